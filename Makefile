@@ -1,0 +1,62 @@
+# Nothing is needed beforehand but make and Python 3.11+; `make test` and `make demo` work from any
+# state of .venv.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/installed
+
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+# Can this environment be built upon? It runs, it is new enough, it has pip, and no package in it is
+# half installed: pip writes INSTALLER after a package's files, so one without it was interrupted.
+SOUND := import pathlib, pip, sys, sysconfig; \
+         packages = pathlib.Path(sysconfig.get_path("purelib")).glob("[!~]*.dist-info"); \
+         whole = all((package / "INSTALLER").exists() for package in packages); \
+         sys.exit(sys.version_info < (3, 11) or not whole)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test slow lint bench clean
+
+help:  ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+venv: $(STAMP)  ## build .venv from constraints.txt (PYTHON=python3.12 takes that Python)
+
+# An environment that is not sound is made again, whatever the date of its stamp.
+ifneq ($(shell $(PY) -c '$(SOUND)' 2>/dev/null && echo sound),sound)
+.PHONY: $(STAMP)
+endif
+$(STAMP): pyproject.toml constraints.txt setup.py
+	@$(PY) -c '$(SOUND)' 2>/dev/null || { \
+	    $(PYTHON) -c '$(NEW_ENOUGH)' || { \
+	        echo "equinet needs Python 3.11 or newer, '$(PYTHON)' is not: try PYTHON=python3.12" >&2; \
+	        exit 1; }; \
+	    echo "making $(VENV) anew with $(PYTHON)"; \
+	    rm -rf $(VENV) && $(PYTHON) -m venv $(VENV); }
+	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e ".[examples,test,dev]"
+	@touch $@
+
+demo: $(STAMP)  ## learn real digits on the sphere and read rotated ones (minutes)
+	$(PY) -m examples.spherical_mnist demo
+
+# Two workers of one thread each: more threads than cores make everything slower.
+test: $(STAMP)  ## run the tests, without the slow ones, and the examples in docstrings
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 tests
+	OMP_NUM_THREADS=1 $(PY) -m pytest --doctest-modules equinet
+
+slow: $(STAMP)  ## run the slow tests
+	$(PY) -m pytest -m slow tests
+
+lint: $(STAMP)  ## ruff, pyright, import-linter
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m pyright
+	$(PY) $(VENV)/bin/lint-imports
+
+bench: $(STAMP)  ## time the spherical operations, beside the peers that are installed
+	$(PY) -m benchmarks spherical
+
+clean:  ## remove builds and caches; .venv and runs/ stay
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +

@@ -1,0 +1,34 @@
+"""equinet: deep learning on fields with symmetry.
+
+Name a space and a symmetry, type a field, and compose ``torch.nn`` modules that are equivariant by
+construction::
+
+    import equinet as eq
+    from equinet import nn as enn
+
+    sphere = eq.Sphere(band=30)
+    x, h = sphere.fields("1x trivial"), sphere.at(band=10).fields("20x regular")
+    net = enn.Sequential(enn.SphereConv(x, h), enn.ReLU(h), enn.Integrate(h))
+"""
+
+from equinet import field, group, harmonics, nn, ops, rep, steerable, testing, transforms
+from equinet.field import FieldType, Sphere
+from equinet.group import so2, so3
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "FieldType",
+    "Sphere",
+    "field",
+    "group",
+    "harmonics",
+    "nn",
+    "ops",
+    "rep",
+    "so2",
+    "so3",
+    "steerable",
+    "testing",
+    "transforms",
+]

@@ -1,0 +1,74 @@
+"""Homogeneous spaces G/H and how they are sampled.
+
+In: groups. Out: the noun Space. Before: ``field_type``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from equinet.field.field_type import Block, FieldType, parse_blocks
+from equinet.group import SO2, SO3, so2, so3
+
+
+@dataclass(frozen=True)
+class Sphere:
+    """The sphere S^2 = SO(3)/SO(2), band-limited: degrees l < ``band`` on the SOFT grid.
+
+    A field over it has a representation of SO(2) as fibre: trivial (a function), an irrep s (a spin-
+    weighted field; s = 1 is tangent vectors), or regular (a function on SO(3), the lifted sphere).
+
+    Attributes:
+        band: exclusive bound of the degree; a grid has 2 * band points per angle.
+
+    Example:
+        >>> sphere = Sphere(band=30)
+        >>> sphere.fields("1x trivial").shape(batch=8)
+        (8, 1, 60, 60)
+        >>> sphere.at(band=10).fields("20x regular").shape(batch=8)
+        (8, 20, 20, 20, 20)
+    """
+
+    band: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.band, int) or self.band < 1:
+            raise ValueError(f"band: expected an integer >= 1, got {self.band!r}")
+
+    @property
+    def group(self) -> SO3:
+        """G, which acts on the fields."""
+        return so3()
+
+    @property
+    def fibre_group(self) -> SO2:
+        """H, which acts on the fibres: the rotations about the point."""
+        return so2()
+
+    def at(self, band: int) -> Sphere:
+        """The same sphere sampled at another band."""
+        return Sphere(band)
+
+    def fields(self, blocks: str | Iterable[Block]) -> FieldType:
+        """The field type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
+
+        Raises:
+            ValueError: if the string does not parse or the blocks do not fit the sphere.
+        """
+        if isinstance(blocks, str):
+            return FieldType(self, parse_blocks(blocks, self.fibre_group))
+        return FieldType(self, tuple(blocks))
+
+    def axes(self, blocks: tuple[Block, ...]) -> dict[str, int]:
+        """beta and alpha, for regular fields gamma too, 2 * band points each."""
+        if len({rho.is_regular for _, rho in blocks}) > 1:
+            raise ValueError(
+                "blocks: a sphere type is either regular throughout (sampled on SO(3)) or made of "
+                f"irreps (sampled on S^2), got {[(mul, rho.name) for mul, rho in blocks]}"
+            )
+        names = ("beta", "alpha", "gamma") if blocks[0][1].is_regular else ("beta", "alpha")
+        return dict.fromkeys(names, 2 * self.band)
+
+    def __repr__(self) -> str:
+        return f"Sphere(band={self.band})"

@@ -1,0 +1,63 @@
+r"""Spectra in the textbook complex basis and in e3nn's real basis, and how one becomes the other.
+
+In: a flat spectrum. Out: the same function's spectrum in the other basis. Before: ``grid``.
+
+With D_real = Q D_complex Q^H (``numerics.wigner_d`` W4) and f = sum (2l + 1) f_mn D_mn in either basis,
+
+.. math:: \hat f_{complex} = Q^T \hat f_{real} \bar Q, \qquad \hat f_{real} = \bar Q \hat f_{complex} Q^T
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from equinet.harmonics.grid import spectrum_index
+from equinet.numerics.wigner_d import real_from_complex
+
+
+@lru_cache(maxsize=32)
+def _sparse(band: int, orders: tuple[int, ...], to_complex: bool) -> tuple[Tensor, Tensor]:
+    """Four source rows and factors for each row: Q has two entries, at +m and -m, in each column."""
+    l, m, n = spectrum_index(band, orders).unbind(1)
+    place = torch.full((band, 2 * band, 2 * band), 0)
+    place[l, m + band, n + band] = torch.arange(len(l))
+    q = torch.zeros(2 * band, 2 * band, dtype=torch.complex128)
+    q[1:, 1:] = real_from_complex(band - 1)  # index (real m, complex m), centred at band
+    rows, factors = [], []
+    for sign_m in (1, -1):
+        for sign_n in (1, -1):
+            a, b = sign_m * m, sign_n * n
+            if to_complex:
+                left, right = q[a + band, m + band], q[b + band, n + band].conj()
+            else:
+                left, right = q[m + band, a + band].conj(), q[n + band, b + band]
+            # m = 0 has one entry, not two
+            left = torch.where((m == 0) & (sign_m < 0), 0, left)
+            right = torch.where((n == 0) & (sign_n < 0), 0, right)
+            rows.append(place[l, a + band, b + band])
+            factors.append(left * right)
+    return torch.stack(rows), torch.stack(factors)
+
+
+def to_complex(spectrum: Tensor, band: int, orders: tuple[int, ...]) -> Tensor:
+    """Complex-basis spectrum from a real-basis one (itself real or complex), last axis flat."""
+    rows, factors = _sparse(band, orders, True)
+    return _combine(spectrum, rows, factors)
+
+
+def to_real(spectrum: Tensor, band: int, orders: tuple[int, ...]) -> Tensor:
+    """Real-basis spectrum, complex-valued, from a complex-basis one, last axis flat."""
+    rows, factors = _sparse(band, orders, False)
+    return _combine(spectrum, rows, factors)
+
+
+def _combine(spectrum: Tensor, rows: Tensor, factors: Tensor) -> Tensor:
+    dtype = torch.promote_types(spectrum.dtype, torch.complex64)
+    factors = factors.to(spectrum.device, dtype)
+    rows = rows.to(spectrum.device)
+    out = spectrum[..., rows[0]] * factors[0]
+    for i in range(1, 4):
+        if factors[i].any():  # on S^2 only n = 0 occurs
+            out = out + spectrum[..., rows[i]] * factors[i]
+    return out

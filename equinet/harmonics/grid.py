@@ -1,0 +1,116 @@
+r"""How signals on the sphere and on SO(3) are sampled and how their spectra are laid out.
+
+In: bands and orders. Out: the constants of the transforms. Before: ``numerics``. Next: ``s2_fft``.
+
+A spectrum is a flat list of coefficients, degree by degree, (l, m, n) with m = -l..l and n over the
+signed orders of the field with |n| <= l:
+
+- a function on SO(3) has all orders, index l(4l^2 - 1)/3 + (2l + 1)(m + l) + (n + l);
+- a function on S^2 has the order n = 0 only, index l^2 + m + l;
+- a field of the irrep s > 0 of SO(2) has the orders n = -s, s and degrees l >= s.
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from equinet.numerics import soft_angles, soft_weights, wigner_d_real
+from equinet.ops import SphereTables
+
+
+def spectrum_size(band: int, orders: tuple[int, ...]) -> int:
+    """Number of coefficients (l, m, n) with l < ``band`` and |n| in ``orders``."""
+    return sum((2 * l + 1) * degree_columns(l, orders) for l in range(band))
+
+
+def degree_columns(l: int, orders: tuple[int, ...]) -> int:
+    """Number of signed orders n with |n| <= l."""
+    return sum(2 if n else 1 for n in orders if n <= l)
+
+
+def signed_orders(l: int, orders: tuple[int, ...]) -> list[int]:
+    """The signed orders n with |n| <= l, ascending."""
+    return sorted({sign * n for n in orders if n <= l for sign in (-1, 1)})
+
+
+def spectrum_index(band: int, orders: tuple[int, ...]) -> Tensor:
+    """The triples (l, m, n) of a spectrum in their order, shape ``(rows, 3)``."""
+    triples = [
+        (l, m, n) for l in range(band) for m in range(-l, l + 1) for n in signed_orders(l, orders)
+    ]
+    return torch.tensor(triples, dtype=torch.int64).reshape(-1, 3)
+
+
+def gamma_waves(band: int, size: int) -> Tensor:
+    """cos(n gamma_k) and sin(n gamma_k) for n < ``band``, shape ``(size, waves)`` as in ``ops.wigner``."""
+    gamma = 2 * torch.pi * torch.arange(size, dtype=torch.float64) / size
+    rows = [torch.ones_like(gamma)]
+    for n in range(1, band):
+        rows += [torch.cos(n * gamma), torch.sin(n * gamma)]
+    return torch.stack(rows, -1)
+
+
+def sphere_tables(
+    grid_band: int, band: int, orders: tuple[int, ...], sampled_in_gamma: bool, inverse: bool
+) -> SphereTables:
+    r"""Constants for signals on the SOFT grid of ``grid_band`` and spectra of degrees l < ``band``.
+
+    With ``inverse`` the factor is 2l + 1, and synthesis with these tables is the inverse transform.
+    Without it, it is the Haar measure of the grid point, and analysis is the forward transform: the
+    quadrature weight over beta, the mean over alpha, and 1/2 = mean cos^2(n gamma) for n > 0 where
+    the signal is not itself sampled in gamma.
+
+    Args:
+        grid_band: b of the grid, 2b points per angle.
+        band: exclusive bound of the degree, at most ``grid_band``.
+        orders: ascending n >= 0.
+        sampled_in_gamma: whether a signal is a function on SO(3) rather than a field on S^2.
+        inverse: which of the two.
+    Returns:
+        Tables in float64.
+    """
+    size = 2 * grid_band
+    beta, alpha = soft_angles(grid_band)
+    weights = soft_weights(grid_band) / size
+    parts = []
+    for n in orders:
+        d = torch.stack(wigner_d_real(band, n, beta))  # (cc or ss, l - n, m, j)
+        if inverse:
+            d *= (2 * torch.arange(n, band, dtype=torch.float64) + 1)[:, None, None]
+        else:
+            d *= weights * (1.0 if sampled_in_gamma or n == 0 else 0.5)
+        parts.append(d.permute(0, 2, 3, 1).reshape(-1))
+    m = torch.arange(band, dtype=torch.float64)
+    phase = alpha[:, None] * m
+    scatter, gather = _rows(band, orders)
+    return SphereTables(
+        orders,
+        torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64),
+        torch.cat([phase.cos(), -phase.sin()], 1),
+        scatter,
+        gather,
+    )
+
+
+@lru_cache(maxsize=64)
+def _rows(band: int, orders: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """``scatter`` and ``gather`` of ``ops.wigner``; places without a coefficient point to row 0."""
+    l, m, n = spectrum_index(band, orders).unbind(1)
+    place = torch.full((band, 2 * band, 2 * band), -1)
+    place[l, m + band, n + band] = torch.arange(len(l))
+    scatter = []
+    for n in orders:
+        degrees = torch.arange(n, band)
+        rows = torch.arange(band)[:, None]
+        signs = ((1, 1), (-1, -1), (-1, 1), (1, -1)) if n else ((1, 1), (-1, 1))
+        for sign_m, sign_n in signs:
+            where = place[degrees, sign_m * rows + band, sign_n * n + band]
+            if sign_m < 0:
+                where[0] = -1  # there is no -0
+            scatter.append(where.reshape(-1))
+    scatter = torch.cat(scatter) if scatter else torch.zeros(0, dtype=torch.int64)
+    gather = torch.empty(len(l), dtype=torch.int64)
+    inside = scatter >= 0
+    gather[scatter[inside]] = inside.nonzero().flatten()
+    return scatter.clamp_min(0), gather

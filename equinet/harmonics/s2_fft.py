@@ -1,0 +1,103 @@
+r"""Fourier transform on the sphere: signals (..., beta, alpha) of any spin, and flat spectra.
+
+In: signals on the SOFT grid. Out: spectra, and back. Before: ``so3_fft``. Next: ``spherical``.
+
+A field of spin s is a function on SO(3) with F(alpha, beta, gamma) = f(alpha, beta) e^{-i s gamma}, so
+
+.. math:: \hat f^l_m = \int_{S^2} f \overline{D^l_{ms}(\alpha, \beta, 0)}, \qquad
+          f = \sum_{|s| \le l < b} (2l + 1) \sum_m \hat f^l_m D^l_{ms}(\alpha, \beta, 0)       \quad (S2)
+
+With spin 0, \hat f^l_m = sqrt(4 pi / (2l + 1)) int f Y_l^m and the spectrum stands at l^2 + m + l. For
+spin s the degrees start at |s|. ``s2_rfft`` and ``s2_irfft`` serve real functions with real spectra in
+e3nn's basis: \hat f^l_m = int f Y^l_m with sum_m (Y^l_m)^2 = 1.
+"""
+
+import torch
+from torch import Tensor
+
+from equinet.harmonics.basis_change import to_complex, to_real
+from equinet.harmonics.so3_fft import (
+    _by_parts,
+    _check_spectrum,
+    _grid_band,
+    analysis,
+    rotate_spectrum,
+    synthesis,
+)
+
+
+def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
+    """Real spectrum ``(..., band^2)`` of a real signal ``(..., 2b, 2b)``, axes beta, alpha.
+
+    Args:
+        signal: real, on the SOFT grid of b.
+        band: degrees l < ``band`` are kept; b by default.
+    Raises:
+        ValueError, TypeError: if the last two axes are not a SOFT grid or the signal is complex.
+    """
+    grid_band = _grid_band(signal, 2, real=True)
+    transform = analysis(grid_band, band or grid_band, 0, signal.dtype, signal.device)
+    flat = signal.reshape(-1, 1, *signal.shape[-2:])
+    return transform(flat).T.unflatten(0, signal.shape[:-2])
+
+
+def s2_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
+    """Real signal ``(..., 2b, 2b)`` on the grid of b = ``grid_band`` from a real spectrum."""
+    _check_spectrum(spectrum, band * band, real=True)
+    transform = synthesis(grid_band or band, band, 0, spectrum.dtype, spectrum.device)
+    rows = spectrum.reshape(-1, spectrum.shape[-1]).T
+    return transform(rows, rows.shape[1])[:, 0].unflatten(0, spectrum.shape[:-1])
+
+
+def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
+    """Complex spectrum (S2) of a real or complex signal ``(..., 2b, 2b)`` of the given spin.
+
+    Returns:
+        ``(..., band^2 - spin^2)``, index l^2 - s^2 + m + l.
+    """
+    grid_band = _grid_band(signal, 2)
+    band = grid_band if band is None else band
+    if spin == 0:
+        return to_complex(_by_parts(s2_rfft, signal, band), band, (0,))
+    if spin < 0:  # conj(D_ms) = (-1)^(m - s) D_{-m,-s}
+        return _mirror(s2_fft(signal.conj(), band, -spin), band, -spin)
+    parts = torch.stack([signal.real, signal.imag if signal.is_complex() else 0 * signal], -3)
+    transform = analysis(grid_band, band, spin, parts.dtype, parts.device)
+    rows = transform(parts.reshape(-1, 2, *parts.shape[-2:])).T.unflatten(0, signal.shape[:-2])
+    # The real function Re[f e^{-i s gamma}] has half of f at n = s.
+    return 2 * to_complex(rows, band, (spin,))[..., 1::2]
+
+
+def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int = 0) -> Tensor:
+    """Complex signal ``(..., 2b, 2b)`` of the given spin from a complex spectrum (S2)."""
+    _check_spectrum(spectrum, max(0, band * band - spin * spin))
+    if spin == 0:
+        return _by_parts(s2_irfft, to_real(spectrum, band, (0,)), band, grid_band)
+    if spin < 0:
+        return s2_ifft(_mirror(spectrum, band, -spin), band, grid_band, -spin).conj()
+    both = torch.stack([_mirror(spectrum, band, spin), spectrum], -1).flatten(-2) / 2
+    rows = to_real(both, band, (spin,)).real
+    transform = synthesis(grid_band or band, band, spin, rows.dtype, rows.device)
+    columns = rows.reshape(-1, rows.shape[-1]).T
+    parts = transform(columns, columns.shape[1]).unflatten(0, spectrum.shape[:-1])
+    return torch.complex(parts[..., 0, :, :], parts[..., 1, :, :])
+
+
+def _mirror(spectrum: Tensor, band: int, spin: int) -> Tensor:
+    """conj(f_m) (-1)^(m - s) at -m: from the spectrum of a field to that of its conjugate."""
+    l = torch.arange(spin, band).repeat_interleave(2 * torch.arange(spin, band) + 1)
+    m = torch.arange(len(l)) - (l * l - spin * spin) - l
+    sign = (1 - 2 * ((m - spin) % 2)).to(spectrum.device)
+    source = (l * l - spin * spin + l - m).to(spectrum.device)
+    return spectrum[..., source].conj() * sign
+
+
+def rotate_s2(signal: Tensor, rotation: Tensor) -> Tensor:
+    """[L_R f](x) = f(R^-1 x), exact for functions with band b on the grid of band b.
+
+    Args:
+        signal: real, ``(batch, channel, 2b, 2b)``.
+        rotation: R, ``(3, 3)`` or one for each sample, ``(batch, 3, 3)``.
+    """
+    band = _grid_band(signal, 2, real=True)
+    return s2_irfft(rotate_spectrum(s2_rfft(signal), band, [1] * band, rotation), band)

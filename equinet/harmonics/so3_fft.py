@@ -1,0 +1,141 @@
+r"""Fourier transform on SO(3): signals (..., beta, alpha, gamma) and flat spectra.
+
+In: signals on the SOFT grid. Out: spectra, and back. Before: ``transform``. Next: ``s2_fft``.
+
+.. math:: \hat f^l_{mn} = \int f \overline{D^l_{mn}}, \qquad
+          f = \sum_{l<b} (2l + 1) \sum_{mn} \hat f^l_{mn} D^l_{mn}                             \quad (S1)
+
+``so3_fft`` and ``so3_ifft`` use the textbook complex basis D^l_mn = e^{-i m alpha} d^l_mn e^{-i n gamma},
+``so3_rfft`` and ``so3_irfft`` serve real signals with real spectra in e3nn's real basis. In both, the
+coefficient (l, m, n) stands at l(4l^2 - 1)/3 + (2l + 1)(m + l) + (n + l).
+"""
+
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from equinet.harmonics.basis_change import to_complex, to_real
+from equinet.harmonics.grid import spectrum_size
+from equinet.harmonics.transform import Analysis, Synthesis
+from equinet.numerics import wigner_D
+
+
+@lru_cache(maxsize=4)
+def analysis(grid_band: int, band: int, order: int | None, dtype, device) -> Analysis:
+    """The forward transform with constants in ``dtype``, kept for the next call."""
+    return Analysis(grid_band, band, order, dtype).to(device)
+
+
+@lru_cache(maxsize=4)
+def synthesis(grid_band: int, band: int, order: int | None, dtype, device) -> Synthesis:
+    """The inverse transform with constants in ``dtype``, kept for the next call."""
+    return Synthesis(grid_band, band, order, dtype).to(device)
+
+
+def so3_rfft(signal: Tensor, band: int | None = None) -> Tensor:
+    r"""Real spectrum of a real signal on SO(3), (S1) in the real basis.
+
+    Args:
+        signal: real, ``(..., 2b, 2b, 2b)``, axes beta, alpha, gamma.
+        band: degrees l < ``band`` are kept; b by default.
+    Returns:
+        Real tensor ``(..., band (4 band^2 - 1) / 3)``.
+    Raises:
+        ValueError, TypeError: if the last three axes are not a SOFT grid or the signal is complex.
+    """
+    grid_band = _grid_band(signal, 3, real=True)
+    band = grid_band if band is None else band
+    transform = analysis(grid_band, band, None, signal.dtype, signal.device)
+    flat = signal.reshape(-1, 1, *signal.shape[-3:])
+    return transform(flat).T.unflatten(0, signal.shape[:-3])
+
+
+def so3_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
+    """Real signal ``(..., 2b, 2b, 2b)`` on the grid of b = ``grid_band`` from a real spectrum.
+
+    Args:
+        spectrum: real, ``(..., band (4 band^2 - 1) / 3)``.
+        band: exclusive bound of its degrees.
+        grid_band: b of the grid, at least ``band``, which is the default.
+    """
+    _check_spectrum(spectrum, spectrum_size(band, tuple(range(band))), real=True)
+    transform = synthesis(grid_band or band, band, None, spectrum.dtype, spectrum.device)
+    rows = spectrum.reshape(-1, spectrum.shape[-1]).T
+    return transform(rows, rows.shape[1])[:, 0].unflatten(0, spectrum.shape[:-1])
+
+
+def so3_fft(signal: Tensor, band: int | None = None) -> Tensor:
+    """Complex spectrum (S1) of a real or complex signal ``(..., 2b, 2b, 2b)``, flat last axis."""
+    grid_band = _grid_band(signal, 3)
+    band = grid_band if band is None else band
+    return to_complex(_by_parts(so3_rfft, signal, band), band, tuple(range(band)))
+
+
+def so3_ifft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
+    """Complex signal ``(..., 2b, 2b, 2b)`` from a complex spectrum (S1)."""
+    orders = tuple(range(band))
+    _check_spectrum(spectrum, spectrum_size(band, orders))
+    return _by_parts(so3_irfft, to_real(spectrum, band, orders), band, grid_band)
+
+
+def rotate_spectrum(spectrum: Tensor, band: int, columns: list[int], rotation: Tensor) -> Tensor:
+    r"""Spectrum of f(R^-1 x) from that of f: \hat f^l -> D^l(R) \hat f^l, in the real basis.
+
+    Args:
+        spectrum: ``(batch, channel, rows)``.
+        band: exclusive bound of the degrees.
+        columns: number of signed orders n at each degree.
+        rotation: R, ``(3, 3)`` or one for each sample, ``(batch, 3, 3)``.
+    """
+    out, start = [], 0
+    rotation = rotation.to(spectrum.device, spectrum.dtype)
+    for l in range(band):
+        stop = start + (2 * l + 1) * columns[l]
+        block = spectrum[..., start:stop].unflatten(-1, (2 * l + 1, columns[l]))
+        d = wigner_D(l, rotation)
+        if d.dim() == 3:
+            d = d.unsqueeze(1)  # one rotation for all channels of a sample
+        out.append((d @ block).flatten(-2))
+        start = stop
+    return torch.cat(out, -1)
+
+
+def rotate_so3(signal: Tensor, rotation: Tensor) -> Tensor:
+    """[L_R f](Q) = f(R^-1 Q), exact for signals with band b on the grid of band b.
+
+    Args:
+        signal: real, ``(batch, channel, 2b, 2b, 2b)``.
+        rotation: R, ``(3, 3)`` or one for each sample, ``(batch, 3, 3)``.
+    """
+    band = _grid_band(signal, 3, real=True)
+    columns = [2 * l + 1 for l in range(band)]
+    return so3_irfft(rotate_spectrum(so3_rfft(signal), band, columns, rotation), band)
+
+
+def _by_parts(transform, x: Tensor, *args) -> Tensor:
+    """A real-linear map applied to the real and the imaginary part, side by side."""
+    if not x.is_complex():
+        return transform(x, *args)
+    parts = transform(torch.stack([x.real, x.imag]), *args)
+    return torch.complex(parts[0], parts[1])
+
+
+def _grid_band(signal: Tensor, axes: int, real: bool = False) -> int:
+    if real and not signal.is_floating_point():
+        raise TypeError(f"signal: expected a real floating tensor, got {signal.dtype}")
+    sizes = tuple(signal.shape[-axes:])
+    if signal.dim() < axes or len(set(sizes)) > 1 or sizes[0] % 2 or sizes[0] == 0:
+        raise ValueError(
+            f"signal: expected {axes} last axes of one even size 2 * band, got {tuple(signal.shape)}"
+        )
+    return sizes[0] // 2
+
+
+def _check_spectrum(spectrum: Tensor, rows: int, real: bool = False) -> None:
+    if real and not spectrum.is_floating_point():
+        raise TypeError(f"spectrum: expected a real floating tensor, got {spectrum.dtype}")
+    if spectrum.dim() == 0 or spectrum.shape[-1] != rows:
+        raise ValueError(
+            f"spectrum: expected a last axis of {rows} coefficients, got {tuple(spectrum.shape)}"
+        )

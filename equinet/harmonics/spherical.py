@@ -1,0 +1,52 @@
+r"""Real spherical harmonics in e3nn's basis.
+
+In: points of space. Out: harmonics up to any degree. Before: ``numerics``.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from equinet.numerics import solid_harmonics
+
+_NORMALIZATIONS = ("norm", "component", "integral")
+
+
+def spherical_harmonics(
+    lmax: int, points: Tensor, *, normalize: bool = True, normalization: str = "norm"
+) -> Tensor:
+    r"""Y^l_m for l = 0, ..., ``lmax`` at ``points``, with Y(R x) = D(R) Y(x).
+
+    On the unit sphere sum_m (Y^l_m)^2 is 1 for "norm", 2l + 1 for "component", (2l + 1) / 4 pi for
+    "integral" (then they are orthonormal with respect to the surface measure).
+
+    Args:
+        lmax: largest degree, inclusive.
+        points: ``(..., 3)``.
+        normalize: take the direction of the points (at the origin Y^l = 0 for l > 0, with gradient
+            0); otherwise r^l Y^l, which is a polynomial.
+        normalization: "norm", "component" or "integral".
+    Returns:
+        ``(..., (lmax + 1)^2)``, index l^2 + m + l, in the dtype of ``points``.
+    """
+    if normalization not in _NORMALIZATIONS:
+        raise ValueError(f"normalization: expected one of {_NORMALIZATIONS}, got {normalization!r}")
+    if points.shape[-1:] != (3,) or not points.is_floating_point():
+        raise ValueError(
+            f"points: expected real points of shape (..., 3), got {points.dtype} of shape "
+            f"{tuple(points.shape)}"
+        )
+    if normalize:
+        # Scaled by the largest coordinate first, so that tiny points keep their direction.
+        scale = points.detach().abs().amax(-1, keepdim=True)
+        origin = scale == 0
+        scaled = points / torch.where(origin, 1, scale)
+        length = torch.where(origin, 1, (scaled * scaled).sum(-1, keepdim=True)).sqrt()
+        points = torch.where(origin, 0, scaled / length)
+    y = solid_harmonics(lmax, points)
+    if normalization == "norm":
+        return y
+    l = torch.arange(lmax + 1, dtype=torch.float64)
+    factor = (2 * l + 1).sqrt() / (math.sqrt(4 * math.pi) if normalization == "integral" else 1)
+    return y * factor.repeat_interleave(2 * torch.arange(lmax + 1) + 1).to(y)

@@ -1,0 +1,109 @@
+r"""The Fourier transforms of real fields on the sphere and on SO(3), as modules that hold constants.
+
+In: signals on the SOFT grid or real spectra. Out: the other. Before: ``grid``. Next: ``so3_fft``.
+
+A user sees signals as ``(batch, channel, beta, alpha[, gamma])`` in any strides. Inside, the axes lie
+in memory the other way round, gamma outermost and batch innermost, so that each stage of a transform
+is a matrix product from the left. ``Synthesis`` returns tensors with those strides and ``Analysis``
+takes them without a copy; as with torch's channels_last, only the strides differ.
+
+A spectrum is a real tensor ``(rows, channel * batch)`` in the basis of e3nn,
+
+.. math:: \hat f^l_{mn} = \int f D^l_{mn}, \qquad f = \sum_l (2l + 1) \sum_{mn} \hat f^l_{mn} D^l_{mn}
+
+with rows (l, m, n) as in ``grid`` and Haar measure of total mass 1.
+"""
+
+import torch
+from torch import Tensor
+
+from equinet.harmonics.grid import gamma_waves, sphere_tables
+from equinet.numerics import Constants
+from equinet.ops import SphereTables, wigner_analysis, wigner_synthesis
+
+
+class _Transform(Constants):
+    """Constants of a transform between the grid of ``grid_band`` and degrees l < ``band``.
+
+    Args:
+        grid_band: b of the grid.
+        band: exclusive bound of the degree, at most ``grid_band``.
+        order: s for fields of the irrep s of SO(2), or None for functions on SO(3).
+        dtype: of the constants, torch's default dtype if None.
+    """
+
+    inverse: bool
+    d: Tensor
+    alpha: Tensor
+    scatter: Tensor
+    gather: Tensor
+    gamma: Tensor
+
+    def __init__(
+        self, grid_band: int, band: int, order: int | None, dtype: torch.dtype | None = None
+    ) -> None:
+        super().__init__()
+        if not 0 < band <= grid_band:
+            raise ValueError(f"band: expected 1 to {grid_band} (the grid's band), got {band}")
+        self.grid_band, self.band, self.order = grid_band, band, order
+        self.orders = tuple(range(band)) if order is None else ((order,) if order < band else ())
+        self.set_constants(dtype)
+
+    def constants(self) -> dict[str, Tensor]:
+        sampled_in_gamma = self.order is None
+        tables = sphere_tables(
+            self.grid_band, self.band, self.orders, sampled_in_gamma, self.inverse
+        )
+        out = {name: getattr(tables, name) for name in ("d", "alpha", "scatter", "gather")}
+        if sampled_in_gamma:
+            gamma = gamma_waves(self.band, 2 * self.grid_band)
+            out["gamma"] = gamma if self.inverse else gamma / (2 * self.grid_band)
+        return out
+
+    def tables(self) -> SphereTables:
+        return SphereTables(self.orders, self.d, self.alpha, self.scatter, self.gather)
+
+    def extra_repr(self) -> str:
+        return f"grid_band={self.grid_band}, band={self.band}, order={self.order}"
+
+
+class Analysis(_Transform):
+    """Signal to spectrum. ``forward(signal)`` returns ``(rows, channel * batch)``.
+
+    For ``order`` = s > 0 the channels of the signal are (channel, component), two components each.
+    """
+
+    inverse = False
+
+    def forward(self, signal: Tensor) -> Tensor:
+        size = 2 * self.grid_band
+        if self.order is None:
+            with torch.autocast(signal.device.type, enabled=False):
+                x = signal.permute(4, 3, 2, 1, 0).reshape(size, -1).to(self.gamma.dtype)
+                waves = self.gamma.T @ x
+            columns = signal.shape[0] * signal.shape[1]
+            return wigner_analysis(waves.view(-1, size, size, columns), self.tables())
+        parts = 2 if self.order else 1
+        x = signal.unflatten(1, (signal.shape[1] // parts, parts)).permute(2, 4, 3, 1, 0)
+        if not self.orders:  # no degree below the band carries this order
+            return signal.new_zeros(0, x.shape[3] * x.shape[4])
+        return wigner_analysis(x.reshape(parts, size, size, -1).to(self.d.dtype), self.tables())
+
+
+class Synthesis(_Transform):
+    """Spectrum to signal. ``forward(spectrum, batch)`` returns ``(batch, channel, beta, alpha[, gamma])``."""
+
+    inverse = True
+
+    def forward(self, spectrum: Tensor, batch: int) -> Tensor:
+        size, channels = 2 * self.grid_band, spectrum.shape[1] // batch if batch else 0
+        if self.orders:
+            waves = wigner_synthesis(spectrum, self.tables())
+        else:
+            waves = spectrum.new_zeros(2, size, size, spectrum.shape[1])
+        if self.order is None:
+            with torch.autocast(waves.device.type, enabled=False):
+                x = self.gamma @ waves.flatten(1)
+            return x.view(size, size, size, channels, batch).permute(4, 3, 2, 1, 0)
+        x = waves.view(-1, size, size, channels, batch).permute(4, 3, 0, 2, 1)
+        return x.flatten(1, 2)

@@ -1,0 +1,122 @@
+r"""Convolutions on the sphere and on SO(3). Before: ``module``. Next: ``pointwise``."""
+
+import math
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere
+from equinet.field.transform import block_orders
+from equinet.harmonics.grid import degree_columns
+from equinet.nn.module import EquivariantModule
+from equinet.ops import block_matmul
+from equinet.steerable import SphereFilter, near_identity, sphere_basis
+
+
+class SphereConv(EquivariantModule):
+    r"""Correlation between any two field types on the sphere.
+
+    .. math:: [\psi * f](R) = \int_{SO(3)} \psi(R^{-1} Q) f(Q)\, dQ, \qquad
+              \widehat{\psi * f}{}^l = \hat f^l (W^l)^T
+
+    From trivial to regular it is the lifting correlation on S^2, from regular to regular the
+    correlation on SO(3) (Cohen et al. 2018), from trivial to trivial the zonal convolution (Esteves
+    et al. 2018), and between irreps m and m' the convolution of spin-weighted fields. The output is
+    sampled at the band of ``out_type``; degrees above the smaller of the two bands are dropped.
+
+    Args:
+        in_type: fields over a sphere.
+        out_type: fields over a sphere, of any band.
+        filter: which family of filters; ``steerable.near_identity()`` by default.
+        bias: add a learned constant to the invariant fields of the output.
+        generator: for the initial weights, uniform in [-1, 1] times a constant that keeps the second
+            moment of the activations through layers with ReLU.
+    Shape:
+        ``in_type.shape(batch)`` to ``out_type.shape(batch)``.
+    """
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        out_type: FieldType,
+        filter: SphereFilter | None = None,
+        bias: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(in_type, out_type)
+        for name, field_type in (("in_type", in_type), ("out_type", out_type)):
+            if field_type is None or not isinstance(field_type.space, Sphere):
+                raise ValueError(f"{name}: expected fields over a Sphere, got {field_type!r}")
+        self.filter = near_identity() if filter is None else filter
+        self.band = min(in_type.space.band, out_type.space.band)
+        self.orders_in = block_orders(in_type, self.band)
+        self.orders_out = block_orders(out_type, self.band)
+        self.analysis = FieldAnalysis(in_type, self.band)
+        self.synthesis = FieldSynthesis(out_type, self.band)
+
+        self.scales: list[float] = []
+        weights = []
+        for basis, gain, mul_out, mul_in in self._pairs():
+            # Uniform weights have variance 1/3; ReLU halves the second moment.
+            total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
+            self.scales.append(1 / total if total else 0.0)
+            start = torch.rand(mul_out, mul_in, basis.shape[1], generator=generator)
+            weights.append(nn.Parameter(2 * start - 1))
+        if not any(self.scales):
+            raise ValueError(
+                f"out_type: there is no equivariant map but zero from {in_type!r} to {out_type!r} "
+                f"below band {self.band}"
+            )
+        self.weights = nn.ParameterList(weights)
+        invariant = [0 in orders for orders in self.orders_out]
+        constants = sum(
+            mul for (mul, _), yes in zip(out_type.blocks, invariant, strict=True) if yes
+        )
+        self.bias = nn.Parameter(torch.zeros(constants)) if bias and constants else None
+        self.set_constants()
+
+    def _pairs(self) -> list[tuple[Tensor, float, int, int]]:
+        """(basis, gain, copies out, copies in) for each pair of an output and an input block."""
+        return [
+            (*sphere_basis(self.filter, self.band, n_out, n_in), mul_out, mul_in)
+            for n_out, (mul_out, _) in zip(self.orders_out, self.out_type.blocks, strict=True)
+            for n_in, (mul_in, _) in zip(self.orders_in, self.in_type.blocks, strict=True)
+        ]
+
+    def constants(self) -> dict[str, Tensor]:
+        # The scales do not depend on the dtype, so only the bases are made anew.
+        return {f"basis_{i}": basis for i, (basis, *_) in enumerate(self._pairs())}
+
+    def expand(self) -> list[Tensor]:
+        """The matrices W^l of all blocks, ``(K_l out, K_l in)`` for each degree."""
+        pairs = [  # for each pair of blocks the degrees, (orders out * copies, orders in * copies)
+            self._degrees(i, n_out, n_in)
+            for i, (n_out, n_in) in enumerate(product(self.orders_out, self.orders_in))
+        ]
+        width = len(self.orders_in)
+        if len(pairs) == 1:
+            return pairs[0]
+        return [
+            torch.cat([torch.cat(degree[i : i + width], 1) for i in range(0, len(degree), width)])
+            for degree in zip(*pairs, strict=True)
+        ]
+
+    def _degrees(self, i: int, n_out: tuple[int, ...], n_in: tuple[int, ...]) -> list[Tensor]:
+        """The matrices of pair i of blocks."""
+        weight = self.weights[i] * self.scales[i]
+        filters = torch.einsum("fp,oip->foi", getattr(self, f"basis_{i}"), weight)
+        sizes = [(degree_columns(l, n_out), degree_columns(l, n_in)) for l in range(self.band)]
+        parts = filters.split([outs * ins for outs, ins in sizes])
+        return [
+            part.unflatten(0, size).permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
+            for part, size in zip(parts, sizes, strict=True)
+        ]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.in_type.check(x)
+        batch = x.shape[0]
+        spectrum = self.analysis(x)
+        with torch.autocast(x.device.type, enabled=False):
+            spectrum = block_matmul(spectrum, self.expand(), batch, self.bias)
+        return self.synthesis(spectrum, batch)

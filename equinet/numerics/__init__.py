@@ -1,0 +1,35 @@
+"""Float64 formulas on plain tensors; this package knows no group."""
+
+from equinet.numerics.constants import Constants
+from equinet.numerics.legendre import legendre, solid_harmonics
+from equinet.numerics.quadrature import soft_angles, soft_weights
+from equinet.numerics.rotation import (
+    angles_to_matrix,
+    matrix_to_angles,
+    points_to_angles,
+    random_rotations,
+)
+from equinet.numerics.wigner_d import (
+    real_from_complex,
+    rotation_generators,
+    wigner_d,
+    wigner_d_real,
+    wigner_D,
+)
+
+__all__ = [
+    "Constants",
+    "angles_to_matrix",
+    "legendre",
+    "matrix_to_angles",
+    "points_to_angles",
+    "random_rotations",
+    "real_from_complex",
+    "rotation_generators",
+    "soft_angles",
+    "soft_weights",
+    "solid_harmonics",
+    "wigner_D",
+    "wigner_d",
+    "wigner_d_real",
+]

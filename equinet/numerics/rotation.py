@@ -1,0 +1,58 @@
+"""Rotations of space as 3 x 3 matrices and their Euler angles in the order Y X Y.
+
+In: angles, matrices or points. Out: the same, batched, differentiable. Next: ``wigner_d``.
+
+The polar axis is y: R = Y(alpha) X(beta) Y(gamma), and the point with angles (alpha, beta) is
+(sin beta sin alpha, cos beta, sin beta cos alpha). Textbook formulas in Z Y Z angles hold as they
+stand; only the names of the Cartesian axes are relabelled, (x, y, z) -> (y, z, x).
+"""
+
+import torch
+from torch import Tensor
+
+
+def _about(angle: Tensor, axis: int) -> Tensor:
+    """Rotation about the Cartesian axis 0, 1 or 2 (x, y, z), counter-clockwise in radians."""
+    c, s, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    rows = {
+        0: (one, zero, zero, zero, c, -s, zero, s, c),
+        1: (c, zero, s, zero, one, zero, -s, zero, c),
+        2: (c, -s, zero, s, c, zero, zero, zero, one),
+    }[axis]
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+
+
+def angles_to_matrix(alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
+    """R = Y(alpha) X(beta) Y(gamma) for angles in radians, shape ``(..., 3, 3)``."""
+    alpha, beta, gamma = torch.broadcast_tensors(alpha, beta, gamma)
+    return _about(alpha, 1) @ _about(beta, 0) @ _about(gamma, 1)
+
+
+def points_to_angles(points: Tensor) -> tuple[Tensor, Tensor]:
+    """(alpha, beta) of the directions of ``points``, shape ``(..., 3)``; alpha = 0 at the poles."""
+    x, y, z = points.unbind(-1)
+    return torch.atan2(x, z), torch.atan2(torch.hypot(x, z), y)
+
+
+def matrix_to_angles(rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """(alpha, beta, gamma) in radians of ``rotation``, shape ``(..., 3, 3)``; beta in [0, pi].
+
+    At beta = 0 or pi only alpha + gamma or alpha - gamma is determined; then alpha = 0.
+    """
+    alpha, beta = points_to_angles(rotation[..., :, 1])  # R maps the pole (0, 1, 0) to this point
+    # Undo alpha and beta; what is left is Y(gamma), whose first row is (cos, 0, sin).
+    zero = torch.zeros_like(alpha)
+    rest = angles_to_matrix(alpha, beta, zero).mT @ rotation
+    return alpha, beta, torch.atan2(rest[..., 0, 2], rest[..., 0, 0])
+
+
+def random_rotations(*size: int, generator: torch.Generator | None = None) -> Tensor:
+    """Rotations drawn from Haar measure, float64 ``(*size, 3, 3)``: normalised normal quaternions."""
+    q = torch.randn(*size, 4, generator=generator, dtype=torch.float64)
+    w, x, y, z = (q / q.norm(dim=-1, keepdim=True)).unbind(-1)
+    rows = (
+        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
+        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
+    )  # fmt: skip
+    return torch.stack(rows, -1).unflatten(-1, (3, 3))

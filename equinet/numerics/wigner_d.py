@@ -1,0 +1,229 @@
+r"""Wigner d and D matrices, from recursions that stay accurate at high degree.
+
+In: degrees and angles or rotation matrices. Out: float64 tables, or matrices in the dtype of the
+input. Before: ``rotation``. Next: ``legendre``.
+
+Two bases of the degree-l representation of SO(3) are in use:
+
+- the textbook complex basis, D^l_mn(alpha, beta, gamma) = e^{-i m alpha} d^l_mn(beta) e^{-i n gamma};
+- e3nn's real basis, m = -l..l, where m >= 0 are the cosines and m < 0 the sines of |m| alpha. There
+
+.. math:: D^l(\alpha, \beta, \gamma) = Z(\alpha)\, d(\beta)\, Z(\gamma), \qquad
+          Z_{m,m} = \cos m\alpha, \quad Z_{m,-m} = -\sin m\alpha                              \quad (W1)
+
+and d(beta) couples cosines with cosines and sines with sines only:
+
+.. math:: d^{cc}_{mn}, d^{ss}_{mn} = (-1)^{m+n} d^l_{mn} \pm (-1)^m d^l_{m,-n}, \qquad m, n > 0 \quad (W2)
+
+with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
+"""
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from equinet.numerics.rotation import matrix_to_angles
+
+_ROOT = math.sqrt(0.5)
+
+
+def wigner_d_real(band: int, n: int, beta: Tensor) -> tuple[Tensor, Tensor]:
+    r"""The blocks d^cc and d^ss of (W2) for one column n >= 0 and all degrees n <= l < ``band``.
+
+    Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, |n|):
+
+    .. math:: \frac{\sqrt{((l+1)^2-m^2)((l+1)^2-n^2)}}{(l+1)(2l+1)} d^{l+1}_{mn}
+              = \Big(\cos\beta - \frac{mn}{l(l+1)}\Big) d^l_{mn}
+              - \frac{\sqrt{(l^2-m^2)(l^2-n^2)}}{l(2l+1)} d^{l-1}_{mn}                   \quad (W3)
+
+    Args:
+        band: exclusive bound of the degree.
+        n: column, 0 <= n < ``band``.
+        beta: polar angles in radians, shape ``(points,)``.
+    Returns:
+        Two float64 tensors of shape ``(band - n, band, points)``, index (l - n, m, point). Entries
+        with m > l, and those of d^ss with m = 0 or n = 0, are zero.
+    References:
+        Kostelec and Rockmore 2008, FFTs on the rotation group, eq. 2.17.
+    """
+    beta = beta.to(torch.float64)
+    m = torch.arange(band, dtype=torch.float64)
+    l = torch.arange(n, band, dtype=torch.float64)[:, None]
+    # Coefficients of (W3) for l - 1 -> l, index (l - n, m); zero where d^l starts anew.
+    root = ((l**2 - m**2) * (l**2 - n**2)).clamp_min(0).sqrt()
+    scale = torch.where(root > 0, l * (2 * l - 1) / root, 0.0)
+    j = (l - 1).clamp_min(1)  # for l = 1 the two terms with 1 / (l - 1) vanish
+    back = scale * ((j**2 - m**2) * (j**2 - n**2)).clamp_min(0).sqrt() / (j * (2 * j + 1))
+    back = torch.where(l > 1, back, 0.0)[..., None]
+    signed = torch.tensor([n, -n], dtype=torch.float64)[:, None, None]
+    shift = torch.where(l > 1, scale * m * signed / (j * (j + 1)), 0.0)[..., None]
+    wave = scale[..., None] * beta.cos()
+
+    d = beta.new_zeros(2, band - n, band, len(beta))  # index (sign of n, l - n, m, point)
+    for i in range(band - n):
+        if i > 0:
+            rows = slice(0, n + i)
+            now, old = d[:, i, rows], d[:, i - 1, rows]
+            torch.mul(old, wave[i, rows], out=now)
+            now.addcmul_(old, shift[:, i, rows], value=-1)
+            if i > 1:
+                now.addcmul_(d[:, i - 2, rows], back[i, rows], value=-1)
+        _start(d[:, i], n + i, n, beta)
+
+    sign_m = (-1.0) ** m[:, None]
+    half = _ROOT ** ((m[:, None] == 0).to(m.dtype) + (n == 0))
+    plus, minus = d[0].mul_(sign_m * half * (-1) ** n), d[1].mul_(sign_m * half)
+    cc = plus + minus  # (W2)
+    ss = plus.sub_(minus) if n else torch.zeros_like(plus)
+    ss[:, 0] = 0
+    return cc, ss
+
+
+def _start(d: Tensor, l: int, n: int, beta: Tensor) -> None:
+    r"""Write the closed form at l = max(m, n) into ``d``, index (sign of n, m, point).
+
+    .. math:: d^l_{l,n} = (-1)^{l-n} \sqrt{\tbinom{2l}{l+n}} \cos^{l+n}(\beta/2) \sin^{l-n}(\beta/2)
+
+    and d_{m,n} = (-1)^{m-n} d_{n,m} = d_{-n,-m} for the rest; in logarithms, against underflow.
+    """
+    cosine, sine = (beta / 2).cos().abs().log(), (beta / 2).sin().abs().log()
+
+    def top(k: Tensor) -> Tensor:  # (-1)^(l-k) d_{l,k}
+        binomial = math.lgamma(2 * l + 1) - torch.lgamma(l + k + 1) - torch.lgamma(l - k + 1)
+        # xlogy-like: 0 * log 0 counts as 0
+        a = torch.where(l + k > 0, (l + k) * cosine, 0.0)
+        b = torch.where(l - k > 0, (l - k) * sine, 0.0)
+        return (binomial / 2 + a + b).exp()
+
+    d[:, l] = top(torch.tensor([[n], [-n]], dtype=torch.float64)) * (-1) ** (l - n)  # row m = l
+    if n == l and l > 0:  # the rows m < l of column |n| = l
+        m = torch.arange(l, dtype=torch.float64)[:, None]
+        d[0, :l] = top(m)  # d_{m,l} = (-1)^(l-m) d_{l,m}
+        d[1, :l] = (-1.0) ** (l - m) * top(-m)  # d_{m,-l} = d_{l,-m}
+
+
+def wigner_d(l: int, beta: Tensor) -> Tensor:
+    r"""Textbook small d matrix d^l_mn(beta), rows m and columns n from -l to l.
+
+    Args:
+        l: degree.
+        beta: angles in radians, any shape.
+    Returns:
+        float64 of shape ``(*beta.shape, 2l + 1, 2l + 1)``.
+    """
+    flat = beta.reshape(-1).to(torch.float64)
+    real = _assemble(l, flat)
+    to_real = real_from_complex(l)
+    d = (to_real.mH @ real.to(to_real.dtype) @ to_real).real
+    return d.unflatten(0, beta.shape) if beta.dim() else d[0]
+
+
+def _assemble(l: int, beta: Tensor) -> Tensor:
+    """d(beta) in the real basis, shape ``(points, 2l + 1, 2l + 1)``."""
+    d = torch.zeros(len(beta), 2 * l + 1, 2 * l + 1, dtype=torch.float64)
+    for n in range(l + 1):
+        cc, ss = wigner_d_real(l + 1, n, beta)
+        d[:, l:, l + n] = cc[-1].T
+        if n > 0:
+            d[:, :l, l - n] = ss[-1, 1:].T.flip(1)
+    return d
+
+
+def real_from_complex(l: int) -> Tensor:
+    r"""Unitary matrix from components in the complex basis to the real one.
+
+    .. math:: e_m = \frac{(-1)^m Y_m + Y_{-m}}{\sqrt2}, \qquad
+              e_{-m} = \frac{(-1)^m Y_m - Y_{-m}}{i\sqrt2}, \qquad m > 0; \qquad e_0 = Y_0   \quad (W4)
+
+    A representation passes as D_real = Q D_complex Q^H.
+
+    Returns:
+        Q, complex128 of shape ``(2l + 1, 2l + 1)``.
+    """
+    q = torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.complex128)
+    q[l, l] = 1
+    for m in range(1, l + 1):
+        sign = (-1) ** m / math.sqrt(2)
+        q[l + m, l + m], q[l + m, l - m] = sign, math.sqrt(0.5)
+        q[l - m, l + m], q[l - m, l - m] = 1j * sign, -1j * math.sqrt(0.5)
+    return q
+
+
+def _about_pole(l: int, angle: Tensor) -> Tensor:
+    """Z(angle) of (W1), shape ``(*angle.shape, 2l + 1, 2l + 1)``."""
+    m = torch.arange(-l, l + 1, device=angle.device, dtype=angle.dtype)
+    cos, sin = (angle[..., None] * m).cos(), (angle[..., None] * m).sin()
+    return cos.diag_embed() - sin.diag_embed().flip(-1)
+
+
+def rotation_generators(l: int) -> Tensor:
+    r"""The real skew matrices X_a with D^l(exp(theta e_a)) = exp(theta X_a), a = x, y, z.
+
+    Returns:
+        float64 of shape ``(3, 2l + 1, 2l + 1)``.
+    """
+    m = torch.arange(-l, l, dtype=torch.float64)
+    raising = torch.diag((l * (l + 1) - m * (m + 1)).sqrt(), -1)  # <m+1| J_+ |m>
+    # Textbook J_x, J_y, J_z; the Cartesian names are relabelled (x, y, z) -> (z, x, y) here.
+    j_x, j_y = (raising + raising.T) / 2 + 0j, (raising - raising.T) / 2j
+    j_z = torch.diag(torch.arange(-l, l + 1, dtype=torch.float64)) + 0j
+    q = real_from_complex(l)
+    return torch.stack([(q @ (-1j * j) @ q.mH).real for j in (j_y, j_z, j_x)])
+
+
+class _WignerD(torch.autograd.Function):
+    r"""D^l(R), whose differential d D = sum_a omega_a D X_a, omega = vee(R^T dR), has no poles."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(rotation: Tensor, l: int, half_turn: Tensor) -> Tensor:
+        alpha, beta, gamma = matrix_to_angles(rotation)
+        # exp(beta X_x) = J exp(beta X_y) J with J the half turn that swaps x and y.
+        turn = half_turn @ _about_pole(l, beta) @ half_turn
+        return _about_pole(l, alpha) @ turn @ _about_pole(l, gamma)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        rotation, ctx.l, half_turn = inputs
+        ctx.save_for_backward(rotation, half_turn)
+
+    @staticmethod
+    def backward(ctx, grad):
+        rotation, half_turn = ctx.saved_tensors
+        x = rotation_generators(ctx.l).to(grad)
+        d = _WignerD.apply(rotation, ctx.l, half_turn)
+        omega = torch.einsum("...ij,...ik,akj->...a", grad, d, x)
+        zero = torch.zeros_like(omega[..., 0])
+        a, b, c = omega.unbind(-1)
+        skew = torch.stack([zero, -c, b, c, zero, -a, -b, a, zero], -1).unflatten(-1, (3, 3))
+        return rotation @ skew / 2, None, None
+
+
+def wigner_D(l: int, rotation: Tensor) -> Tensor:
+    r"""Wigner D matrix in e3nn's real basis, D^l(R) Y^l(x) = Y^l(R x).
+
+    Args:
+        l: degree.
+        rotation: R, shape ``(..., 3, 3)``, real floating.
+    Returns:
+        Orthogonal matrices of shape ``(..., 2l + 1, 2l + 1)`` in the dtype of ``rotation``. The
+        gradient is the one along the rotation group; it is finite everywhere, poles included.
+    """
+    if rotation.shape[-2:] != (3, 3) or not rotation.is_floating_point():
+        raise ValueError(
+            "rotation: expected real matrices of shape (..., 3, 3), got "
+            f"{rotation.dtype} of shape {tuple(rotation.shape)}"
+        )
+    return _WignerD.apply(rotation, l, _half_turn(l).to(rotation))
+
+
+@lru_cache(maxsize=256)
+def _half_turn(l: int) -> Tensor:
+    """D^l of the half turn about (x + y)/sqrt 2, which swaps x and y and turns z around."""
+    quarter = torch.tensor(math.pi / 2, dtype=torch.float64)
+    # The pole y goes to x, so alpha = beta = pi/2; that x goes to y gives gamma = pi/2.
+    z = _about_pole(l, quarter)
+    return z @ _assemble(l, quarter[None])[0] @ z

@@ -1,0 +1,256 @@
+r"""Equivariant filters on the sphere.
+
+In: two sets of orders and the description of a filter. Out: its Fourier matrices. Before:
+``harmonics``. Next: ``nn.sphere_conv``.
+
+A correlation [psi * f](R) = int psi(R^-1 Q) f(Q) dQ is, degree by degree, a product of matrices,
+
+.. math:: \widehat{\psi * f}{}^l_{m n'} = \sum_n \hat f^l_{mn} W^l_{n'n}, \qquad
+          W^l_{n'n} = \int \psi D^l_{n'n}                                                     \quad (K1)
+
+where n runs over the orders of the input field and n' over those of the output field (0 for functions
+on S^2, -s and s for the irrep s of SO(2), all for functions on SO(3)). By Schur's lemma every family
+of real matrices W^l gives an equivariant map, and there are no others; a filter is a choice of some
+of them: localised ones are sums of point masses, psi = sum_p w_p delta(Q_p), hence
+
+.. math:: W^l_{n'n} = \sum_p w_p D^l_{n'n}(Q_p)                                               \quad (K2)
+
+and smooth ones interpolate free matrices at a few degrees l.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from equinet.harmonics.grid import signed_orders
+from equinet.numerics import angles_to_matrix, wigner_D
+
+Orders = tuple[int, ...]
+
+
+class SphereFilter(Protocol):
+    """A family of Fourier matrices W^l that is linear in its weights."""
+
+    def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
+        """For each l < ``band`` a float64 tensor ``(n', n, weights)``: the basis of the W^l."""
+        ...
+
+
+class _PointFilter:
+    """A filter made of point masses (K2) at Q = Y(alpha) X(beta) Y(gamma)."""
+
+    def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
+        rotation = angles_to_matrix(*self.points(orders_out, orders_in).unbind(-1))
+        out = []
+        for l in range(band):
+            rows = torch.tensor(signed_orders(l, orders_out), dtype=torch.int64) + l
+            cols = torch.tensor(signed_orders(l, orders_in), dtype=torch.int64) + l
+            out.append(wigner_D(l, rotation)[:, rows][:, :, cols].permute(1, 2, 0))  # (K2)
+        return out
+
+    def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
+        """Angles (alpha, beta, gamma) of the point masses, ``(weights, 3)``."""
+        raise TypeError(f"{type(self).__name__} has no points")
+
+
+def _ring(count: int) -> Tensor:
+    return 2 * math.pi * torch.arange(count, dtype=torch.float64) / count
+
+
+def _phases(orders: Orders, count: int) -> Tensor:
+    """Sample angles that tell the orders of a field apart: none, two in quadrature, or a ring."""
+    if orders == (0,):
+        return torch.zeros(1, dtype=torch.float64)
+    if len(orders) == 1:
+        return torch.tensor([0.0, math.pi / (2 * orders[0])], dtype=torch.float64)
+    return _ring(count)
+
+
+def _symmetric(limit: float, count: int) -> Tensor:
+    """``count`` angles from -limit to limit."""
+    if count == 1:
+        return torch.zeros(1, dtype=torch.float64)
+    return torch.linspace(-limit, limit, count, dtype=torch.float64)
+
+
+def _check_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        if not isinstance(value, int) or value < 1:
+            raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
+
+
+def _check_angle(name: str, value: float, limit: float) -> None:
+    if not 0 < value <= limit:
+        raise ValueError(f"{name}: expected an angle in radians in (0, {limit:.4f}], got {value!r}")
+
+
+@dataclass(frozen=True)
+class NearIdentityFilter(_PointFilter):
+    r"""Point masses near the identity of SO(3), near the north pole of S^2.
+
+    beta = max_beta (1 ... n_beta) / n_beta, alpha a ring of n_alpha, gamma + alpha in
+    [-max_gamma, max_gamma], so that the rotations are close to the identity. Where the output (or
+    the input) is not a function on SO(3) the ring over alpha (or gamma) shrinks to the angles its
+    orders can tell apart.
+    """
+
+    max_beta: float
+    n_alpha: int
+    n_beta: int
+    max_gamma: float
+    n_gamma: int
+
+    def __post_init__(self) -> None:
+        _check_counts(n_alpha=self.n_alpha, n_beta=self.n_beta, n_gamma=self.n_gamma)
+        _check_angle("max_beta", self.max_beta, math.pi)
+        _check_angle("max_gamma", self.max_gamma, 2 * math.pi)
+
+    def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
+        step = torch.arange(1, self.n_beta + 1, dtype=torch.float64)
+        beta = self.max_beta * step / self.n_beta
+        alpha = _phases(orders_out, self.n_alpha)
+        both = len(orders_out) > 1 and len(orders_in) > 1
+        gamma = (
+            _symmetric(self.max_gamma, self.n_gamma) if both else _phases(orders_in, self.n_alpha)
+        )
+        points = torch.cartesian_prod(alpha, beta, gamma)
+        if both:
+            points[:, 2] -= points[:, 0]
+        return points
+
+
+@dataclass(frozen=True)
+class EquatorialFilter(_PointFilter):
+    """Point masses on rings about the equator: beta = pi/2 +- max_beta, gamma in +- max_gamma."""
+
+    n_alpha: int
+    n_beta: int
+    max_beta: float
+    n_gamma: int
+    max_gamma: float
+
+    def __post_init__(self) -> None:
+        _check_counts(n_alpha=self.n_alpha, n_beta=self.n_beta, n_gamma=self.n_gamma)
+        if self.n_beta > 1:
+            _check_angle("max_beta", self.max_beta, math.pi / 2)
+        if self.n_gamma > 1:
+            _check_angle("max_gamma", self.max_gamma, 2 * math.pi)
+
+    def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
+        beta = math.pi / 2 + _symmetric(self.max_beta, self.n_beta)
+        both = len(orders_out) > 1 and len(orders_in) > 1
+        gamma = (
+            _symmetric(self.max_gamma, self.n_gamma) if both else _phases(orders_in, self.n_alpha)
+        )
+        return torch.cartesian_prod(_phases(orders_out, self.n_alpha), beta, gamma)
+
+
+@dataclass(frozen=True)
+class SmoothFilter:
+    """Free matrices W^l at ``knots`` degrees, linear in between, for orders up to ``max_order``.
+
+    Smooth in l means localised on the sphere. Orders above ``max_order`` are zero.
+    """
+
+    knots: int
+    max_order: int
+
+    def __post_init__(self) -> None:
+        _check_counts(knots=self.knots)
+        if not isinstance(self.max_order, int) or self.max_order < 0:
+            raise ValueError(f"max_order: expected an integer >= 0, got {self.max_order!r}")
+
+    def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
+        knots = min(self.knots, band)
+        at = torch.linspace(0, band - 1, knots, dtype=torch.float64)
+        spacing = (band - 1) / (knots - 1) if knots > 1 else 1.0
+        l = torch.arange(band, dtype=torch.float64)[:, None]
+        hat = (1 - (l - at).abs() / spacing).clamp_min(0) if knots > 1 else torch.ones(band, 1)
+        out_all, in_all = (self._orders(band, o) for o in (orders_out, orders_in))
+        result = []
+        for degree in range(band):
+            n_out, n_in = signed_orders(degree, orders_out), signed_orders(degree, orders_in)
+            rows = _select(n_out, out_all)
+            cols = _select(n_in, in_all)
+            basis = torch.einsum("ax,by,k->abkxy", rows, cols, hat[degree].double()).flatten(2)
+            # Every degree passes with the same gain, whatever the spectrum of the input.
+            energy = (basis**2).sum() / max(_carried(basis), 1)
+            result.append(basis / energy.sqrt() if energy > 0 else basis)
+        return result
+
+    def _orders(self, band: int, orders: Orders) -> list[int]:
+        """The signed orders that carry weights: those of an irrep, or the lowest of SO(3)."""
+        kept = orders if len(orders) == 1 else tuple(n for n in orders if n <= self.max_order)
+        return signed_orders(band - 1, kept)
+
+
+def _carried(basis: Tensor) -> int:
+    """Number of input orders that some weight acts on, for a basis ``(n', n, weights)``."""
+    return int(basis.abs().sum((0, 2)).count_nonzero())
+
+
+def _select(present: list[int], wanted: list[int]) -> Tensor:
+    """Matrix with a one where an order that is present is a wanted one."""
+    return torch.tensor(
+        [[1.0 if n == w else 0.0 for w in wanted] for n in present], dtype=torch.float64
+    ).reshape(len(present), len(wanted))
+
+
+def near_identity(
+    *,
+    max_beta: float = math.pi / 8,
+    n_alpha: int = 8,
+    n_beta: int = 3,
+    max_gamma: float = math.pi / 8,
+    n_gamma: int = 3,
+) -> NearIdentityFilter:
+    """A filter localised about the identity, angles in radians; gamma counts on SO(3) only.
+
+    References:
+        Cohen, Geiger, Koehler and Welling 2018, Spherical CNNs.
+    """
+    return NearIdentityFilter(max_beta, n_alpha, n_beta, max_gamma, n_gamma)
+
+
+def equatorial(
+    *,
+    n_alpha: int,
+    n_beta: int = 1,
+    max_beta: float = 0.0,
+    n_gamma: int = 1,
+    max_gamma: float = 0.0,
+) -> EquatorialFilter:
+    """A filter on rings about the equator, angles in radians: long and narrow, not local."""
+    return EquatorialFilter(n_alpha, n_beta, max_beta, n_gamma, max_gamma)
+
+
+def smooth(*, knots: int = 8, max_order: int = 2) -> SmoothFilter:
+    """A filter with a smooth spectrum: ``knots`` free matrices over the degrees."""
+    return SmoothFilter(knots, max_order)
+
+
+def sphere_basis(
+    kernel: SphereFilter, band: int, orders_out: Orders, orders_in: Orders
+) -> tuple[Tensor, float]:
+    r"""The matrices of a filter as one tensor, and the scale that keeps variance.
+
+    The variance of one output copy for white input of unit variance and band l < ``band`` is
+
+    .. math:: \sigma^2 \sum_l (2l+1) \sum_{n'n,p} (D^l_{n'n,p})^2 \Big/ \sum_l (2l+1) \sum_n 1  \quad (K3)
+
+    for one input copy and independent weights of variance sigma^2; n runs over the input orders that
+    the filter acts on.
+
+    Returns:
+        float64 ``(sum over l of n' n, weights)``, and the square root of the ratio in (K3).
+    Raises:
+        ValueError: if no degree carries both fields (the map would be zero).
+    """
+    matrices = kernel.matrices(band, orders_out, orders_in)
+    energy = sum((2 * l + 1) * float((w**2).sum()) for l, w in enumerate(matrices))
+    incoming = sum((2 * l + 1) * _carried(w) for l, w in enumerate(matrices))
+    basis = torch.cat([w.flatten(0, 1) for w in matrices])
+    return basis, math.sqrt(energy / incoming) if incoming else 0.0

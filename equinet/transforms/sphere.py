@@ -1,0 +1,83 @@
+"""Images onto the sphere, and sphere signals turned at random."""
+
+import torch
+from torch import Tensor
+from torch.nn.functional import grid_sample
+
+from equinet.harmonics import rotate_s2
+from equinet.numerics import Constants, angles_to_matrix, random_rotations, soft_angles
+
+
+class StereographicProjection(Constants):
+    r"""Put a square image on the northern hemisphere, sampled on the SOFT grid of the transforms.
+
+    .. math:: f(x) = I\!\left(\frac{z}{1 + y}, \frac{x}{1 + y}\right), \qquad (x, y, z) \in S^2
+
+    Projection from the south pole: the centre of the image goes to the north pole (0, 1, 0), its
+    inscribed circle to the equator; the polar angle in the image is alpha. Values between pixels are
+    bilinear, outside the image zero.
+
+    Args:
+        image_size: pixels along a side.
+        band: b of the grid, 2b points per angle.
+    """
+
+    points: Tensor
+
+    def __init__(self, image_size: int, band: int) -> None:
+        super().__init__()
+        for name, value in (("image_size", image_size), ("band", band)):
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
+        self.image_size, self.band = image_size, band
+        self.set_constants()
+
+    def constants(self) -> dict[str, Tensor]:
+        beta, alpha = torch.meshgrid(*soft_angles(self.band), indexing="ij")
+        pole = angles_to_matrix(alpha, beta, torch.zeros_like(alpha))[..., 1]
+        return {"points": pole}
+
+    def forward(self, images: Tensor, rotations: Tensor | None = None) -> Tensor:
+        r"""Project, and rotate the result: f(R^-1 x), evaluated exactly, without resampling.
+
+        Args:
+            images: real, ``(batch, channel, image_size, image_size)``.
+            rotations: R, ``(3, 3)`` or one for each image, ``(batch, 3, 3)``.
+        Returns:
+            ``(batch, channel, 2 * band, 2 * band)``, axes beta and alpha.
+        """
+        size = self.image_size
+        if images.dim() != 4 or images.shape[2:] != (size, size) or not images.is_floating_point():
+            raise ValueError(
+                f"images: expected real floating (batch, channel, {size}, {size}), got "
+                f"{images.dtype} of shape {tuple(images.shape)}"
+            )
+        points = self.points.to(images).expand(len(images), -1, -1, -1)
+        if rotations is not None:
+            if rotations.shape not in {(3, 3), (len(images), 3, 3)}:
+                raise ValueError(
+                    f"rotations: expected (3, 3) or ({len(images)}, 3, 3), got "
+                    f"{tuple(rotations.shape)}"
+                )
+            # R^-1 x, and x is a row vector here
+            r = rotations.to(images).expand(len(images), 3, 3)
+            points = (points.flatten(1, 2) @ r).view_as(points)
+        x, y, z = points.unbind(-1)
+        scale = 1 / (1 + y).clamp_min(1e-6)  # the south pole goes far outside the image
+        where = torch.stack([z * scale, -x * scale], -1)  # grid_sample counts y downwards
+        return grid_sample(images, where, padding_mode="zeros", align_corners=False)
+
+
+def rotate_randomly(
+    signal: Tensor, generator: torch.Generator | None = None
+) -> tuple[Tensor, Tensor]:
+    """Turn every function on the sphere by a rotation of its own, drawn from Haar measure.
+
+    Args:
+        signal: real, ``(batch, channel, 2b, 2b)``; degrees above the band b are lost.
+        generator: for the rotations.
+    Returns:
+        The turned signals and the rotations ``(batch, 3, 3)``.
+    """
+    rotations = random_rotations(len(signal), generator=generator).to(signal)
+    return rotate_s2(signal, rotations), rotations

@@ -1,0 +1,61 @@
+"""The two networks of the paper, of nearly the same size.
+
+Both read the digit on the sphere as the array (batch, 1, 60, 60) of (beta, alpha); the spherical
+network knows that it is a sphere, the planar one takes it for a picture.
+"""
+
+from math import pi
+
+import torch
+
+import equinet as eq
+from equinet import nn as enn
+from equinet.steerable import near_identity
+
+from .data import BAND
+
+LEARNING_RATE = {"spherical": 5e-3, "planar": 5e-4}
+
+
+def spherical_network() -> torch.nn.Module:
+    """S^2 correlation, SO(3) correlation, integral over SO(3): 58,550 parameters.
+
+    The score of a digit does not change when the digit is rotated, since the integral of a
+    function over SO(3) does not change when the function is rotated.
+    """
+    sphere = eq.Sphere(band=BAND)
+    digit = sphere.fields("1x trivial")
+    hidden_1 = sphere.at(band=10).fields("20x regular")
+    hidden_2 = sphere.at(band=6).fields("40x regular")
+    return enn.Sequential(
+        enn.SphereConv(digit, hidden_1, filter=near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3)),
+        enn.ReLU(hidden_1),
+        enn.SphereConv(
+            hidden_1,
+            hidden_2,
+            filter=near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3, max_gamma=pi / 8, n_gamma=3),
+        ),
+        enn.ReLU(hidden_2),
+        enn.Integrate(hidden_2),
+        torch.nn.Linear(40, 10),
+    )
+
+
+def planar_network() -> torch.nn.Module:
+    """An ordinary CNN on the (beta, alpha) array: 68,106 parameters."""
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 32, kernel_size=5, stride=3),  # 60 -> 19
+        torch.nn.ReLU(),
+        torch.nn.Conv2d(32, 64, kernel_size=5, stride=3),  # 19 -> 5
+        torch.nn.ReLU(),
+        torch.nn.Flatten(),
+        torch.nn.Linear(64 * 5 * 5, 10),
+    )
+
+
+NETWORKS = {"spherical": spherical_network, "planar": planar_network}
+
+
+def parameter_count(network: torch.nn.Module) -> int:
+    """How many numbers are learned."""
+    return sum(parameter.numel() for parameter in network.parameters())
