@@ -32,7 +32,7 @@ class Space(Protocol):
 
 @dataclass(frozen=True)
 class FieldType:
-    """What a feature map is: fields over ``space`` whose fibres transform by representations of H.
+    r"""What a feature map is: fields over ``space`` whose fibres transform by representations of H.
 
     .. math:: [g f](x) = \\rho(g) f(g^{-1} x)
 

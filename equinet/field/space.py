@@ -16,8 +16,9 @@ from equinet.group import SO2, SO3, so2, so3
 class Sphere:
     """The sphere S^2 = SO(3)/SO(2), band-limited: degrees l < ``band`` on the SOFT grid.
 
-    A field over it has a representation of SO(2) as fibre: trivial (a function), an irrep s (a spin-
-    weighted field; s = 1 is tangent vectors), or regular (a function on SO(3), the lifted sphere).
+    A field over it has a representation of SO(2) as fibre: trivial (a function), an irrep s (a
+    spin- weighted field; s = 1 is tangent vectors), or regular (a function on SO(3), the lifted
+    sphere).
 
     Attributes:
         band: exclusive bound of the degree; a grid has 2 * band points per angle.
@@ -61,14 +62,26 @@ class Sphere:
         return FieldType(self, tuple(blocks))
 
     def axes(self, blocks: tuple[Block, ...]) -> dict[str, int]:
-        """beta and alpha, for regular fields gamma too, 2 * band points each."""
+        """Beta and alpha, for regular fields gamma too, 2 * band points each."""
         if len({rho.is_regular for _, rho in blocks}) > 1:
             raise ValueError(
                 "blocks: a sphere type is either regular throughout (sampled on SO(3)) or made of "
                 f"irreps (sampled on S^2), got {[(mul, rho.name) for mul, rho in blocks]}"
             )
+        for _, rho in blocks:
+            if rho.irreps is not None and len(rho.irreps) != 1:
+                raise ValueError(
+                    f"blocks: over a sphere write the irreps of {rho!r} as blocks of their own"
+                )
         names = ("beta", "alpha", "gamma") if blocks[0][1].is_regular else ("beta", "alpha")
         return dict.fromkeys(names, 2 * self.band)
 
     def __repr__(self) -> str:
         return f"Sphere(band={self.band})"
+
+
+def sphere_of(field_type: FieldType, argument: str = "in_type") -> Sphere:
+    """The sphere on which the fields live; ValueError for fields over another space."""
+    if not isinstance(field_type.space, Sphere):
+        raise ValueError(f"{argument}: expected fields over a Sphere, got {field_type!r}")
+    return field_type.space

@@ -2,17 +2,20 @@ r"""Feature maps of a field type: their spectra, and how G moves them.
 
 In: field types and signals. Out: spectra, moved or random signals. Before: ``space``.
 
-The spectrum of a feature map lists, for every degree l, a real matrix ``(2l + 1, K_l)`` whose columns
-are (block, signed order n of the block, copy): K_l copies of the degree-l representation of SO(3).
+The spectrum of a feature map lists, for every degree l, a real matrix ``(2l + 1, K_l)`` whose
+columns are (block, signed order n of the block, copy): K_l copies of the degree-l representation of
+SO(3).
 """
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field.field_type import FieldType
+from equinet.field.space import sphere_of
 from equinet.harmonics import Analysis, Synthesis
 from equinet.harmonics.grid import degree_columns, spectrum_size
 from equinet.numerics import wigner_D
+from equinet.rep import Representation
 
 
 def block_orders(field_type: FieldType, band: int) -> list[tuple[int, ...]]:
@@ -21,6 +24,11 @@ def block_orders(field_type: FieldType, band: int) -> list[tuple[int, ...]]:
         tuple(range(band)) if rho.irreps is None else tuple(i.frequency for i in rho.irreps)
         for _, rho in field_type.blocks
     ]
+
+
+def _order(rho: Representation) -> int | None:
+    """S of an irrep of SO(2), None for the regular representation."""
+    return None if rho.irreps is None else rho.irreps[0].frequency
 
 
 def columns(field_type: FieldType, band: int) -> list[int]:
@@ -45,10 +53,7 @@ class FieldAnalysis(nn.Module):
         super().__init__()
         self.field_type, self.band = field_type, band
         self.parts = nn.ModuleList(
-            Analysis(
-                field_type.space.band, band, None if rho.is_regular else rho.irreps[0].frequency
-            )
-            for _, rho in field_type.blocks
+            Analysis(sphere_of(field_type).band, band, _order(rho)) for _, rho in field_type.blocks
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -70,16 +75,16 @@ class FieldAnalysis(nn.Module):
 
 
 class FieldSynthesis(nn.Module):
-    """Spectra of degrees l < ``band`` to feature maps of ``field_type``: ``forward(flat, batch)``."""
+    """Spectra of degrees l < ``band`` to feature maps of ``field_type``.
+
+    ``forward(flat, batch)`` is the inverse of ``FieldAnalysis`` on fields of that band.
+    """
 
     def __init__(self, field_type: FieldType, band: int) -> None:
         super().__init__()
         self.field_type, self.band = field_type, band
         self.parts = nn.ModuleList(
-            Synthesis(
-                field_type.space.band, band, None if rho.is_regular else rho.irreps[0].frequency
-            )
-            for _, rho in field_type.blocks
+            Synthesis(sphere_of(field_type).band, band, _order(rho)) for _, rho in field_type.blocks
         )
 
     def forward(self, flat: Tensor, batch: int) -> Tensor:
@@ -120,8 +125,9 @@ def act(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
         The moved feature maps, in the shape and dtype of ``x``; degrees above the band are lost.
     """
     field_type.check(x)
-    field_type.space.group.check(g)
-    band, batch = field_type.space.band, x.shape[0]
+    sphere, batch = sphere_of(field_type, "field_type"), x.shape[0]
+    sphere.group.check(g)
+    band = sphere.band
     to_spectrum = FieldAnalysis(field_type, band).to(x)
     to_field = FieldSynthesis(field_type, band).to(x)
     flat, out, start = to_spectrum(x), [], 0
@@ -146,7 +152,7 @@ def random_field(
 
     The coefficients are independent normal with a variance proportional to 1 / (2l + 1).
     """
-    band = field_type.space.band if band is None else band
+    band = sphere_of(field_type, "field_type").band if band is None else band
     dtype = torch.get_default_dtype() if dtype is None else dtype
     counts = columns(field_type, band)
     copies = sum(mul for mul, _ in field_type.blocks)

@@ -2,7 +2,8 @@
 
 In: nothing. Out: the noun Group. Next: ``so2``.
 
-The product is ``g @ h``, the inverse is ``g.mT`` and the action on points is a matrix times a vector.
+The product is ``g @ h``, the inverse is ``g.mT`` and the action on points is a matrix times a
+vector.
 """
 
 from dataclasses import dataclass

@@ -2,9 +2,12 @@ r"""Spectra in the textbook complex basis and in e3nn's real basis, and how one 
 
 In: a flat spectrum. Out: the same function's spectrum in the other basis. Before: ``grid``.
 
-With D_real = Q D_complex Q^H (``numerics.wigner_d`` W4) and f = sum (2l + 1) f_mn D_mn in either basis,
+With D_real = Q D_complex Q^H (``numerics.wigner_d`` W4) and f = sum (2l + 1) f_mn D_mn in either
+basis,
 
-.. math:: \hat f_{complex} = Q^T \hat f_{real} \bar Q, \qquad \hat f_{real} = \bar Q \hat f_{complex} Q^T
+.. math::
+    \hat f_{complex} = Q^T \hat f_{real} \bar Q, \qquad
+    \hat f_{real} = \bar Q \hat f_{complex} Q^T
 """
 
 from functools import lru_cache
@@ -18,7 +21,7 @@ from equinet.numerics.wigner_d import real_from_complex
 
 @lru_cache(maxsize=32)
 def _sparse(band: int, orders: tuple[int, ...], to_complex: bool) -> tuple[Tensor, Tensor]:
-    """Four source rows and factors for each row: Q has two entries, at +m and -m, in each column."""
+    """Four source rows and factors a row: each column of Q has two entries, at +m and -m."""
     l, m, n = spectrum_index(band, orders).unbind(1)
     place = torch.full((band, 2 * band, 2 * band), 0)
     place[l, m + band, n + band] = torch.arange(len(l))

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from equinet.numerics import soft_angles, soft_weights, wigner_d_real
-from equinet.ops import SphereTables
+from equinet.ops import SphereTables, chunks
 
 
 def spectrum_size(band: int, orders: tuple[int, ...]) -> int:
@@ -43,7 +43,7 @@ def spectrum_index(band: int, orders: tuple[int, ...]) -> Tensor:
 
 
 def gamma_waves(band: int, size: int) -> Tensor:
-    """cos(n gamma_k) and sin(n gamma_k) for n < ``band``, shape ``(size, waves)`` as in ``ops.wigner``."""
+    """cos(n gamma_k) and sin(n gamma_k), n < ``band``; ``(size, waves)`` as in ``ops.wigner``."""
     gamma = 2 * torch.pi * torch.arange(size, dtype=torch.float64) / size
     rows = [torch.ones_like(gamma)]
     for n in range(1, band):
@@ -52,7 +52,12 @@ def gamma_waves(band: int, size: int) -> Tensor:
 
 
 def sphere_tables(
-    grid_band: int, band: int, orders: tuple[int, ...], sampled_in_gamma: bool, inverse: bool
+    grid_band: int,
+    band: int,
+    orders: tuple[int, ...],
+    on_group: bool,
+    inverse: bool,
+    dtype: torch.dtype = torch.float64,
 ) -> SphereTables:
     r"""Constants for signals on the SOFT grid of ``grid_band`` and spectra of degrees l < ``band``.
 
@@ -65,29 +70,36 @@ def sphere_tables(
         grid_band: b of the grid, 2b points per angle.
         band: exclusive bound of the degree, at most ``grid_band``.
         orders: ascending n >= 0.
-        sampled_in_gamma: whether a signal is a function on SO(3) rather than a field on S^2.
+        on_group: whether a signal is a function on SO(3), sampled in gamma, rather than a field on
+            S^2. Fields on S^2 are left to a fast Fourier transform over alpha.
         inverse: which of the two.
-    Returns:
-        Tables in float64.
+        dtype: of the result; all is computed in float64.
     """
     size = 2 * grid_band
     beta, alpha = soft_angles(grid_band)
     weights = soft_weights(grid_band) / size
     parts = []
     for n in orders:
-        d = torch.stack(wigner_d_real(band, n, beta))  # (cc or ss, l - n, m, j)
+        haar = weights * (1.0 if on_group or n == 0 else 0.5)
+        d = wigner_d_real(band, n, beta, None if inverse else haar)[: 2 if n else 1]
+        d = d.permute(0, 2, 3, 1)  # (cc or ss, m, j, l - n)
         if inverse:
-            d *= (2 * torch.arange(n, band, dtype=torch.float64) + 1)[:, None, None]
-        else:
-            d *= weights * (1.0 if sampled_in_gamma or n == 0 else 0.5)
-        parts.append(d.permute(0, 2, 3, 1).reshape(-1))
-    m = torch.arange(band, dtype=torch.float64)
-    phase = alpha[:, None] * m
+            factor = (2 * torch.arange(n, band, dtype=torch.float64) + 1).expand(band, 1, -1)
+            if not on_group:  # a real inverse FFT counts every m > 0 twice
+                factor = torch.cat([factor[:1], factor[1:] / 2])
+        for m0, m1, l0 in chunks(band, n):
+            part = d[:, m0:m1, :, l0 - n :]
+            if inverse:
+                part = part * factor[m0:m1, :, l0 - n :]
+            parts.append(part.to(dtype, memory_format=torch.contiguous_format).reshape(-1))
+    phase = alpha[:, None] * torch.arange(band, dtype=torch.float64)
     scatter, gather = _rows(band, orders)
     return SphereTables(
         orders,
-        torch.cat(parts) if parts else torch.zeros(0, dtype=torch.float64),
-        torch.cat([phase.cos(), -phase.sin()], 1),
+        band,
+        size,
+        torch.cat(parts) if parts else torch.zeros(0, dtype=dtype),
+        torch.cat([phase.cos(), -phase.sin()], 1).to(dtype) if on_group else None,
         scatter,
         gather,
     )
@@ -99,17 +111,17 @@ def _rows(band: int, orders: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     l, m, n = spectrum_index(band, orders).unbind(1)
     place = torch.full((band, 2 * band, 2 * band), -1)
     place[l, m + band, n + band] = torch.arange(len(l))
-    scatter = []
+    parts = []
     for n in orders:
-        degrees = torch.arange(n, band)
-        rows = torch.arange(band)[:, None]
         signs = ((1, 1), (-1, -1), (-1, 1), (1, -1)) if n else ((1, 1), (-1, 1))
-        for sign_m, sign_n in signs:
-            where = place[degrees, sign_m * rows + band, sign_n * n + band]
-            if sign_m < 0:
-                where[0] = -1  # there is no -0
-            scatter.append(where.reshape(-1))
-    scatter = torch.cat(scatter) if scatter else torch.zeros(0, dtype=torch.int64)
+        for m0, m1, l0 in chunks(band, n):
+            degrees, rows = torch.arange(l0, band), torch.arange(m0, m1)[:, None]
+            for sign_m, sign_n in signs:
+                where = place[degrees, sign_m * rows + band, sign_n * n + band]
+                if sign_m < 0 and m0 == 0:
+                    where[0] = -1  # there is no -0
+                parts.append(where.reshape(-1))
+    scatter = torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
     gather = torch.empty(len(l), dtype=torch.int64)
     inside = scatter >= 0
     gather[scatter[inside]] = inside.nonzero().flatten()

@@ -3,11 +3,11 @@ r"""Fourier transform on SO(3): signals (..., beta, alpha, gamma) and flat spect
 In: signals on the SOFT grid. Out: spectra, and back. Before: ``transform``. Next: ``s2_fft``.
 
 .. math:: \hat f^l_{mn} = \int f \overline{D^l_{mn}}, \qquad
-          f = \sum_{l<b} (2l + 1) \sum_{mn} \hat f^l_{mn} D^l_{mn}                             \quad (S1)
+          f = \sum_{l<b} (2l + 1) \sum_{mn} \hat f^l_{mn} D^l_{mn} \quad (S1)
 
-``so3_fft`` and ``so3_ifft`` use the textbook complex basis D^l_mn = e^{-i m alpha} d^l_mn e^{-i n gamma},
-``so3_rfft`` and ``so3_irfft`` serve real signals with real spectra in e3nn's real basis. In both, the
-coefficient (l, m, n) stands at l(4l^2 - 1)/3 + (2l + 1)(m + l) + (n + l).
+``so3_fft`` and ``so3_ifft`` use the textbook complex basis D^l_mn = e^{-i m alpha} d^l_mn e^{-i n
+gamma}, ``so3_rfft`` and ``so3_irfft`` serve real signals with real spectra in e3nn's real basis. In
+both, the coefficient (l, m, n) stands at l(4l^2 - 1)/3 + (2l + 1)(m + l) + (n + l).
 """
 
 from functools import lru_cache
@@ -127,7 +127,8 @@ def _grid_band(signal: Tensor, axes: int, real: bool = False) -> int:
     sizes = tuple(signal.shape[-axes:])
     if signal.dim() < axes or len(set(sizes)) > 1 or sizes[0] % 2 or sizes[0] == 0:
         raise ValueError(
-            f"signal: expected {axes} last axes of one even size 2 * band, got {tuple(signal.shape)}"
+            f"signal: expected {axes} last axes of one even size 2 * band, got "
+            f"{tuple(signal.shape)}"
         )
     return sizes[0] // 2
 

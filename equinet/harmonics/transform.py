@@ -1,15 +1,18 @@
-r"""The Fourier transforms of real fields on the sphere and on SO(3), as modules that hold constants.
+r"""The Fourier transforms of real fields on the sphere and on SO(3), as modules with constants.
 
 In: signals on the SOFT grid or real spectra. Out: the other. Before: ``grid``. Next: ``so3_fft``.
 
-A user sees signals as ``(batch, channel, beta, alpha[, gamma])`` in any strides. Inside, the axes lie
-in memory the other way round, gamma outermost and batch innermost, so that each stage of a transform
-is a matrix product from the left. ``Synthesis`` returns tensors with those strides and ``Analysis``
-takes them without a copy; as with torch's channels_last, only the strides differ.
+A user sees signals as ``(batch, channel, beta, alpha[, gamma])`` in any strides. On SO(3) the axes
+lie in memory the other way round, gamma outermost and batch innermost, so that each stage of a
+transform is a matrix product from the left: ``Synthesis`` returns tensors with those strides and
+``Analysis`` takes them without a copy; as with torch's channels_last, only the strides differ.
+Fields on S^2 are in the usual order and go through a fast Fourier transform over alpha.
 
 A spectrum is a real tensor ``(rows, channel * batch)`` in the basis of e3nn,
 
-.. math:: \hat f^l_{mn} = \int f D^l_{mn}, \qquad f = \sum_l (2l + 1) \sum_{mn} \hat f^l_{mn} D^l_{mn}
+.. math::
+    \hat f^l_{mn} = \int f D^l_{mn}, \qquad
+    f = \sum_l (2l + 1) \sum_{mn} \hat f^l_{mn} D^l_{mn}
 
 with rows (l, m, n) as in ``grid`` and Haar measure of total mass 1.
 """
@@ -34,9 +37,9 @@ class _Transform(Constants):
 
     inverse: bool
     d: Tensor
-    alpha: Tensor
     scatter: Tensor
     gather: Tensor
+    alpha: Tensor
     gamma: Tensor
 
     def __init__(
@@ -46,22 +49,28 @@ class _Transform(Constants):
         if not 0 < band <= grid_band:
             raise ValueError(f"band: expected 1 to {grid_band} (the grid's band), got {band}")
         self.grid_band, self.band, self.order = grid_band, band, order
-        self.orders = tuple(range(band)) if order is None else ((order,) if order < band else ())
+        self.on_group = order is None
+        if order is None:
+            self.orders = tuple(range(band))
+        else:
+            self.orders = (order,) if order < band else ()
         self.set_constants(dtype)
 
-    def constants(self) -> dict[str, Tensor]:
-        sampled_in_gamma = self.order is None
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         tables = sphere_tables(
-            self.grid_band, self.band, self.orders, sampled_in_gamma, self.inverse
+            self.grid_band, self.band, self.orders, self.on_group, self.inverse, dtype
         )
-        out = {name: getattr(tables, name) for name in ("d", "alpha", "scatter", "gather")}
-        if sampled_in_gamma:
+        out = {"d": tables.d, "scatter": tables.scatter, "gather": tables.gather}
+        if tables.alpha is not None:
             gamma = gamma_waves(self.band, 2 * self.grid_band)
+            out["alpha"] = tables.alpha
             out["gamma"] = gamma if self.inverse else gamma / (2 * self.grid_band)
         return out
 
     def tables(self) -> SphereTables:
-        return SphereTables(self.orders, self.d, self.alpha, self.scatter, self.gather)
+        alpha = self.alpha if self.on_group else None
+        size = 2 * self.grid_band
+        return SphereTables(self.orders, self.band, size, self.d, alpha, self.scatter, self.gather)
 
     def extra_repr(self) -> str:
         return f"grid_band={self.grid_band}, band={self.band}, order={self.order}"
@@ -76,34 +85,40 @@ class Analysis(_Transform):
     inverse = False
 
     def forward(self, signal: Tensor) -> Tensor:
-        size = 2 * self.grid_band
-        if self.order is None:
-            with torch.autocast(signal.device.type, enabled=False):
-                x = signal.permute(4, 3, 2, 1, 0).reshape(size, -1).to(self.gamma.dtype)
-                waves = self.gamma.T @ x
+        size, signal = 2 * self.grid_band, signal.to(self.d.dtype)
+        if self.on_group:
             columns = signal.shape[0] * signal.shape[1]
+            with torch.autocast(signal.device.type, enabled=False):
+                waves = self.gamma.T @ signal.permute(4, 3, 2, 1, 0).reshape(size, -1)
             return wigner_analysis(waves.view(-1, size, size, columns), self.tables())
         parts = 2 if self.order else 1
-        x = signal.unflatten(1, (signal.shape[1] // parts, parts)).permute(2, 4, 3, 1, 0)
+        x = signal.unflatten(1, (signal.shape[1] // parts, parts))
         if not self.orders:  # no degree below the band carries this order
-            return signal.new_zeros(0, x.shape[3] * x.shape[4])
-        return wigner_analysis(x.reshape(parts, size, size, -1).to(self.d.dtype), self.tables())
+            return signal.new_zeros(0, x.shape[0] * x.shape[1])
+        # int f cos and -int f sin, index (batch, channel, part, beta, m, c or s)
+        waves = torch.view_as_real(torch.fft.rfft(x)[..., : self.band])
+        return wigner_analysis(waves.permute(2, 5, 4, 3, 1, 0).flatten(-2), self.tables())
 
 
 class Synthesis(_Transform):
-    """Spectrum to signal. ``forward(spectrum, batch)`` returns ``(batch, channel, beta, alpha[, gamma])``."""
+    """Spectrum to signal: ``forward(spectrum, batch)``, the inverse of ``Analysis``.
+
+    For ``order`` = s > 0 the channels of the signal are (channel, component), two components each.
+    """
 
     inverse = True
 
     def forward(self, spectrum: Tensor, batch: int) -> Tensor:
-        size, channels = 2 * self.grid_band, spectrum.shape[1] // batch if batch else 0
-        if self.orders:
-            waves = wigner_synthesis(spectrum, self.tables())
-        else:
-            waves = spectrum.new_zeros(2, size, size, spectrum.shape[1])
-        if self.order is None:
+        size, channels = 2 * self.grid_band, spectrum.shape[1] // max(batch, 1)
+        if not self.orders:
+            return spectrum.new_zeros(batch, 2 * channels, size, size)
+        waves = wigner_synthesis(spectrum, self.tables())
+        if self.on_group:
             with torch.autocast(waves.device.type, enabled=False):
                 x = self.gamma @ waves.flatten(1)
             return x.view(size, size, size, channels, batch).permute(4, 3, 2, 1, 0)
-        x = waves.view(-1, size, size, channels, batch).permute(4, 3, 0, 2, 1)
+        waves = waves.unflatten(-1, (channels, batch)).permute(5, 4, 0, 3, 2, 1)
+        # Re sum_m (U + i V') e^{i m alpha}
+        x = torch.view_as_complex(waves.contiguous())
+        x = torch.fft.irfft(x, n=size, norm="forward")
         return x.flatten(1, 2)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType
+from equinet.field import FieldType, sphere_of
 from equinet.nn.module import EquivariantModule
 from equinet.numerics import soft_weights
 
@@ -14,9 +14,9 @@ class BatchNorm(EquivariantModule):
     .. math:: f \mapsto w\, \frac{f - \mu}{\sqrt{\sigma^2 + \epsilon}} + b, \qquad
               \sigma^2 = E\, |f - \mu|^2 / \dim f
 
-    One mu, sigma, w and b a field; mu and b are zero for fields that are not functions (irreps other
-    than the trivial one). The expectation E is over the batch and over space with Haar measure, so the
-    statistics do not change when the input is rotated.
+    One mu, sigma, w and b a field; mu and b are zero for fields that are not functions (irreps
+    other than the trivial one). The expectation E is over the batch and over space with Haar
+    measure, so the statistics do not change when the input is rotated.
 
     Args:
         in_type: type of the fields.
@@ -25,6 +25,8 @@ class BatchNorm(EquivariantModule):
         affine: learn w and b.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
     weights: Tensor
     average: Tensor
     copy: Tensor
@@ -42,7 +44,7 @@ class BatchNorm(EquivariantModule):
         self.weight = nn.Parameter(torch.ones(copies)) if affine else None
         self.bias = nn.Parameter(torch.zeros(functions)) if affine and functions else None
 
-    def constants(self) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         dims = [
             1 if rho.is_regular else rho.dim for mul, rho in self.in_type.blocks for _ in range(mul)
         ]
@@ -52,7 +54,7 @@ class BatchNorm(EquivariantModule):
         average = torch.zeros(len(dims), len(copy), dtype=torch.float64)
         average[copy, channel] = 1 / size[copy].double()
         return {
-            "weights": soft_weights(self.in_type.space.band),
+            "weights": soft_weights(sphere_of(self.in_type).band),
             "average": average,
             "copy": copy,
             "function": channel[size[copy] == 1],  # channels that are functions

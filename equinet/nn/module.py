@@ -15,8 +15,8 @@ class EquivariantModule(Constants):
     Attributes:
         in_type: type of the input.
         out_type: type of the output, or None for plain vectors that G leaves unchanged.
-        aliases: whether the output has degrees that the grid cannot hold, so that the equation holds
-            up to that error only.
+        aliases: whether the output has degrees that the grid cannot hold, so that the equation
+            holds up to that error only.
     """
 
     in_type: FieldType

@@ -12,9 +12,10 @@ from equinet.nn.module import EquivariantModule
 class Pointwise(EquivariantModule):
     r"""Apply a function to every value, f(x) -> sigma(f(x)).
 
-    It commutes with G where the fibres are invariant (trivial) or permuted (regular fields, which are
-    functions on SO(3)); on other irreps the values are components of a vector, and it does not. On a
-    band-limited grid the result has degrees above the band, so the equivariance is approximate.
+    It commutes with G where the fibres are invariant (trivial) or permuted (regular fields, which
+    are functions on SO(3)); on other irreps the values are components of a vector, and it does not.
+    On a band-limited grid the result has degrees above the band, so the equivariance is
+    approximate.
 
     Args:
         in_type: regular or trivial fields.
@@ -28,9 +29,9 @@ class Pointwise(EquivariantModule):
         for _, rho in in_type.blocks:
             if rho.irreps is not None and any(irrep.frequency for irrep in rho.irreps):
                 raise ValueError(
-                    f"in_type: a pointwise function acts on values, but the fields {rho!r} are vectors "
-                    f"whose components turn into each other; use trivial or regular fields, got "
-                    f"{in_type!r}"
+                    f"in_type: a pointwise function acts on values, but the fields {rho!r} are "
+                    f"vectors whose components turn into each other; use trivial or regular "
+                    f"fields, got {in_type!r}"
                 )
         self.function = function
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from equinet.field import FieldType
+from equinet.field import FieldType, sphere_of
 from equinet.nn.module import EquivariantModule
 from equinet.numerics import soft_weights
 
@@ -30,14 +30,14 @@ class Integrate(EquivariantModule):
         _only_invariant(in_type, "the integral")
         self.set_constants()
 
-    def constants(self) -> dict[str, Tensor]:
-        return {"weights": soft_weights(self.in_type.space.band)}
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        return {"weights": soft_weights(sphere_of(self.in_type).band)}
 
     def forward(self, x: Tensor) -> Tensor:
         self.in_type.check(x)
         # Reversed, the axes lie in memory as the convolutions leave them.
         y = x.permute(*range(x.dim() - 1, -1, -1)).flatten(0, -4).mean(0)
-        return torch.tensordot(y, self.weights.to(y.dtype), ([0], [0])).T
+        return (y.permute(2, 1, 0) @ self.weights.to(y.dtype)).contiguous()
 
 
 class GlobalMaxPool(EquivariantModule):

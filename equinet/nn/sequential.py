@@ -1,6 +1,7 @@
 """Modules in a row, with their types compared. Before: ``pool``."""
 
-from collections import OrderedDict
+from itertools import pairwise
+from typing import Any
 
 from torch import nn
 
@@ -17,27 +18,23 @@ class Sequential(nn.Sequential):
         ValueError: if the output of a module has another type than the next one takes.
     """
 
-    def __init__(self, *args: nn.Module | OrderedDict[str, nn.Module]) -> None:
+    in_type: Any = None
+    out_type: Any = None
+
+    def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        previous: nn.Module | None = None
-        for name, module in self.named_children():
-            if not isinstance(getattr(module, "in_type", None), FieldType):
-                continue
-            if previous is not None:
-                _compare(previous, module, name)
-            previous = module
-
-    @property
-    def in_type(self) -> FieldType | None:
-        return next((m.in_type for m in self if hasattr(m, "in_type")), None)
-
-    @property
-    def out_type(self) -> FieldType | None:
-        typed = [m for m in self if hasattr(m, "in_type")]
-        return typed[-1].out_type if typed else None
+        typed = [(name, module) for name, module in self.named_children() if _is_typed(module)]
+        for (_, previous), (name, module) in pairwise(typed):
+            _compare(previous, module, name)
+        if typed:
+            self.in_type, self.out_type = typed[0][1].in_type, typed[-1][1].out_type
 
 
-def _compare(previous: nn.Module, module: nn.Module, name: str) -> None:
+def _is_typed(module: Any) -> bool:
+    return isinstance(getattr(module, "in_type", None), FieldType)
+
+
+def _compare(previous: Any, module: Any, name: str) -> None:
     given, wanted = previous.out_type, module.in_type
     if given == wanted:
         return

@@ -6,7 +6,7 @@ from itertools import product
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere
+from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.module import EquivariantModule
@@ -30,8 +30,8 @@ class SphereConv(EquivariantModule):
         out_type: fields over a sphere, of any band.
         filter: which family of filters; ``steerable.near_identity()`` by default.
         bias: add a learned constant to the invariant fields of the output.
-        generator: for the initial weights, uniform in [-1, 1] times a constant that keeps the second
-            moment of the activations through layers with ReLU.
+        generator: for the initial weights, uniform in [-1, 1] times a constant that keeps the
+            second moment of the activations through layers with ReLU.
     Shape:
         ``in_type.shape(batch)`` to ``out_type.shape(batch)``.
     """
@@ -45,11 +45,9 @@ class SphereConv(EquivariantModule):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(in_type, out_type)
-        for name, field_type in (("in_type", in_type), ("out_type", out_type)):
-            if field_type is None or not isinstance(field_type.space, Sphere):
-                raise ValueError(f"{name}: expected fields over a Sphere, got {field_type!r}")
+        self.out_type: FieldType = out_type
         self.filter = near_identity() if filter is None else filter
-        self.band = min(in_type.space.band, out_type.space.band)
+        self.band = min(sphere_of(in_type).band, sphere_of(out_type, "out_type").band)
         self.orders_in = block_orders(in_type, self.band)
         self.orders_out = block_orders(out_type, self.band)
         self.analysis = FieldAnalysis(in_type, self.band)
@@ -84,7 +82,7 @@ class SphereConv(EquivariantModule):
             for n_in, (mul_in, _) in zip(self.orders_in, self.in_type.blocks, strict=True)
         ]
 
-    def constants(self) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         # The scales do not depend on the dtype, so only the bases are made anew.
         return {f"basis_{i}": basis for i, (basis, *_) in enumerate(self._pairs())}
 

@@ -12,9 +12,9 @@ from equinet.numerics.rotation import (
 from equinet.numerics.wigner_d import (
     real_from_complex,
     rotation_generators,
+    wigner_D,
     wigner_d,
     wigner_d_real,
-    wigner_D,
 )
 
 __all__ = [

@@ -13,8 +13,9 @@ from torch import Tensor
 def _legendre_rows(lmax: int, t: Tensor, r2: Tensor) -> list[Tensor]:
     r"""Rows N_l with entries m = 0..l, homogeneous polynomials in t and r of degree l - m.
 
-    .. math:: N_{lm} = \sqrt{\tfrac{(l-m)!}{(l+m)!}} \frac{P_l^m(t / r)}{(1 - t^2/r^2)^{m/2}} r^{l-m},
-        \quad \sqrt{l^2-m^2} N_{lm} = (2l-1) t N_{l-1,m} - r^2 \sqrt{(l-1)^2-m^2} N_{l-2,m}  \quad (L1)
+    .. math::
+        N_{lm} &= \sqrt{\tfrac{(l-m)!}{(l+m)!}} \frac{P_l^m(t / r)}{(1 - t^2/r^2)^{m/2}} r^{l-m} \\
+        \sqrt{l^2-m^2} N_{lm} &= (2l-1) t N_{l-1,m} - r^2 \sqrt{(l-1)^2-m^2} N_{l-2,m} \quad (L1)
     """
     rows = [torch.ones_like(t)[..., None]]
     top = 1.0
@@ -50,10 +51,10 @@ def legendre(lmax: int, cosine: Tensor) -> Tensor:
 
 
 def solid_harmonics(lmax: int, points: Tensor) -> Tensor:
-    r"""Real solid harmonics r^l Y^l_m(x / r) in e3nn's basis, with sum_m (Y^l_m)^2 = 1 on the sphere.
+    r"""Real solid harmonics r^l Y^l_m(x / r) in e3nn's basis; sum_m (Y^l_m)^2 = 1 on the sphere.
 
     .. math:: r^l Y^l_{\pm m} = \sqrt2\, N_{lm}(y, r)\, \{\mathrm{Re}, \mathrm{Im}\} (z + i x)^m,
-              \qquad m > 0                                                                    \quad (L2)
+              \qquad m > 0 \quad (L2)
 
     They are polynomials, so they and all their derivatives are finite everywhere.
 

@@ -47,7 +47,7 @@ def matrix_to_angles(rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def random_rotations(*size: int, generator: torch.Generator | None = None) -> Tensor:
-    """Rotations drawn from Haar measure, float64 ``(*size, 3, 3)``: normalised normal quaternions."""
+    """Rotations drawn from Haar measure, float64 ``(*size, 3, 3)``, by normal quaternions."""
     q = torch.randn(*size, 4, generator=generator, dtype=torch.float64)
     w, x, y, z = (q / q.norm(dim=-1, keepdim=True)).unbind(-1)
     rows = (

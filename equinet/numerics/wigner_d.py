@@ -5,15 +5,17 @@ input. Before: ``rotation``. Next: ``legendre``.
 
 Two bases of the degree-l representation of SO(3) are in use:
 
-- the textbook complex basis, D^l_mn(alpha, beta, gamma) = e^{-i m alpha} d^l_mn(beta) e^{-i n gamma};
+- the textbook complex basis, D^l_mn(alpha, beta, gamma) = e^{-i m alpha} d^l_mn(beta) e^{-i n
+  gamma};
 - e3nn's real basis, m = -l..l, where m >= 0 are the cosines and m < 0 the sines of |m| alpha. There
 
 .. math:: D^l(\alpha, \beta, \gamma) = Z(\alpha)\, d(\beta)\, Z(\gamma), \qquad
-          Z_{m,m} = \cos m\alpha, \quad Z_{m,-m} = -\sin m\alpha                              \quad (W1)
+          Z_{m,m} = \cos m\alpha, \quad Z_{m,-m} = -\sin m\alpha \quad (W1)
 
 and d(beta) couples cosines with cosines and sines with sines only:
 
-.. math:: d^{cc}_{mn}, d^{ss}_{mn} = (-1)^{m+n} d^l_{mn} \pm (-1)^m d^l_{m,-n}, \qquad m, n > 0 \quad (W2)
+.. math::
+    d^{cc}_{mn}, d^{ss}_{mn} = (-1)^{m+n} d^l_{mn} \pm (-1)^m d^l_{m,-n}, \qquad m, n > 0 \quad (W2)
 
 with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
 """
@@ -29,21 +31,25 @@ from equinet.numerics.rotation import matrix_to_angles
 _ROOT = math.sqrt(0.5)
 
 
-def wigner_d_real(band: int, n: int, beta: Tensor) -> tuple[Tensor, Tensor]:
+def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None) -> Tensor:
     r"""The blocks d^cc and d^ss of (W2) for one column n >= 0 and all degrees n <= l < ``band``.
 
-    Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, |n|):
+    Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, n). The
+    recursion of d_{m,n} and that of d_{m,-n} differ in the sign of one term, so that, with d for
+    either block and \bar d for the other,
 
-    .. math:: \frac{\sqrt{((l+1)^2-m^2)((l+1)^2-n^2)}}{(l+1)(2l+1)} d^{l+1}_{mn}
-              = \Big(\cos\beta - \frac{mn}{l(l+1)}\Big) d^l_{mn}
-              - \frac{\sqrt{(l^2-m^2)(l^2-n^2)}}{l(2l+1)} d^{l-1}_{mn}                   \quad (W3)
+    .. math::
+        \frac{\sqrt{((l+1)^2-m^2)((l+1)^2-n^2)}}{(l+1)(2l+1)} d^{l+1}
+        = \cos\beta\, d^l - \frac{mn}{l(l+1)} \bar d^l
+        - \frac{\sqrt{(l^2-m^2)(l^2-n^2)}}{l(2l+1)} d^{l-1}                          \quad (W3)
 
     Args:
         band: exclusive bound of the degree.
         n: column, 0 <= n < ``band``.
         beta: polar angles in radians, shape ``(points,)``.
+        weight: factor for each point, ``(points,)``; the recursion is linear, so it costs nothing.
     Returns:
-        Two float64 tensors of shape ``(band - n, band, points)``, index (l - n, m, point). Entries
+        float64 of shape ``(2, band - n, band, points)``, index (cc or ss, l - n, m, point). Entries
         with m > l, and those of d^ss with m = 0 or n = 0, are zero.
     References:
         Kostelec and Rockmore 2008, FFTs on the rotation group, eq. 2.17.
@@ -57,51 +63,51 @@ def wigner_d_real(band: int, n: int, beta: Tensor) -> tuple[Tensor, Tensor]:
     j = (l - 1).clamp_min(1)  # for l = 1 the two terms with 1 / (l - 1) vanish
     back = scale * ((j**2 - m**2) * (j**2 - n**2)).clamp_min(0).sqrt() / (j * (2 * j + 1))
     back = torch.where(l > 1, back, 0.0)[..., None]
-    signed = torch.tensor([n, -n], dtype=torch.float64)[:, None, None]
-    shift = torch.where(l > 1, scale * m * signed / (j * (j + 1)), 0.0)[..., None]
-    wave = scale[..., None] * beta.cos()
+    shift = torch.where(l > 1, scale * m * n / (j * (j + 1)), 0.0)[..., None]
+    scale, cosine = scale[..., None], beta.cos()
 
-    d = beta.new_zeros(2, band - n, band, len(beta))  # index (sign of n, l - n, m, point)
+    d = beta.new_zeros(2, band - n, band, len(beta))
     for i in range(band - n):
         if i > 0:
             rows = slice(0, n + i)
             now, old = d[:, i, rows], d[:, i - 1, rows]
-            torch.mul(old, wave[i, rows], out=now)
-            now.addcmul_(old, shift[:, i, rows], value=-1)
+            torch.mul(old, scale[i, rows] * cosine, out=now)
+            now.addcmul_(old.flip(0), shift[i, rows], value=-1)
             if i > 1:
                 now.addcmul_(d[:, i - 2, rows], back[i, rows], value=-1)
-        _start(d[:, i], n + i, n, beta)
-
-    sign_m = (-1.0) ** m[:, None]
-    half = _ROOT ** ((m[:, None] == 0).to(m.dtype) + (n == 0))
-    plus, minus = d[0].mul_(sign_m * half * (-1) ** n), d[1].mul_(sign_m * half)
-    cc = plus + minus  # (W2)
-    ss = plus.sub_(minus) if n else torch.zeros_like(plus)
-    ss[:, 0] = 0
-    return cc, ss
+        _start(d[:, i], n + i, n, beta, 1.0 if weight is None else weight)
+    return d
 
 
-def _start(d: Tensor, l: int, n: int, beta: Tensor) -> None:
-    r"""Write the closed form at l = max(m, n) into ``d``, index (sign of n, m, point).
+def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> None:
+    r"""Write ``weight`` d^l at l = max(m, n) into ``d``, index (cc or ss, m, point).
 
-    .. math:: d^l_{l,n} = (-1)^{l-n} \sqrt{\tbinom{2l}{l+n}} \cos^{l+n}(\beta/2) \sin^{l-n}(\beta/2)
+    By (W2), from
 
-    and d_{m,n} = (-1)^{m-n} d_{n,m} = d_{-n,-m} for the rest; in logarithms, against underflow.
+    .. math:: d^l_{l,k} = (-1)^{l-k} \sqrt{\tbinom{2l}{l+k}} \cos^{l+k}(\beta/2) \sin^{l-k}(\beta/2)
+
+    and d_{m,n} = (-1)^{m-n} d_{n,m} = d_{-n,-m}; in logarithms, against underflow.
     """
     cosine, sine = (beta / 2).cos().abs().log(), (beta / 2).sin().abs().log()
+    k = torch.arange(l, dtype=torch.float64)[:, None]  # rows m < l of the column n = l
 
     def top(k: Tensor) -> Tensor:  # (-1)^(l-k) d_{l,k}
         binomial = math.lgamma(2 * l + 1) - torch.lgamma(l + k + 1) - torch.lgamma(l - k + 1)
-        # xlogy-like: 0 * log 0 counts as 0
+        # 0 * log 0 counts as 0
         a = torch.where(l + k > 0, (l + k) * cosine, 0.0)
         b = torch.where(l - k > 0, (l - k) * sine, 0.0)
-        return (binomial / 2 + a + b).exp()
+        return (binomial / 2 + a + b).exp() * weight
 
-    d[:, l] = top(torch.tensor([[n], [-n]], dtype=torch.float64)) * (-1) ** (l - n)  # row m = l
-    if n == l and l > 0:  # the rows m < l of column |n| = l
-        m = torch.arange(l, dtype=torch.float64)[:, None]
-        d[0, :l] = top(m)  # d_{m,l} = (-1)^(l-m) d_{l,m}
-        d[1, :l] = (-1.0) ** (l - m) * top(-m)  # d_{m,-l} = d_{l,-m}
+    def write(rows: slice, first: Tensor, second: Tensor, half: Tensor) -> None:
+        d[0, rows] = (first + second) * half
+        d[1, rows] = torch.where(half == 1, first - second, 0.0)
+
+    column = torch.tensor([[float(n)]], dtype=torch.float64)
+    half = torch.full_like(column, _ROOT ** ((n == 0) + (l == 0)))
+    write(slice(l, l + 1), top(column), top(-column) * (-1) ** n, half)
+    if n == l and l > 0:
+        half = torch.where(k == 0, _ROOT * torch.ones_like(k), 1.0)
+        write(slice(0, l), top(k) * (-1.0) ** (l + k), top(-k) * (-1) ** l, half)
 
 
 def wigner_d(l: int, beta: Tensor) -> Tensor:
@@ -124,10 +130,10 @@ def _assemble(l: int, beta: Tensor) -> Tensor:
     """d(beta) in the real basis, shape ``(points, 2l + 1, 2l + 1)``."""
     d = torch.zeros(len(beta), 2 * l + 1, 2 * l + 1, dtype=torch.float64)
     for n in range(l + 1):
-        cc, ss = wigner_d_real(l + 1, n, beta)
-        d[:, l:, l + n] = cc[-1].T
+        cc, ss = wigner_d_real(l + 1, n, beta)[:, -1]
+        d[:, l:, l + n] = cc.T
         if n > 0:
-            d[:, :l, l - n] = ss[-1, 1:].T.flip(1)
+            d[:, :l, l - n] = ss[1:].T.flip(1)
     return d
 
 
@@ -135,7 +141,8 @@ def real_from_complex(l: int) -> Tensor:
     r"""Unitary matrix from components in the complex basis to the real one.
 
     .. math:: e_m = \frac{(-1)^m Y_m + Y_{-m}}{\sqrt2}, \qquad
-              e_{-m} = \frac{(-1)^m Y_m - Y_{-m}}{i\sqrt2}, \qquad m > 0; \qquad e_0 = Y_0   \quad (W4)
+              e_{-m} = \frac{(-1)^m Y_m - Y_{-m}}{i\sqrt2}, \qquad m > 0; \qquad e_0 = Y_0 \quad
+              (W4)
 
     A representation passes as D_real = Q D_complex Q^H.
 
@@ -147,7 +154,7 @@ def real_from_complex(l: int) -> Tensor:
     for m in range(1, l + 1):
         sign = (-1) ** m / math.sqrt(2)
         q[l + m, l + m], q[l + m, l - m] = sign, math.sqrt(0.5)
-        q[l - m, l + m], q[l - m, l - m] = 1j * sign, -1j * math.sqrt(0.5)
+        q.imag[l - m, l + m], q.imag[l - m, l - m] = sign, -math.sqrt(0.5)
     return q
 
 

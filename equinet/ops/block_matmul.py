@@ -20,7 +20,8 @@ def block_matmul(
         spectrum: flat: for each degree ``(2l + 1, k_in, batch)``, concatenated.
         blocks: for each degree a matrix ``(k_out, k_in)``; k may be zero.
         batch: number of samples.
-        bias: ``(k_out at l = 0,)``, added to the coefficients of degree 0, that is, to the constants.
+        bias: ``(k_out at l = 0,)``, added to the coefficients of degree 0, that is, to the
+            constants.
     Returns:
         The new spectrum, flat: for each degree ``(2l + 1, k_out, batch)``, concatenated.
     """

@@ -1,26 +1,32 @@
-r"""Wigner synthesis and analysis: between spectra and signals in (alpha, beta), order by order.
+r"""Wigner synthesis and analysis: between spectra and waves in alpha and gamma, order by order.
 
-In: a real spectrum, or signals on the (alpha, beta) grid. Out: the other. Before: ``numerics``.
-Next: ``block_matmul``.
+In: a real spectrum, or signals on the grid of beta. Out: the other. Before: ``numerics``. Next:
+``block_matmul``.
 
 A real function on SO(3) with coefficients f^l_mn in the real basis is
 
-.. math:: f(\alpha, \beta, \gamma) = \sum_{l,m,n} f^l_{mn} D^l_{mn}
-          = \sum_{n \ge 0} \cos(n\gamma)\, Y_n^c(\alpha, \beta) + \sin(n\gamma)\, Y_n^s(\alpha, \beta)
+.. math::
+    f(\alpha, \beta, \gamma) = \sum_{l,m,n} f^l_{mn} D^l_{mn}
+    = \sum_{n \ge 0} \cos(n\gamma)\, Y_n^c(\alpha, \beta) + \sin(n\gamma)\, Y_n^s(\alpha, \beta)
 
-and this operator is the map f -> Y for some orders n. Written out with D = Z(alpha) d(beta) Z(gamma),
-the sums over l at fixed m, n >= 0 (f_{+-} means the coefficient with indices +m, -n, and so on)
+and this operator is the map f -> Y for some orders n. Written out with D = Z(alpha) d(beta)
+Z(gamma), the sums over l at fixed m, n >= 0 are (f_{+-} is the coefficient with indices +m, -n, and
+so on)
 
-.. math:: U  &= \sum_l d^{cc} f_{++} + d^{ss} f_{--}, \qquad & U' &= \sum_l d^{cc} f_{--} + d^{ss} f_{++} \\
-          V  &= \sum_l d^{ss} f_{-+} - d^{cc} f_{+-},  \qquad & V' &= \sum_l d^{ss} f_{+-} - d^{cc} f_{-+}  \quad (F1)
+.. math::
+    U  &= \sum_l d^{cc} f_{++} + d^{ss} f_{--}, & U' &= \sum_l d^{cc} f_{--} + d^{ss} f_{++} \\
+    V  &= \sum_l d^{ss} f_{-+} - d^{cc} f_{+-}, & V' &= \sum_l d^{ss} f_{+-} - d^{cc} f_{-+}
+    \quad (F1)
 
-give
+and they give
 
-.. math:: Y^c_n = \sum_m \cos(m\alpha) U - \sin(m\alpha) V', \qquad
-          Y^s_n = \sum_m \cos(m\alpha) V - \sin(m\alpha) U'                                     \quad (F2)
+.. math::
+    Y^c_n = \sum_m \cos(m\alpha) U - \sin(m\alpha) V', \qquad
+    Y^s_n = \sum_m \cos(m\alpha) V - \sin(m\alpha) U'                                   \quad (F2)
 
 Everything is a real matrix product from the left on tensors whose last axis holds the columns
-(channel and batch), so nothing is ever transposed, and one order n is worked off while it is in cache.
+(channel and batch), so nothing is ever transposed, and one order n is worked off while it is in
+cache. Where a fast Fourier transform over alpha is cheaper, (F2) is left to the caller.
 """
 
 from typing import NamedTuple
@@ -28,25 +34,38 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+# Orders m are taken in chunks of this many, so that few products l >= max(m, n) are with zeros.
+CHUNK = 16
+
 
 class SphereTables(NamedTuple):
     """The constants of one transform, made by ``harmonics.grid``.
 
     Attributes:
         orders: the n >= 0, ascending.
-        d: flat table; for each n a block ``(2, band, size, band - n)``, index (cc or ss, m, j, l - n),
-            with all factors (quadrature weight or 2l + 1) in it.
-        alpha: ``(size, 2 * band)``: columns cos(m alpha), then -sin(m alpha), m = 0..band - 1.
-        scatter: the rows of the spectrum in the order in which the loop over n works on them; for
-            n > 0 the four sets ++, --, -+, +- with index (m, l - n), for n = 0 the sets +0 and -0.
+        band: degrees l < band.
+        size: points in beta (and in alpha).
+        d: flat table: for each n and each chunk of orders m from m0 on, d^cc and for n > 0 d^ss as
+            ``(m, size, band - max(m0, n))``, with all factors (weight or 2l + 1) in it.
+        alpha: ``(size, 2 * band)``, the columns cos(m alpha) and then -sin(m alpha); None to leave
+            (F2) to the caller.
+        scatter: the rows of the spectrum in the order in which the loop works on them: for each n
+            and chunk the sets ++, --, -+, +- with index (m, l), for n = 0 the sets +0 and -0.
         gather: for every row of the spectrum its place in that list.
     """
 
     orders: tuple[int, ...]
+    band: int
+    size: int
     d: Tensor
-    alpha: Tensor
+    alpha: Tensor | None
     scatter: Tensor
     gather: Tensor
+
+
+def chunks(band: int, n: int) -> list[tuple[int, int, int]]:
+    """(m0, m1, l0): chunks of orders m0 <= m < m1 with the lowest degree l0 = max(m0, n)."""
+    return [(m, min(m + CHUNK, band), max(m, n)) for m in range(0, band, CHUNK)]
 
 
 def wave_count(orders: tuple[int, ...]) -> int:
@@ -59,22 +78,17 @@ def wigner_synthesis(spectrum: Tensor, tables: SphereTables) -> Tensor:
 
     Args:
         spectrum: real, ``(rows, columns)``; rows (l, m, n) as in ``harmonics.grid``.
-        tables: constants in the dtype and on the device of ``spectrum``.
+        tables: constants on the device of ``spectrum``.
     Returns:
-        ``(waves, size_alpha, size_beta, columns)``; waves Y^c_n, Y^s_n for each order (one for n = 0).
+        ``(waves, size, size, columns)`` with axes alpha, beta; the waves are Y^c_n, Y^s_n for each
+        order (one for n = 0). With ``tables.alpha`` None, ``(waves, 2, band, size, columns)``: U,
+        V' and V, U' with index (m, beta).
     """
     return _Synthesis.apply(spectrum, *tables)
 
 
 def wigner_analysis(waves: Tensor, tables: SphereTables) -> Tensor:
-    """The transpose of ``wigner_synthesis`` with the same tables, Y -> f.
-
-    Args:
-        waves: real, ``(waves, size_alpha, size_beta, columns)``.
-        tables: constants in the dtype and on the device of ``waves``.
-    Returns:
-        ``(rows, columns)``.
-    """
+    """The transpose of ``wigner_synthesis`` with the same tables, Y -> f."""
     return _Analysis.apply(waves, *tables)
 
 
@@ -84,18 +98,19 @@ class _Synthesis(torch.autograd.Function):
         return _as_columns(_Synthesis, info.batch_size, in_dims[0], spectrum, constants)
 
     @staticmethod
-    def forward(spectrum, orders, d, alpha, scatter, gather):
+    def forward(spectrum, orders, band, size, d, alpha, scatter, gather):
         with torch.autocast(spectrum.device.type, enabled=False):  # the tables fix the precision
-            return _synthesis(spectrum.to(d.dtype), orders, d, alpha, scatter)
+            return _synthesis(spectrum.to(d.dtype), orders, band, size, d, alpha, scatter)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, ctx.orders, *constants = inputs
+        _, ctx.orders, ctx.band, ctx.size, *constants = inputs
         ctx.save_for_backward(*constants)
 
     @staticmethod
     def backward(ctx, grad):
-        return _Analysis.apply(grad, ctx.orders, *ctx.saved_tensors), None, None, None, None, None
+        back = _Analysis.apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
+        return back, None, None, None, None, None, None, None
 
 
 class _Analysis(torch.autograd.Function):
@@ -104,18 +119,19 @@ class _Analysis(torch.autograd.Function):
         return _as_columns(_Analysis, info.batch_size, in_dims[0], waves, constants)
 
     @staticmethod
-    def forward(waves, orders, d, alpha, scatter, gather):
+    def forward(waves, orders, band, size, d, alpha, scatter, gather):
         with torch.autocast(waves.device.type, enabled=False):
-            return _analysis(waves.to(d.dtype), orders, d, alpha, gather)
+            return _analysis(waves.to(d.dtype), orders, band, size, d, alpha, scatter, gather)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
-        _, ctx.orders, *constants = inputs
+        _, ctx.orders, ctx.band, ctx.size, *constants = inputs
         ctx.save_for_backward(*constants)
 
     @staticmethod
     def backward(ctx, grad):
-        return _Synthesis.apply(grad, ctx.orders, *ctx.saved_tensors), None, None, None, None, None
+        back = _Synthesis.apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
+        return back, None, None, None, None, None, None, None
 
 
 def _as_columns(function, size, dim, x, constants):
@@ -126,77 +142,88 @@ def _as_columns(function, size, dim, x, constants):
     return out, out.dim() - 1
 
 
-def _blocks(orders: tuple[int, ...], d: Tensor, alpha: Tensor) -> list[tuple[int, Tensor, Tensor]]:
-    """(n, d^cc, d^ss) for each order, the two blocks as ``(band, size, band - n)`` views of ``d``."""
-    size, band = alpha.shape[0], alpha.shape[1] // 2
-    lengths = [2 * band * size * (band - n) for n in orders]
-    parts = d.split(lengths)
-    blocks = [part.view(2, band, size, band - n) for n, part in zip(orders, parts, strict=True)]
-    return [(n, block[0], block[1]) for n, block in zip(orders, blocks, strict=True)]
-
-
-def _synthesis(spectrum, orders, d, alpha, scatter) -> Tensor:
-    size, band, columns = alpha.shape[0], alpha.shape[1] // 2, spectrum.shape[1]
-    rows = spectrum.index_select(0, scatter)
-    out = spectrum.new_empty(wave_count(orders), size, size * columns)
-    # z[c or s in gamma, c or s in alpha, m]: U, V' and V, U' of (F1) for one order
-    z = spectrum.new_empty(2, 2, band, size, columns)
-    start = wave = 0
-    for n, cc, ss in _blocks(orders, d, alpha):
-        count = band * (band - n)
-        sets = [
-            rows[start + i * count : start + (i + 1) * count].view(band, band - n, columns)
-            for i in range(4 if n else 2)
-        ]
-        start += len(sets) * count
-        if n:
-            pp, mm, mp, pm = sets
-            torch.bmm(cc, pp, out=z[0, 0]).baddbmm_(ss, mm)  # U
-            torch.bmm(ss, pm, out=z[0, 1]).baddbmm_(cc, mp, alpha=-1)  # V'
-            torch.bmm(ss, mp, out=z[1, 0]).baddbmm_(cc, pm, alpha=-1)  # V
-            torch.bmm(cc, mm, out=z[1, 1]).baddbmm_(ss, pp)  # U'
-        else:
-            torch.bmm(cc, sets[0], out=z[0, 0])
-            torch.bmm(cc, sets[1], out=z[0, 1]).neg_()
+def _synthesis(spectrum, orders, band, size, d, alpha, scatter) -> Tensor:
+    columns = spectrum.shape[1]
+    rows = _Cursor(spectrum.index_select(0, scatter))
+    table = _Cursor(d)
+    out = spectrum.new_empty(wave_count(orders), 2, band, size, columns)
+    if alpha is not None:
+        # z[c or s in gamma, c or s in alpha, m]: U, V' and V, U' of (F1), for one order at a time
+        z = spectrum.new_empty(2, 2, band, size, columns)
+        out = spectrum.new_empty(wave_count(orders), size, size * columns)
+    wave = 0
+    for n in orders:
         parts = 2 if n else 1
-        torch.bmm(  # (F2)
-            alpha.expand(parts, -1, -1),
-            z[:parts].view(parts, 2 * band, size * columns),
-            out=out[wave : wave + parts],
-        )
+        if alpha is None:
+            z = out[wave : wave + parts]
+        for m0, m1, l0 in chunks(band, n):
+            count, degrees = m1 - m0, band - l0
+            cc = table.take(count, size, degrees)
+            if n == 0:
+                torch.bmm(cc, rows.take(count, degrees, columns), out=z[0, 0, m0:m1])
+                torch.bmm(cc, rows.take(count, degrees, columns), out=z[0, 1, m0:m1]).neg_()
+                continue
+            ss = table.take(count, size, degrees)
+            pp, mm, mp, pm = (rows.take(count, degrees, columns) for _ in range(4))
+            torch.bmm(cc, pp, out=z[0, 0, m0:m1]).baddbmm_(ss, mm)  # U
+            torch.bmm(ss, pm, out=z[0, 1, m0:m1]).baddbmm_(cc, mp, alpha=-1)  # V'
+            torch.bmm(ss, mp, out=z[1, 0, m0:m1]).baddbmm_(cc, pm, alpha=-1)  # V
+            torch.bmm(cc, mm, out=z[1, 1, m0:m1]).baddbmm_(ss, pp)  # U'
+        if alpha is not None:
+            torch.bmm(  # (F2)
+                alpha.expand(parts, -1, -1),
+                z[:parts].view(parts, 2 * band, size * columns),
+                out=out[wave : wave + parts],
+            )
         wave += parts
-    return out.view(-1, size, size, columns)
+    return out if alpha is None else out.view(-1, size, size, columns)
 
 
-def _analysis(waves, orders, d, alpha, gather) -> Tensor:
-    size, band, columns = alpha.shape[0], alpha.shape[1] // 2, waves.shape[-1]
-    flat = waves.reshape(-1, size, size * columns)
-    counts = [(4 if n else 2) * band * (band - n) for n in orders]
-    rows = waves.new_empty(sum(counts), columns)
-    z = waves.new_empty(2, 2, band, size, columns)
-    start = wave = 0
-    for n, cc, ss in _blocks(orders, d, alpha):
-        parts, count = (2, band * (band - n)) if n else (1, band * band)
-        torch.bmm(
-            alpha.T.expand(parts, -1, -1),
-            flat[wave : wave + parts],
-            out=z[:parts].view(parts, 2 * band, size * columns),
-        )
+def _analysis(waves, orders, band, size, d, alpha, scatter, gather) -> Tensor:
+    columns = waves.shape[-1]
+    all_rows = waves.new_empty(scatter.shape[0], columns)
+    rows, table = _Cursor(all_rows), _Cursor(d)
+    waves = waves.contiguous()
+    if alpha is not None:
+        z = waves.new_empty(2, 2, band, size, columns)
+        waves = waves.view(-1, size, size * columns)
+    wave = 0
+    for n in orders:
+        parts = 2 if n else 1
+        here = waves[wave : wave + parts]
+        if alpha is None:
+            z = here
+        else:
+            torch.bmm(
+                alpha.T.expand(parts, -1, -1),
+                here,
+                out=z[:parts].view(parts, 2 * band, size * columns),
+            )
         wave += parts
-        sets = [
-            rows[start + i * count : start + (i + 1) * count].view(band, band - n, columns)
-            for i in range(4 if n else 2)
-        ]
-        start += len(sets) * count
-        cc, ss = cc.mT, ss.mT
-        if n:
-            pp, mm, mp, pm = sets
-            (u, v_prime), (v, u_prime) = z[0], z[1]
+        for m0, m1, l0 in chunks(band, n):
+            count, degrees = m1 - m0, band - l0
+            cc = table.take(count, size, degrees).mT
+            if n == 0:
+                torch.bmm(cc, z[0, 0, m0:m1], out=rows.take(count, degrees, columns))
+                torch.bmm(cc, z[0, 1, m0:m1], out=rows.take(count, degrees, columns)).neg_()
+                continue
+            ss = table.take(count, size, degrees).mT
+            (u, v_prime), (v, u_prime) = z[0, :, m0:m1], z[1, :, m0:m1]
+            pp, mm, mp, pm = (rows.take(count, degrees, columns) for _ in range(4))
             torch.bmm(cc, u, out=pp).baddbmm_(ss, u_prime)
             torch.bmm(cc, u_prime, out=mm).baddbmm_(ss, u)
             torch.bmm(ss, v, out=mp).baddbmm_(cc, v_prime, alpha=-1)
             torch.bmm(ss, v_prime, out=pm).baddbmm_(cc, v, alpha=-1)
-        else:
-            torch.bmm(cc, z[0, 0], out=sets[0])
-            torch.bmm(cc, z[0, 1], out=sets[1]).neg_()
-    return rows.index_select(0, gather)
+    return all_rows.index_select(0, gather)
+
+
+class _Cursor:
+    """Takes consecutive pieces of a tensor as blocks; the last axis of a matrix stays whole."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.x, self.at = x, 0
+
+    def take(self, *shape: int) -> Tensor:
+        lines = shape[0] * shape[1] * (shape[2] if self.x.dim() == 1 else 1)
+        self.at += lines
+        return self.x[self.at - lines : self.at].view(shape)

@@ -37,6 +37,6 @@ def named(group: Group, name: str) -> Representation:
     if name.isascii() and name.isdigit():
         return irrep(group, int(name))
     raise ValueError(
-        f"representation: expected one of {', '.join(builders)} or an irrep 0, 1, 2, ... of {group}, "
-        f"got {name!r}"
+        f"representation: expected one of {', '.join(builders)} or an irrep 0, 1, 2, ... of "
+        f"{group}, got {name!r}"
     )

@@ -17,8 +17,8 @@ class Irrep:
     """A real irreducible representation psi of a group.
 
     Attributes:
-        group: SO(2), where psi_s rotates by s times the angle, or SO(3), where it is Wigner's D^l in
-            e3nn's basis.
+        group: SO(2), where psi_s rotates by s times the angle, or SO(3), where it is Wigner's D^l
+            in e3nn's basis.
         frequency: s or l.
     """
 
@@ -43,7 +43,7 @@ class Irrep:
 
     def __call__(self, g: Tensor) -> Tensor:
         """psi(g) of shape ``(..., dim, dim)`` for elements ``g`` of shape ``(..., n, n)``."""
-        if isinstance(self.group, SO3):
+        if not isinstance(self.group, SO2):
             return wigner_D(self.frequency, g)
         if self.frequency == 0:
             return torch.ones_like(g[..., :1, :1])

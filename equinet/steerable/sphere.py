@@ -6,14 +6,14 @@ In: two sets of orders and the description of a filter. Out: its Fourier matrice
 A correlation [psi * f](R) = int psi(R^-1 Q) f(Q) dQ is, degree by degree, a product of matrices,
 
 .. math:: \widehat{\psi * f}{}^l_{m n'} = \sum_n \hat f^l_{mn} W^l_{n'n}, \qquad
-          W^l_{n'n} = \int \psi D^l_{n'n}                                                     \quad (K1)
+          W^l_{n'n} = \int \psi D^l_{n'n} \quad (K1)
 
-where n runs over the orders of the input field and n' over those of the output field (0 for functions
-on S^2, -s and s for the irrep s of SO(2), all for functions on SO(3)). By Schur's lemma every family
-of real matrices W^l gives an equivariant map, and there are no others; a filter is a choice of some
-of them: localised ones are sums of point masses, psi = sum_p w_p delta(Q_p), hence
+where n runs over the orders of the input field and n' over those of the output field (0 for
+functions on S^2, -s and s for the irrep s of SO(2), all for functions on SO(3)). By Schur's lemma
+every family of real matrices W^l gives an equivariant map, and there are no others; a filter is a
+choice of some of them: localised ones are sums of point masses, psi = sum_p w_p delta(Q_p), hence
 
-.. math:: W^l_{n'n} = \sum_p w_p D^l_{n'n}(Q_p)                                               \quad (K2)
+.. math:: W^l_{n'n} = \sum_p w_p D^l_{n'n}(Q_p) \quad (K2)
 
 and smooth ones interpolate free matrices at a few degrees l.
 """
@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from equinet.harmonics.grid import signed_orders
-from equinet.numerics import angles_to_matrix, wigner_D
+from equinet.numerics import wigner_d_real
 
 Orders = tuple[int, ...]
 
@@ -43,17 +43,38 @@ class _PointFilter:
     """A filter made of point masses (K2) at Q = Y(alpha) X(beta) Y(gamma)."""
 
     def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
-        rotation = angles_to_matrix(*self.points(orders_out, orders_in).unbind(-1))
-        out = []
-        for l in range(band):
-            rows = torch.tensor(signed_orders(l, orders_out), dtype=torch.int64) + l
-            cols = torch.tensor(signed_orders(l, orders_in), dtype=torch.int64) + l
-            out.append(wigner_D(l, rotation)[:, rows][:, :, cols].permute(1, 2, 0))  # (K2)
-        return out
+        return wigner_D_rows(band, orders_out, orders_in, self.points(orders_out, orders_in))
 
     def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
         """Angles (alpha, beta, gamma) of the point masses, ``(weights, 3)``."""
         raise TypeError(f"{type(self).__name__} has no points")
+
+
+def wigner_D_rows(band: int, rows: Orders, columns: Orders, angles: Tensor) -> list[Tensor]:
+    r"""Rows +-m and columns +-n of the real D^l(alpha, beta, gamma), for all l < ``band`` at once.
+
+    Returns:
+        For each l a float64 tensor ``(signed rows, signed columns, points)``.
+    """
+    alpha, beta, gamma = angles.unbind(-1)
+    beta, where = beta.unique(return_inverse=True)  # few, so d is cheap
+    result = []
+    parts = {n: wigner_d_real(band, n, beta)[..., where] for n in columns if n < band}
+    for l in range(band):
+        m = torch.tensor(signed_orders(l, rows), dtype=torch.float64)[:, None]
+        k = signed_orders(l, columns)
+        out = torch.zeros(len(m), len(k), len(angles), dtype=torch.float64)
+        index = m.abs().long()[:, 0]
+        # Row +-m of Z(alpha) meets d^cc through its entry with index |m|, d^ss with index -|m|.
+        through_cc = torch.where(m >= 0, (m * alpha).cos(), (-m * alpha).sin())
+        through_ss = torch.where(m >= 0, -(m * alpha).sin(), (m * alpha).cos())
+        for i, n in enumerate(k):
+            cc, ss = parts[abs(n)][:, l - abs(n), index]
+            c, s = (n * gamma).cos(), (n * gamma).sin()
+            from_cc, from_ss = (c, s) if n >= 0 else (s, c)  # column n of Z(gamma)
+            out[:, i] = through_cc * cc * from_cc + through_ss * ss * from_ss
+        result.append(out)
+    return result
 
 
 def _ring(count: int) -> Tensor:
@@ -239,10 +260,11 @@ def sphere_basis(
 
     The variance of one output copy for white input of unit variance and band l < ``band`` is
 
-    .. math:: \sigma^2 \sum_l (2l+1) \sum_{n'n,p} (D^l_{n'n,p})^2 \Big/ \sum_l (2l+1) \sum_n 1  \quad (K3)
+    .. math::
+        \sigma^2 \sum_l (2l+1) \sum_{n'n,p} (D^l_{n'n,p})^2 \Big/ \sum_l (2l+1) \sum_n 1 \quad (K3)
 
-    for one input copy and independent weights of variance sigma^2; n runs over the input orders that
-    the filter acts on.
+    for one input copy and independent weights of variance sigma^2; n runs over the input orders
+    that the filter acts on.
 
     Returns:
         float64 ``(sum over l of n' n, weights)``, and the square root of the ratio in (K3).

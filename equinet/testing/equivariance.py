@@ -1,6 +1,6 @@
 r"""How far a module is from commuting with the group.
 
-.. math:: \Delta(g) = \frac{\lVert \Phi(g f) - g \Phi(f) \rVert}{\lVert \Phi(f) \rVert}             \quad (E1)
+.. math:: \Delta(g) = \frac{\lVert \Phi(g f) - g \Phi(f) \rVert}{\lVert \Phi(f) \rVert} \quad (E1)
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, act, random_field
+from equinet.field import FieldType, act, random_field, sphere_of
 
 # What rounding leaves of an equivariant linear map.
 _EXACT = {torch.float64: 1e-10, torch.float32: 1e-4}
@@ -67,12 +67,14 @@ def equivariance_error(
             otherwise that the output is invariant.
         count: number of group elements.
         batch: number of fields for each of them.
-        band: bound of the degrees of the random fields. By default all of the band of the space; half
-            of it if a module inside has nonlinearities, whose products need room below the band.
+        band: bound of the degrees of the random fields. By default all of the band of the space;
+            half of it if a module inside has nonlinearities, whose products need room below the
+            band.
         seed: of fields and group elements.
         elements: use these group elements ``(count, n, n)`` instead.
     Raises:
-        ValueError: if there is no type, or the output vanishes, so that there is nothing to compare.
+        ValueError: if there is no type, or the output vanishes, so that there is nothing to
+        compare.
     """
     given = in_type
     in_type = getattr(module, "in_type", None) if given is None else given
@@ -84,14 +86,15 @@ def equivariance_error(
     if out_type is None and given is None:
         out_type = getattr(module, "out_type", None)
     generator = torch.Generator().manual_seed(seed)
+    sphere = sphere_of(in_type)
     if elements is None:
-        elements = in_type.space.group.sample(count, generator=generator)
+        elements = sphere.group.sample(count, generator=generator)
     like = next(
         (p for p in [*module.parameters(), *module.buffers()] if p.is_floating_point()),
         torch.zeros(()),
     )
     if band is None and any(getattr(m, "aliases", False) for m in module.modules()):
-        band = (in_type.space.band + 1) // 2
+        band = (sphere.band + 1) // 2
     x = random_field(in_type, batch, band=band, generator=generator, dtype=torch.float64).to(like)
     mode = {m: m.training for m in module.modules()}
     module.eval()
@@ -131,9 +134,15 @@ def assert_equivariant(
     """Raise AssertionError if ``equivariance_error`` is above ``tolerance`` for any group element.
 
     Args:
-        module, in_type, out_type, count, batch, band, seed: as in ``equivariance_error``.
+        module: as in ``equivariance_error``, like all that follow but the tolerance.
+        in_type: type of the input.
+        out_type: type of the output.
         tolerance: by default what rounding leaves of a linear map, 1e-10 in float64 and 1e-4 in
             float32; with nonlinearities on a grid, whose outputs have degrees above the band, 0.1.
+        count: number of group elements.
+        batch: number of fields.
+        band: bound of the degrees of the random fields.
+        seed: of fields and group elements.
     Returns:
         The measured errors.
     """

@@ -14,8 +14,8 @@ class StereographicProjection(Constants):
     .. math:: f(x) = I\!\left(\frac{z}{1 + y}, \frac{x}{1 + y}\right), \qquad (x, y, z) \in S^2
 
     Projection from the south pole: the centre of the image goes to the north pole (0, 1, 0), its
-    inscribed circle to the equator; the polar angle in the image is alpha. Values between pixels are
-    bilinear, outside the image zero.
+    inscribed circle to the equator; the polar angle in the image is alpha. Values between pixels
+    are bilinear, outside the image zero.
 
     Args:
         image_size: pixels along a side.
@@ -32,7 +32,7 @@ class StereographicProjection(Constants):
         self.image_size, self.band = image_size, band
         self.set_constants()
 
-    def constants(self) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         beta, alpha = torch.meshgrid(*soft_angles(self.band), indexing="ij")
         pole = angles_to_matrix(alpha, beta, torch.zeros_like(alpha))[..., 1]
         return {"points": pole}

@@ -1,0 +1,56 @@
+"""Seeds, and torch's default dtype.
+
+Tests run under torch's own default, float32, and say ``float64`` where they mean it: a constant
+that is born in float32 then shows as an error of 1e-8 in a result that should be exact.
+"""
+
+import sys
+
+import pytest
+import torch
+from hypothesis import settings
+
+# Hypothesis draws structure, the same in every run; it keeps no database of examples on disk.
+settings.register_profile(
+    "equinet", derandomize=True, deadline=None, database=None, max_examples=20
+)
+settings.load_profile("equinet")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, default=0, help="seed of the random numbers in tests")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """torch.compile warns of what torch itself does with an autograd.Function."""
+    for item in items:
+        if item.get_closest_marker("compile"):
+            ignore = "ignore:.*should not be instantiated:DeprecationWarning"
+            item.add_marker(pytest.mark.filterwarnings(ignore))
+
+
+@pytest.fixture
+def generator(request: pytest.FixtureRequest) -> torch.Generator:
+    """A torch.Generator, seeded anew for every test with ``--seed``."""
+    return torch.Generator().manual_seed(request.config.getoption("--seed"))
+
+
+@pytest.fixture
+def default_dtype():
+    """A function that sets torch's default dtype, and forgets all cached constants."""
+    before = torch.get_default_dtype()
+
+    def set_dtype(dtype: torch.dtype) -> None:
+        torch.set_default_dtype(dtype)
+        _clear_caches()
+
+    yield set_dtype
+    set_dtype(before)
+
+
+def _clear_caches() -> None:
+    for name, module in list(sys.modules.items()):
+        if name.startswith("equinet."):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()

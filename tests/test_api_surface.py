@@ -1,0 +1,85 @@
+"""The inventory of public names, and what importing them costs."""
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+
+import pytest
+
+import equinet
+
+INVENTORY = {
+    "equinet": """FieldType Sphere field group harmonics nn ops rep so2 so3 steerable testing
+        transforms""",
+    "equinet.field": "FieldAnalysis FieldSynthesis FieldType Sphere act random_field",
+    "equinet.group": "Group SO2 SO3 so2 so3",
+    "equinet.harmonics": """Analysis Synthesis rotate_s2 rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft
+        so3_fft so3_ifft so3_irfft so3_rfft spherical_harmonics""",
+    "equinet.nn": """BatchNorm EquivariantModule GlobalMaxPool Integrate Pointwise ReLU Sequential
+        SphereConv""",
+    "equinet.numerics": """Constants angles_to_matrix legendre matrix_to_angles points_to_angles
+        random_rotations real_from_complex rotation_generators soft_angles soft_weights
+        solid_harmonics wigner_D wigner_d wigner_d_real""",
+    "equinet.ops": "SphereTables block_matmul chunks wigner_analysis wigner_synthesis",
+    "equinet.rep": "Irrep Representation irrep named regular trivial vector",
+    "equinet.steerable": """EquatorialFilter NearIdentityFilter SmoothFilter SphereFilter equatorial
+        near_identity smooth sphere_basis""",
+    "equinet.testing": "EquivarianceError assert_equivariant equivariance_error",
+    "equinet.transforms": "StereographicProjection rotate_randomly",
+}
+every_package = pytest.mark.parametrize("name", INVENTORY)
+
+
+@every_package
+def test_inventory(name):
+    """A name that comes or goes is a decision; it is made here too."""
+    module = importlib.import_module(name)
+    assert sorted(module.__all__) == sorted(INVENTORY[name].split())
+    assert len(set(module.__all__)) == len(module.__all__)
+
+
+def test_every_package_is_in_the_inventory():
+    packages = {f"equinet.{m.name}" for m in pkgutil.iter_modules(equinet.__path__) if m.ispkg}
+    assert packages | {"equinet"} == set(INVENTORY)
+
+
+@every_package
+def test_public_things_exist_and_are_described(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for public in module.__all__:
+        value = getattr(module, public)
+        assert inspect.getdoc(value), f"{name}.{public} has no docstring"
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__module__.startswith("equinet."), f"{name}.{public} is somebody else's"
+
+
+def test_version():
+    assert equinet.__version__.count(".") == 2
+
+
+def test_import_is_light_and_leaves_nothing_behind(tmp_path):
+    """Nothing heavy comes with equinet that torch has not brought, nothing warns, nothing is written.
+
+    In a Python of its own, in an empty folder.
+    """
+    program = """
+import sys, torch
+before = set(sys.modules)
+import equinet
+print("equinet.nn", *{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+    run = subprocess.run(
+        [sys.executable, "-B", "-W", "error", "-c", program],
+        env={"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(run.stdout.split())
+    assert "equinet" in loaded  # so the rest would show as well
+    assert not loaded & {"scipy", "sympy", "matplotlib", "e3nn", "pytest", "hypothesis", "pandas"}
+    assert not run.stderr and not list(tmp_path.iterdir())
