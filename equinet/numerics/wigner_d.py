@@ -34,14 +34,15 @@ _ROOT = math.sqrt(0.5)
 def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None) -> Tensor:
     r"""The blocks d^cc and d^ss of (W2) for one column n >= 0 and all degrees n <= l < ``band``.
 
-    Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, n). The
-    recursion of d_{m,n} and that of d_{m,-n} differ in the sign of one term, so that, with d for
-    either block and \bar d for the other,
+    Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, |n|):
 
     .. math::
-        \frac{\sqrt{((l+1)^2-m^2)((l+1)^2-n^2)}}{(l+1)(2l+1)} d^{l+1}
-        = \cos\beta\, d^l - \frac{mn}{l(l+1)} \bar d^l
-        - \frac{\sqrt{(l^2-m^2)(l^2-n^2)}}{l(2l+1)} d^{l-1}                          \quad (W3)
+        \frac{\sqrt{((l+1)^2-m^2)((l+1)^2-n^2)}}{(l+1)(2l+1)} d^{l+1}_{mn}
+        = \Big(\cos\beta - \frac{mn}{l(l+1)}\Big) d^l_{mn}
+        - \frac{\sqrt{(l^2-m^2)(l^2-n^2)}}{l(2l+1)} d^{l-1}_{mn} \quad (W3)
+
+    Upwards it is stable for n and for -n, each by itself: of d_{m,n} and d_{m,-n} one may be many
+    orders of magnitude smaller and grow later, so their sums (W2) are taken at the end only.
 
     Args:
         band: exclusive bound of the degree.
@@ -64,6 +65,7 @@ def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None)
     back = scale * ((j**2 - m**2) * (j**2 - n**2)).clamp_min(0).sqrt() / (j * (2 * j + 1))
     back = torch.where(l > 1, back, 0.0)[..., None]
     shift = torch.where(l > 1, scale * m * n / (j * (j + 1)), 0.0)[..., None]
+    shift = torch.stack([shift, -shift])  # for n and -n
     scale, cosine = scale[..., None], beta.cos()
 
     d = beta.new_zeros(2, band - n, band, len(beta))
@@ -72,24 +74,26 @@ def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None)
             rows = slice(0, n + i)
             now, old = d[:, i, rows], d[:, i - 1, rows]
             torch.mul(old, scale[i, rows] * cosine, out=now)
-            now.addcmul_(old.flip(0), shift[i, rows], value=-1)
+            now.addcmul_(old, shift[:, i, rows], value=-1)
             if i > 1:
                 now.addcmul_(d[:, i - 2, rows], back[i, rows], value=-1)
         _start(d[:, i], n + i, n, beta, 1.0 if weight is None else weight)
-    return d
+    out = torch.empty_like(d)
+    torch.add(d[0], d[1], out=out[0])  # (W2)
+    torch.sub(d[0], d[1], out=out[1])
+    return out
 
 
 def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> None:
-    r"""Write ``weight`` d^l at l = max(m, n) into ``d``, index (cc or ss, m, point).
+    r"""Write the two terms of (W2) at l = max(m, n) into ``d``, index (term, m, point).
 
-    By (W2), from
+    They are (-1)^{m+n} d_{m,n} and (-1)^m d_{m,-n}, times ``weight`` and the factor for m, n = 0, from
 
     .. math:: d^l_{l,k} = (-1)^{l-k} \sqrt{\tbinom{2l}{l+k}} \cos^{l+k}(\beta/2) \sin^{l-k}(\beta/2)
 
     and d_{m,n} = (-1)^{m-n} d_{n,m} = d_{-n,-m}; in logarithms, against underflow.
     """
     cosine, sine = (beta / 2).cos().abs().log(), (beta / 2).sin().abs().log()
-    k = torch.arange(l, dtype=torch.float64)[:, None]  # rows m < l of the column n = l
 
     def top(k: Tensor) -> Tensor:  # (-1)^(l-k) d_{l,k}
         binomial = math.lgamma(2 * l + 1) - torch.lgamma(l + k + 1) - torch.lgamma(l - k + 1)
@@ -98,16 +102,13 @@ def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> N
         b = torch.where(l - k > 0, (l - k) * sine, 0.0)
         return (binomial / 2 + a + b).exp() * weight
 
-    def write(rows: slice, first: Tensor, second: Tensor, half: Tensor) -> None:
-        d[0, rows] = (first + second) * half
-        d[1, rows] = torch.where(half == 1, first - second, 0.0)
-
-    column = torch.tensor([[float(n)]], dtype=torch.float64)
-    half = torch.full_like(column, _ROOT ** ((n == 0) + (l == 0)))
-    write(slice(l, l + 1), top(column), top(-column) * (-1) ** n, half)
-    if n == l and l > 0:
-        half = torch.where(k == 0, _ROOT * torch.ones_like(k), 1.0)
-        write(slice(0, l), top(k) * (-1.0) ** (l + k), top(-k) * (-1) ** l, half)
+    k = torch.tensor([[float(n)]], dtype=torch.float64)  # row m = l
+    half = _ROOT ** ((n == 0) + (l == 0))
+    d[0, l : l + 1], d[1, l : l + 1] = top(k) * half, top(-k) * (-1) ** n * half
+    if n == l and l > 0:  # rows m < l
+        m = torch.arange(l, dtype=torch.float64)[:, None]
+        half = _ROOT ** (m == 0).to(m.dtype)
+        d[0, :l], d[1, :l] = top(m) * (-1.0) ** (l + m) * half, top(-m) * (-1) ** l * half
 
 
 def wigner_d(l: int, beta: Tensor) -> Tensor:

@@ -191,11 +191,15 @@ def projection() -> StereographicProjection:
     return StereographicProjection(image_size=IMAGE_SIZE, band=BAND)
 
 
-def on_sphere(project, images: Tensor, rotations: Tensor | None, dtype: torch.dtype) -> Tensor:
-    """Digits as functions on the sphere, in [0, 1].
+# White. The larger it is, the further a step of Adam moves the scores; the paper has 255.
+CONTRAST = 30.0
 
-    Grey levels are divided by 255 and nothing else: no rescaling image by image, which would
-    make the contrast of a digit depend on how its rotation falls between the grid points.
+
+def on_sphere(project, images: Tensor, rotations: Tensor | None, dtype: torch.dtype) -> Tensor:
+    """Digits as functions on the sphere, in [0, CONTRAST].
+
+    Grey levels are scaled and nothing else: no rescaling image by image, which would make the
+    contrast of a digit depend on how its rotation falls between the grid points.
 
     Args:
         project: the projection, ``project(images, rotations)``.
@@ -205,5 +209,5 @@ def on_sphere(project, images: Tensor, rotations: Tensor | None, dtype: torch.dt
     Returns:
         (batch, 1, 60, 60), axes (beta, alpha).
     """
-    grey = images.to(dtype).unsqueeze(1) / 255
+    grey = images.to(dtype).unsqueeze(1) * (CONTRAST / 255)
     return project(grey, None if rotations is None else rotations.to(grey))

@@ -29,10 +29,12 @@ from .data import (
     projection,
     train_rotations,
 )
-from .models import NETWORKS, parameter_count
+from .models import NETWORKS, parameter_count, parameter_groups
 from .parallel import Team
 
 TEST_BATCH = 100
+
+WARM_UP = 50  # steps over which the learning rate of the cosine schedule rises
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ class Training:
         self.project = projection()
         torch.manual_seed(settings.seed)
         self.network = NETWORKS[settings.network]().to(team.device, self.dtype)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=settings.learning_rate)
+        groups = parameter_groups(self.network)
+        self.optimizer = torch.optim.Adam(groups, lr=settings.learning_rate)
         self.step = 0
         self.seconds = 0.0
         self.history: list[dict[str, float]] = []
@@ -93,7 +96,8 @@ class Training:
         if self.settings.schedule == "constant":
             return self.settings.learning_rate
         progress = self.step / (self.settings.epochs * self.steps_per_epoch)
-        return self.settings.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        warm = min(1.0, (self.step + 1) / WARM_UP)
+        return self.settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * progress))
 
     def state(self) -> dict[str, Any]:
         """All that :meth:`restore` needs to go on as if nothing had happened."""
@@ -147,7 +151,7 @@ class Training:
         )
         labels = self.dataset.train.labels[mine].to(self.team.device)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate()
+            group["lr"] = self.learning_rate() * group["factor"]
         self.optimizer.zero_grad(set_to_none=True)
         scores = model(signal)
         loss = cross_entropy(scores, labels, reduction="sum")

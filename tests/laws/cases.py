@@ -1,5 +1,6 @@
 """What the laws are tried on: a new class adds a line here and inherits the suite of its noun."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,17 +36,30 @@ class ModuleCase:
     """A module of ``equinet.nn``, at any band.
 
     Attributes:
-        make: the module with its input sampled at the given band, 4 or more; parameters are seeded.
+        make: the module with its input sampled at the given band; parameters are seeded.
         exact: whether it commutes with G to rounding; else the error is one of sampling.
+        band: a small one, at which all its fields have degrees.
     """
 
     name: str
     make: Callable[[int], torch.nn.Module]
     exact: bool
+    band: int
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __call__(self) -> torch.nn.Module:
+        """The module at its small band."""
+        return self.make(self.band)
 
 
 def _fields(text: str, band: int) -> FieldType:
     return Sphere(band).fields(text)
+
+
+def _small_band(*texts: str) -> int:
+    return 1 + max(int(order) for text in texts for order in re.findall(r"x(\d)", f"{text} x1"))
 
 
 def _conv(text_in: str, text_out: str, filter=None, up: int = 0) -> ModuleCase:
@@ -55,12 +69,16 @@ def _conv(text_in: str, text_out: str, filter=None, up: int = 0) -> ModuleCase:
         return nn.SphereConv(*types, filter, generator=generator)
 
     kind = "" if filter is None else f"{type(filter).__name__}, "
-    return ModuleCase(f"SphereConv({kind}{text_in} -> {text_out})", make, True)
+    band = _small_band(text_in, text_out) - min(up, 0)
+    return ModuleCase(f"SphereConv({kind}{text_in} -> {text_out})", make, True, band)
 
 
 def _one_type(kind: Callable[..., torch.nn.Module], text: str, exact: bool, *args) -> ModuleCase:
     return ModuleCase(
-        f"{kind.__name__}({text})", lambda band: kind(_fields(text, band), *args), exact
+        f"{kind.__name__}({text})",
+        lambda band: kind(_fields(text, band), *args),
+        exact,
+        _small_band(text),
     )
 
 
@@ -93,5 +111,5 @@ MODULES: list[ModuleCase] = [
     *[_one_type(nn.ReLU, text, False) for text in FUNCTIONS],
     *[_one_type(nn.Integrate, text, True) for text in FUNCTIONS],
     *[_one_type(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
-    ModuleCase("Sequential(a small network)", _network, False),
+    ModuleCase("Sequential(a small network)", _network, False, 3),
 ]

@@ -12,14 +12,12 @@ from equinet.field import act, random_field
 from tests.laws.cases import MODULES
 from tests.tolerances import ROUNDING, SINGLE, SYMMETRY, assert_close
 
-BAND = 4
-
-every_module = pytest.mark.parametrize("case", MODULES, ids=lambda case: case.name)
+every_module = pytest.mark.parametrize("case", MODULES, ids=str)
 exact_modules = pytest.mark.parametrize(
-    "case", [c for c in MODULES if c.exact], ids=lambda case: case.name
+    "case", [c for c in MODULES if c.exact], ids=str
 )
 other_modules = pytest.mark.parametrize(
-    "case", [c for c in MODULES if not c.exact], ids=lambda case: case.name
+    "case", [c for c in MODULES if not c.exact], ids=str
 )
 
 
@@ -30,13 +28,13 @@ def _input(module, generator, batch=2, dtype=torch.float32):
 def test_every_public_class_has_a_case():
     public = {getattr(nn, name) for name in nn.__all__}
     classes = {value for value in public if inspect.isclass(value)} - {nn.EquivariantModule}
-    tried = {type(case.make(BAND)) for case in MODULES}
+    tried = {type(case()) for case in MODULES}
     assert classes <= tried, f"no case in tests/laws/cases.py: {classes - tried}"
 
 
 @every_module
 def test_plain_tensors_of_the_promised_shape(case, generator):
-    module = case.make(BAND)
+    module = case()
     x = _input(module, generator, batch=3)
     y = module(x)
     assert type(y) is torch.Tensor and y.dtype == torch.float32 and y.isfinite().all()
@@ -50,8 +48,8 @@ def test_plain_tensors_of_the_promised_shape(case, generator):
 @exact_modules
 def test_equivariance_is_exact(case):
     """Through the module as users make it: born in float32, then widened."""
-    module = case.make(BAND).double()
-    error = testing.equivariance_error(module, band=BAND, count=5)
+    module = case().double()
+    error = testing.equivariance_error(module, band=case.band, count=5)
     assert error.max <= SYMMETRY, error
 
 
@@ -68,7 +66,7 @@ def test_equivariance_error_falls_under_refinement(case):
 @every_module
 def test_the_law_can_fail(case, generator):
     """Negative control: a module that looks at the place of a value does not commute with G."""
-    module = case.make(BAND).double()
+    module = case().double()
     torch.nn.init.uniform_(ramp := torch.empty(module.in_type.shape(1)), generator=generator)
 
     class Placed(torch.nn.Module):
@@ -87,7 +85,7 @@ def test_the_law_can_fail(case, generator):
 
 @every_module
 def test_gradients_flow(case, generator):
-    module = case.make(BAND)
+    module = case()
     x = _input(module, generator).requires_grad_()
     y = module(x)
     (y * torch.randn(y.shape, generator=generator)).sum().backward()
@@ -99,9 +97,9 @@ def test_gradients_flow(case, generator):
 @every_module
 def test_double_is_exact(case, default_dtype, generator):
     """Widening gives the module that is made in float64, not one with the digits of float32."""
-    module = case.make(BAND).double().eval()
+    module = case().double().eval()
     default_dtype(torch.float64)
-    born = case.make(BAND).eval()
+    born = case().eval()
     born.load_state_dict(module.state_dict())
     x = _input(module, generator, dtype=torch.float64)
     assert_close(module(x), born(x), ROUNDING)
@@ -109,7 +107,7 @@ def test_double_is_exact(case, default_dtype, generator):
 
 @every_module
 def test_copies_compute_the_same(case, generator):
-    module = case.make(BAND).eval()
+    module = case().eval()
     x = _input(module, generator)
     for twin in (copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
         assert (twin.in_type, twin.out_type) == (module.in_type, module.out_type)
@@ -122,7 +120,7 @@ def test_copies_compute_the_same(case, generator):
 @every_module
 def test_state_dict_is_what_was_learned(case, generator):
     """Parameters and the statistics of batch norm, by the same names in both modes."""
-    module = case.make(BAND)
+    module = case()
     learned = {name for name, _ in module.named_parameters()}
     statistics = {
         f"{name}.{statistic}" if name else statistic
@@ -137,7 +135,7 @@ def test_state_dict_is_what_was_learned(case, generator):
 
 @every_module
 def test_state_dict_round_trip(case, generator):
-    module, other = case.make(BAND), case.make(BAND).eval()
+    module, other = case(), case().eval()
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.add_(torch.rand(parameter.shape, generator=generator))
@@ -153,9 +151,9 @@ def test_state_dict_round_trip(case, generator):
 @every_module
 def test_made_on_the_meta_device(case, generator):
     """Shapes can be told without memory, and the constants are there when memory is given."""
-    module = case.make(BAND).eval()
+    module = case().eval()
     with torch.device("meta"):
-        bare = case.make(BAND).eval()
+        bare = case().eval()
     x = _input(module, generator)
     assert all(tensor.is_meta for tensor in [*bare.parameters(), *bare.buffers()])
     assert bare(x.to("meta")).shape == module(x).shape
@@ -166,7 +164,7 @@ def test_made_on_the_meta_device(case, generator):
 @every_module
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_empty_batch(case, training, generator):
-    module = case.make(BAND).train(training)
+    module = case().train(training)
     state = copy.deepcopy(module.state_dict())
     full = _input(module, generator)
     x = full[:0].clone().requires_grad_()
@@ -180,7 +178,7 @@ def test_empty_batch(case, training, generator):
 @every_module
 def test_nan_passes_through(case, generator):
     """It is not swallowed, and it stays in its sample."""
-    module = case.make(BAND).eval()
+    module = case().eval()
     x = _input(module, generator)
     clean = module(x)
     x[(0,) * x.dim()] = torch.nan
@@ -191,7 +189,7 @@ def test_nan_passes_through(case, generator):
 
 @every_module
 def test_strides_do_not_matter(case, generator):
-    module = case.make(BAND).double().eval()
+    module = case().double().eval()
     x = _input(module, generator, dtype=torch.float64)
     y = module(x)
     turned = x.permute(*reversed(range(x.dim()))).contiguous().permute(*reversed(range(x.dim())))
@@ -206,14 +204,14 @@ def test_strides_do_not_matter(case, generator):
 @every_module
 def test_sample_by_sample(case, generator):
     """In evaluation the samples of a batch know nothing of each other."""
-    module = case.make(BAND).double().eval()
+    module = case().double().eval()
     x = _input(module, generator, batch=3, dtype=torch.float64)
     assert_close(torch.cat([module(x[i : i + 1]) for i in range(3)]), module(x), ROUNDING)
 
 
 @every_module
 def test_bad_input_is_refused(case, generator):
-    module = case.make(BAND)
+    module = case()
     x = _input(module, generator)
     named = r"^x: expected .*, got "
     wrong = {
@@ -234,7 +232,7 @@ def test_bad_input_is_refused(case, generator):
 
 @every_module
 def test_autocast(case, generator):
-    module = case.make(BAND)
+    module = case()
     x = _input(module, generator)
     for dtype in (torch.float32, torch.bfloat16):
         with torch.autocast("cpu", torch.bfloat16):
@@ -246,7 +244,7 @@ def test_autocast(case, generator):
 @pytest.mark.compile
 @every_module
 def test_compile(case, generator):
-    module = case.make(BAND)
+    module = case()
     x = _input(module, generator).requires_grad_()
     torch.compiler.reset()
     compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend="aot_eager")
@@ -259,7 +257,7 @@ def test_compile(case, generator):
 @pytest.mark.compile
 @every_module
 def test_export(case, generator):
-    module = case.make(BAND).eval()
+    module = case().eval()
     x = _input(module, generator)
     program = torch.export.export(module, (x,))
     y = program.module()(x)
@@ -268,7 +266,7 @@ def test_export(case, generator):
 
 def test_the_types_know_the_action(generator):
     """The law for one module written out: Phi(g f) = g Phi(f)."""
-    module = MODULES[0].make(BAND).double()
+    module = MODULES[0]().double()
     x = _input(module, generator, dtype=torch.float64)
     g = module.in_type.space.group.sample(generator=generator)
     assert isinstance(module.in_type, FieldType)

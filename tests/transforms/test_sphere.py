@@ -89,7 +89,7 @@ def test_rotations_are_evaluated_not_resampled(generator):
     projection = StereographicProjection(size, 8).double()
     for R in so3().sample(3, generator=generator):
         difference = projection(_image(_smooth, size), R) - _projected(_smooth, 8, R)
-        assert difference.abs().max() < 0.008
+        assert difference.abs().max() < 0.01
 
 
 def test_about_the_pole_it_is_a_roll_and_a_turn_of_the_image(generator):
