@@ -12,7 +12,6 @@ CONDITION = 1e-11  # as above, through long recursions or products: degree 64 an
 SYMMETRY = 1e-10  # exact symmetries through whole layers, in float64
 DERIVATIVE = 1e-6  # central differences with a step near the cube root of the float64 precision
 SINGLE = 2e-5  # float32 through a transform
-SINGLE_SYMMETRY = 1e-4  # float32 through whole layers
 STATISTICAL = 5.0  # standard errors of a mean; a seeded draw never crosses it by chance
 
 

@@ -117,8 +117,7 @@ class Synthesis(_Transform):
             with torch.autocast(waves.device.type, enabled=False):
                 x = self.gamma @ waves.flatten(1)
             return x.view(size, size, size, channels, batch).permute(4, 3, 2, 1, 0)
-        waves = waves.unflatten(-1, (channels, batch)).permute(5, 4, 0, 3, 2, 1)
-        # Re sum_m (U + i V') e^{i m alpha}
-        x = torch.view_as_complex(waves.contiguous())
-        x = torch.fft.irfft(x, n=size, norm="forward")
+        # Re sum_m (U + i V') e^{i m alpha}, axes (batch, channel, part, beta, m)
+        x = torch.complex(waves[:, 0], waves[:, 1]).unflatten(-1, (channels, batch))
+        x = torch.fft.irfft(x.permute(4, 3, 0, 2, 1), n=size, norm="forward")
         return x.flatten(1, 2)

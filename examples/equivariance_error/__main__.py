@@ -3,6 +3,7 @@
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
@@ -24,11 +25,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/equivariance_error"))
     options = parser.parse_args(arguments)
+    rest = (options.channels, options.seed)
     cases = [
-        Case(band, options.depth, relu, dtype, options.channels, options.seed)
+        Case(band, band, options.depth, relu, dtype, *rest)
         for band in options.bands
         for relu in (False, True)
         for dtype in ("float32", "float64")
+    ]
+    # The same kind of input on finer and finer grids.
+    lowest = min(options.bands)
+    cases += [
+        Case(band, lowest, options.depth, True, "float32", *rest)
+        for band in options.bands
+        if band > lowest
     ]
     rows = []
     for case in tqdm(cases, desc="equivariance error"):
@@ -40,20 +49,18 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"\npicture: {options.out / 'errors.png'}; numbers: {options.out / 'errors.json'}")
 
 
-def markdown(rows: list[dict]) -> str:
-    """A table of Delta: a row for each stack, a column for each depth."""
+def markdown(rows: list[dict[str, Any]]) -> str:
+    """A table of Delta: a row for each stack, a column for each depth; in brackets: in band."""
     depths = sorted({row["depth"] for row in rows})
-    lines = ["| ReLU | type | band | " + " | ".join(f"{depth} layers" for depth in depths) + " |"]
-    lines.append("|---" * (3 + len(depths)) + "|")
-    for relu, dtype, band in sorted({(row["relu"], row["dtype"], row["band"]) for row in rows}):
-        cells = [
-            f"{row['delta']:.2g}" + (f" ({row['delta_in_band']:.2g})" if relu else "")
-            for row in rows
-            if (row["relu"], row["dtype"], row["band"]) == (relu, dtype, band)
-        ]
-        lines.append(
-            f"| {'yes' if relu else 'no'} | {dtype} | {band} | " + " | ".join(cells) + " |"
-        )
+    heads = ["ReLU", "type", "band", "degrees of the input", *(f"depth {n}" for n in depths)]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    stacks: dict[tuple, list[str]] = {}
+    for row in rows:
+        name = ("yes" if row["relu"] else "no", row["dtype"], row["band"], f"< {row['input_band']}")
+        cell = f"{row['delta']:.2g}" + (f" ({row['delta_in_band']:.2g})" if row["relu"] else "")
+        stacks.setdefault(name, []).append(cell)
+    for name in sorted(stacks):
+        lines.append("| " + " | ".join([*map(str, name), *stacks[name]]) + " |")
     return "\n".join(lines)
 
 

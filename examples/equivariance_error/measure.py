@@ -26,9 +26,13 @@ CHUNK = 5  # rotations computed together; bounds the memory
 
 @dataclass(frozen=True)
 class Case:
-    """One stack: ``depth`` layers of ``channels`` channels at band ``band``."""
+    """One stack: ``depth`` layers of ``channels`` channels at band ``band``.
+
+    Its inputs are white noise of the degrees l < ``input_band``.
+    """
 
     band: int
+    input_band: int
     depth: int
     relu: bool
     dtype: str
@@ -71,7 +75,9 @@ def equivariance_errors(case: Case, rotations: int) -> list[dict[str, Any]]:
     found: list[list[Tensor]] = [[] for _ in stack]
     for count in [CHUNK] * (rotations // CHUNK) + [rotations % CHUNK] * (rotations % CHUNK > 0):
         turns = eq.so3().sample(count, generator=generator).to(dtype)
-        signal = random_field(field_type(case), count, generator=generator, dtype=dtype)
+        signal = random_field(
+            field_type(case), count, band=case.input_band, generator=generator, dtype=dtype
+        )
         turned = rotate_so3(signal, turns)
         for layer, errors in zip(stack, found, strict=True):
             signal, turned = layer(signal), layer(turned)

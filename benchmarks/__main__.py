@@ -1,0 +1,35 @@
+"""``python -m benchmarks spherical``: print a table and write it as JSON."""
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from benchmarks import spherical
+from benchmarks.measure import as_json, machine, table
+
+SUITES = {"spherical": spherical.run}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("suite", choices=sorted(SUITES))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument(
+        "--out", type=Path, default=Path("runs/benchmarks"), help="folder of the JSON"
+    )
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    rows = SUITES[options.suite]()
+    print(", ".join(f"{name}: {value}" for name, value in machine().items()))
+    print()
+    print(table(rows))
+    options.out.mkdir(parents=True, exist_ok=True)
+    path = options.out / f"{options.suite}.json"
+    path.write_text(json.dumps(as_json(rows), indent=1) + "\n")
+    print(f"\nwritten to {path}")
+
+
+if __name__ == "__main__":
+    main()
