@@ -13,7 +13,7 @@ import equinet
 INVENTORY = {
     "equinet": """FieldType Sphere field group harmonics nn ops rep so2 so3 steerable testing
         transforms""",
-    "equinet.field": "FieldAnalysis FieldSynthesis FieldType Sphere act random_field",
+    "equinet.field": "FieldAnalysis FieldSynthesis FieldType Sphere act random_field sphere_of",
     "equinet.group": "Group SO2 SO3 so2 so3",
     "equinet.harmonics": """Analysis Synthesis rotate_s2 rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft
         so3_fft so3_ifft so3_irfft so3_rfft spherical_harmonics""",
@@ -61,7 +61,7 @@ def test_version():
 
 
 def test_import_is_light_and_leaves_nothing_behind(tmp_path):
-    """Nothing heavy comes with equinet that torch has not brought, nothing warns, nothing is written.
+    """Nothing heavy comes that torch has not brought, nothing warns, nothing is written.
 
     In a Python of its own, in an empty folder.
     """

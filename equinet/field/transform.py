@@ -57,10 +57,12 @@ class FieldAnalysis(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        batch, widths = x.shape[0], _widths(self.field_type)
         if len(self.parts) == 1:
             return self.parts[0](x).view(-1)
-        parts = [part(y) for part, y in zip(self.parts, x.split(widths, 1), strict=True)]
+        parts = [
+            part(y)
+            for part, y in zip(self.parts, x.split(_widths(self.field_type), 1), strict=True)
+        ]
         orders = block_orders(self.field_type, self.band)
         out, starts = [], [0] * len(parts)
         for l in range(self.band):
@@ -69,9 +71,10 @@ class FieldAnalysis(nn.Module):
                 rows = (2 * l + 1) * degree_columns(l, n)
                 block = parts[i][starts[i] : starts[i] + rows]
                 starts[i] += rows
-                row.append(block.reshape(2 * l + 1, rows // (2 * l + 1) * parts[i].shape[1]))
+                width = degree_columns(l, n) * parts[i].shape[1]
+                row.append(block.reshape(2 * l + 1, width))
             out.append(torch.cat(row, 1).flatten())
-        return torch.cat(out) if batch else x.new_zeros(0)
+        return torch.cat(out)
 
 
 class FieldSynthesis(nn.Module):
@@ -92,7 +95,7 @@ class FieldSynthesis(nn.Module):
         multiplicities = [mul for mul, _ in self.field_type.blocks]
         if len(orders) == 1:
             rows = flat.view(spectrum_size(self.band, orders[0]), multiplicities[0] * batch)
-            return self.parts[0](rows, batch)
+            return self.parts[0](rows, multiplicities[0])
         pieces, start = [[] for _ in orders], 0
         for l, k in enumerate(columns(self.field_type, self.band)):
             degree = flat[start : start + (2 * l + 1) * k * batch].view(2 * l + 1, k, batch)
@@ -101,9 +104,12 @@ class FieldSynthesis(nn.Module):
                 mul * degree_columns(l, n) for mul, n in zip(multiplicities, orders, strict=True)
             ]
             for i, block in enumerate(degree.split(widths, 1)):
-                pieces[i].append(block.reshape(-1, multiplicities[i] * batch))
+                mul = multiplicities[i]
+                rows = (2 * l + 1) * (block.shape[1] // mul)
+                pieces[i].append(block.reshape(rows, mul * batch))
         fields = [
-            part(torch.cat(rows), batch) for part, rows in zip(self.parts, pieces, strict=True)
+            part(torch.cat(rows), mul)
+            for part, rows, mul in zip(self.parts, pieces, multiplicities, strict=True)
         ]
         return torch.cat(fields, 1)
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from equinet.harmonics.basis_change import to_complex, to_real
+from equinet.harmonics.grid import spectrum_size
 from equinet.harmonics.so3_fft import (
     _by_parts,
     _check_spectrum,
@@ -37,17 +38,21 @@ def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
         ValueError, TypeError: if the last two axes are not a SOFT grid or the signal is complex.
     """
     grid_band = _grid_band(signal, 2, real=True)
-    transform = analysis(grid_band, band or grid_band, 0, signal.dtype, signal.device)
-    flat = signal.reshape(-1, 1, *signal.shape[-2:])
-    return transform(flat).T.unflatten(0, signal.shape[:-2])
+    band = grid_band if band is None else band
+    transform = analysis(grid_band, band, 0, signal.dtype, signal.device)
+    lead = signal.shape[:-2]
+    flat = signal.reshape(lead.numel(), 1, *signal.shape[-2:])
+    return transform(flat).T.reshape(*lead, band * band)
 
 
 def s2_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
     """Real signal ``(..., 2b, 2b)`` on the grid of b = ``grid_band`` from a real spectrum."""
     _check_spectrum(spectrum, band * band, real=True)
-    transform = synthesis(grid_band or band, band, 0, spectrum.dtype, spectrum.device)
-    rows = spectrum.reshape(-1, spectrum.shape[-1]).T
-    return transform(rows, rows.shape[1])[:, 0].unflatten(0, spectrum.shape[:-1])
+    grid_band = band if grid_band is None else grid_band
+    transform = synthesis(grid_band, band, 0, spectrum.dtype, spectrum.device)
+    lead, size = spectrum.shape[:-1], 2 * grid_band
+    rows = spectrum.reshape(lead.numel(), spectrum.shape[-1]).T
+    return transform(rows, 1).reshape(*lead, size, size)
 
 
 def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
@@ -64,7 +69,9 @@ def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
         return _mirror(s2_fft(signal.conj(), band, -spin), band, -spin)
     parts = torch.stack([signal.real, signal.imag if signal.is_complex() else 0 * signal], -3)
     transform = analysis(grid_band, band, spin, parts.dtype, parts.device)
-    rows = transform(parts.reshape(-1, 2, *parts.shape[-2:])).T.unflatten(0, signal.shape[:-2])
+    lead = signal.shape[:-2]
+    rows = transform(parts.reshape(lead.numel(), 2, *parts.shape[-2:])).T
+    rows = rows.reshape(*lead, spectrum_size(band, (spin,)))
     # The real function Re[f e^{-i s gamma}] has half of f at n = s.
     return 2 * to_complex(rows, band, (spin,))[..., 1::2]
 
@@ -78,14 +85,18 @@ def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int
         return s2_ifft(_mirror(spectrum, band, -spin), band, grid_band, -spin).conj()
     both = torch.stack([_mirror(spectrum, band, spin), spectrum], -1).flatten(-2) / 2
     rows = to_real(both, band, (spin,)).real
-    transform = synthesis(grid_band or band, band, spin, rows.dtype, rows.device)
-    columns = rows.reshape(-1, rows.shape[-1]).T
-    parts = transform(columns, columns.shape[1]).unflatten(0, spectrum.shape[:-1])
+    grid_band = band if grid_band is None else grid_band
+    transform = synthesis(grid_band, band, spin, rows.dtype, rows.device)
+    lead, size = spectrum.shape[:-1], 2 * grid_band
+    columns = rows.reshape(lead.numel(), rows.shape[-1]).T
+    parts = transform(columns, 1).reshape(*lead, 2, size, size)
     return torch.complex(parts[..., 0, :, :], parts[..., 1, :, :])
 
 
 def _mirror(spectrum: Tensor, band: int, spin: int) -> Tensor:
     """conj(f_m) (-1)^(m - s) at -m: from the spectrum of a field to that of its conjugate."""
+    if spin >= band:
+        return spectrum
     l = torch.arange(spin, band).repeat_interleave(2 * torch.arange(spin, band) + 1)
     m = torch.arange(len(l)) - (l * l - spin * spin) - l
     sign = (1 - 2 * ((m - spin) % 2)).to(spectrum.device)

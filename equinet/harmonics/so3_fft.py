@@ -47,8 +47,9 @@ def so3_rfft(signal: Tensor, band: int | None = None) -> Tensor:
     grid_band = _grid_band(signal, 3, real=True)
     band = grid_band if band is None else band
     transform = analysis(grid_band, band, None, signal.dtype, signal.device)
-    flat = signal.reshape(-1, 1, *signal.shape[-3:])
-    return transform(flat).T.unflatten(0, signal.shape[:-3])
+    lead = signal.shape[:-3]
+    flat = signal.reshape(lead.numel(), 1, *signal.shape[-3:])
+    return transform(flat).T.reshape(*lead, spectrum_size(band, tuple(range(band))))
 
 
 def so3_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
@@ -60,9 +61,11 @@ def so3_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tens
         grid_band: b of the grid, at least ``band``, which is the default.
     """
     _check_spectrum(spectrum, spectrum_size(band, tuple(range(band))), real=True)
-    transform = synthesis(grid_band or band, band, None, spectrum.dtype, spectrum.device)
-    rows = spectrum.reshape(-1, spectrum.shape[-1]).T
-    return transform(rows, rows.shape[1])[:, 0].unflatten(0, spectrum.shape[:-1])
+    grid_band = band if grid_band is None else grid_band
+    transform = synthesis(grid_band, band, None, spectrum.dtype, spectrum.device)
+    lead, size = spectrum.shape[:-1], 2 * grid_band
+    rows = spectrum.reshape(lead.numel(), spectrum.shape[-1]).T
+    return transform(rows, 1).reshape(*lead, size, size, size)
 
 
 def so3_fft(signal: Tensor, band: int | None = None) -> Tensor:
@@ -88,6 +91,10 @@ def rotate_spectrum(spectrum: Tensor, band: int, columns: list[int], rotation: T
         columns: number of signed orders n at each degree.
         rotation: R, ``(3, 3)`` or one for each sample, ``(batch, 3, 3)``.
     """
+    if rotation.shape not in {(3, 3), (spectrum.shape[0], 3, 3)}:
+        raise ValueError(
+            f"rotation: expected (3, 3) or ({spectrum.shape[0]}, 3, 3), got {tuple(rotation.shape)}"
+        )
     out, start = [], 0
     rotation = rotation.to(spectrum.device, spectrum.dtype)
     for l in range(band):
@@ -124,6 +131,8 @@ def _by_parts(transform, x: Tensor, *args) -> Tensor:
 def _grid_band(signal: Tensor, axes: int, real: bool = False) -> int:
     if real and not signal.is_floating_point():
         raise TypeError(f"signal: expected a real floating tensor, got {signal.dtype}")
+    if not (signal.is_floating_point() or signal.is_complex()):
+        raise TypeError(f"signal: expected a real or complex floating tensor, got {signal.dtype}")
     sizes = tuple(signal.shape[-axes:])
     if signal.dim() < axes or len(set(sizes)) > 1 or sizes[0] % 2 or sizes[0] == 0:
         raise ValueError(
@@ -136,6 +145,8 @@ def _grid_band(signal: Tensor, axes: int, real: bool = False) -> int:
 def _check_spectrum(spectrum: Tensor, rows: int, real: bool = False) -> None:
     if real and not spectrum.is_floating_point():
         raise TypeError(f"spectrum: expected a real floating tensor, got {spectrum.dtype}")
+    if not (spectrum.is_floating_point() or spectrum.is_complex()):
+        raise TypeError(f"spectrum: expected a floating tensor, got {spectrum.dtype}")
     if spectrum.dim() == 0 or spectrum.shape[-1] != rows:
         raise ValueError(
             f"spectrum: expected a last axis of {rows} coefficients, got {tuple(spectrum.shape)}"

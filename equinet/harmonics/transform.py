@@ -88,30 +88,33 @@ class Analysis(_Transform):
         size, signal = 2 * self.grid_band, signal.to(self.d.dtype)
         if self.on_group:
             columns = signal.shape[0] * signal.shape[1]
+            x = signal.permute(4, 3, 2, 1, 0).reshape(size, size * size * columns)
             with torch.autocast(signal.device.type, enabled=False):
-                waves = self.gamma.T @ signal.permute(4, 3, 2, 1, 0).reshape(size, -1)
-            return wigner_analysis(waves.view(-1, size, size, columns), self.tables())
+                waves = self.gamma.T @ x
+            return wigner_analysis(waves.view(len(waves), size, size, columns), self.tables())
         parts = 2 if self.order else 1
         x = signal.unflatten(1, (signal.shape[1] // parts, parts))
-        if not self.orders:  # no degree below the band carries this order
-            return signal.new_zeros(0, x.shape[0] * x.shape[1])
+        columns = x.shape[0] * x.shape[1]
+        if not self.orders or not columns:  # no degree below the band, or no sample
+            return signal.new_zeros(self.gather.shape[0], columns)
         # int f cos and -int f sin, index (batch, channel, part, beta, m, c or s)
         waves = torch.view_as_real(torch.fft.rfft(x)[..., : self.band])
         return wigner_analysis(waves.permute(2, 5, 4, 3, 1, 0).flatten(-2), self.tables())
 
 
 class Synthesis(_Transform):
-    """Spectrum to signal: ``forward(spectrum, batch)``, the inverse of ``Analysis``.
+    """Spectrum to signal: ``forward(spectrum, channels)``, the inverse of ``Analysis``.
 
     For ``order`` = s > 0 the channels of the signal are (channel, component), two components each.
     """
 
     inverse = True
 
-    def forward(self, spectrum: Tensor, batch: int) -> Tensor:
-        size, channels = 2 * self.grid_band, spectrum.shape[1] // max(batch, 1)
-        if not self.orders:
-            return spectrum.new_zeros(batch, 2 * channels, size, size)
+    def forward(self, spectrum: Tensor, channels: int) -> Tensor:
+        size, batch = 2 * self.grid_band, spectrum.shape[1] // channels
+        parts = 2 if self.order else 1
+        if not self.on_group and (not self.orders or not batch):
+            return spectrum.new_zeros(batch, parts * channels, size, size)
         waves = wigner_synthesis(spectrum, self.tables())
         if self.on_group:
             with torch.autocast(waves.device.type, enabled=False):

@@ -44,4 +44,28 @@ class ReLU(Pointwise):
     """max(f, 0), value by value; see ``Pointwise``."""
 
     def __init__(self, in_type: FieldType) -> None:
-        super().__init__(in_type, torch.relu)
+        super().__init__(in_type, _relu)
+
+
+class _ReLU(torch.autograd.Function):
+    """torch.relu keeps its output; a convolution after it does not, so here the signs are kept."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x):
+        return torch.relu(x), x > 0
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+
+    @staticmethod
+    def backward(ctx, grad, _):
+        (positive,) = ctx.saved_tensors
+        return torch.where(positive, grad, 0)
+
+
+def _relu(x: Tensor) -> Tensor:
+    return _ReLU.apply(x)[0]

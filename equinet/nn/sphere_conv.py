@@ -55,7 +55,9 @@ class SphereConv(EquivariantModule):
 
         self.scales: list[float] = []
         weights = []
-        for basis, gain, mul_out, mul_in in self._pairs():
+        with torch.device("cpu"):
+            pairs = self._pairs()
+        for basis, gain, mul_out, mul_in in pairs:
             # Uniform weights have variance 1/3; ReLU halves the second moment.
             total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
             self.scales.append(1 / total if total else 0.0)

@@ -30,22 +30,37 @@ class Constants(nn.Module):
     def set_constants(self, dtype: torch.dtype | None = None) -> None:
         """Register the constants as buffers in ``dtype``, by default torch's default dtype."""
         dtype = dtype or torch.get_default_dtype()
-        for name, value in self.constants(dtype).items():
+        for name, value in self._on_cpu(dtype).items():
             value = value.to(dtype) if value.is_floating_point() else value
-            self.register_buffer(name, value, persistent=False)
+            self.register_buffer(name, value.to(torch.get_default_device()), persistent=False)
+
+    def _on_cpu(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        """The constants as numbers, even where the default device is meta."""
+        with torch.device("cpu"):
+            return self.constants(dtype)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
-        old = {name: buffer.dtype for name, buffer in self._buffers.items() if buffer is not None}
+        old = dict(self._buffers)
         super()._apply(fn, recurse)
-        new = {name: buffer for name, buffer in self._buffers.items() if buffer is not None}
-        widened = [
-            name
-            for name, buffer in new.items()
-            if buffer.is_floating_point() and buffer.dtype.itemsize > old[name].itemsize
-        ]
-        if widened and not any(new[name].is_meta for name in widened):
-            exact = self.constants(new[widened[0]].dtype)
-            for name in widened:
-                if name in exact:
-                    self._buffers[name] = exact[name].to(new[name])
+        lost = {
+            name: new
+            for name, new in self._buffers.items()
+            if new is not None and name in old and _is_lost(old[name], new)
+        }
+        if lost:
+            real = [new.dtype for new in lost.values() if new.is_floating_point()]
+            exact = self._on_cpu(real[0] if real else torch.get_default_dtype())
+            for name in lost.keys() & exact.keys():
+                self._buffers[name] = exact[name].to(lost[name])
         return self
+
+
+def _is_lost(old: Tensor | None, new: Tensor) -> bool:
+    """Whether a constant has digits, or values, that the move from ``old`` could not give it."""
+    if old is None or new.is_meta:
+        return False
+    if old.is_meta:
+        return True
+    if not new.is_floating_point():
+        return False
+    return torch.finfo(new.dtype).eps < torch.finfo(old.dtype).eps

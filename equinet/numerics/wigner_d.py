@@ -87,7 +87,8 @@ def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None)
 def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> None:
     r"""Write the two terms of (W2) at l = max(m, n) into ``d``, index (term, m, point).
 
-    They are (-1)^{m+n} d_{m,n} and (-1)^m d_{m,-n}, times ``weight`` and the factor for m, n = 0, from
+    They are (-1)^{m+n} d_{m,n} and (-1)^m d_{m,-n}, times ``weight`` and the factor for m, n = 0,
+    from
 
     .. math:: d^l_{l,k} = (-1)^{l-k} \sqrt{\tbinom{2l}{l+k}} \cos^{l+k}(\beta/2) \sin^{l-k}(\beta/2)
 
@@ -100,7 +101,8 @@ def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> N
         # 0 * log 0 counts as 0
         a = torch.where(l + k > 0, (l + k) * cosine, 0.0)
         b = torch.where(l - k > 0, (l - k) * sine, 0.0)
-        return (binomial / 2 + a + b).exp() * weight
+        sign = (beta / 2).cos().sign() ** (l + k) * (beta / 2).sin().sign() ** (l - k)
+        return (binomial / 2 + a + b).exp() * sign * weight
 
     k = torch.tensor([[float(n)]], dtype=torch.float64)  # row m = l
     half = _ROOT ** ((n == 0) + (l == 0))
@@ -225,13 +227,23 @@ def wigner_D(l: int, rotation: Tensor) -> Tensor:
             "rotation: expected real matrices of shape (..., 3, 3), got "
             f"{rotation.dtype} of shape {tuple(rotation.shape)}"
         )
-    return _WignerD.apply(rotation, l, _half_turn(l).to(rotation))
+    # Tables grow by doubling, so that asking for l = 0, 1, 2, ... makes few of them.
+    half_turn = _half_turns(max(8, 1 << l.bit_length()))[l]
+    return _WignerD.apply(rotation, l, half_turn.to(rotation))
 
 
-@lru_cache(maxsize=256)
-def _half_turn(l: int) -> Tensor:
-    """D^l of the half turn about (x + y)/sqrt 2, which swaps x and y and turns z around."""
-    quarter = torch.tensor(math.pi / 2, dtype=torch.float64)
-    # The pole y goes to x, so alpha = beta = pi/2; that x goes to y gives gamma = pi/2.
-    z = _about_pole(l, quarter)
-    return z @ _assemble(l, quarter[None])[0] @ z
+@lru_cache(maxsize=8)
+def _half_turns(band: int) -> list[Tensor]:
+    """D^l, l < ``band``, of the half turn about (x + y)/sqrt 2: it swaps x and y and reverses z."""
+    with torch.device("cpu"):
+        quarter = torch.tensor(math.pi / 2, dtype=torch.float64)
+        d = [torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.float64) for l in range(band)]
+        for n in range(band):
+            cc, ss = wigner_d_real(band, n, quarter[None])[..., 0]
+            for l in range(n, band):
+                d[l][l:, l + n] = cc[l - n, : l + 1]
+                if n > 0:
+                    d[l][:l, l - n] = ss[l - n, 1 : l + 1].flip(0)
+        # The pole y goes to x, so alpha = beta = pi/2; that x goes to y gives gamma = pi/2.
+        z = [_about_pole(l, quarter) for l in range(band)]
+        return [a @ b @ a for a, b in zip(z, d, strict=True)]

@@ -84,11 +84,19 @@ def wigner_synthesis(spectrum: Tensor, tables: SphereTables) -> Tensor:
         order (one for n = 0). With ``tables.alpha`` None, ``(waves, 2, band, size, columns)``: U,
         V' and V, U' with index (m, beta).
     """
+    if spectrum.dim() != 2 or spectrum.shape[0] != tables.gather.shape[0]:
+        raise ValueError(
+            f"spectrum: expected ({tables.gather.shape[0]}, columns), got {tuple(spectrum.shape)}"
+        )
     return _Synthesis.apply(spectrum, *tables)
 
 
 def wigner_analysis(waves: Tensor, tables: SphereTables) -> Tensor:
-    """The transpose of ``wigner_synthesis`` with the same tables, Y -> f."""
+    """The transpose of ``wigner_synthesis`` with the same tables, Y -> f.
+
+    With ``tables.alpha`` None the rows of V' and U' with m = 0, the amplitudes of sin 0, are left
+    undefined by the one and ignored by the other.
+    """
     return _Analysis.apply(waves, *tables)
 
 
@@ -176,7 +184,7 @@ def _synthesis(spectrum, orders, band, size, d, alpha, scatter) -> Tensor:
                 out=out[wave : wave + parts],
             )
         wave += parts
-    return out if alpha is None else out.view(-1, size, size, columns)
+    return out if alpha is None else out.view(out.shape[0], size, size, columns)
 
 
 def _analysis(waves, orders, band, size, d, alpha, scatter, gather) -> Tensor:
@@ -186,7 +194,7 @@ def _analysis(waves, orders, band, size, d, alpha, scatter, gather) -> Tensor:
     waves = waves.contiguous()
     if alpha is not None:
         z = waves.new_empty(2, 2, band, size, columns)
-        waves = waves.view(-1, size, size * columns)
+        waves = waves.view(waves.shape[0], size, size * columns)
     wave = 0
     for n in orders:
         parts = 2 if n else 1

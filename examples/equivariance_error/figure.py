@@ -52,6 +52,7 @@ def _lines(
     axes: Axes, rows: list[dict[str, Any]], x: str, y: str, *, by: str, line: str = "-"
 ) -> None:
     """A line of ``y`` against ``x`` for each value of ``by``."""
+    axes.set_xticks(sorted({row[x] for row in rows}))
     values = sorted({row[by] for row in rows})
     colors = matplotlib.colormaps["viridis"]
     for index, value in enumerate(values):

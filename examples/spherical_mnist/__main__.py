@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--train-on", choices=("upright", "rotated"), default="upright")
     command.add_argument("--epochs", type=_positive, default=20)
     command.add_argument("--batch", type=_positive, default=32, help="over all processes")
-    command.add_argument("--learning-rate", type=float, help="default 5e-3 spherical, 5e-4 planar")
+    command.add_argument("--learning-rate", type=float, help="default 0.2 spherical, 5e-4 planar")
     command.add_argument("--schedule", choices=("cosine", "constant"), default="cosine")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--dtype", choices=("float32", "float64"), default="float32")

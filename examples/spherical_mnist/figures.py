@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 # From where the sphere is seen, and which way is up there: above the north pole, where an upright
 # digit sits with x upwards and z to the right, tilted a little so that it looks like a sphere.
@@ -111,6 +112,7 @@ def curves_figure(path: Path, histories: dict[str, list[dict[str, Any]]]) -> Non
             )
         panel.axhline(0.1, color="0.7", linewidth=0.8, label="chance")
         panel.set(title=title, xlabel="epoch", ylim=(0, 1.02))
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
         panel.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy")
     axes[0].legend(fontsize=8)

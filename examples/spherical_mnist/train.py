@@ -41,16 +41,17 @@ WARM_UP = 50  # steps over which the learning rate of the cosine schedule rises
 class Settings:
     """All that decides the result of a training; a checkpoint of other settings is refused.
 
-    ``schedule`` is "cosine" (the learning rate falls to zero along half a cosine) or "constant".
-    ``batch`` counts the digits of one step over all processes.
+    ``schedule`` is "cosine" (the learning rate rises for ``WARM_UP`` steps and falls to zero along
+    half a cosine) or "constant". ``learning_rate`` is that of the filters, see
+    ``parameter_groups``. ``batch`` counts the digits of one step over all processes.
     """
 
     network: str
     train_on: str  # "upright" or "rotated"
     data: str  # fingerprint of the data set
+    learning_rate: float
     epochs: int = 20
     batch: int = 32
-    learning_rate: float = 5e-3
     schedule: str = "cosine"
     seed: int = 0
     dtype: str = "float32"

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from examples.spherical_mnist.data import (
+    CONTRAST,
     download,
     epoch_order,
     fixed_rotations,
@@ -114,7 +115,9 @@ def test_grey_levels_are_not_rescaled_image_by_image():
     signal = on_sphere(projection(), images, fixed_rotations(2), torch.float64)
     assert signal.shape == (2, 1, 60, 60)
     assert signal.dtype == torch.float64
-    torch.testing.assert_close(signal.amax((1, 2, 3)), torch.tensor([100, 200]).double() / 255)
+    torch.testing.assert_close(
+        signal.amax((1, 2, 3)), torch.tensor([100, 200]).double() * CONTRAST / 255
+    )
 
 
 def test_upright_digit_is_on_the_northern_hemisphere():

@@ -113,8 +113,9 @@ def test_checkpoint_of_other_settings_is_refused(digits_file, tmp_path):
     ],
 )
 def test_settings_that_make_no_sense_are_refused(change, message):
+    plain = {"network": "planar", "train_on": "upright", "data": "none", "learning_rate": 1e-3}
     with pytest.raises(ValueError, match=message):
-        Settings(**({"network": "planar", "train_on": "upright", "data": "none"} | change))
+        Settings(**(plain | change))
 
 
 def test_two_processes_train_as_one(digits_file, tmp_path, start):

@@ -27,7 +27,7 @@ def _noise(text, generator, batch=2, band=BAND, dtype=torch.float64):
 
 @every_type
 def test_action_is_what_the_formula_says(text, generator):
-    """[g f](x) = rho(g) f(g^-1 x): the lift of the moved field is F(g^-1 R), without any transform."""
+    """[g f](x) = rho(g) f(g^-1 x): the lift of the moved field is F(g^-1 R)."""
     field_type = Sphere(BAND).fields(text)
     lifts = random_lifts(field_type, BAND - 1, generator)
     (g,) = so3().sample(1, generator=generator)
@@ -129,7 +129,14 @@ def test_action_keeps_dtype_and_carries_gradients(generator):
 def test_action_refuses_what_is_not_a_rotation(generator):
     field_type, x = _noise("1x0", generator)
     one = torch.eye(3, dtype=torch.float64)
-    wrong = [-one, 2 * one, torch.eye(2), torch.ones(3), one.expand(5, 3, 3), one.expand(1, 2, 3, 3)]
+    wrong = [
+        -one,
+        2 * one,
+        torch.eye(2),
+        torch.ones(3),
+        one.expand(5, 3, 3),
+        one.expand(1, 2, 3, 3),
+    ]
     for g in wrong:
         with pytest.raises(ValueError, match="^g: expected "):
             act(field_type, g, x)
@@ -196,7 +203,9 @@ def test_coefficients_are_integrals(text, generator):
     values = torch.stack([F(points) for F in lifts])
     start, parts = 0, []
     for mul, rho in field_type.blocks:
-        parts.append((values[start : start + mul], None if rho.is_regular else rho.irreps[0].frequency))
+        parts.append(
+            (values[start : start + mul], None if rho.is_regular else rho.irreps[0].frequency)
+        )
         start += mul
     expected = []
     for l in range(BAND):

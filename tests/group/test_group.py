@@ -30,5 +30,7 @@ def test_contains_has_a_tolerance():
 
 
 def test_check_names_the_argument():
-    with pytest.raises(ValueError, match=r"^h: expected elements of O\(2\).*\(\.\.\., 2, 2\).*\(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"^h: expected elements of O\(2\).*\(\.\.\., 2, 2\).*\(3,\)"
+    ):
         Group("O(2)", 2).check(torch.ones(3), "h")

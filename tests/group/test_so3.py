@@ -21,7 +21,10 @@ def test_element_is_y_x_y(generator):
     g = so3().element(alpha, beta, gamma)
     pole = torch.stack([beta.sin() * alpha.sin(), beta.cos(), beta.sin() * alpha.cos()], -1)
     assert_close(g[..., 1], pole, ROUNDING)
-    quarter, zero = torch.tensor(math.pi / 2, dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    quarter, zero = (
+        torch.tensor(math.pi / 2, dtype=torch.float64),
+        torch.zeros((), dtype=torch.float64),
+    )
     assert_close(so3().element(quarter, zero, zero)[:, 2], [1.0, 0.0, 0.0], ROUNDING)  # z to x
     assert_close(so3().element(zero, quarter, zero)[:, 1], [0.0, 0.0, 1.0], ROUNDING)  # y to z
 

@@ -9,7 +9,7 @@ import torch
 from equinet import FieldType, Sphere, nn, so2, so3
 from equinet.group import Group
 from equinet.rep import Irrep, Representation, irrep, trivial, vector
-from equinet.steerable import equatorial, near_identity, smooth
+from equinet.steerable import smooth
 
 GROUPS: list[Group] = [so2(), so3()]
 
@@ -99,13 +99,11 @@ MODULES: list[ModuleCase] = [
     _conv("2x trivial", "2x regular"),
     _conv("2x regular", "2x regular", up=-1),
     _conv("2x trivial", "2x trivial"),
-    _conv("2x regular", "2x0 + 1x1 + 1x2"),
+    _conv("2x1", "2x0 + 1x1 + 1x2", smooth()),
     _conv("2x0 + 1x1 + 1x2", "2x1", up=1),
     _conv("2x1", "1x3"),
-    _conv("1x3", "2x regular"),
-    _conv("2x1", "2x regular", smooth()),
-    _conv("2x trivial", "2x regular", equatorial(n_alpha=8, n_beta=2, max_beta=0.3)),
-    _conv("2x regular", "2x1", near_identity(n_alpha=3, n_beta=1)),
+    _conv("1x3", "2x trivial"),
+    _conv("2x regular", "2x1"),
     *[_one_type(nn.BatchNorm, text, True) for text in FIELDS],
     *[_one_type(nn.Pointwise, text, False, torch.tanh) for text in FUNCTIONS],
     *[_one_type(nn.ReLU, text, False) for text in FUNCTIONS],

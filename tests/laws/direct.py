@@ -1,14 +1,14 @@
 r"""Band-limited fields given by a formula, with no Wigner function and no Fourier transform in it.
 
-A polynomial of degree d in the entries of the matrix R is a function on SO(3) with degrees l <= d. It
+A polynomial of degree d in the entries of the matrix R is a function on SO(3) of degrees l <= d. It
 is the lift of a field of the irrep s if, for the vector w = R (e_z - i e_x) that R attaches to the
 point x = R e_y,
 
 .. math:: F(R) = \mathrm{Re}\, G(R), \qquad G(R) = q(x)\, (a \cdot w)^s, \qquad
           F(R\, Y(\gamma)) = \cos(s\gamma)\, \mathrm{Re}\, G - \sin(s\gamma)\, \mathrm{Im}\, G
 
-so that the components of the field are Re G and -Im G at gamma = 0. For s = 1 they are the components
-of a tangent vector along R e_z and R e_x.
+so that the components of the field are Re G and -Im G at gamma = 0. For s = 1 they are those of a
+tangent vector along R e_z and R e_x.
 """
 
 import math
@@ -24,10 +24,10 @@ from equinet.numerics import angles_to_matrix, soft_angles, soft_weights
 
 @dataclass(frozen=True)
 class Lift:
-    """A polynomial on SO(3): the lift of a field of the irrep ``order``, or of a regular one if None.
+    """A polynomial on SO(3), the lift of a field.
 
     Attributes:
-        order: s, or None.
+        order: s, or None for a regular field, which is its own lift.
         factors: real ``(terms, degree, 3, 3)`` for None; else ``(terms, degree - s, 3)``.
         direction: complex ``(terms, 3)``, the vector a.
     """
@@ -79,8 +79,8 @@ def haar(band: int) -> tuple[Tensor, Tensor]:
 def sample(lift: Callable[[Tensor], Tensor], order: int | None, band: int) -> Tensor:
     """The field whose lift is given, on its grid: ``(components, beta, alpha[, gamma])``.
 
-    The components are the parts of order s of the function gamma -> F(R Y(gamma)); other orders, which
-    the field cannot hold, are dropped. Exact for polynomials of degree below 8.
+    The components are the parts of order s of the function gamma -> F(R Y(gamma)); other orders,
+    which the field cannot hold, are dropped. Exact for polynomials of degree below 8.
     """
     if order is None:
         return lift(grid(band, regular=True))[None]

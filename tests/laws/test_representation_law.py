@@ -60,7 +60,7 @@ def test_schur(group):
     g, weights = _quadrature(group)
     values = [psi(g).flatten(1) for psi in irreps]
     for i, psi in enumerate(irreps):
-        for j, other in enumerate(irreps):
+        for j in range(len(irreps)):
             integral = torch.einsum("g,ga,gb->ab", weights, values[i], values[j])
             if i != j:
                 assert_close(integral, torch.zeros_like(integral), ROUNDING)

@@ -25,7 +25,8 @@ def _batch(text, generator, batch=3, scale=3.0, shift=2.0):
 
 def _is_function(field_type):
     parts = [
-        [1.0 if rho.is_regular or rho.dim == 1 else 0.0] * (mul * (1 if rho.is_regular else rho.dim))
+        [1.0 if rho.is_regular or rho.dim == 1 else 0.0]
+        * (mul * (1 if rho.is_regular else rho.dim))
         for mul, rho in field_type.blocks
     ]
     return torch.tensor(sum(parts, []), dtype=torch.float64)

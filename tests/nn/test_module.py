@@ -26,7 +26,9 @@ def test_repr_tells_the_types():
 
 @pytest.mark.parametrize("bad", [None, "1x0", Sphere(3), X.blocks])
 def test_bad_types(bad):
-    with pytest.raises(TypeError, match=f"^in_type: expected a FieldType, got {type(bad).__name__}"):
+    with pytest.raises(
+        TypeError, match=f"^in_type: expected a FieldType, got {type(bad).__name__}"
+    ):
         EquivariantModule(bad, X)
     if bad is not None:
         with pytest.raises(TypeError, match="^out_type: expected a FieldType, got"):

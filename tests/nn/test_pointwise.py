@@ -37,7 +37,9 @@ def test_a_module_is_a_function_too(generator):
 @pytest.mark.parametrize("text", ["1x1", "2x0 + 1x2"])
 def test_components_of_vectors_are_refused(text):
     for make in (ReLU, lambda field_type: Pointwise(field_type, torch.tanh)):
-        with pytest.raises(ValueError, match=r"^in_type: .*trivial or regular fields, got") as caught:
+        with pytest.raises(
+            ValueError, match=r"^in_type: .*trivial or regular fields, got"
+        ) as caught:
             make(Sphere(3).fields(text))
         assert repr(Sphere(3).fields(text)) in str(caught.value)
 

@@ -26,7 +26,11 @@ def test_integrals_over_so3():
     """int R_ij^2 = 1/3 and int R_ij^2 R_kl^2 = 2/15 for i != k, j != l."""
     R = grid(BAND, regular=True)
     square = R**2
-    functions = {1 / 3: square[..., 0, 1], 2 / 15: square[..., 0, 0] * square[..., 1, 2], 0: R[..., 2, 0]}
+    functions = {
+        1 / 3: square[..., 0, 1],
+        2 / 15: square[..., 0, 0] * square[..., 1, 2],
+        0: R[..., 2, 0],
+    }
     pooled = Integrate(Sphere(BAND).fields("3x regular")).double()(
         torch.stack(list(functions.values()))[None]
     )

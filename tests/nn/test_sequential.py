@@ -40,7 +40,9 @@ def test_named_nested_and_sliced():
     outer = Sequential(inner, BatchNorm(H), Integrate(H))
     assert outer.in_type == X and outer.out_type is None
     assert outer[1:].in_type == H and outer[:2].out_type == H
-    with pytest.raises(ValueError, match=r"^module 1 \(Sequential\): expected .*1x0.* got .*regular"):
+    with pytest.raises(
+        ValueError, match=r"^module 1 \(Sequential\): expected .*1x0.* got .*regular"
+    ):
         Sequential(BatchNorm(H), inner).forward  # noqa: B018
     with pytest.raises(ValueError, match=r"^module second \(ReLU\)"):
         Sequential(OrderedDict(first=SphereConv(X, H), second=ReLU(X)))

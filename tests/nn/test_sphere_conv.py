@@ -104,7 +104,9 @@ def test_degrees_above_the_smaller_band_are_dropped(text_in, text_out, generator
 @pytest.mark.parametrize("text_out", SINGLES)
 @pytest.mark.parametrize("text_in", SINGLES)
 @pytest.mark.parametrize(
-    "filter", [near_identity(), equatorial(n_alpha=6), smooth(knots=3)], ids=lambda f: type(f).__name__
+    "filter",
+    [near_identity(), equatorial(n_alpha=6), smooth(knots=3)],
+    ids=lambda f: type(f).__name__,
 )
 def test_spectra_against_the_integral(text_in, text_out, filter, generator):
     """psi itself from its matrices, then int psi(Q) f(R Q) dQ by quadrature over SO(3)."""
@@ -126,7 +128,7 @@ def test_spectra_against_the_integral(text_in, text_out, filter, generator):
 @every_pair
 def test_equivariance(text_in, text_out, generator):
     conv = _conv(text_in, text_out, 4, 4, None, generator)
-    assert equivariance_error(conv, count=2).max < SYMMETRY
+    assert equivariance_error(conv, count=1).max < SYMMETRY
 
 
 def test_rotations_about_other_axes_would_show(generator):
@@ -186,7 +188,8 @@ def test_spin_weighted_fields_are_multiplied_by_complex_numbers(s_in, s_out, gen
     weights.copy_(torch.stack([a, -b, b, a], 1).view(band, 2, 2))
     x = random_field(conv.in_type, 2, generator=generator, dtype=torch.float64)
     before, after = (
-        s2_fft(torch.complex(y[:, 0], y[:, 1]), band, spin) for y, spin in ((x, s_in), (conv(x), s_out))
+        s2_fft(torch.complex(y[:, 0], y[:, 1]), band, spin)
+        for y, spin in ((x, s_in), (conv(x), s_out))
     )
     lowest = max(s_in, s_out)
     before = before[:, lowest**2 - s_in**2 :]  # both start at the degree that both have
@@ -264,14 +267,15 @@ def test_a_derivative_along_the_fibre_is_a_convolution(generator):
 def test_completeness(text_in, text_out, band, generator):
     """All maps that commute with the action, found by brute force, are convolutions.
 
-    The dimension is the null space of X A(g) = B(g) X for the action on the grid, on the one hand, and
-    of the span of convolutions with random weights on the other.
+    The dimension is that of the null space of X A(g) = B(g) X for the action on the grid, and that
+    of the span of convolutions with random weights.
     """
     every = smooth(knots=band, max_order=band - 1)
     conv = _conv(text_in, text_out, band, band, every, generator, bias=False)
     types = (conv.in_type, conv.out_type)
     sizes = [
-        sum((2 * l + 1) * k for l, k in enumerate(columns(field_type, band))) for field_type in types
+        sum((2 * l + 1) * k for l, k in enumerate(columns(field_type, band)))
+        for field_type in types
     ]
     basis, to_spectrum = [], []
     for field_type, size in zip(types, sizes, strict=True):
@@ -362,8 +366,8 @@ def test_initial_weights_follow_the_generator():
 def test_initialisation_keeps_the_scale(text, band, filter):
     """The second moment before the ReLU stays through five layers, within a factor of two.
 
-    With few channels a single network wanders, in the mean by 5 / 2 / channels in the logarithm; here
-    that is 0.04 a layer.
+    With few channels a single network wanders, in the mean by 5 / 2 / channels in the logarithm;
+    here that is 0.04 a layer.
     """
     networks, h = 3, Sphere(band).fields(text)
     logarithms = torch.zeros(networks, 5, dtype=torch.float64)
@@ -408,10 +412,11 @@ def _power(x: torch.Tensor, band: int) -> torch.Tensor:
 def _s2cnn_layer(kind: str):
     """A layer of s2cnn, its weights carried over; input and output as s2cnn had them.
 
-    s2cnn turns the kernel's points by R and reads the input there, z_o(R) = c sum_i k_i f(R Q_i), as
-    SphereConv does. Both give Q by the angles of R = R_pole(alpha) R_other(beta) R_pole(gamma), and
-    sample at the same angles in the order beta, alpha, gamma. The Cartesian names of the axes, z y z
-    there and y x y here, come in nowhere, so only the order of the points has to be found.
+    s2cnn turns the kernel's points by R and reads the input there, z_o(R) = c sum_i k_i f(R Q_i),
+    as SphereConv does. Both give rotations by angles alpha, beta, gamma about the pole, the axis at
+    alpha = beta = pi/2 and the pole, and sample at the same angles in the order beta, alpha, gamma.
+    The Cartesian names of the axes, z y z there and y x y here, come in nowhere, so only the order
+    of the points has to be found.
     """
     get = lambda name: torch.from_numpy(PEERS[f"s2cnn_{kind}_layer_{name}"])  # noqa: E731
     points, kernel, x, z = get("points"), get("kernel"), get("input"), get("output")

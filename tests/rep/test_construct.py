@@ -31,6 +31,8 @@ def test_names(group):
 
 @pytest.mark.parametrize("name", ["", "Regular", "1e", "-1", "1.0", "²", " 1", "A1"])
 def test_names_that_are_none(name):
-    with pytest.raises(ValueError, match="representation: expected one of trivial, vector") as caught:
+    with pytest.raises(
+        ValueError, match="representation: expected one of trivial, vector"
+    ) as caught:
         named(so2(), name)
     assert repr(name) in str(caught.value)

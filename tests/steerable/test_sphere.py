@@ -47,7 +47,9 @@ def test_shapes(kernel, outs, ins):
         assert w.shape[2] == matrices[0].shape[2] and w.dtype == torch.float64
 
 
-@pytest.mark.parametrize("kernel", [f for f in FILTERS if not isinstance(f, SmoothFilter)], ids=repr)
+@pytest.mark.parametrize(
+    "kernel", [f for f in FILTERS if not isinstance(f, SmoothFilter)], ids=repr
+)
 @every_pair
 def test_point_filters_are_wigner_matrices_at_their_points(kernel, outs, ins):
     """W^l_{n'n} = D^l_{n'n}(Q_p) for each weight (K2)."""
@@ -65,7 +67,10 @@ def test_near_identity_points_of_the_paper():
     rings = [math.pi / 24, math.pi / 12, math.pi / 8]
     so3 = near_identity().points(ALL, ALL)
     expected = [
-        (a * step, b, c * math.pi / 8 - a * step) for a in range(8) for b in rings for c in (-1, 0, 1)
+        (a * step, b, c * math.pi / 8 - a * step)
+        for a in range(8)
+        for b in rings
+        for c in (-1, 0, 1)
     ]
     assert_close(so3, torch.tensor(expected, dtype=torch.float64), ROUNDING)
     s2 = near_identity().points(ALL, (0,))
@@ -88,7 +93,9 @@ def test_points_are_no_more_than_the_orders_can_tell_apart(outs, ins):
 
 
 def test_equatorial_points():
-    points = equatorial(n_alpha=4, n_beta=3, max_beta=0.2, n_gamma=2, max_gamma=1.0).points(ALL, ALL)
+    points = equatorial(n_alpha=4, n_beta=3, max_beta=0.2, n_gamma=2, max_gamma=1.0).points(
+        ALL, ALL
+    )
     assert len(points) == 4 * 3 * 2
     beta = math.pi / 2 + torch.tensor([-0.2, 0.0, 0.2], dtype=torch.float64)
     assert_close(points[:, 1].unique(), beta, ROUNDING)
@@ -119,7 +126,7 @@ def test_completeness(outs, ins):
 @pytest.mark.parametrize("l", range(BAND))
 @pytest.mark.parametrize(("columns_out", "columns_in"), [(1, 1), (2, 1), (1, 3), (2, 2)])
 def test_schur_by_brute_force(l, columns_out, columns_in, generator):
-    """The real matrices that commute with D^l on copies of degree l: one for each pair of copies."""
+    """The real matrices that commute with D^l on copies of it: one for each pair of copies."""
     act = list(wigner_D(l, random_rotations(3, generator=generator)))
     copies_in, copies_out = torch.eye(columns_in).double(), torch.eye(columns_out).double()
     act_in = [torch.kron(d, copies_in) for d in act]
@@ -180,7 +187,7 @@ def test_smooth_filters_with_more_knots_than_degrees():
 @every_filter
 @every_pair
 def test_gain(kernel, outs, ins):
-    """(K3): white noise of unit variance through weights of variance one has the variance gain^2."""
+    """(K3): white noise of unit variance, through weights of variance one, has variance gain^2."""
     basis, gain = sphere_basis(kernel, BAND, outs, ins)
     matrices = kernel.matrices(BAND, outs, ins)
     assert_close(basis, torch.cat([w.flatten(0, 1) for w in matrices]), 0)
@@ -222,7 +229,11 @@ def test_functions_and_classes_say_the_same():
         (near_identity, {"max_beta": 0.0}, "max_beta: expected an angle in radians in (0, 3.1416]"),
         (near_identity, {"max_beta": 22.5}, "max_beta: expected an angle in radians"),
         (near_identity, {"max_beta": math.nan}, "max_beta: expected an angle in radians"),
-        (near_identity, {"max_gamma": 7.0}, "max_gamma: expected an angle in radians in (0, 6.2832]"),
+        (
+            near_identity,
+            {"max_gamma": 7.0},
+            "max_gamma: expected an angle in radians in (0, 6.2832]",
+        ),
         (equatorial, {"n_alpha": 0}, "n_alpha: expected an integer >= 1, got 0"),
         (equatorial, {"n_alpha": 8, "n_beta": 3}, "max_beta: expected an angle in radians"),
         (equatorial, {"n_alpha": 8, "n_gamma": 3}, "max_gamma: expected an angle in radians"),

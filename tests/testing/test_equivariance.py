@@ -156,7 +156,7 @@ def test_elements_that_are_none():
 
 
 class Bent(torch.nn.Module):
-    """The identity and a little that does not commute; its dtype shows by a parameter or a buffer."""
+    """The identity and a little that does not commute; a parameter or a buffer has its dtype."""
 
     def __init__(self, size, kind):
         super().__init__()

@@ -14,7 +14,7 @@ from tests.tolerances import ROUNDING, SINGLE, assert_close
 
 
 def _image(function, size: int) -> torch.Tensor:
-    """Values at the centres of pixels: x to the right, y upwards, the inscribed circle has radius 1."""
+    """Values at the centres of pixels: x to the right, y upwards, the inscribed circle is r = 1."""
     right = (2 * torch.arange(size, dtype=torch.float64) + 1) / size - 1
     y, x = torch.meshgrid(-right, right, indexing="ij")
     return function(x, y)[None, None]
@@ -45,6 +45,13 @@ def test_against_the_formula():
     assert errors[0] < 0.03 and errors[0] / errors[1] > 3 and errors[1] / errors[2] > 3
 
 
+def test_the_formula_tells_left_from_right():
+    """Negative control: mirrored images are other functions on the sphere."""
+    projection, image = StereographicProjection(64, 8).double(), _image(_smooth, 64)
+    for mirrored in (image.flip(-1), image.flip(-2), image.mT):
+        assert (projection(mirrored) - _projected(_smooth, 8)).abs().max() > 0.1
+
+
 def test_a_linear_image_is_exact():
     """Bilinear interpolation has no error there, so every point is where the formula puts it."""
     linear = lambda x, y: 1 + 0.3 * x - 0.7 * y  # noqa: E731
@@ -55,7 +62,7 @@ def test_a_linear_image_is_exact():
 
 
 def test_orientation():
-    """The centre goes to the north pole; right of it lies z, alpha = 0, and up lies x, alpha = pi/2."""
+    """The centre goes to the north pole; to its right is z, alpha = 0, upwards x, alpha = pi/2."""
     band, size = 8, 33
     for step, (column, row) in enumerate([(1, 0), (0, 1), (-1, 0), (0, -1)]):
         image = torch.zeros(1, 1, size, size, dtype=torch.float64)
@@ -150,8 +157,16 @@ def test_projection_is_differentiable_and_follows_the_dtype(generator):
 def test_bad_images():
     projection = StereographicProjection(16, 4)
     good = torch.zeros(2, 1, 16, 16)
-    for bad in (good[0], good[..., 1:], torch.zeros(2, 1, 17, 17), good.byte(), good.to(torch.complex64)):
-        with pytest.raises((ValueError, TypeError), match="^images: expected real floating .*got") as e:
+    for bad in (
+        good[0],
+        good[..., 1:],
+        torch.zeros(2, 1, 17, 17),
+        good.byte(),
+        good.to(torch.complex64),
+    ):
+        with pytest.raises(
+            (ValueError, TypeError), match="^images: expected real floating .*got"
+        ) as e:
             projection(bad)
         assert str(tuple(bad.shape)) in str(e.value) and str(bad.dtype) in str(e.value)
     one = torch.eye(3)
@@ -210,5 +225,7 @@ def test_bad_signals():
         with pytest.raises(ValueError, match="^signal: expected .* got"):
             rotate_randomly(bad)
     for dtype in (torch.complex64, torch.int64):
-        with pytest.raises(TypeError, match=f"^signal: expected a real floating tensor, got {dtype}"):
+        with pytest.raises(
+            TypeError, match=f"^signal: expected a real floating tensor, got {dtype}"
+        ):
             rotate_randomly(torch.zeros(2, 1, 8, 8, dtype=dtype))
