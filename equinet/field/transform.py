@@ -7,6 +7,8 @@ columns are (block, signed order n of the block, copy): K_l copies of the degree
 SO(3).
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
 
@@ -133,6 +135,8 @@ def act(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
     field_type.check(x)
     sphere, batch = sphere_of(field_type, "field_type"), x.shape[0]
     sphere.group.check(g)
+    if g.shape not in {(3, 3), (batch, 3, 3)}:
+        raise ValueError(f"g: expected (3, 3) or ({batch}, 3, 3), got {tuple(g.shape)}")
     band = sphere.band
     to_spectrum = FieldAnalysis(field_type, band).to(x)
     to_field = FieldSynthesis(field_type, band).to(x)
@@ -158,15 +162,33 @@ def random_field(
 
     The coefficients are independent normal with a variance proportional to 1 / (2l + 1).
     """
-    band = sphere_of(field_type, "field_type").band if band is None else band
-    dtype = torch.get_default_dtype() if dtype is None else dtype
-    counts = columns(field_type, band)
-    copies = sum(mul for mul, _ in field_type.blocks)
-    energy = sum((2 * l + 1) * k for l, k in enumerate(counts)) / max(copies, 1)
-    parts = [
-        torch.randn((2 * l + 1) * k * batch, generator=generator, dtype=torch.float64)
-        / (2 * l + 1) ** 0.5
-        for l, k in enumerate(counts)
+    sphere = sphere_of(field_type, "field_type")
+    band = sphere.band if band is None else band
+    if not 0 < band <= sphere.band:
+        raise ValueError(f"band: expected 1 to {sphere.band} (the sphere's band), got {band}")
+    orders = block_orders(field_type, band)
+    lowest = max(min(n) for n in orders)
+    if band <= lowest:
+        raise ValueError(
+            f"band: expected more than {lowest}, the lowest degree of some field in {field_type!r}, "
+            f"got {band}"
+        )
+    energy = [  # of one copy with coefficients of variance 1 / (2l + 1)
+        sum((2 * l + 1) * degree_columns(l, n) for l in range(band)) for n in orders
     ]
-    flat = torch.cat(parts) / max(energy, 1.0) ** 0.5
-    return FieldSynthesis(field_type, band).double()(flat, batch).to(dtype)
+    degrees = []
+    for l in range(band):
+        parts = [
+            torch.randn(
+                2 * l + 1,
+                mul * degree_columns(l, n),
+                batch,
+                generator=generator,
+                dtype=torch.float64,
+            )
+            / math.sqrt((2 * l + 1) * e)
+            for (mul, _), n, e in zip(field_type.blocks, orders, energy, strict=True)
+        ]
+        degrees.append(torch.cat(parts, 1).flatten())
+    to_field = FieldSynthesis(field_type, band).double()
+    return to_field(torch.cat(degrees), batch).to(dtype or torch.get_default_dtype())

@@ -27,7 +27,7 @@ class SO2(Group):
 
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
         return self.element(
-            2 * math.pi * torch.rand(*size, generator=generator, dtype=torch.float64)
+            2 * math.pi * torch.rand(size, generator=generator, dtype=torch.float64)
         )
 
     def contains(self, elements: Tensor, tolerance: float = 1e-5) -> bool:

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from equinet.harmonics.grid import gamma_waves, sphere_tables
 from equinet.numerics import Constants
-from equinet.ops import SphereTables, wigner_analysis, wigner_synthesis
+from equinet.ops import SphereTables, full_precision, wigner_analysis, wigner_synthesis
 
 
 class _Transform(Constants):
@@ -89,14 +89,14 @@ class Analysis(_Transform):
         if self.on_group:
             columns = signal.shape[0] * signal.shape[1]
             x = signal.permute(4, 3, 2, 1, 0).reshape(size, size * size * columns)
-            with torch.autocast(signal.device.type, enabled=False):
+            with full_precision(signal):
                 waves = self.gamma.T @ x
             return wigner_analysis(waves.view(len(waves), size, size, columns), self.tables())
         parts = 2 if self.order else 1
         x = signal.unflatten(1, (signal.shape[1] // parts, parts))
         columns = x.shape[0] * x.shape[1]
         if not self.orders or not columns:  # no degree below the band, or no sample
-            return signal.new_zeros(self.gather.shape[0], columns)
+            return signal.new_zeros(self.gather.shape[0], columns) + 0 * signal.sum()
         # int f cos and -int f sin, index (batch, channel, part, beta, m, c or s)
         waves = torch.view_as_real(torch.fft.rfft(x)[..., : self.band])
         return wigner_analysis(waves.permute(2, 5, 4, 3, 1, 0).flatten(-2), self.tables())
@@ -114,10 +114,11 @@ class Synthesis(_Transform):
         size, batch = 2 * self.grid_band, spectrum.shape[1] // channels
         parts = 2 if self.order else 1
         if not self.on_group and (not self.orders or not batch):
-            return spectrum.new_zeros(batch, parts * channels, size, size)
+            zeros = spectrum.new_zeros(batch, parts * channels, size, size)
+            return zeros + 0 * spectrum.sum()  # keeps the graph
         waves = wigner_synthesis(spectrum, self.tables())
         if self.on_group:
-            with torch.autocast(waves.device.type, enabled=False):
+            with full_precision(waves):
                 x = self.gamma @ waves.flatten(1)
             return x.view(size, size, size, channels, batch).permute(4, 3, 2, 1, 0)
         # Re sum_m (U + i V') e^{i m alpha}, axes (batch, channel, part, beta, m)

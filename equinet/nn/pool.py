@@ -36,7 +36,7 @@ class Integrate(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         self.in_type.check(x)
         # Reversed, the axes lie in memory as the convolutions leave them.
-        y = x.permute(*range(x.dim() - 1, -1, -1)).flatten(0, -4).mean(0)
+        y = x.permute(tuple(reversed(range(x.dim())))).flatten(0, -4).mean(0)
         return (y.permute(2, 1, 0) @ self.weights.to(y.dtype)).contiguous()
 
 

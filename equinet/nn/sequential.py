@@ -23,6 +23,28 @@ class Sequential(nn.Sequential):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
+        self._compare_all()
+
+    def append(self, module: nn.Module) -> "Sequential":
+        super().append(module)
+        self._compare_all()
+        return self
+
+    def insert(self, index: int, module: nn.Module) -> "Sequential":
+        super().insert(index, module)
+        self._compare_all()
+        return self
+
+    def __setitem__(self, index: int, module: nn.Module) -> None:  # pyright: ignore
+        super().__setitem__(index, module)
+        self._compare_all()
+
+    def extend(self, sequential: Any) -> "Sequential":
+        for module in sequential:
+            self.append(module)
+        return self
+
+    def _compare_all(self) -> None:
         typed = [(name, module) for name, module in self.named_children() if _is_typed(module)]
         for (_, previous), (name, module) in pairwise(typed):
             _compare(previous, module, name)

@@ -10,7 +10,7 @@ from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.module import EquivariantModule
-from equinet.ops import block_matmul
+from equinet.ops import block_matmul, full_precision
 from equinet.steerable import SphereFilter, near_identity, sphere_basis
 
 
@@ -45,6 +45,10 @@ class SphereConv(EquivariantModule):
         generator: torch.Generator | None = None,
     ) -> None:
         super().__init__(in_type, out_type)
+        if out_type is None:
+            raise TypeError("out_type: expected a FieldType, got NoneType")
+        if filter is not None and not hasattr(filter, "matrices"):
+            raise TypeError(f"filter: expected a SphereFilter, got {type(filter).__name__}")
         self.out_type: FieldType = out_type
         self.filter = near_identity() if filter is None else filter
         self.band = min(sphere_of(in_type).band, sphere_of(out_type, "out_type").band)
@@ -117,6 +121,6 @@ class SphereConv(EquivariantModule):
         self.in_type.check(x)
         batch = x.shape[0]
         spectrum = self.analysis(x)
-        with torch.autocast(x.device.type, enabled=False):
+        with full_precision(x):
             spectrum = block_matmul(spectrum, self.expand(), batch, self.bias)
         return self.synthesis(spectrum, batch)

@@ -34,6 +34,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from equinet.ops.precision import full_precision
+
 # Orders m are taken in chunks of this many, so that few products l >= max(m, n) are with zeros.
 CHUNK = 16
 
@@ -107,8 +109,8 @@ class _Synthesis(torch.autograd.Function):
 
     @staticmethod
     def forward(spectrum, orders, band, size, d, alpha, scatter, gather):
-        with torch.autocast(spectrum.device.type, enabled=False):  # the tables fix the precision
-            return _synthesis(spectrum.to(d.dtype), orders, band, size, d, alpha, scatter)
+        with full_precision(spectrum), torch.no_grad():  # the tables fix the precision
+            return _synthesis(spectrum.detach().to(d.dtype), orders, band, size, d, alpha, scatter)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -128,8 +130,10 @@ class _Analysis(torch.autograd.Function):
 
     @staticmethod
     def forward(waves, orders, band, size, d, alpha, scatter, gather):
-        with torch.autocast(waves.device.type, enabled=False):
-            return _analysis(waves.to(d.dtype), orders, band, size, d, alpha, scatter, gather)
+        with full_precision(waves), torch.no_grad():
+            return _analysis(
+                waves.detach().to(d.dtype), orders, band, size, d, alpha, scatter, gather
+            )
 
     @staticmethod
     def setup_context(ctx, inputs, output):

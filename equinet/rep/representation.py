@@ -3,7 +3,7 @@
 In: groups. Out: the nouns Irrep and Representation. Before: ``group``. Next: ``construct``.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -62,7 +62,7 @@ class Representation:
     """
 
     group: Group
-    name: str
+    name: str = field(compare=False)
     irreps: tuple[Irrep, ...] | None
 
     @property

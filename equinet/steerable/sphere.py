@@ -256,23 +256,20 @@ def smooth(*, knots: int = 8, max_order: int = 2) -> SmoothFilter:
 def sphere_basis(
     kernel: SphereFilter, band: int, orders_out: Orders, orders_in: Orders
 ) -> tuple[Tensor, float]:
-    r"""The matrices of a filter as one tensor, and the scale that keeps variance.
+    r"""The matrices of a filter as one tensor, and the gain of variance.
 
-    The variance of one output copy for white input of unit variance and band l < ``band`` is
+    One output copy has, for one input copy of unit variance in degree l only and for independent
+    weights of variance sigma^2, the variance
 
-    .. math::
-        \sigma^2 \sum_l (2l+1) \sum_{n'n,p} (D^l_{n'n,p})^2 \Big/ \sum_l (2l+1) \sum_n 1 \quad (K3)
+    .. math:: \sigma^2 \sum_{n'n,p} (W^l_{n'n,p})^2 \Big/ \sum_n 1 \quad (K3)
 
-    for one input copy and independent weights of variance sigma^2; n runs over the input orders
-    that the filter acts on.
+    with n over the input orders that the filter acts on. The gain is the root of its largest value
+    over l, so that no spectrum of the input can make variance grow from layer to layer.
 
     Returns:
-        float64 ``(sum over l of n' n, weights)``, and the square root of the ratio in (K3).
-    Raises:
-        ValueError: if no degree carries both fields (the map would be zero).
+        float64 ``(sum over l of n' n, weights)``, and the gain (0 if the map can only be zero).
     """
     matrices = kernel.matrices(band, orders_out, orders_in)
-    energy = sum((2 * l + 1) * float((w**2).sum()) for l, w in enumerate(matrices))
-    incoming = sum((2 * l + 1) * _carried(w) for l, w in enumerate(matrices))
+    gain = max(float((w**2).sum()) / max(_carried(w), 1) for w in matrices)
     basis = torch.cat([w.flatten(0, 1) for w in matrices])
-    return basis, math.sqrt(energy / incoming) if incoming else 0.0
+    return basis, math.sqrt(gain)

@@ -76,43 +76,45 @@ def equivariance_error(
         ValueError: if there is no type, or the output vanishes, so that there is nothing to
         compare.
     """
-    given = in_type
-    in_type = getattr(module, "in_type", None) if given is None else given
+    in_type = getattr(module, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType):
         raise ValueError(
             f"in_type: expected a FieldType, since {type(module).__name__} does not know its own, "
             f"got {in_type!r}"
         )
-    if out_type is None and given is None:
+    if out_type is None:
         out_type = getattr(module, "out_type", None)
     generator = torch.Generator().manual_seed(seed)
     sphere = sphere_of(in_type)
     if elements is None:
         elements = sphere.group.sample(count, generator=generator)
-    like = next(
-        (p for p in [*module.parameters(), *module.buffers()] if p.is_floating_point()),
-        torch.zeros(()),
-    )
+    like = _like(module)
     if band is None and any(getattr(m, "aliases", False) for m in module.modules()):
         band = (sphere.band + 1) // 2
-    x = random_field(in_type, batch, band=band, generator=generator, dtype=torch.float64).to(like)
+    x = random_field(in_type, batch, band=band, generator=generator, dtype=torch.float64)
     mode = {m: m.training for m in module.modules()}
     module.eval()
     try:
         with torch.no_grad():
-            y = module(x)
-            size = y.double().norm()
+            y = module(x.to(like)).double().cpu()
+            size = y.norm()
             if not size > 0:
                 raise ValueError("module: its output vanishes, so no error can be told from it")
             errors = []
             for g in elements:
                 moved = y if out_type is None or _is_vector(y) else act(out_type, g, y)
-                difference = module(act(in_type, g, x)) - moved
-                errors.append(difference.double().norm() / size)
+                again = module(act(in_type, g, x).to(like)).double().cpu()
+                errors.append((again - moved).norm() / size)
     finally:
         for m, training in mode.items():
             m.training = training
-    return EquivarianceError(elements, torch.stack(errors).cpu())
+    return EquivarianceError(elements, torch.stack(errors))
+
+
+def _like(module: nn.Module) -> Tensor:
+    """A tensor with the dtype and on the device of the module."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return next((t for t in tensors if t.is_floating_point()), torch.zeros(()))
 
 
 def _is_vector(y: Tensor) -> bool:
@@ -150,8 +152,7 @@ def assert_equivariant(
         module, in_type, out_type, count=count, batch=batch, band=band, seed=seed
     )
     if tolerance is None:
-        like = next((p.dtype for p in module.parameters()), torch.float32)
-        exact = _EXACT.get(like, 1e-2)
+        exact = _EXACT.get(_like(module).dtype, 1e-1)
         tolerance = 0.1 if any(getattr(m, "aliases", False) for m in module.modules()) else exact
     if not error.max <= tolerance:
         raise AssertionError(

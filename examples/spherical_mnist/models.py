@@ -18,7 +18,7 @@ from .data import BAND
 LEARNING_RATE = {"spherical": 0.2, "planar": 5e-4}
 
 
-def spherical_network() -> torch.nn.Module:
+def spherical_network() -> torch.nn.Sequential:
     """S^2 correlation, SO(3) correlation, integral over SO(3): 58,550 parameters.
 
     The score of a digit does not change when the digit is rotated, since the integral of a
@@ -42,7 +42,7 @@ def spherical_network() -> torch.nn.Module:
     )
 
 
-def planar_network() -> torch.nn.Module:
+def planar_network() -> torch.nn.Sequential:
     """An ordinary CNN on the (beta, alpha) array: 68,106 parameters."""
     return torch.nn.Sequential(
         torch.nn.Conv2d(1, 32, kernel_size=5, stride=3),  # 60 -> 19
@@ -54,7 +54,7 @@ def planar_network() -> torch.nn.Module:
     )
 
 
-def parameter_groups(network: torch.nn.Module) -> list[dict]:
+def parameter_groups(network: torch.nn.Sequential) -> list[dict]:
     """Groups for the optimiser with a factor on the learning rate.
 
     Biases and the last layer of the spherical network are on the scale of its activations and its

@@ -366,6 +366,9 @@ def test_initial_weights_follow_the_generator():
 def test_initialisation_keeps_the_scale(text, band, filter):
     """The second moment before the ReLU stays through five layers, within a factor of two.
 
+    Between functions on the sphere a localised filter passes low degrees better than high ones, so
+    there the count starts after the first layer, which takes its share of the white noise.
+
     With few channels a single network wanders, in the mean by 5 / 2 / channels in the logarithm;
     here that is 0.04 a layer.
     """
@@ -380,28 +383,37 @@ def test_initialisation_keeps_the_scale(text, band, filter):
                 logarithms[seed, layer] = _power(x, band).log()
                 x = ReLU(h)(x)
     moments = logarithms.mean(0).exp()
-    relative = moments / moments[0]
-    assert ((relative > 0.5) & (relative < 2)).all(), moments
+    settled = moments if h.is_regular else moments[1:]
+    assert settled.max() < 2 * settled.min() and moments[0] < 2.5, moments
 
 
-def test_unit_input_gives_the_planned_scale(generator):
-    """Second moment two, since the ReLU that follows halves it, for any pair of types."""
-    band = 5
-    for text_in, text_out in (
-        ("30x0", "30x0"),
-        ("30x1", "30x1"),
-        ("4x regular", "9x regular"),
-        ("20x0 + 20x1", "20x0 + 20x1"),
-    ):
-        conv = _conv(text_in, text_out, band, band, None, generator, bias=False)
-        with torch.no_grad():
-            y = conv(random_field(conv.in_type, 20, generator=generator, dtype=torch.float64))
-        start = 0
-        for mul, rho in conv.out_type.blocks:
-            width = mul if rho.is_regular else mul * rho.dim
-            power = float(_power(y[:, start : start + width], band))
-            assert 1.5 < power < 2.5, (text_in, rho, power)
-            start += width
+@pytest.mark.parametrize(
+    ("text_in", "text_out"),
+    [
+        ("40x0", "40x0"),
+        ("40x1", "40x1"),
+        ("40x0", "40x2"),
+        ("20x0", "20x regular"),
+        ("6x regular", "9x regular"),
+    ],
+)
+def test_the_planned_scale(text_in, text_out, generator):
+    """Degree by degree at most two, since the ReLU that follows halves it, and two for some degree."""
+    band = 4
+    conv = _conv(text_in, text_out, band, band, None, generator, bias=False)
+    to_spectrum = FieldAnalysis(conv.in_type, band).double()
+    to_field = FieldSynthesis(conv.in_type, band).double()
+    flat = to_spectrum(random_field(conv.in_type, 6, generator=generator, dtype=torch.float64))
+    sizes = [(2 * l + 1) * k * 6 for l, k in enumerate(columns(conv.in_type, band))]
+    gains = []
+    for l, part in enumerate(flat.split(sizes)):
+        if part.numel():
+            alone = torch.zeros_like(flat)
+            alone[sum(sizes[:l]) : sum(sizes[: l + 1])] = part
+            x = to_field(alone, 6)
+            with torch.no_grad():
+                gains.append(float(_power(conv(x), band) / _power(x, band)))
+    assert 1.5 < max(gains) < 2.5, gains
 
 
 def _power(x: torch.Tensor, band: int) -> torch.Tensor:
