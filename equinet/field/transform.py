@@ -170,7 +170,7 @@ def random_field(
     lowest = max(min(n) for n in orders)
     if band <= lowest:
         raise ValueError(
-            f"band: expected more than {lowest}, the lowest degree of some field in {field_type!r}, "
+            f"band: expected more than {lowest}, the lowest degree of a field in {field_type!r}, "
             f"got {band}"
         )
     energy = [  # of one copy with coefficients of variance 1 / (2l + 1)

@@ -398,7 +398,7 @@ def test_initialisation_keeps_the_scale(text, band, filter):
     ],
 )
 def test_the_planned_scale(text_in, text_out, generator):
-    """Degree by degree at most two, since the ReLU that follows halves it, and two for some degree."""
+    """Two for the degree that passes best, since the ReLU that follows halves it; never more."""
     band = 4
     conv = _conv(text_in, text_out, band, band, None, generator, bias=False)
     to_spectrum = FieldAnalysis(conv.in_type, band).double()
