@@ -22,7 +22,8 @@ INVENTORY = {
     "equinet.numerics": """Constants angles_to_matrix legendre matrix_to_angles points_to_angles
         random_rotations real_from_complex rotation_generators soft_angles soft_weights
         solid_harmonics wigner_D wigner_d wigner_d_real""",
-    "equinet.ops": "SphereTables block_matmul chunks full_precision wigner_analysis wigner_synthesis",
+    "equinet.ops": """SphereTables block_matmul chunks full_precision wigner_analysis
+        wigner_synthesis""",
     "equinet.rep": "Irrep Representation irrep named regular trivial vector",
     "equinet.steerable": """EquatorialFilter NearIdentityFilter SmoothFilter SphereFilter equatorial
         near_identity smooth sphere_basis""",

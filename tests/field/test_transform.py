@@ -261,13 +261,11 @@ def test_one_seed_is_one_field_on_every_grid(generator):
 
 
 def test_random_fields_of_a_bad_band():
-    """Above the grid, or empty; below the first degree of a field there is only zero."""
+    """Above the grid, empty, or too low for any degree of some field."""
     field_type = Sphere(BAND).fields("1x0 + 1x3")
-    for band in (5, 0, -1):
-        with pytest.raises(ValueError, match=f"^band: expected 1 to 4 .*, got {band}"):
+    for band in (5, 0, -1, 3):
+        with pytest.raises(ValueError, match=f"^band: expected .*, got {band}"):
             random_field(field_type, 2, band=band)
-    x = random_field(field_type, 2, band=3)
-    assert x[:, 0].any() and not x[:, 1:].any()
 
 
 def test_sample_drops_other_orders(generator):

@@ -14,6 +14,7 @@ from tests.tolerances import ROUNDING, SINGLE, SYMMETRY, assert_close
 
 every_module = pytest.mark.parametrize("case", MODULES, ids=str)
 exact_modules = pytest.mark.parametrize("case", [c for c in MODULES if c.exact], ids=str)
+traced_modules = pytest.mark.parametrize("case", [c for c in MODULES if c.traced], ids=str)
 other_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.exact], ids=str)
 
 
@@ -24,8 +25,9 @@ def _input(module, generator, batch=2, dtype=torch.float32):
 def test_every_public_class_has_a_case():
     public = {getattr(nn, name) for name in nn.__all__}
     classes = {value for value in public if inspect.isclass(value)} - {nn.EquivariantModule}
-    tried = {type(case()) for case in MODULES}
-    assert classes <= tried, f"no case in tests/laws/cases.py: {classes - tried}"
+    for cases in (MODULES, [case for case in MODULES if case.traced]):
+        tried = {type(case()) for case in cases}
+        assert classes <= tried, f"no case in tests/laws/cases.py: {classes - tried}"
 
 
 @every_module
@@ -249,7 +251,7 @@ def test_autocast(case, generator):
 
 
 @pytest.mark.compile
-@every_module
+@traced_modules
 def test_compile(case, generator):
     module = case()
     x = _input(module, generator).requires_grad_()
@@ -262,7 +264,7 @@ def test_compile(case, generator):
 
 
 @pytest.mark.compile
-@every_module
+@traced_modules
 def test_export(case, generator):
     module = case().eval()
     x = _input(module, generator)

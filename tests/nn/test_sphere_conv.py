@@ -72,8 +72,11 @@ def _direct(conv: SphereConv, lifts: list) -> list:
 @every_pair
 @pytest.mark.parametrize(
     "filter",
-    [None, equatorial(n_alpha=5, n_beta=2, max_beta=0.4, n_gamma=2, max_gamma=1.0)],
-    ids=["near identity", "equatorial"],
+    [
+        near_identity(n_alpha=5, n_beta=2, n_gamma=2),
+        equatorial(n_alpha=5, n_beta=2, max_beta=0.4, n_gamma=2, max_gamma=1.0),
+    ],
+    ids=lambda f: type(f).__name__,
 )
 def test_point_filters_against_the_integral(text_in, text_out, filter, generator):
     conv = _conv(text_in, text_out, 4, 5, filter, generator)
