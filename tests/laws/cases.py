@@ -39,7 +39,8 @@ class ModuleCase:
         make: the module with its input sampled at the given band; parameters are seeded.
         exact: whether it commutes with G to rounding; else the error is one of sampling.
         band: a small one, at which all its fields have degrees.
-        traced: whether it goes through torch.compile and torch.export too, which takes seconds; a case
+        traced: whether it goes through torch.compile and torch.export too, which takes seconds; a
+            case
             whose graph is like that of another one need not.
     """
 
