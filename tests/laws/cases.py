@@ -109,7 +109,7 @@ MODULES: list[ModuleCase] = [
     _conv("2x0 + 1x1 + 1x2", "2x1", up=1),
     _conv("2x1", "1x3"),
     _conv("1x3", "2x trivial", traced=False),
-    _conv("2x regular", "2x1", traced=False),
+    _conv("2x regular", "2x1"),
     *[_one_type(nn.BatchNorm, text, True, traced=text not in ("2x1", "1x3")) for text in FIELDS],
     *[
         _one_type(nn.Pointwise, text, False, torch.tanh, traced=i == 0)

@@ -128,6 +128,12 @@ def test_spectra_against_the_integral(text_in, text_out, filter, generator):
     assert_close(conv(sample_all([F], conv.in_type)), sample_all(out, conv.out_type), SYMMETRY)
 
 
+@every_pair
+def test_equivariance(text_in, text_out, generator):
+    conv = _conv(text_in, text_out, 4, 4, None, generator)
+    assert equivariance_error(conv, count=1).max < SYMMETRY
+
+
 def test_rotations_about_other_axes_would_show(generator):
     """Negative control: to turn only about the pole is no rotation of the sphere."""
     conv = _conv("1x0", "1x0", 4, 4, None, generator)
@@ -369,7 +375,7 @@ def test_initialisation_keeps_the_scale(text, band, filter):
     With few channels a single network wanders, in the mean by 5 / 2 / channels in the logarithm;
     here that is 0.04 a layer.
     """
-    networks, h = 2, Sphere(band).fields(text)
+    networks, h = 3, Sphere(band).fields(text)
     logarithms = torch.zeros(networks, 5, dtype=torch.float64)
     with torch.no_grad():
         for seed in range(networks):

@@ -10,7 +10,7 @@ from tests.tolerances import ROUNDING, assert_close
 
 X = Sphere(4).fields("1x trivial")
 V = Sphere(4).fields("1x1")
-H = Sphere(3).fields("2x regular")
+H = Sphere(4).fields("2x regular")
 
 
 def _conv(in_type=X, out_type=H):
