@@ -16,7 +16,7 @@ SOUND := import pathlib, pip, sys, sysconfig; \
          sys.exit(sys.version_info < (3, 11) or not whole)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test slow lint bench clean
+.PHONY: help venv demo test slow lint docs bench clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,14 @@ lint: $(STAMP)  ## ruff, pyright, import-linter
 	$(PY) -m ruff format --check .
 	$(PY) -m pyright
 	$(PY) $(VENV)/bin/lint-imports
+
+# Sphinx and what it needs come on top, when they are asked for.
+$(VENV)/docs: $(STAMP)
+	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@
+
+docs: $(VENV)/docs  ## build the pages into build/docs, every cell executed; a warning is an error
+	OMP_NUM_THREADS=1 $(PY) -m sphinx -E -W --keep-going -b html docs build/docs
 
 bench: $(STAMP)  ## time the spherical operations, beside the peers that are installed
 	$(PY) -m benchmarks spherical

@@ -12,23 +12,50 @@ construction::
 """
 
 from equinet import field, group, harmonics, nn, ops, rep, steerable, testing, transforms
-from equinet.field import FieldType, Sphere
-from equinet.group import so2, so3
+from equinet.field import FieldType, Line, Plane, Point, Points, Sphere, Volume, act
+from equinet.group import (
+    cyclic,
+    dihedral,
+    icosahedral,
+    o2,
+    o3,
+    octahedral,
+    point_group,
+    so2,
+    so3,
+    symmetric,
+    tetrahedral,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "FieldType",
+    "Line",
+    "Plane",
+    "Point",
+    "Points",
     "Sphere",
+    "Volume",
+    "act",
+    "cyclic",
+    "dihedral",
     "field",
     "group",
     "harmonics",
+    "icosahedral",
     "nn",
+    "o2",
+    "o3",
+    "octahedral",
     "ops",
+    "point_group",
     "rep",
     "so2",
     "so3",
     "steerable",
+    "symmetric",
     "testing",
+    "tetrahedral",
     "transforms",
 ]

@@ -1,40 +1,26 @@
 """The data type of a feature map: a space and a list of (multiplicity, representation).
 
-In: representations and strings. Out: the noun FieldType. Before: ``rep``. Next: ``space``.
+In: representations and strings. Out: the noun FieldType. Before: ``notation``. Next: the spaces.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
 
 from torch import Tensor
 
-from equinet.group import Group
-from equinet.rep import Representation, named
-
-Block = tuple[int, Representation]
-
-
-class Space(Protocol):
-    """A homogeneous space G/H with a sampling: what a field type needs to know of it."""
-
-    @property
-    def fibre_group(self) -> Group:
-        """H, which acts on the fibres."""
-        ...
-
-    def axes(self, blocks: tuple[Block, ...]) -> dict[str, int]:
-        """Names and sizes of the axes after batch and channel; refuses blocks it cannot sample."""
-        ...
+from equinet.field.notation import format_blocks, parse_blocks
+from equinet.field.space import Space
+from equinet.rep import Fibre, Representation
+from equinet.rep.fibre import Block
 
 
 @dataclass(frozen=True)
 class FieldType:
     r"""What a feature map is: fields over ``space`` whose fibres transform by representations of H.
 
-    .. math:: [g f](x) = \\rho(g) f(g^{-1} x)
+    .. math:: [g f](x) = \rho(g) f(g^{-1} x)
 
     Channels are the blocks in order; a block is multiplicity-major: (copy, component).
 
@@ -47,12 +33,13 @@ class FieldType:
     blocks: tuple[Block, ...]
 
     def __post_init__(self) -> None:
-        if not self.blocks:
+        blocks = tuple(_pair(block, i) for i, block in enumerate(self.blocks))
+        if not blocks:
             raise ValueError(
                 "blocks: expected at least one (multiplicity, representation), got none"
             )
-        for mul, rho in self.blocks:
-            if not isinstance(mul, int) or mul < 1:
+        for mul, rho in blocks:
+            if isinstance(mul, bool) or not isinstance(mul, int) or mul < 1:
                 raise ValueError(f"multiplicity: expected an integer >= 1, got {mul!r}")
             if not isinstance(rho, Representation):
                 raise TypeError(
@@ -63,21 +50,80 @@ class FieldType:
                     f"representation: fields over {self.space} need a representation of "
                     f"{self.space.fibre_group}, got {rho!r}"
                 )
-        self.space.axes(self.blocks)
+        self.space.axes(blocks)
+        object.__setattr__(self, "blocks", blocks)
+
+    @classmethod
+    def over(cls, space: Space, blocks: str | Iterable[Block]) -> FieldType:
+        """The type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
+
+        Raises:
+            TypeError: if ``blocks`` is neither.
+            ValueError: if the string does not parse or the blocks do not fit the space.
+        """
+        if isinstance(blocks, str):
+            return cls(space, parse_blocks(blocks, space.fibre_group))
+        if not isinstance(blocks, Iterable):
+            raise TypeError(
+                "blocks: expected a string such as '4x0 + 2x1' or a list of pairs (multiplicity, "
+                f"representation), got {blocks!r}"
+            )
+        return cls(space, tuple(blocks))
 
     @property
     def is_regular(self) -> bool:
-        """Whether the fields are functions on the whole group (regular fibres throughout)."""
+        """Whether the fields are functions on the whole group, sampled on a grid of it."""
         return all(rho.is_regular for _, rho in self.blocks)
 
     @property
     def channels(self) -> int:
         """Size of the channel axis; a sampled regular field takes one channel and more axes."""
-        return sum(mul * (1 if rho.is_regular else rho.dim) for mul, rho in self.blocks)
+        return self.slices[-1].stop
 
-    def shape(self, batch: int) -> tuple[int, ...]:
-        """Shape of a batch of feature maps of this type."""
-        return (batch, self.channels, *self.space.axes(self.blocks).values())
+    @property
+    def slices(self) -> tuple[slice, ...]:
+        """The range of channels of each block."""
+        ranges, start = [], 0
+        for mul, rho in self.blocks:
+            stop = start + mul * (1 if rho.is_regular else rho.dim)
+            ranges.append(slice(start, stop))
+            start = stop
+        return tuple(ranges)
+
+    @property
+    def fibre(self) -> Fibre:
+        """The space of values at one point, with the action of H on it."""
+        return Fibre(self.blocks)
+
+    def rho(self, g: Tensor) -> Tensor:
+        r"""What ``g`` does to all channels at one point, a block diagonal matrix.
+
+        Args:
+            g: elements of H, ``(..., n, n)``.
+        Returns:
+            ``(..., channels, channels)``, in the dtype and on the device of ``g``.
+        Raises:
+            ValueError: for sampled regular fields, whose fibre has no finite dimension.
+        """
+        return self.fibre(g)
+
+    def shape(self, batch: int, *sizes: int) -> tuple[int, ...]:
+        """Shape of a batch of feature maps of this type.
+
+        Args:
+            batch: number of feature maps; over ``Points``, of points.
+            sizes: of the axes of the grid, where the space leaves them open.
+        Raises:
+            ValueError: if there are more or fewer sizes than open axes.
+        """
+        axes = self.space.axes(self.blocks)
+        free = [name for name, size in axes.items() if size is None]
+        if len(sizes) != len(free):
+            names = f"one for each axis ({', '.join(free)})" if free else "none"
+            raise ValueError(f"sizes: {self!r} expected {names}, got {sizes}")
+        rest = iter(sizes)
+        fixed = (next(rest) if size is None else size for size in axes.values())
+        return (batch, self.channels, *fixed)
 
     def check(self, x: Tensor, argument: str = "x") -> None:
         """Raise unless ``x`` has the shape and kind of a batch of such feature maps.
@@ -88,45 +134,45 @@ class FieldType:
         """
         if not x.is_floating_point():
             raise TypeError(f"{argument}: expected a real floating tensor, got {x.dtype}")
-        axes = self.space.axes(self.blocks)
-        if x.dim() != 2 + len(axes) or x.shape[1:] != self.shape(0)[1:]:
-            names = ", ".join(["batch", "channel", *axes])
-            sizes = ", ".join(["batch", str(self.channels), *map(str, axes.values())])
+        axes = {"channel": self.channels, **self.space.axes(self.blocks)}
+        if x.dim() != 1 + len(axes) or any(
+            size not in (None, actual)
+            for size, actual in zip(axes.values(), x.shape[1:], strict=True)
+        ):
+            names = ", ".join(["batch", *axes])
+            sizes = ", ".join(
+                ["batch", *("any" if size is None else str(size) for size in axes.values())]
+            )
             raise ValueError(
                 f"{argument}: expected ({names}) = ({sizes}) for {self!r}, got {tuple(x.shape)}"
             )
 
+    def __add__(self, other: FieldType) -> FieldType:
+        """The direct sum: the channels of ``self``, then those of ``other``.
+
+        Raises:
+            ValueError: if the other fields live over another space.
+        """
+        if not isinstance(other, FieldType):
+            return NotImplemented
+        if other.space != self.space:
+            raise ValueError(
+                f"+: expected fields over the same space, got {self.space} and {other.space}"
+            )
+        return FieldType(self.space, self.blocks + other.blocks)
+
     def __str__(self) -> str:
-        return " + ".join(
-            f"{mul}x{rho.name}" if rho.name[0].isdigit() else f"{mul}x {rho.name}"
-            for mul, rho in self.blocks
-        )
+        return format_blocks(self.blocks)
 
     def __repr__(self) -> str:
         return f"{self.space}.fields({str(self)!r})"
 
 
-_TERM = re.compile(r"\s*(\d+)\s*x\s*([A-Za-z0-9_]+)\s*")
-
-
-def parse_blocks(text: str, group: Group) -> tuple[Block, ...]:
-    """Blocks from the string notation, such as "16x0 + 8x1" or "8x regular".
-
-    Raises:
-        ValueError: if the string does not parse; the message names the position.
-    """
-    blocks, position = [], 0
-    for term in text.split("+"):
-        where = f"at position {position} of {text!r}"
-        match = _TERM.fullmatch(term)
-        if match is None:
-            raise ValueError(
-                f"fields: expected terms like '16x0' or '8x regular' joined by '+', got {term!r} "
-                f"{where}"
-            )
-        try:
-            blocks.append((int(match[1]), named(group, match[2])))
-        except ValueError as error:
-            raise ValueError(f"fields: {error} {where}") from error
-        position += len(term) + 1
-    return tuple(blocks)
+def _pair(block: Block, index: int) -> Block:
+    """The block as a tuple; ValueError unless it has two entries."""
+    if not isinstance(block, tuple | list) or len(block) != 2:
+        raise ValueError(
+            f"blocks: expected pairs (multiplicity, representation), got {block!r} at index {index}"
+        )
+    mul, rho = block
+    return mul, rho

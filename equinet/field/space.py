@@ -1,87 +1,68 @@
-"""Homogeneous spaces G/H and how they are sampled.
+"""What a field type needs to know of a space, and what the spaces have in common.
 
-In: groups. Out: the noun Space. Before: ``field_type``.
+In: groups, representations. Out: the protocol Space. Next: ``field_type``, then ``sphere``,
+``grid`` and ``points``, the spaces themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import Protocol
 
-from equinet.field.field_type import Block, FieldType, parse_blocks
-from equinet.group import SO2, SO3, so2, so3
+from torch import Tensor
+
+from equinet.group import Group, named_group
+from equinet.rep.fibre import Block
 
 
-@dataclass(frozen=True)
-class Sphere:
-    """The sphere S^2 = SO(3)/SO(2), band-limited: degrees l < ``band`` on the SOFT grid.
-
-    A field over it has a representation of SO(2) as fibre: trivial (a function), an irrep s (a
-    spin- weighted field; s = 1 is tangent vectors), or regular (a function on SO(3), the lifted
-    sphere).
-
-    Attributes:
-        band: exclusive bound of the degree; a grid has 2 * band points per angle.
-
-    Example:
-        >>> sphere = Sphere(band=30)
-        >>> sphere.fields("1x trivial").shape(batch=8)
-        (8, 1, 60, 60)
-        >>> sphere.at(band=10).fields("20x regular").shape(batch=8)
-        (8, 20, 20, 20, 20)
-    """
-
-    band: int
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.band, int) or self.band < 1:
-            raise ValueError(f"band: expected an integer >= 1, got {self.band!r}")
+class Space(Protocol):
+    """A homogeneous space G/H with a sampling: what a field type needs to know of it."""
 
     @property
-    def group(self) -> SO3:
-        """G, which acts on the fields."""
-        return so3()
+    def fibre_group(self) -> Group:
+        """H, which acts on the fibres."""
+        ...
 
-    @property
-    def fibre_group(self) -> SO2:
-        """H, which acts on the fibres: the rotations about the point."""
-        return so2()
-
-    def at(self, band: int) -> Sphere:
-        """The same sphere sampled at another band."""
-        return Sphere(band)
-
-    def fields(self, blocks: str | Iterable[Block]) -> FieldType:
-        """The field type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
+    def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
+        """Names and sizes of the axes after batch and channel; None is any size.
 
         Raises:
-            ValueError: if the string does not parse or the blocks do not fit the sphere.
+            ValueError: if the space cannot sample such blocks.
         """
-        if isinstance(blocks, str):
-            return FieldType(self, parse_blocks(blocks, self.fibre_group))
-        return FieldType(self, tuple(blocks))
+        ...
 
-    def axes(self, blocks: tuple[Block, ...]) -> dict[str, int]:
-        """Beta and alpha, for regular fields gamma too, 2 * band points each."""
-        if len({rho.is_regular for _, rho in blocks}) > 1:
+
+def acting_group(group: Group | str, n: int, space: str) -> Group:
+    """The group, or the one of that name, which must act on R^n.
+
+    Raises:
+        TypeError: if ``group`` is neither a group nor a name.
+        ValueError: if there is no such group, or its matrices have another size.
+    """
+    if isinstance(group, str):
+        return named_group(group, n)
+    if not isinstance(group, Group):
+        raise TypeError(f"group: expected a Group or its name, got {type(group).__name__}")
+    if group.n != n:
+        raise ValueError(
+            f"group: a {space} needs a group of {n} x {n} matrices, got {group} of "
+            f"{group.n} x {group.n} matrices"
+        )
+    return group
+
+
+def refuse_infinite(space: Space, blocks: tuple[Block, ...]) -> None:
+    """Raise ValueError if a fibre has no finite dimension, which only the sphere can sample."""
+    for _, rho in blocks:
+        if rho.is_regular:
             raise ValueError(
-                "blocks: a sphere type is either regular throughout (sampled on SO(3)) or made of "
-                f"irreps (sampled on S^2), got {[(mul, rho.name) for mul, rho in blocks]}"
+                f"blocks: fibres over {space} need a finite dimension, got {rho!r}, all functions "
+                "on the group; use band-limited ones, such as 'regular(3)', or a finite subgroup"
             )
-        for _, rho in blocks:
-            if rho.irreps is not None and len(rho.irreps) != 1:
-                raise ValueError(
-                    f"blocks: over a sphere write the irreps of {rho!r} as blocks of their own"
-                )
-        names = ("beta", "alpha", "gamma") if blocks[0][1].is_regular else ("beta", "alpha")
-        return dict.fromkeys(names, 2 * self.band)
-
-    def __repr__(self) -> str:
-        return f"Sphere(band={self.band})"
 
 
-def sphere_of(field_type: FieldType, argument: str = "in_type") -> Sphere:
-    """The sphere on which the fields live; ValueError for fields over another space."""
-    if not isinstance(field_type.space, Sphere):
-        raise ValueError(f"{argument}: expected fields over a Sphere, got {field_type!r}")
-    return field_type.space
+def check_elements(group: Group, g: Tensor, batch: int) -> None:
+    """Raise ValueError unless ``g`` is one element of the group, or one for each sample."""
+    group.check(g, "g")
+    n = group.n
+    if g.shape not in {(n, n), (batch, n, n)}:
+        raise ValueError(f"g: expected ({n}, {n}) or ({batch}, {n}, {n}), got {tuple(g.shape)}")

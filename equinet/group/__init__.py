@@ -1,7 +1,58 @@
 """Who acts: compact groups whose elements are orthogonal matrices."""
 
-from equinet.group.group import Group
-from equinet.group.so2 import SO2, so2
-from equinet.group.so3 import SO3, so3
+from equinet.group.axial import Axial, axial
+from equinet.group.finite import FiniteGroup, generate
+from equinet.group.group import Group, is_subgroup
+from equinet.group.named import named_group
+from equinet.group.permutation import alternating, permutation_group, symmetric
+from equinet.group.planar import cyclic, dihedral, inversion, trivial_group
+from equinet.group.point import icosahedral, octahedral, point_group, tetrahedral
+from equinet.group.product import ProductGroup, direct_product, semidirect_product
+from equinet.group.so2 import O2, SO2, o2, so2
+from equinet.group.so3 import O3, SO3, o3, so3
+from equinet.group.subgroup import (
+    Cosets,
+    conjugacy_classes,
+    cosets,
+    find_subgroup,
+    subgroup,
+    subgroup_classes,
+)
 
-__all__ = ["SO2", "SO3", "Group", "so2", "so3"]
+__all__ = [
+    "O2",
+    "O3",
+    "SO2",
+    "SO3",
+    "Axial",
+    "Cosets",
+    "FiniteGroup",
+    "Group",
+    "ProductGroup",
+    "alternating",
+    "axial",
+    "conjugacy_classes",
+    "cosets",
+    "cyclic",
+    "dihedral",
+    "direct_product",
+    "find_subgroup",
+    "generate",
+    "icosahedral",
+    "inversion",
+    "is_subgroup",
+    "named_group",
+    "o2",
+    "o3",
+    "octahedral",
+    "permutation_group",
+    "point_group",
+    "semidirect_product",
+    "so2",
+    "so3",
+    "subgroup",
+    "subgroup_classes",
+    "symmetric",
+    "tetrahedral",
+    "trivial_group",
+]

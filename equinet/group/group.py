@@ -1,43 +1,97 @@
 """What every group offers. Its elements are orthogonal matrices, batched tensors ``(..., n, n)``.
 
-In: nothing. Out: the noun Group. Next: ``so2``.
+In: nothing. Out: the noun Group. Next: ``finite``.
 
 The product is ``g @ h``, the inverse is ``g.mT`` and the action on points is a matrix times a
-vector.
+vector. A subgroup consists of some of the same matrices, so it needs no map into the larger group.
 """
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+TOLERANCE = 1e-4  # elements come in float32 too, after several products
 
-@dataclass(frozen=True)
+# Elements ``(count, n, n)`` and their weights ``(count,)``.
+Factor = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, repr=False)
 class Group:
-    """A compact group H <= O(n), a value: equal groups compare and hash equal.
+    r"""A compact group H <= O(n), a value: equal groups compare and hash equal.
+
+    A concrete group says which orthogonal matrices belong to it (``mask``), and how to integrate
+    over them: every element is a product a b ... of one element of each factor of ``haar``, and
+
+    .. math:: \int_H f(h)\, dh = \sum_{a, b, \dots} w_a w_b \cdots f(a b \cdots)
+              \quad (H1)
+
+    is exact for products of matrix entries of representations as long as their degrees sum to at
+    most ``degree``.
 
     Attributes:
-        name: for people.
         n: size of the matrices.
     """
 
-    name: str
     n: int
+
+    @property
+    def name(self) -> str:
+        """For people, and in the strings that name groups."""
+        raise TypeError(f"{type(self).__name__} is not a concrete group")
+
+    @property
+    def is_finite(self) -> bool:
+        return False
 
     def identity(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """The neutral element, ``(n, n)``."""
         return torch.eye(self.n, dtype=dtype)
 
+    @property
+    def components(self) -> Tensor:
+        """One element of each connected component, the identity first: ``(count, n, n)``."""
+        return self.identity()[None]
+
+    @property
+    def generators(self) -> Tensor:
+        """Elements whose products are dense in the group, ``(count, n, n)``."""
+        raise TypeError(f"{type(self).__name__} is not a concrete group")
+
+    def haar(self, degree: int) -> tuple[Factor, ...]:
+        """Haar measure as in (H1), exact up to ``degree``, float64."""
+        raise TypeError(f"{type(self).__name__} is not a concrete group")
+
+    def grid(self, degree: int) -> Factor:
+        """Elements ``(count, n, n)`` and weights of sum 1 of a quadrature exact up to ``degree``.
+
+        A finite group gives all its elements, whatever the degree.
+        """
+        if not isinstance(degree, int) or isinstance(degree, bool) or degree < 0:
+            raise ValueError(f"degree: expected an integer >= 0, got {degree!r}")
+        elements, weights = self.identity()[None], torch.ones(1, dtype=torch.float64)
+        for more, w in self.haar(degree):
+            elements = (elements[:, None] @ more).flatten(0, 1)
+            weights = (weights[:, None] * w).flatten()
+        return elements, weights
+
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
         """Elements drawn from Haar measure, float64 ``(*size, n, n)``."""
-        raise TypeError(f"{self.name} is not a concrete group")
+        raise TypeError(f"{type(self).__name__} is not a concrete group")
 
-    def contains(self, elements: Tensor, tolerance: float = 1e-5) -> bool:
+    def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
+        """Which matrices in ``elements`` ``(..., n, n)`` belong to the group: bool ``(...)``."""
+        one = torch.eye(self.n, dtype=elements.dtype, device=elements.device)
+        return ((elements.mT @ elements - one).abs() < tolerance).all(-1).all(-1)
+
+    def contains(self, elements: Tensor, tolerance: float = TOLERANCE) -> bool:
         """Whether every matrix in ``elements`` ``(..., n, n)`` belongs to the group."""
         if elements.shape[-2:] != (self.n, self.n) or not elements.is_floating_point():
             return False
-        one = torch.eye(self.n, dtype=elements.dtype, device=elements.device)
-        return bool(((elements.mT @ elements - one).abs() < tolerance).all())
+        return bool(self.mask(elements, tolerance).all())
 
     def check(self, elements: Tensor, argument: str = "g") -> None:
         """Raise ValueError unless ``elements`` are elements of the group."""
@@ -45,7 +99,50 @@ class Group:
             raise ValueError(
                 f"{argument}: expected elements of {self.name}, orthogonal matrices of shape "
                 f"(..., {self.n}, {self.n}), got a tensor of shape {tuple(elements.shape)}"
+                f"{_outsider(self, elements)}"
             )
+
+    def conjugate(self, by: Tensor) -> Group:
+        """The group of all ``by @ h @ by.T``, for an orthogonal matrix ``by`` ``(n, n)``."""
+        raise TypeError(f"{type(self).__name__} is not a concrete group")
 
     def __repr__(self) -> str:
         return self.name
+
+
+def _outsider(group: Group, elements: Tensor) -> str:
+    """The first matrix that does not belong, in words; empty where no single one is to blame."""
+    if elements.shape[-2:] != (group.n, group.n) or not elements.is_floating_point():
+        return ""
+    bad = elements[~group.mask(elements)]
+    return f" with {bad[0].tolist()}" if len(bad) else ""
+
+
+def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:
+    """The float64 version of an orthogonal ``(n, n)`` matrix; ValueError for anything else."""
+    matrix = torch.as_tensor(matrix, dtype=torch.float64)
+    one = torch.eye(n, dtype=torch.float64)
+    if matrix.shape != (n, n) or not (matrix.mT @ matrix - one).abs().max() < TOLERANCE:
+        raise ValueError(
+            f"{argument}: expected an orthogonal matrix of shape ({n}, {n}), got {matrix.tolist()}"
+        )
+    return matrix
+
+
+def is_subgroup(subgroup: Group, group: Group) -> bool:
+    """Whether every element of ``subgroup`` is one of ``group``."""
+    if subgroup.n != group.n or group.is_finite and not subgroup.is_finite:
+        return False
+    # A closed subgroup that holds generators holds all products and limits of them.
+    return group.contains(subgroup.generators)
+
+
+def check_subgroup(subgroup: Group, group: Group, argument: str = "subgroup") -> None:
+    """Raise ValueError unless ``subgroup`` consists of elements of ``group``."""
+    if not isinstance(subgroup, Group):
+        raise TypeError(f"{argument}: expected a Group, got {type(subgroup).__name__}")
+    if not is_subgroup(subgroup, group):
+        raise ValueError(
+            f"{argument}: expected a subgroup of {group}, got {subgroup}, whose elements are not "
+            f"all in {group} (a conjugate of it may be: see Group.conjugate)"
+        )

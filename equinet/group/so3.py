@@ -1,11 +1,14 @@
-"""The rotations of space. Before: ``so2``."""
+"""The rotations of space, and with the inversion O(3). Before: ``planar``. Next: ``axial``."""
 
+import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from equinet.group.group import Group
+from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
+from equinet.group.so2 import halves
 from equinet.numerics import angles_to_matrix, matrix_to_angles, random_rotations
 
 
@@ -13,8 +16,16 @@ from equinet.numerics import angles_to_matrix, matrix_to_angles, random_rotation
 class SO3(Group):
     """SO(3) as 3 x 3 rotation matrices; Euler angles R = Y(alpha) X(beta) Y(gamma) as in e3nn."""
 
-    name: str = "SO(3)"
     n: int = 3
+
+    @property
+    def name(self) -> str:
+        return "SO(3)"
+
+    @property
+    def generators(self) -> Tensor:
+        one, zero = torch.ones(1, dtype=torch.float64), torch.zeros(1, dtype=torch.float64)
+        return torch.cat([self.element(one, zero, zero), self.element(zero, one, zero)])
 
     def element(self, alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
         """R = Y(alpha) X(beta) Y(gamma), angles in radians; ``(..., 3, 3)``."""
@@ -24,15 +35,64 @@ class SO3(Group):
         """Euler angles (alpha, beta, gamma) of ``g``, beta in [0, pi]."""
         return matrix_to_angles(g)
 
+    def haar(self, degree: int) -> tuple[Factor, ...]:
+        # dR = d alpha sin(beta) d beta d gamma / 8 pi^2: equidistant angles about y, Gauss's rule
+        # in cos(beta).
+        count = degree + 1
+        ring = 2 * math.pi * torch.arange(count, dtype=torch.float64) / count
+        nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(degree // 2 + 1))
+        zero, flat = torch.zeros_like(ring), torch.zeros_like(nodes)
+        about_y = self.element(ring, zero, zero)
+        uniform = torch.full((count,), 1 / count, dtype=torch.float64)
+        about_x = self.element(flat, nodes.acos(), flat)
+        return (about_y, uniform), (about_x, weights / 2), (about_y, uniform)
+
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
         return random_rotations(*size, generator=generator)
 
-    def contains(self, elements: Tensor, tolerance: float = 1e-5) -> bool:
-        return super().contains(elements, tolerance) and bool(
-            (torch.linalg.det(elements) > 0).all()
-        )
+    def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
+        return super().mask(elements, tolerance) & (torch.linalg.det(elements) > 0)
+
+    def conjugate(self, by: Tensor) -> Group:
+        check_orthogonal(by, 3, "by")
+        return self
+
+
+@dataclass(frozen=True, repr=False)
+class O3(Group):
+    """O(3): rotations, and rotations times -1."""
+
+    n: int = 3
+
+    @property
+    def name(self) -> str:
+        return "O(3)"
+
+    @property
+    def components(self) -> Tensor:
+        return torch.stack([self.identity(), -self.identity()])
+
+    @property
+    def generators(self) -> Tensor:
+        return torch.cat([so3().generators, -self.identity()[None]])
+
+    def haar(self, degree: int) -> tuple[Factor, ...]:
+        return (*so3().haar(degree), halves(self.components))
+
+    def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
+        rotation = so3().sample(*size, generator=generator)
+        return rotation @ self.components[torch.randint(2, size, generator=generator)]
+
+    def conjugate(self, by: Tensor) -> Group:
+        check_orthogonal(by, 3, "by")
+        return self
 
 
 def so3() -> SO3:
     """The group of rotations of space."""
     return SO3()
+
+
+def o3() -> O3:
+    """The group of rotations and rotoinversions of space."""
+    return O3()

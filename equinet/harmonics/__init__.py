@@ -1,19 +1,53 @@
 """Functions that are steered, and their Fourier transforms."""
 
+from equinet.harmonics.circular import angular_harmonics, circular_harmonics
+from equinet.harmonics.filter_grid import FilterGrid, filter_grid
+from equinet.harmonics.pixel import Pixels
+from equinet.harmonics.radial import (
+    Angular,
+    Bessel,
+    BSpline,
+    GaussianShells,
+    Radial,
+    Zernike,
+    gaussian_shells,
+)
 from equinet.harmonics.s2_fft import rotate_s2, s2_fft, s2_ifft, s2_irfft, s2_rfft
 from equinet.harmonics.so3_fft import rotate_so3, so3_fft, so3_ifft, so3_irfft, so3_rfft
 from equinet.harmonics.spherical import spherical_harmonics
+from equinet.harmonics.steered import (
+    Harmonics,
+    SteeredFunctions,
+    harmonics_representation,
+    shell_harmonics,
+)
 from equinet.harmonics.transform import Analysis, Synthesis
 
 __all__ = [
     "Analysis",
+    "Angular",
+    "BSpline",
+    "Bessel",
+    "FilterGrid",
+    "GaussianShells",
+    "Harmonics",
+    "Pixels",
+    "Radial",
+    "SteeredFunctions",
     "Synthesis",
+    "Zernike",
+    "angular_harmonics",
+    "circular_harmonics",
+    "filter_grid",
+    "gaussian_shells",
+    "harmonics_representation",
     "rotate_s2",
     "rotate_so3",
     "s2_fft",
     "s2_ifft",
     "s2_irfft",
     "s2_rfft",
+    "shell_harmonics",
     "so3_fft",
     "so3_ifft",
     "so3_irfft",

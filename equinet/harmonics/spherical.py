@@ -37,16 +37,19 @@ def spherical_harmonics(
             f"points: expected real points of shape (..., 3), got {points.dtype} of shape "
             f"{tuple(points.shape)}"
         )
-    if normalize:
-        # Scaled by the largest coordinate first, so that tiny points keep their direction.
-        scale = points.detach().abs().amax(-1, keepdim=True)
-        origin = scale == 0
-        scaled = points / torch.where(origin, 1, scale)
-        length = torch.where(origin, 1, (scaled * scaled).sum(-1, keepdim=True)).sqrt()
-        points = torch.where(origin, 0, scaled / length)
-    y = solid_harmonics(lmax, points)
+    y = solid_harmonics(lmax, direction(points) if normalize else points)
     if normalization == "norm":
         return y
     l = torch.arange(lmax + 1, dtype=torch.float64)
     factor = (2 * l + 1).sqrt() / (math.sqrt(4 * math.pi) if normalization == "integral" else 1)
     return y * factor.repeat_interleave(2 * torch.arange(lmax + 1) + 1).to(y)
+
+
+def direction(points: Tensor) -> Tensor:
+    """Unit vectors, and 0 with gradient 0 at the origin."""
+    # Scaled by the largest coordinate first, so that tiny points keep their direction.
+    scale = points.detach().abs().amax(-1, keepdim=True)
+    origin = scale == 0
+    scaled = points / torch.where(origin, 1, scale)
+    length = torch.where(origin, 1, (scaled * scaled).sum(-1, keepdim=True)).sqrt()
+    return torch.where(origin, 0, scaled / length)

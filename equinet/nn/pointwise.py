@@ -27,7 +27,7 @@ class Pointwise(EquivariantModule):
     def __init__(self, in_type: FieldType, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__(in_type, in_type)
         for _, rho in in_type.blocks:
-            if rho.irreps is not None and any(irrep.frequency for irrep in rho.irreps):
+            if rho.irreps is not None and any(irrep.degree for irrep in rho.irreps):
                 raise ValueError(
                     f"in_type: a pointwise function acts on values, but the fields {rho!r} are "
                     f"vectors whose components turn into each other; use trivial or regular "

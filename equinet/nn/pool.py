@@ -10,7 +10,7 @@ from equinet.numerics import soft_weights
 
 def _only_invariant(in_type: FieldType, what: str) -> None:
     for _, rho in in_type.blocks:
-        if rho.irreps is not None and any(irrep.frequency for irrep in rho.irreps):
+        if rho.irreps is not None and any(irrep.degree for irrep in rho.irreps):
             raise ValueError(
                 f"in_type: {what} needs trivial or regular fields, got {rho!r} in {in_type!r}"
             )

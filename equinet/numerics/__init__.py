@@ -9,6 +9,7 @@ from equinet.numerics.rotation import (
     points_to_angles,
     random_rotations,
 )
+from equinet.numerics.subspace import eigenprojectors, generic_symmetric, range_basis
 from equinet.numerics.wigner_d import (
     real_from_complex,
     rotation_generators,
@@ -20,10 +21,13 @@ from equinet.numerics.wigner_d import (
 __all__ = [
     "Constants",
     "angles_to_matrix",
+    "eigenprojectors",
+    "generic_symmetric",
     "legendre",
     "matrix_to_angles",
     "points_to_angles",
     "random_rotations",
+    "range_basis",
     "real_from_complex",
     "rotation_generators",
     "soft_angles",

@@ -1,42 +1,171 @@
-"""Functions that build representations. Before: ``representation``."""
+"""Functions that build representations. Before: ``functions``. Next: ``named``."""
 
-from equinet.group import Group
-from equinet.rep.representation import Irrep, Representation
+from __future__ import annotations
+
+import functools
+import itertools
+
+import torch
+from torch import Tensor
+
+from equinet.group import Group, cosets
+from equinet.group.product import block_diagonal
+from equinet.rep.clebsch_gordan import couple
+from equinet.rep.decompose import decompose
+from equinet.rep.irreps import Irrep, trivial_irrep
+from equinet.rep.representation import Representation, sum_name
 
 
-def irrep(group: Group, frequency: int) -> Representation:
-    """The irrep of SO(2) or SO(3) with the given frequency s or degree l."""
-    psi = Irrep(group, frequency)
+def irrep(group: Group, name: str | int) -> Representation:
+    """The irrep called ``name``, such as "T1u", "2o" or 2, as a representation."""
+    psi = Irrep(group, str(name) if isinstance(name, int) else name)
     return Representation(group, psi.name, (psi,))
 
 
 def trivial(group: Group) -> Representation:
     """rho(g) = 1."""
-    return Representation(group, "0", (Irrep(group, 0),))
+    return Representation(group, "trivial", (trivial_irrep(group),))
 
 
+@functools.cache
 def vector(group: Group) -> Representation:
-    """The defining representation rho(g) = g; for SO(2) and SO(3) it is the irrep 1."""
-    return irrep(group, 1)
+    """The defining representation rho(g) = g."""
+    return decompose(group, lambda g: g, name="vector")
 
 
-def regular(group: Group) -> Representation:
-    """The action of the group on the functions on itself, [rho(g) f](h) = f(g^-1 h)."""
-    return Representation(group, "regular", None)
+def direct_sum(*rhos: Representation) -> Representation:
+    """The direct sum: block diagonal matrices."""
+    group = _same_group(rhos)
+    irreps = tuple(psi for rho in rhos for psi in rho.constituents)
+    Q = None
+    if any(rho.Q is not None for rho in rhos):
+        eyes = [torch.eye(rho.dim, dtype=torch.float64) for rho in rhos]
+        Q = block_diagonal([e if r.Q is None else r.Q for r, e in zip(rhos, eyes, strict=True)])
+    return Representation(group, " + ".join(rho.name for rho in rhos), irreps, Q)
 
 
-def named(group: Group, name: str) -> Representation:
-    """The representation called ``name``: "trivial", "vector", "regular" or an irrep such as "2".
+def tensor_product(rho1: Representation, rho2: Representation) -> Representation:
+    """The tensor product: Kronecker products of matrices, with its split into irreps."""
+    group = _same_group((rho1, rho2))
+    found: list[Irrep] = []
+    columns = []
+    for i, psi1 in _starts(rho1):
+        for j, psi2 in _starts(rho2):
+            for psi, a in couple(psi1, psi2):
+                column = torch.zeros(rho1.dim, rho2.dim, psi.dim, dtype=torch.float64)
+                block = a.unflatten(0, (psi1.dim, psi2.dim))
+                column[i : i + psi1.dim, j : j + psi2.dim] = block
+                found.append(psi)
+                columns.append(column.flatten(0, 1))
+    Q = torch.cat(columns, 1)
+    if rho1.Q is not None or rho2.Q is not None:
+        q1, q2 = (
+            torch.eye(r.dim, dtype=torch.float64) if r.Q is None else r.Q for r in (rho1, rho2)
+        )
+        Q = torch.kron(q1, q2) @ Q
+    return Representation(group, sum_name(tuple(found)), tuple(found), Q)
 
-    Raises:
-        ValueError: if there is none.
+
+def dual(rho: Representation) -> Representation:
+    """The dual, rho*(g) = rho(g^-1)^T; the same matrices where rho is orthogonal."""
+    if rho.Q is None:
+        return rho
+    inverse = rho.inverse_Q
+    assert inverse is not None
+    return Representation(rho.group, f"dual({rho.name})", rho.constituents, inverse.mT.contiguous())
+
+
+def symmetric_power(rho: Representation, k: int) -> Representation:
+    r"""The action on the symmetric tensors of rank k, of dimension binomial(dim + k - 1, k).
+
+    The components are those of the orthonormal basis of symmetrised products of basis vectors, in
+    the order of a dictionary.
     """
-    builders = {"trivial": trivial, "vector": vector, "regular": regular}
-    if name in builders:
-        return builders[name](group)
-    if name.isascii() and name.isdigit():
-        return irrep(group, int(name))
-    raise ValueError(
-        f"representation: expected one of {', '.join(builders)} or an irrep 0, 1, 2, ... of "
-        f"{group}, got {name!r}"
-    )
+    indices = list(itertools.combinations_with_replacement(range(rho.dim), _rank(k)))
+    return _power(rho, k, indices, 1)
+
+
+def exterior_power(rho: Representation, k: int) -> Representation:
+    """The action on the antisymmetric tensors of rank k, of dimension binomial(dim, k)."""
+    if _rank(k) > rho.dim:
+        raise ValueError(f"k: expected at most the dimension {rho.dim} of {rho!r}, got {k}")
+    return _power(rho, k, list(itertools.combinations(range(rho.dim), k)), -1)
+
+
+def _rank(k: int) -> int:
+    if not isinstance(k, int) or isinstance(k, bool) or k < 0:
+        raise ValueError(f"k: expected an integer >= 0, got {k!r}")
+    return k
+
+
+def _power(
+    rho: Representation, k: int, indices: list[tuple[int, ...]], sign: int
+) -> Representation:
+    if k == 0:
+        return trivial(rho.group)
+    basis = torch.zeros(len(indices), *[rho.dim] * k, dtype=torch.float64)
+    for i, index in enumerate(indices):
+        for order in itertools.permutations(range(k)):
+            parity = torch.linalg.det(torch.eye(k)[list(order)]) if sign < 0 else 1
+            basis[(i, *(index[p] for p in order))] += float(parity)
+    basis = basis.flatten(1)
+    basis = basis / basis.norm(dim=1, keepdim=True)
+
+    def power(g: Tensor) -> Tensor:
+        return basis @ tensor_power(rho(g), k) @ basis.mT
+
+    name = f"{'Sym' if sign > 0 else 'Alt'}{k}({rho.name})"
+    return decompose(rho.group, power, name=name, degree=_degree(rho, k))
+
+
+def _degree(rho: Representation, k: int) -> int | None:
+    return None if rho.group.is_finite else k * rho.degree
+
+
+def tensor_power(value: Tensor, k: int) -> Tensor:
+    """The k-th Kronecker power of matrices ``(..., d, d)``."""
+    out = value
+    for _ in range(k - 1):
+        out = torch.einsum("...ij,...kl->...ikjl", out, value).flatten(-4, -3).flatten(-2)
+    return out
+
+
+def induce(rho: Representation, group: Group) -> Representation:
+    r"""The representation of ``group`` induced from rho of a subgroup H of finite index.
+
+    .. math:: [\mathrm{Ind}\,\rho](g)_{ij} = \rho(r_i^{-1} g r_j) \text{ if } g r_j \in r_i H,
+              \text{ else } 0
+
+    Components are (coset, component of rho), cosets in the order of ``group.cosets``.
+    """
+    subgroup = rho.group
+    whole = cosets(group, subgroup)
+    count, d = len(whole), rho.dim
+
+    def induced(g: Tensor) -> Tensor:
+        r = whole.representatives.to(g)
+        flat = g.reshape(-1, group.n, group.n)
+        out = g.new_zeros(len(flat), count, d, count, d)
+        every = torch.arange(len(flat), device=g.device)
+        for j in range(count):
+            moved = flat @ r[j]
+            i = whole.number(moved)
+            out[every, i, :, j, :] = rho(r[i].mT @ moved)
+        return out.reshape(*g.shape[:-2], count * d, count * d)
+
+    degree = None if group.is_finite else rho.degree
+    return decompose(group, induced, name=f"induced({subgroup.name},{rho.name})", degree=degree)
+
+
+def _starts(rho: Representation) -> list[tuple[int, Irrep]]:
+    starts = itertools.accumulate((psi.dim for psi in rho.constituents), initial=0)
+    return list(zip(starts, rho.constituents, strict=False))
+
+
+def _same_group(rhos: tuple[Representation, ...]) -> Group:
+    if not rhos:
+        raise ValueError("rhos: expected at least one representation, got none")
+    for rho in rhos[1:]:
+        if rho.group != rhos[0].group:
+            raise ValueError(f"rhos: expected representations of {rhos[0].group}, got {rho!r}")
+    return rhos[0].group

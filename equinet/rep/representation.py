@@ -1,91 +1,153 @@
 """How a group acts on a vector space: matrix-valued functions of group elements.
 
-In: groups. Out: the nouns Irrep and Representation. Before: ``group``. Next: ``construct``.
+In: irreps. Out: the noun Representation. Before: ``irreps``. Next: ``decompose``.
 """
 
+from __future__ import annotations
+
+import functools
+from collections import Counter
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from equinet.group import SO2, SO3, Group
-from equinet.numerics import wigner_D
+from equinet.group import Group
+from equinet.rep.irreps import Irrep, check_elements
 
 
-@dataclass(frozen=True)
-class Irrep:
-    """A real irreducible representation psi of a group.
-
-    Attributes:
-        group: SO(2), where psi_s rotates by s times the angle, or SO(3), where it is Wigner's D^l
-            in e3nn's basis.
-        frequency: s or l.
-    """
-
-    group: Group
-    frequency: int
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.group, SO2 | SO3):
-            raise TypeError(f"group: expected SO(2) or SO(3), got {self.group!r}")
-        if not isinstance(self.frequency, int) or self.frequency < 0:
-            raise ValueError(f"frequency: expected an integer >= 0, got {self.frequency!r}")
-
-    @property
-    def dim(self) -> int:
-        if isinstance(self.group, SO3):
-            return 2 * self.frequency + 1
-        return 2 if self.frequency else 1
-
-    @property
-    def name(self) -> str:
-        return str(self.frequency)
-
-    def __call__(self, g: Tensor) -> Tensor:
-        """psi(g) of shape ``(..., dim, dim)`` for elements ``g`` of shape ``(..., n, n)``."""
-        if not isinstance(self.group, SO2):
-            return wigner_D(self.frequency, g)
-        if self.frequency == 0:
-            return torch.ones_like(g[..., :1, :1])
-        return self.group.element(self.frequency * self.group.angle(g))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Representation:
-    """A representation: a direct sum of irreps, or the regular representation of a Lie group.
+    r"""A representation with a known split into irreps.
+
+    .. math:: \rho(g) = Q \Bigl(\bigoplus_i \psi_i(g)\Bigr) Q^{-1}
 
     Attributes:
         group: H.
-        name: as it is written in field types.
-        irreps: the constituents in order; None for the regular representation of a Lie group, that
-            is, all functions on H. Fields of that type are sampled on a grid instead.
+        name: as it is written in field types; two representations are equal whatever their names.
+        irreps: the constituents in order; None for the regular representation of a continuous
+            group, that is, all functions on H. Fields of that type are sampled on a grid instead.
+        Q: the change of basis, float64 ``(dim, dim)``; None if it is the identity.
     """
 
     group: Group
-    name: str = field(compare=False)
+    name: str
     irreps: tuple[Irrep, ...] | None
+    Q: Tensor | None = None
+    _key: tuple = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for psi in self.irreps or ():
+            if psi.group != self.group:
+                raise ValueError(
+                    f"irreps: expected irreps of {self.group}, got {psi.name} of {psi.group}"
+                )
+        if self.Q is not None:
+            if self.Q.shape != (self.dim, self.dim) or self.Q.dtype != torch.float64:
+                raise ValueError(
+                    f"Q: expected a float64 matrix of shape ({self.dim}, {self.dim}), got "
+                    f"{self.Q.dtype} of shape {tuple(self.Q.shape)}"
+                )
+            if not _is_invertible(self.Q):
+                raise ValueError(f"Q: expected an invertible matrix, got {self.Q.tolist()}")
+            plain = torch.equal(self.Q, torch.eye(self.dim, dtype=torch.float64))
+            object.__setattr__(self, "Q", None if plain else self.Q.contiguous().clone())
+        # Six digits: equal representations compare equal however they were computed.
+        basis = None if self.Q is None else (self.Q * 1e6).round().long().numpy().tobytes()
+        object.__setattr__(self, "_key", (self.group, self.irreps, basis))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Representation) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
 
     @property
     def is_regular(self) -> bool:
+        """Whether it is the regular representation of a continuous group, without a band."""
         return self.irreps is None
 
     @property
     def dim(self) -> int:
-        """Dimension; a ValueError for the regular representation of a Lie group."""
+        """Dimension; a ValueError for the regular representation of a continuous group."""
+        return sum(psi.dim for psi in self.constituents)
+
+    @property
+    def constituents(self) -> tuple[Irrep, ...]:
+        """The irreps, of a representation of finite dimension; else a ValueError."""
         if self.irreps is None:
-            raise ValueError(f"the regular representation of {self.group} has no finite dimension")
-        return sum(irrep.dim for irrep in self.irreps)
+            raise ValueError(
+                f"the regular representation of {self.group} has no finite dimension; name a "
+                "largest degree, regular(group, lmax), for a band-limited one"
+            )
+        return self.irreps
+
+    @property
+    def multiplicities(self) -> dict[Irrep, int]:
+        """How often each irrep occurs, in the order of their first occurrence."""
+        return dict(Counter(self.constituents))
+
+    @property
+    def degree(self) -> int:
+        """The largest degree of an irrep in it; 0 for finite groups."""
+        return max((psi.degree for psi in self.constituents), default=0)
+
+    @functools.cached_property
+    def is_orthogonal(self) -> bool:
+        """Whether every rho(g) is an orthogonal matrix."""
+        # Q need not be orthogonal itself: Q^T Q must commute with all psi_i(g).
+        values = self._evaluate(self.group.generators)
+        one = torch.eye(self.dim, dtype=torch.float64)
+        return bool((values @ values.mT - one).abs().max() < 1e-9)
+
+    @functools.cached_property
+    def is_permutation(self) -> bool:
+        """Whether every rho(g) permutes the components, so that functions apply to each alone."""
+        values = self._evaluate(self.group.generators)
+        return bool((values - values.round()).abs().max() < 1e-9) and bool((values > -0.5).all())
+
+    @functools.cached_property
+    def inverse_Q(self) -> Tensor | None:
+        """Q^-1, None if it is the identity."""
+        return None if self.Q is None else torch.linalg.inv(self.Q)
 
     def __call__(self, g: Tensor) -> Tensor:
-        """rho(g), block diagonal, of shape ``(..., dim, dim)``."""
-        dim = self.dim
-        out = g.new_zeros(*g.shape[:-2], dim, dim)
+        """rho(g) of shape ``(..., dim, dim)``, in the dtype and on the device of ``g``."""
+        check_elements(self.group, g)
+        value = self._evaluate(g)
+        return value.round() if self.is_permutation else value  # then without any rounding error
+
+    def _evaluate(self, g: Tensor) -> Tensor:
+        blocks = g.new_zeros(*g.shape[:-2], self.dim, self.dim)
+        values: dict[Irrep, Tensor] = {}
         start = 0
-        for irrep in self.irreps or ():
-            stop = start + irrep.dim
-            out[..., start:stop, start:stop] = irrep(g)
+        for psi in self.constituents:
+            stop = start + psi.dim
+            if psi not in values:
+                values[psi] = psi(g)
+            blocks[..., start:stop, start:stop] = values[psi]
             start = stop
-        return out
+        if self.Q is None or self.inverse_Q is None:
+            return blocks
+        return self.Q.to(g) @ blocks @ self.inverse_Q.to(g)
+
+    def character(self, g: Tensor) -> Tensor:
+        """The trace of rho(g), of shape ``(...)``."""
+        return sum(
+            (count * psi.character(g) for psi, count in self.multiplicities.items()),
+            start=torch.zeros_like(g[..., 0, 0]),
+        )
 
     def __repr__(self) -> str:
         return f"{self.name} of {self.group}"
+
+
+def _is_invertible(matrix: Tensor) -> bool:
+    inverse, info = torch.linalg.inv_ex(matrix)
+    one = torch.eye(len(matrix), dtype=matrix.dtype)
+    return not info and bool((matrix @ inverse - one).abs().max() < 1e-6)
+
+
+def sum_name(irreps: tuple[Irrep, ...]) -> str:
+    """The irreps and how often they occur: "2x0 + 1x1"."""
+    return " + ".join(f"{count}x{psi.name}" for psi, count in Counter(irreps).items())

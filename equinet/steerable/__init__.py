@@ -1,5 +1,6 @@
 """The kernel constraint and its solutions."""
 
+from equinet.steerable.kernel_basis import KernelBasis, SampledKernels, kernel_basis
 from equinet.steerable.sphere import (
     EquatorialFilter,
     NearIdentityFilter,
@@ -13,10 +14,13 @@ from equinet.steerable.sphere import (
 
 __all__ = [
     "EquatorialFilter",
+    "KernelBasis",
     "NearIdentityFilter",
+    "SampledKernels",
     "SmoothFilter",
     "SphereFilter",
     "equatorial",
+    "kernel_basis",
     "near_identity",
     "smooth",
     "sphere_basis",

@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equinet import FieldType, Sphere, so2, so3
-from equinet.field.field_type import parse_blocks
-from equinet.rep import Irrep, Representation, irrep, regular, trivial
+from equinet.field import Plane, Point, Volume
+from equinet.field.notation import parse_blocks
+from equinet.rep import Irrep, Representation, irrep, named, regular, trivial
+from tests.tolerances import ROUNDING, assert_close
 
 SPHERE = Sphere(5)
 
@@ -74,8 +76,6 @@ def test_strings_and_lists_say_the_same():
         ("2x0 +", "", 5),
         ("2x0 + + 1x1", " ", 5),
         ("2x0 + regular", " regular", 5),
-        ("2x0 + 3xA1", "A1", 5),
-        ("2x0 + 3x1e", "1e", 5),
     ],
 )
 def test_strings_that_do_not_parse(text, term, position):
@@ -87,7 +87,7 @@ def test_strings_that_do_not_parse(text, term, position):
 def test_bad_blocks():
     with pytest.raises(ValueError, match="^blocks: expected at least one"):
         SPHERE.fields([])
-    for mul in (0, -2, 1.5, "2"):
+    for mul in (0, -2, 1.5, "2", True):
         with pytest.raises(ValueError, match=f"^multiplicity: .* >= 1, got {mul!r}"):
             SPHERE.fields([(mul, trivial(so2()))])
     with pytest.raises(ValueError, match=r"^multiplicity: expected .* got 0"):
@@ -101,9 +101,40 @@ def test_bad_blocks():
             SPHERE.fields(mixed)
 
 
+@pytest.mark.parametrize("name", ["A1", "1e", "quotient(C4,)"])
+def test_names_of_no_representation(name):
+    """The reason, and where."""
+    text = f"2x0 + 3x{name}"
+    with pytest.raises(ValueError) as caught:
+        SPHERE.fields(text)
+    assert str(caught.value).startswith(f"fields: at position 5 of {text!r}: ")
+    with pytest.raises(ValueError) as reason:
+        named(so2(), name)
+    assert str(caught.value).endswith(str(reason.value))
+
+
+@pytest.mark.parametrize("blocks", [5, None, trivial(so2()), 2.5])
+def test_neither_a_string_nor_a_list(blocks):
+    with pytest.raises(TypeError, match="^blocks: expected a string such as .* or a list of pairs"):
+        SPHERE.fields(blocks)
+
+
+@pytest.mark.parametrize("entry", [5, (2,), (2, trivial(so2()), 1), "2x0", None, trivial(so2())])
+def test_malformed_pairs(entry):
+    with pytest.raises(ValueError, match="^blocks: expected pairs .* at index 1$") as caught:
+        SPHERE.fields([(1, trivial(so2())), entry])
+    assert f"got {entry!r}" in str(caught.value)
+
+
+def test_blocks_become_tuples():
+    """A list inside would not hash."""
+    field_type = FieldType(SPHERE, [[2, trivial(so2())]])
+    assert field_type == SPHERE.fields("2x0") and hash(field_type) == hash(SPHERE.fields("2x0"))
+
+
 def test_a_sum_of_irreps_is_written_out():
     """A block of a reducible representation would have no string, and blocks are sums already."""
-    pair = Representation(so2(), "pair", (Irrep(so2(), 0), Irrep(so2(), 1)))
+    pair = Representation(so2(), "pair", (Irrep(so2(), "0"), Irrep(so2(), "1")))
     with pytest.raises(ValueError, match="pair"):
         SPHERE.fields([(1, pair)])
 
@@ -125,6 +156,66 @@ def test_shapes():
     assert SPHERE.fields("2x0 + 1x1 + 3x2").shape(7) == (7, 2 + 2 + 6, 10, 10)
     assert SPHERE.fields("2x regular + 1x regular").shape(0) == (0, 3, 10, 10, 10)
     assert SPHERE.fields("2x regular").is_regular and not SPHERE.fields("2x1").is_regular
+
+
+def test_open_sizes_are_asked_for():
+    plane = Plane(so2()).fields("2x0 + 1x1")
+    assert plane.shape(3, 5, 7) == (3, 4, 5, 7)
+    assert Volume(so3()).fields("1x2").shape(1, 2, 3, 4) == (1, 5, 2, 3, 4)
+    assert Point(so3()).fields("1x2").shape(6) == (6, 5)
+    for sizes in ((), (5,), (5, 6, 7)):
+        with pytest.raises(ValueError, match=r"^sizes: .*one for each axis \(y, x\), got \("):
+            plane.shape(3, *sizes)
+    with pytest.raises(ValueError, match="^sizes: .* expected none, got"):
+        SPHERE.fields("2x0").shape(3, 10, 10)
+
+
+def test_check_leaves_open_sizes_open():
+    plane = Plane(so2()).fields("2x0 + 1x1")
+    for sizes in ((5, 7), (1, 1), (0, 3)):
+        plane.check(torch.zeros(2, 4, *sizes))
+    for shape in ((2, 3, 5, 7), (2, 4, 5), (2, 4, 5, 7, 1)):
+        with pytest.raises(ValueError, match=r"\(batch, channel, y, x\) = \(batch, 4, any, any\)"):
+            plane.check(torch.zeros(shape))
+
+
+def test_sum():
+    plane = Plane(so2())
+    assert plane.fields("2x0 + 1x1") + plane.fields("1x1") == plane.fields("2x0 + 1x1 + 1x1")
+    with pytest.raises(ValueError, match=r"^\+: expected fields over the same space, got "):
+        plane.fields("1x0") + Plane(so2(), spacing=2.0).fields("1x0")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        plane.fields("1x0") + "1x0"
+    with pytest.raises(ValueError, match="^blocks: .*either regular throughout"):
+        SPHERE.fields("1x0") + SPHERE.fields("1x regular")
+
+
+def test_slices():
+    field_type = Point(so3()).fields("2x1 + 3x0 + 1x2")
+    assert field_type.slices == (slice(0, 6), slice(6, 9), slice(9, 14))
+    assert SPHERE.fields("2x regular + 1x regular").slices == (slice(0, 2), slice(2, 3))
+
+
+def test_rho(generator):
+    """Multiplicity-major: every copy has a block of its own, side by side."""
+    field_type = Point(so3()).fields("2x1 + 3x0 + 1x2")
+    g, h = so3().sample(2, generator=generator)
+    psi = [irrep(so3(), l)(g) for l in range(3)]
+    expected = torch.block_diag(psi[1], psi[1], psi[0], psi[0], psi[0], psi[2])
+    assert_close(field_type.rho(g), expected, 0)
+    assert_close(field_type.rho(g @ h), field_type.rho(g) @ field_type.rho(h), ROUNDING)
+    stack = torch.stack([g, h])
+    assert_close(field_type.rho(stack), torch.stack([field_type.rho(k) for k in (g, h)]), ROUNDING)
+    assert field_type.rho(stack[:, None].float()).shape == (2, 1, 14, 14)
+    assert field_type.rho(stack.float()).dtype == torch.float32
+    with pytest.raises(ValueError, match="no finite dimension"):
+        SPHERE.fields("1x regular").rho(torch.eye(2))
+
+
+def test_rho_carries_gradients(generator):
+    field_type = Plane(so2()).fields("2x1 + 1x0 + 1x3")
+    angle = torch.rand(2, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda a: field_type.rho(so2().element(a)), angle)
 
 
 def test_check():

@@ -97,7 +97,7 @@ def sample(lift: Callable[[Tensor], Tensor], order: int | None, band: int) -> Te
 def orders(field_type: FieldType) -> list[int | None]:
     """The irrep of SO(2) of every field, None for a regular one."""
     return [
-        None if rho.irreps is None else rho.irreps[0].frequency
+        None if rho.irreps is None else rho.irreps[0].degree
         for mul, rho in field_type.blocks
         for _ in range(mul)
     ]

@@ -41,7 +41,7 @@ def test_named_nested_and_sliced():
     assert outer.in_type == X and outer.out_type is None
     assert outer[1:].in_type == H and outer[:2].out_type == H
     with pytest.raises(
-        ValueError, match=r"^module 1 \(Sequential\): expected .*1x0.* got .*regular"
+        ValueError, match=r"^module 1 \(Sequential\): expected .*1x trivial.* got .*regular"
     ):
         Sequential(BatchNorm(H), inner).forward  # noqa: B018
     with pytest.raises(ValueError, match=r"^module second \(ReLU\)"):

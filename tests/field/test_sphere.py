@@ -28,7 +28,7 @@ def test_axes():
     assert list(regular.items()) == [("beta", 6), ("alpha", 6), ("gamma", 6)]
 
 
-@pytest.mark.parametrize("band", [0, -1, 2.0, "3", None])
+@pytest.mark.parametrize("band", [0, -1, 2.0, "3", None, True])
 def test_bad_band(band):
     for make in (Sphere, Sphere(4).at):
         with pytest.raises(ValueError, match=r"^band: expected an integer >= 1, got"):

@@ -1,0 +1,141 @@
+r"""How G moves a field, [g f](x) = rho(g) f(g^-1 x), over every space.
+
+In: field types, group elements and feature maps. Out: ``act``. Before: ``transform``, ``resample``.
+Next: ``noise``.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from equinet.field.field_type import FieldType
+from equinet.field.grid import Grid
+from equinet.field.points import Fibres
+from equinet.field.resample import check_order, resample, snap
+from equinet.field.space import check_elements
+from equinet.field.sphere import Sphere, sphere_of
+from equinet.field.transform import FieldAnalysis, FieldSynthesis, columns
+from equinet.numerics import wigner_D
+from equinet.ops import full_precision
+
+
+def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tensor:
+    r"""The moved feature maps.
+
+    .. math:: [g f](x) = \rho(g) f(g^{-1} x)
+
+    Over the sphere this is exact for feature maps without degrees above the band, whose spectra
+    turn as \hat f^l -> D^l(g) \hat f^l; degrees above the band are lost.
+
+    Over a line, plane or volume the origin is the centre of the grid, (size - 1) / 2 in units of
+    the index, whether the size is even or odd. The grid keeps its shape: what leaves it is lost and
+    what enters is zero, also where a rotation by 90 degrees turns an image whose sides differ.
+    Elements that map grid points to grid points only permute the values, without rounding, before
+    rho(g) is applied; for a rotation by 90 degrees the two sides must be both even or both odd. For
+    other elements the values between grid points are interpolated.
+
+    Over ``Point`` and ``Points`` the features are multiplied by rho(g), and that is all; positions
+    are moved by ``Points.move``.
+
+    Args:
+        field_type: of ``x``.
+        g: elements of the group of the space, ``(n, n)``, or one for each sample,
+            ``(batch, n, n)``.
+        x: ``field_type.shape(batch)``, and of any sizes over a grid.
+        order: of the interpolation on a grid: 0 nearest, 1 linear in every axis, 3 cubic
+            convolution. Without effect over other spaces.
+    Returns:
+        In the shape and dtype and on the device of ``x``; differentiable in ``x`` and ``g`` (for
+        order 0 in ``g`` through rho only).
+    Raises:
+        TypeError: if ``x`` is not real floating.
+        ValueError: if ``g`` is not in the group, or a shape or ``order`` is another one.
+
+    Example:
+        >>> gray = Plane("C4").fields("1x trivial")
+        >>> image = torch.rand(gray.shape(1, 5, 5))
+        >>> quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
+        >>> torch.equal(act(gray, quarter, image), torch.rot90(image, 1, (-2, -1)))
+        True
+    """
+    check_order(order)
+    field_type.check(x)
+    space = field_type.space
+    if isinstance(space, Grid):
+        check_elements(space.group, g, x.shape[0])
+        return _on_grid(field_type, space, g, x, order)
+    if isinstance(space, Fibres):
+        check_elements(space.group, g, x.shape[0])
+        return _on_fibres(field_type, g, x)
+    if isinstance(space, Sphere):
+        check_elements(space.group, g, x.shape[0])
+        return _on_sphere(field_type, g, x)
+    raise ValueError(
+        "field_type: expected fields over a Line, Plane, Volume, Sphere, Points or Point, got "
+        f"{field_type!r}"
+    )
+
+
+def _on_sphere(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
+    """Degree by degree, D^l(g) times the spectrum."""
+    band, batch = sphere_of(field_type).band, x.shape[0]
+    to_spectrum = FieldAnalysis(field_type, band).to(x)
+    to_field = FieldSynthesis(field_type, band).to(x)
+    flat, out, start = to_spectrum(x), [], 0
+    g = g.to(x).expand(batch, 3, 3)
+    for l, k in enumerate(columns(field_type, band)):
+        stop = start + (2 * l + 1) * k * batch
+        block = flat[start:stop].view(2 * l + 1, k, batch)
+        out.append(torch.einsum("zmn,nkz->mkz", wigner_D(l, g), block).flatten())
+        start = stop
+    return to_field(torch.cat(out), batch)
+
+
+def _on_grid(field_type: FieldType, space: Grid, g: Tensor, x: Tensor, order: int) -> Tensor:
+    """Fetch every value from where it was, then mix the components of each fibre."""
+    sizes = x.shape[2:]
+    sources = source_coordinates(space, g.to(x.device, torch.float64), tuple(sizes))
+    # The rounding of g times the distance from the centre.
+    tolerance = 16 * torch.finfo(g.dtype).eps * max(1, *sizes)
+    return _on_fibres(field_type, g, resample(x, snap(sources, tolerance), order))
+
+
+def source_coordinates(space: Grid, g: Tensor, sizes: tuple[int, ...]) -> Tensor:
+    """Where g^-1 takes each grid point, in units of the index.
+
+    Args:
+        space: the grid.
+        g: ``(n, n)`` or ``(batch, n, n)``.
+        sizes: of the axes of the grid.
+    Returns:
+        ``(1 or batch, *sizes, n)``, in the dtype and on the device of ``g``.
+    """
+    inverse = (g if g.dim() == 3 else g[None]).mT
+    # From (x, y, z) in units of length to the axes of the tensor in units of the index.
+    axes = list(space.coordinates)
+    signs = g.new_tensor(space.signs)
+    spacing = g.new_tensor([space.spacing[k] for k in axes])
+    scale = signs[:, None] * signs * (spacing / spacing[:, None])
+    matrix = inverse[:, axes][:, :, axes] * scale
+    ranges = [torch.arange(size, dtype=g.dtype, device=g.device) for size in sizes]
+    centre = g.new_tensor([(size - 1) / 2 for size in sizes])
+    offsets = torch.stack(torch.meshgrid(*ranges, indexing="ij"), -1) - centre
+    moved = offsets.reshape(1, -1, len(sizes)) @ matrix.mT + centre
+    return moved.reshape(len(matrix), *sizes, len(sizes))
+
+
+def _on_fibres(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
+    """rho(g) on the channels of every point, block by block."""
+    g = (g if g.dim() == 3 else g[None]).to(x.device, torch.float64)
+    parts = []
+    for (mul, rho), channels in zip(field_type.blocks, field_type.slices, strict=True):
+        if all(psi.is_trivial for psi in rho.constituents):
+            parts.append(x[:, channels])
+            continue
+        matrix = rho(g).to(x.dtype)  # (1 or batch, dim, dim)
+        part = x[:, channels].reshape(len(x), mul, rho.dim, math.prod(x.shape[2:]))
+        with full_precision(x):
+            part = torch.einsum("zij,zmjp->zmip", matrix, part)
+        parts.append(part.reshape(len(x), mul * rho.dim, *x.shape[2:]))
+    return torch.cat(parts, 1)

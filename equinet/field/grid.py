@@ -1,0 +1,148 @@
+r"""Grids on R^n as spaces: the line, the plane and the volume.
+
+In: groups. Out: Line, Plane, Volume. Before: ``field_type``. Next: ``points``.
+
+A field over a grid is a feature map of a convolutional network: G = R^n x| H moves it, and H, which
+the user picks, acts on its fibres.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from equinet.field.field_type import FieldType
+from equinet.field.space import acting_group, refuse_infinite
+from equinet.group import Group
+from equinet.rep.fibre import Block
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class Grid:
+    """A rectangular grid of points in R^n, of any size, its centre at the origin.
+
+    Attributes:
+        group: H <= O(n), which acts on the fibres; its elements are what ``act`` takes.
+        spacing: distance of neighbouring points along x, y, z, in units of length.
+    """
+
+    group: Group
+    spacing: tuple[float, ...]
+
+    # The axes after batch and channel, in order, and whether the index grows with the coordinate.
+    names: ClassVar[tuple[str, ...]]
+    signs: ClassVar[tuple[int, ...]]
+
+    def __init__(self, group: Group | str, spacing: float | Iterable[float] = 1.0) -> None:
+        kind = type(self)
+        object.__setattr__(self, "group", acting_group(group, self.n, kind.__name__))
+        object.__setattr__(self, "spacing", _per_axis(spacing, self.n))
+
+    @property
+    def n(self) -> int:
+        """Dimension of the space."""
+        return len(self.names)
+
+    @property
+    def fibre_group(self) -> Group:
+        """H, which acts on the fibres."""
+        return self.group
+
+    def fields(self, blocks: str | Iterable[Block]) -> FieldType:
+        """The field type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
+
+        Raises:
+            TypeError: if ``blocks`` is neither.
+            ValueError: if the string does not parse or the blocks do not fit the space.
+        """
+        return FieldType.over(self, blocks)
+
+    def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
+        """One axis of any size for each coordinate."""
+        refuse_infinite(self, blocks)
+        return dict.fromkeys(self.names)
+
+    @property
+    def coordinates(self) -> tuple[int, ...]:
+        """Which of x, y, z (0, 1, 2) each axis is, in the order of the axes."""
+        return tuple("xyz".index(name) for name in self.names)
+
+    def positions(self, *sizes: int, dtype: torch.dtype = torch.float64) -> Tensor:
+        """The points of a grid of these sizes, relative to its centre, in units of length.
+
+        Args:
+            sizes: of the axes, in their order.
+            dtype: of the result.
+        Returns:
+            ``(*sizes, n)``, the last axis is (x, y, z).
+        """
+        if len(sizes) != self.n:
+            raise ValueError(f"sizes: expected one for each of {self.names}, got {sizes}")
+        offsets = [torch.arange(size, dtype=torch.float64) - (size - 1) / 2 for size in sizes]
+        mesh = torch.meshgrid(*offsets, indexing="ij")
+        columns = {
+            k: sign * self.spacing[k] * offset
+            for k, sign, offset in zip(self.coordinates, self.signs, mesh, strict=True)
+        }
+        return torch.stack([columns[k] for k in range(self.n)], -1).to(dtype)
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        if set(self.spacing) == {1.0}:
+            return f"{name}({self.group.name!r})"
+        spacing = self.spacing if self.n > 1 else self.spacing[0]
+        return f"{name}({self.group.name!r}, spacing={spacing})"
+
+
+class Line(Grid):
+    """A grid on R^1. Feature maps are ``(batch, channel, x)``, x to the right.
+
+    Example:
+        >>> Line("O(1)", spacing=0.5).fields("2x trivial").shape(8, 100)
+        (8, 2, 100)
+    """
+
+    names = ("x",)
+    signs = (1,)
+
+
+class Plane(Grid):
+    """A grid on R^2. Feature maps are ``(batch, channel, y, x)``.
+
+    The axis x points to the right along the last axis, y *upwards* against the second to last, so
+    that a rotation by +90 degrees is ``torch.rot90(img, 1, (-2, -1))``.
+
+    Example:
+        >>> Plane("C8").fields("4x trivial + 2x vector").shape(8, 64, 48)
+        (8, 8, 64, 48)
+    """
+
+    names = ("y", "x")
+    signs = (-1, 1)
+
+
+class Volume(Grid):
+    """A grid on R^3. Feature maps are ``(batch, channel, x, y, z)``.
+
+    Example:
+        >>> Volume("SO(3)", spacing=(1.0, 1.0, 3.0)).fields("4x0 + 2x1").shape(8, 32, 32, 10)
+        (8, 10, 32, 32, 10)
+    """
+
+    names = ("x", "y", "z")
+    signs = (1, 1, 1)
+
+
+def _per_axis(spacing: float | Iterable[float], n: int) -> tuple[float, ...]:
+    """The spacing as n numbers."""
+    values = tuple(spacing) if isinstance(spacing, Iterable) else (spacing,) * n
+    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+        raise TypeError(f"spacing: expected a number or {n} of them, got {spacing!r}")
+    if len(values) != n or not all(0 < v < math.inf for v in values):
+        raise ValueError(f"spacing: expected {n} finite numbers > 0 or one, got {spacing!r}")
+    return tuple(float(v) for v in values)

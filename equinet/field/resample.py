@@ -1,0 +1,116 @@
+"""Values of sampled functions between their grid points.
+
+In: plain tensors. Out: ``resample``. Next: ``action``, which moves fields with it.
+"""
+
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+Tap = tuple[Tensor, Tensor]  # numbers of grid points, and their weights
+
+
+def resample(x: Tensor, coordinates: Tensor, order: int = 1) -> Tensor:
+    r"""The functions x at ``coordinates``, zero outside the grid.
+
+    .. math:: y(c) = \sum_i w(c_1 - i_1) \cdots w(c_n - i_n)\, x_i
+
+    At integer coordinates the weights are exactly 0 and 1, so that y is x there, bit for bit.
+    Outside the grid the samples count as zero.
+
+    Args:
+        x: ``(batch, channel, *sizes)`` with n sizes.
+        coordinates: in units of the index, ``(1, *out, n)`` or, to take other points of each
+            sample, ``(batch, *out, n)``.
+        order: 0, the nearest grid point (the higher one of two); 1, n-linear; 3, cubic convolution
+            (Catmull-Rom), which is smooth and exact for quadratic functions, but overshoots.
+    Returns:
+        ``(batch, channel, *out)`` in the dtype of ``x``; differentiable in ``x`` and, for order 1
+        and 3, in ``coordinates`` (for order 1 at integers, the derivative to the right).
+    Raises:
+        ValueError: if a shape does not fit, or ``order`` is another number.
+    """
+    check_order(order)
+    batch, channels, *sizes = x.shape
+    n, groups = len(sizes), coordinates.shape[0]
+    if coordinates.shape[-1] != n or groups not in (1, batch):
+        raise ValueError(
+            f"coordinates: expected (1 or {batch}, ..., {n}) for x of shape {tuple(x.shape)}, got "
+            f"{tuple(coordinates.shape)}"
+        )
+    out, points = coordinates.shape[1:-1], math.prod(sizes)
+    if 0 in (x.numel(), coordinates.numel()):
+        return x.new_zeros(batch, channels, *out)
+    # One row for each grid point: gathering then copies whole rows. Where all samples share the
+    # coordinates, the batch joins the channels.
+    width = channels * (batch // groups)
+    rows = x.reshape(groups, width, points).mT.reshape(groups * points, width)
+    stride, taps = points, []
+    for axis, size in enumerate(sizes):
+        stride //= size
+        c = coordinates[..., axis].reshape(groups, -1)
+        taps.append([(stride * i, w.to(x.dtype)) for i, w in _taps(c, size, order)])
+    first = points * torch.arange(groups, device=x.device)[:, None]
+    y = None
+    for index, weight in _corners(taps, first, x.new_ones(())):
+        row, weight = rows.index_select(0, index.flatten()), weight.reshape(-1, 1)
+        # In place: new memory for every corner would take most of the time.
+        y = row * weight if y is None else y.addcmul_(row, weight)
+    assert y is not None
+    return y.reshape(groups, -1, width).mT.reshape(batch, channels, *out)
+
+
+def snap(coordinates: Tensor, tolerance: float) -> Tensor:
+    """Coordinates within ``tolerance`` of a multiple of 1/2, put there; the derivative stays 1.
+
+    So rounding does not decide which grid points are mixed, nor which of two is the nearest.
+    """
+    exact = coordinates.detach()
+    near = (2 * exact).round() / 2
+    change = torch.where((near - exact).abs() < tolerance, near - exact, torch.zeros_like(exact))
+    return coordinates + change
+
+
+def check_order(order: int) -> None:
+    """Raise ValueError unless there is an interpolation of this order."""
+    if isinstance(order, bool) or order not in (0, 1, 3):
+        raise ValueError(
+            f"order: expected 0 (nearest), 1 (linear) or 3 (cubic convolution), got {order!r}"
+        )
+
+
+def _corners(taps: list[list[Tap]], index: Tensor, weight: Tensor) -> Iterator[Tap]:
+    """All grid points that are one of the taps along every axis, with the product of weights."""
+    if not taps:
+        yield index, weight
+        return
+    for i, w in taps[0]:
+        yield from _corners(taps[1:], index + i, weight * w)
+
+
+def _taps(c: Tensor, size: int, order: int) -> list[Tap]:
+    """The grid points along one axis that make the value at ``c``, and their weights."""
+    base = (c.detach() + (0.5 if order == 0 else 0)).floor()
+    below = base.long()
+    taps = []
+    for shift, weight in _weights(c - base, order).items():
+        i = below + shift
+        inside = (i >= 0) & (i < size)
+        taps.append((i.clamp(0, size - 1), weight * inside))
+    return taps
+
+
+def _weights(f: Tensor, order: int) -> dict[int, Tensor]:
+    """Weights by offset of the grid point from the first one, which is f below."""
+    if order == 0:
+        return {0: torch.ones_like(f)}
+    if order == 1:
+        return {0: 1 - f, 1: f}
+    return {  # cubic convolution with a = -1/2 (Keys 1981)
+        -1: f * (-0.5 + f * (1 - 0.5 * f)),
+        0: 1 + f * f * (-2.5 + 1.5 * f),
+        1: f * (0.5 + f * (2 - 1.5 * f)),
+        2: f * f * (-0.5 + 0.5 * f),
+    }

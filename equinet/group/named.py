@@ -1,0 +1,49 @@
+"""Groups by name. Before: ``product``. Next: ``rep``."""
+
+import re
+
+from equinet.group.group import Group
+from equinet.group.planar import cyclic, dihedral, inversion, trivial_group
+from equinet.group.point import (
+    POINT_GROUP_NAMES,
+    is_point_group_name,
+    point_group,
+    unknown_name,
+)
+from equinet.group.so2 import o2, so2
+from equinet.group.so3 import o3, so3
+
+_NAMES = {
+    1: ("trivial", "O(1)"),
+    2: ("trivial", "SO(2)", "O(2)", *(f"{kind}{n}" for kind in "CD" for n in (1, 2, 3, 4, 6, 8))),
+    3: ("trivial", "SO(3)", "O(3)", *POINT_GROUP_NAMES),
+}
+
+
+def named_group(name: str, n: int) -> Group:
+    """The group called ``name`` of matrices of size ``n``: "C8" in the plane, "m-3m" in space.
+
+    On the line "trivial" and "O(1)"; in the plane C_N, D_N, "SO(2)", "O(2)"; in space all names of
+    ``point_group``, "SO(3)" and "O(3)".
+
+    Raises:
+        ValueError: for a name that is not one, with the nearest that are.
+    """
+    if n not in _NAMES:
+        raise ValueError(f"n: expected 1, 2 or 3 for a group by name, got {n!r}")
+    if not isinstance(name, str):
+        raise TypeError(f"group: expected a Group or its name, got {type(name).__name__}")
+    plain = name.replace("_", "").replace("(", "").replace(")", "")
+    if plain in ("trivial", "C1"):
+        return trivial_group(n)
+    if n == 1 and plain in ("O1", "D1", "Ci"):
+        return inversion(1)
+    match = re.fullmatch(r"([CD])(\d+)", plain)
+    if n == 2 and match and int(match[2]) > 0:
+        return (cyclic if match[1] == "C" else dihedral)(int(match[2]))
+    continuous = {(2, "SO2"): so2, (2, "O2"): o2, (3, "SO3"): so3, (3, "O3"): o3}
+    if (n, plain) in continuous:
+        return continuous[n, plain]()
+    if n == 3 and is_point_group_name(name):
+        return point_group(name)
+    raise unknown_name("group", name, _NAMES[n])

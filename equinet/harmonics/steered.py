@@ -1,0 +1,161 @@
+r"""Functions on R^n that a group steers. Before: ``filter_grid``. Next: ``pixel``.
+
+A family of steered functions is a list of vectors of functions, each of which transforms by an
+irrep,
+
+.. math:: f(h x) = \psi(h) f(x), \qquad h \in H \quad (F1)
+
+Two families are used: (angular harmonics) x (radial profiles) on all of R^n, here, and the
+indicator functions of pixels on a grid that H maps to itself, in ``pixel``.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from equinet.group import O2, O3, SO2, SO3, Group, inversion, o2, o3
+from equinet.harmonics.circular import angular_harmonics
+from equinet.harmonics.filter_grid import FilterGrid
+from equinet.harmonics.radial import Radial, gaussian_shells
+from equinet.rep import Irrep, Representation, irrep, restrict
+
+
+class SteeredFunctions(Protocol):
+    """A family of steered functions."""
+
+    @property
+    def group(self) -> Group:
+        """H."""
+        ...
+
+    @property
+    def counts(self) -> dict[Irrep, int]:
+        """How many vectors of functions transform by each irrep."""
+        ...
+
+    def __call__(self, points: Tensor) -> dict[Irrep, Tensor]:
+        """Their values at ``points`` ``(..., n)``: for each irrep ``(count, dim, ...)``."""
+        ...
+
+
+@functools.cache
+def harmonics_representation(group: Group, degree: int) -> Representation:
+    """How a group of matrices of size n = 1, 2 or 3 acts on the harmonics of one degree.
+
+    Returns:
+        rho with Y(h x) = rho(h) Y(x) for ``angular_harmonics``, split into irreps.
+    """
+    if group.n not in (1, 2, 3):
+        raise ValueError(
+            f"group: expected one of the line, the plane or space, got {group} in O({group.n})"
+        )
+    if isinstance(group, SO2 | SO3):
+        return irrep(group, degree)
+    if group.n == 1:
+        if degree > 1:
+            raise ValueError(f"degree: expected 0 or 1 on the line, got {degree}")
+        ambient, name = inversion(1), ("0e", "0o")[degree]
+    elif group.n == 2:
+        ambient, name = o2(), str(degree) if degree else "0e"
+    else:
+        ambient, name = o3(), f"{degree}{'eo'[degree % 2]}"
+    whole = irrep(ambient, name)
+    return whole if isinstance(group, O2 | O3) else restrict(whole, group)
+
+
+@dataclass(frozen=True)
+class Harmonics:
+    r"""Angular harmonics times radial profiles.
+
+    .. math:: f(x) = \varphi_{J,i}(|x| / u)\; Q_J^T\, Y_J(x / |x|)
+
+    where the columns of Q_J are one irrep in the harmonics of degree J.
+
+    Attributes:
+        group: H, of the line, the plane or space.
+        radial: the radial profiles for each degree.
+        unit: u, the length that the profiles count in: the distance of the taps of a filter.
+    """
+
+    group: Group
+    radial: Radial
+    unit: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.unit < math.inf:
+            raise ValueError(f"unit: expected a positive length, got {self.unit!r}")
+
+    @property
+    def counts(self) -> dict[Irrep, int]:
+        found: dict[Irrep, int] = {}
+        for degree in self._degrees:
+            profiles = self.radial.count(degree)
+            for psi, copies in harmonics_representation(self.group, degree).multiplicities.items():
+                found[psi] = found.get(psi, 0) + copies * profiles
+        return {psi: count for psi, count in found.items() if count}
+
+    @property
+    def _degrees(self) -> range:
+        largest = min(self.radial.lmax, 1) if self.group.n == 1 else self.radial.lmax
+        return range(largest + 1)
+
+    def __call__(self, points: Tensor) -> dict[Irrep, Tensor]:
+        if points.shape[-1:] != (self.group.n,):
+            raise ValueError(
+                f"points: expected (..., {self.group.n}) for {self.group}, got "
+                f"{tuple(points.shape)}"
+            )
+        found: dict[Irrep, list[Tensor]] = {psi: [] for psi in self.counts}
+        radius = _norm(points) / self.unit
+        angular = angular_harmonics(self._degrees.stop - 1, points)
+        for degree in self._degrees:
+            profiles = self.radial(degree, radius)
+            rho = harmonics_representation(self.group, degree)
+            start = 0
+            for psi in rho.constituents:
+                y = angular[degree]
+                stop = start + psi.dim
+                y = y[..., start:stop] if rho.Q is None else y @ rho.Q[:, start:stop].to(y)
+                if len(profiles):
+                    found[psi].append(profiles[:, None] * y.movedim(-1, 0))
+                start = stop
+        return {psi: torch.cat(values) for psi, values in found.items()}
+
+
+def shell_harmonics(
+    group: Group,
+    grid: FilterGrid,
+    *,
+    sigma: float = 0.6,
+    cutoff: str | None = None,
+    lmax: int | None = None,
+) -> Harmonics:
+    """Harmonics times Gaussian shells, one for each ring of taps of a filter.
+
+    Args:
+        group: H, of the line, the plane or space.
+        grid: the taps; the distance of neighbours is the unit of the shells.
+        sigma: width of the shells, in units.
+        cutoff: how fine the angular detail of each shell is, see ``GaussianShells``; by default
+            "compromise", for even sizes "conservative": their shells have half-integer radii, on
+            which the taps cannot tell more harmonics apart.
+        lmax: a cap of the degree.
+    """
+    if cutoff is None:
+        cutoff = "compromise" if all(k % 2 for k in grid.size) else "conservative"
+    extent = round(grid.extent / grid.unit, 9)  # equal filters have equal shells in any unit
+    radial = gaussian_shells(extent, sigma, cutoff, lmax)
+    return Harmonics(group, radial, grid.unit)
+
+
+def _norm(points: Tensor) -> Tensor:
+    """The length of points, with gradient 0 at the origin."""
+    squares = (points * points).sum(-1)
+    off = squares > 0
+    return torch.where(off, torch.where(off, squares, torch.ones_like(squares)).sqrt(), squares)

@@ -1,0 +1,47 @@
+"""Subspaces of R^n and bases of them that do not depend on a library's whims.
+
+In: symmetric matrices. Out: orthonormal bases. Before: ``quadrature``.
+"""
+
+import torch
+from torch import Tensor
+
+_GAP = 1e-6  # eigenvalues and norms that differ by less are equal
+
+
+def range_basis(projector: Tensor) -> Tensor:
+    """Orthonormal basis of the range of an orthogonal projector, float64 ``(n, rank)``.
+
+    It is the Gram-Schmidt basis of the projector's columns, longest remaining one first, the first
+    of those that are equally long. So it depends on the subspace alone, and coordinate axes that
+    lie in it are members.
+    """
+    rest, basis = projector.clone(), []
+    rank = round(float(projector.diagonal().sum()))
+    for _ in range(rank):
+        lengths = rest.diagonal()
+        pivot = int((lengths > lengths.max() - _GAP).to(torch.int8).argmax())
+        vector = rest[:, pivot] / rest[pivot, pivot].sqrt()
+        for other in basis:  # once more: the rounding of the first pass does not add up
+            vector = vector - other * (other @ vector)
+        vector = vector / vector.norm()
+        basis.append(vector)
+        rest = rest - vector[:, None] * vector
+    return torch.stack(basis, 1) if basis else projector[:, :0]
+
+
+def eigenprojectors(symmetric: Tensor) -> list[Tensor]:
+    """Projectors on the eigenspaces of a symmetric matrix, by increasing eigenvalue."""
+    values, vectors = torch.linalg.eigh(symmetric)
+    starts = [0, *((values[1:] - values[:-1] > _GAP).nonzero()[:, 0] + 1).tolist(), len(values)]
+    return [
+        vectors[:, a:b] @ vectors[:, a:b].mT for a, b in zip(starts[:-1], starts[1:], strict=True)
+    ]
+
+
+def generic_symmetric(n: int) -> Tensor:
+    """A symmetric matrix ``(n, n)`` with no structure, the same on every machine."""
+    i = torch.arange(1, n * n + 1, dtype=torch.float64)
+    golden = (5**0.5 - 1) / 2
+    values = torch.frac(i * golden * i.sqrt()).view(n, n) - 0.5  # no period, no pattern
+    return values + values.mT

@@ -1,0 +1,13 @@
+"""Pictures of kernels, harmonics, fields and character tables, with matplotlib.
+
+``import equinet`` does not import this package: say ``from equinet import plot``. Every function
+returns a matplotlib figure, which a notebook shows and ``savefig`` writes; given a ``figure`` of
+your own it draws into that one. No function knows of pyplot.
+"""
+
+from equinet.plot.fields import field
+from equinet.plot.kernel import kernels
+from equinet.plot.lobes import harmonics
+from equinet.plot.table import character_table
+
+__all__ = ["character_table", "field", "harmonics", "kernels"]

@@ -1,0 +1,174 @@
+r"""Products of irreps. Before: ``decompose``. Next: ``construct``.
+
+For SO(3) and O(3) the coefficients are in closed form, in e3nn's basis and signs. With complex
+irreps they are integers under a root (Varshalovich et al. 1988, 8.2),
+
+.. math:: \langle l_1 m_1 l_2 m_2 | l_3 m_3 \rangle = \left[
+    \frac{\binom{2 l_1}{s_3} \binom{2 l_2}{s_3}}{\binom{s + 1}{s_3} \binom{2 l_1}{l_1 - m_1}
+    \binom{2 l_2}{l_2 - m_2} \binom{2 l_3}{l_3 - m_3}} \right]^{1/2}
+    \sum_k (-1)^k \binom{s_3}{k} \binom{s_2}{l_1 - m_1 - k} \binom{s_1}{l_2 + m_2 - k}
+    \quad (C1)
+
+with s = l_1 + l_2 + l_3 and s_i = s - 2 l_i. For all other groups they are found by averaging.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from equinet.group import O3, SO3, ProductGroup
+from equinet.numerics import real_from_complex
+from equinet.rep.irreps import Irrep, irreps
+from equinet.rep.schur import averages, copies
+
+Coupling = tuple[tuple[Irrep, Tensor], ...]
+
+
+def wigner_3j(l1: int, l2: int, l3: int) -> Tensor:
+    r"""The invariant tensor of D^l1 x D^l2 x D^l3 of norm 1, in e3nn's real basis and signs.
+
+    .. math:: C_{ijk} = C_{i'j'k'} D^{l_1}_{i'i}(R) D^{l_2}_{j'j}(R) D^{l_3}_{k'k}(R)
+
+    Returns:
+        float64 ``(2 l1 + 1, 2 l2 + 1, 2 l3 + 1)``.
+    Raises:
+        ValueError: unless \|l1 - l2\| <= l3 <= l1 + l2.
+    """
+    for name, l in (("l1", l1), ("l2", l2), ("l3", l3)):
+        if not isinstance(l, int) or isinstance(l, bool) or l < 0:
+            raise ValueError(f"{name}: expected an integer >= 0, got {l!r}")
+    if not abs(l1 - l2) <= l3 <= l1 + l2:
+        raise ValueError(
+            f"l3: expected {abs(l1 - l2)} to {l1 + l2}, the degrees in D^{l1} x D^{l2}, got {l3}"
+        )
+    return _wigner_3j(l1, l2, l3).clone()
+
+
+@functools.cache
+def _wigner_3j(l1: int, l2: int, l3: int) -> Tensor:
+    complex_ = torch.from_numpy(_complex_coefficients(l1, l2, l3)).to(torch.complex128)
+    q1, q2, q3 = (_to_real(l) for l in (l1, l2, l3))
+    c = torch.einsum("ia,jb,kc,abc->ijk", q1.conj(), q2.conj(), q3, complex_)
+    # The phases of the bases make it real.
+    return c.real / c.real.norm()
+
+
+def _to_real(l: int) -> Tensor:
+    """The complex basis in terms of the real one, with the phase that makes products real."""
+    return (-1j) ** l * real_from_complex(l)
+
+
+def _complex_coefficients(l1: int, l2: int, l3: int) -> np.ndarray:
+    """The coefficients (C1), float64 ``(2 l1 + 1, 2 l2 + 1, 2 l3 + 1)``."""
+    s = l1 + l2 + l3
+    # Products of the three binomials are below 2^s; beyond int64 Python's own integers serve.
+    binomial = _binomials(s + 2, np.int64 if s < 62 else object)
+    s1, s2, s3 = s - 2 * l1, s - 2 * l2, s - 2 * l3
+    m1 = np.arange(-l1, l1 + 1)[:, None]
+    m2 = np.arange(-l2, l2 + 1)[None]
+    m3 = m1 + m2
+    total = np.zeros(m3.shape, dtype=binomial.dtype)
+    for k in range(s3 + 1):
+        a, b = l1 - m1 - k, l2 + m2 - k
+        inside = (a >= 0) & (a <= s2) & (b >= 0) & (b <= s1)
+        term = binomial[s2, a.clip(0, s2)] * binomial[s1, b.clip(0, s1)] * binomial[s3, k]
+        total = total + (-1) ** k * np.where(inside, term, 0)
+    allowed = np.abs(m3) <= l3
+    # In floating point each binomial is rounded once; quotients first, so that nothing overflows.
+    row1, row2, row3, last = (
+        binomial[n].astype(np.float64) for n in (2 * l1, 2 * l2, 2 * l3, s + 1)
+    )
+    first = row1[s3] / row1[l1 - m1] / last[s3]
+    root = np.sqrt(first) * np.sqrt(row2[s3] / row2[l2 - m2] / row3[(l3 - m3).clip(0, 2 * l3)])
+    values = root * total.astype(np.float64) * allowed
+    out = np.zeros((2 * l1 + 1, 2 * l2 + 1, 2 * l3 + 1))
+    i, j = np.nonzero(allowed)
+    out[i, j, (m3 + l3)[i, j]] = values[i, j]
+    return out
+
+
+@functools.lru_cache(maxsize=8)
+def _binomials(size: int, dtype: type) -> np.ndarray:
+    return np.array([[math.comb(n, k) for k in range(size)] for n in range(size)], dtype=dtype)
+
+
+@functools.cache
+def couple(psi1: Irrep, psi2: Irrep) -> Coupling:
+    """The split of psi1 (x) psi2: each irrep in it with an isometry ``(d1 d2, d3)``."""
+    group = psi1.group
+    if psi2.group != group:
+        raise ValueError(f"psi2: expected an irrep of {group}, got {psi2.name} of {psi2.group}")
+    if isinstance(group, SO3 | O3):
+        degrees = range(abs(psi1.degree - psi2.degree), psi1.degree + psi2.degree + 1)
+        suffix = "" if isinstance(group, SO3) else "eo"[psi1.name[-1] != psi2.name[-1]]
+        return tuple(
+            (
+                Irrep(group, f"{l}{suffix}"),
+                _wigner_3j(psi1.degree, psi2.degree, l).flatten(0, 1) * math.sqrt(2 * l + 1),
+            )
+            for l in degrees
+        )
+
+    degree = psi1.degree + psi2.degree
+    haar = group.haar(2 * degree)
+    values = [
+        torch.einsum("gij,gkl->gikjl", psi1(g), psi2(g)).flatten(3).flatten(1, 2) for g, _ in haar
+    ]
+    found, room = [], psi1.dim * psi2.dim
+    for psi in irreps(group, degree):
+        if room and _occurs(psi, psi1, psi2):
+            for a in copies(averages(psi, values, haar), psi.endomorphisms):
+                found.append((psi, a))
+                room -= psi.dim
+    return tuple(found)
+
+
+def _occurs(psi: Irrep, psi1: Irrep, psi2: Irrep) -> bool:
+    """Whether psi is in the product, by characters."""
+    if isinstance(psi.group, ProductGroup):
+        return True  # maybe: a grid of a product is large
+    degree = 2 * (psi1.degree + psi2.degree)
+    x, x1, x2 = (_characters(p, degree) for p in (psi, psi1, psi2))
+    return bool((psi.group.grid(degree)[1] * x * x1 * x2).sum() > 0.5)
+
+
+@functools.lru_cache(maxsize=4096)
+def _characters(psi: Irrep, degree: int) -> Tensor:
+    return psi.character(psi.group.grid(degree)[0])
+
+
+def clebsch_gordan(psi1: Irrep, psi2: Irrep, psi3: Irrep) -> Tensor:
+    r"""All invariant tensors of psi1 x psi2 x psi3, that is, all maps psi1 (x) psi2 -> psi3.
+
+    .. math:: C_{ijk} = C_{i'j'k'}\, \psi_1(g)_{i'i}\, \psi_2(g)_{j'j}\, \psi_3(g)_{k'k}
+
+    Returns:
+        float64 ``(count, d1, d2, d3)``, orthonormal: each has norm 1. For SO(3) and O(3) there is
+        at most one, with e3nn's signs. For other groups there may be several, of irreps that are
+        not of real type dim End(psi3) for each copy of psi3 in the product.
+
+    Example:
+        >>> from equinet.group import octahedral
+        >>> from equinet.rep import irreps
+        >>> a1, a2, e, t1, t2 = irreps(octahedral())
+        >>> clebsch_gordan(t1, t1, e).shape
+        torch.Size([1, 3, 3, 2])
+    """
+    if psi3.group != psi1.group:
+        raise ValueError(
+            f"psi3: expected an irrep of {psi1.group}, got {psi3.name} of {psi3.group}"
+        )
+    return _clebsch_gordan(psi1, psi2, psi3).clone()
+
+
+@functools.cache
+def _clebsch_gordan(psi1: Irrep, psi2: Irrep, psi3: Irrep) -> Tensor:
+    maps = [a @ end for psi, a in couple(psi1, psi2) if psi == psi3 for end in psi3.endomorphisms]
+    if not maps:
+        return torch.zeros(0, psi1.dim, psi2.dim, psi3.dim, dtype=torch.float64)
+    return (torch.stack(maps) / math.sqrt(psi3.dim)).unflatten(1, (psi1.dim, psi2.dim))

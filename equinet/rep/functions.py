@@ -1,0 +1,118 @@
+r"""Functions on a group and on its quotients. Before: ``clebsch_gordan``. Next: ``construct``.
+
+The functions on G/H are spanned by the matrix entries of irreps at vectors that H leaves alone,
+
+.. math:: f(g) = \sum_\psi \sqrt{d_\psi} \sum_{v, i} \hat f^\psi_{vi}\, (\psi(g) v)_i, \qquad
+          \psi(h) v = v \quad \forall h \in H \quad (F2)
+
+and these are orthonormal for Haar measure if each psi takes vectors v that are orthonormal and
+orthogonal to the images of one another under End(psi). [rho(u) f](g) = f(u^-1 g) acts on the
+coefficients of each (psi, v) by psi(u).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch import Tensor
+
+from equinet.group import Group, cosets
+from equinet.group.group import check_subgroup
+from equinet.numerics import range_basis
+from equinet.rep.irreps import Irrep, irreps
+from equinet.rep.representation import Representation
+
+
+@functools.cache
+def invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
+    """The vectors v of (F2), float64 ``(count, dim)``; all of R^dim if ``subgroup`` is None."""
+    projector = torch.eye(psi.dim, dtype=torch.float64)
+    if subgroup is not None:
+        for g, w in subgroup.haar(psi.degree):
+            projector = projector @ torch.einsum("g,gij->ij", w, psi(g))
+        projector = (projector + projector.mT) / 2
+    found = []
+    while projector.diagonal().sum() > 0.5:
+        v = range_basis(projector)[:, 0]
+        found.append(v)
+        same = psi.endomorphisms @ v
+        projector = projector - same.mT @ same
+    return torch.stack(found) if found else torch.zeros(0, psi.dim, dtype=torch.float64)
+
+
+def regular(group: Group, lmax: int | None = None) -> Representation:
+    r"""The action of the group on the functions on itself, [rho(g) f](h) = f(g^-1 h).
+
+    Args:
+        group: a finite group: the components are the values at its elements, in order, so that
+            rho(g) is a permutation matrix; or a continuous one.
+        lmax: for a continuous group the largest degree; the components are the coefficients (F2).
+            If None, all functions: fields of that type are sampled on a grid of the group.
+    """
+    if group.is_finite:
+        return _values_at_cosets(group, None, "regular")
+    if lmax is None:
+        return Representation(group, "regular", None)
+    return _coefficients(group, None, lmax, f"regular({lmax})")
+
+
+def quotient(group: Group, subgroup: Group, lmax: int | None = None) -> Representation:
+    r"""The action of the group on the functions on its left cosets, [rho(g) f](x) = f(g^-1 x).
+
+    Args:
+        group: G; if finite, the components are the values at the cosets in order, so that rho(g)
+            is a permutation matrix.
+        subgroup: H.
+        lmax: for a continuous group the largest degree; the components are the coefficients (F2).
+    """
+    check_subgroup(subgroup, group)
+    if group.is_finite:
+        return _values_at_cosets(group, subgroup, f"quotient({subgroup.name})")
+    if lmax is None:
+        raise ValueError(
+            f"lmax: expected the largest degree, since {group} is continuous, got None"
+        )
+    return _coefficients(group, subgroup, lmax, f"quotient({subgroup.name},{lmax})")
+
+
+def fourier_basis(
+    group: Group, g: Tensor, lmax: int | None = None, subgroup: Group | None = None
+) -> Tensor:
+    r"""The basis functions of (F2) at elements of the group, so that f(g) = basis @ f_hat.
+
+    Args:
+        group: G.
+        g: elements ``(..., n, n)``.
+        lmax: the largest degree, for a continuous group.
+        subgroup: H, for functions on G/H.
+    Returns:
+        ``(..., dim)`` in the order of the components of the band-limited regular or quotient
+        representation, in the dtype of ``g``.
+    """
+    columns = []
+    for psi in irreps(group, lmax):
+        vectors = invariant_vectors(psi, subgroup)
+        if len(vectors):
+            value = psi(g)
+            columns += [math.sqrt(psi.dim) * (value @ v.to(g)) for v in vectors]
+    return torch.cat(columns, -1)
+
+
+def _irreps_of_functions(group: Group, subgroup: Group | None, lmax: int | None):
+    found: list[Irrep] = []
+    for psi in irreps(group, lmax):
+        found += [psi] * len(invariant_vectors(psi, subgroup))
+    return tuple(found)
+
+
+def _coefficients(group: Group, subgroup: Group | None, lmax: int, name: str) -> Representation:
+    return Representation(group, name, _irreps_of_functions(group, subgroup, lmax))
+
+
+def _values_at_cosets(group: Group, subgroup: Group | None, name: str) -> Representation:
+    points = group.components if subgroup is None else cosets(group, subgroup).representatives
+    basis = fourier_basis(group, points, None, subgroup)
+    Q = basis / math.sqrt(len(points))
+    return Representation(group, name, _irreps_of_functions(group, subgroup, None), Q)
