@@ -49,9 +49,16 @@ def milliseconds(call: Callable[[], Any], repeats: int = 15, warmup: int = 3) ->
     return times
 
 
-def timed(task: str, by: str, call: Callable[[], Any], repeats: int = 15, note: str = "") -> Row:
+def timed(
+    task: str,
+    by: str,
+    call: Callable[[], Any],
+    repeats: int = 15,
+    warmup: int = 3,
+    note: str = "",
+) -> Row:
     """A row with the median, minimum and maximum of a call."""
-    times = milliseconds(call, repeats)
+    times = milliseconds(call, repeats, warmup)
     return Row(task, by, statistics.median(times), min(times), max(times), note=note)
 
 

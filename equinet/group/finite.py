@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import math
+import zlib
 from dataclasses import dataclass, field
 
 import torch
@@ -38,15 +39,18 @@ class FiniteGroup(Group):
     elements: Tensor
     label: str
     _key: bytes = field(init=False)
+    _hash: int = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_key", _rounded(self.elements).numpy().tobytes())
+        key = _rounded(self.elements).numpy().tobytes()
+        object.__setattr__(self, "_key", key)
+        object.__setattr__(self, "_hash", zlib.crc32(key))  # the same in every process
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FiniteGroup) and (self.n, self._key) == (other.n, other._key)
 
     def __hash__(self) -> int:
-        return hash((self.n, self._key))
+        return self._hash
 
     @property
     def name(self) -> str:

@@ -102,7 +102,7 @@ def direct_product(*groups: Group) -> Group:
     """The direct product, as block diagonal matrices; finite if all factors are.
 
     Example:
-        >>> from equinet.group import cyclic, inversion
+        >>> from equinet.group import cyclic, inversion, point_group
         >>> direct_product(cyclic(4), inversion(1)) == point_group("C4h")
         True
     """

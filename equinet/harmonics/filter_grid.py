@@ -81,7 +81,7 @@ class FilterGrid:
         """Positions of the taps, float64 ``(taps, n)``, in the order of ``cells``."""
         ticks = [torch.arange(k, dtype=torch.float64) - (k - 1) / 2 for k in self.size]
         if self.n == 2:
-            ticks[0] = -ticks[0]  # rows run downwards
+            ticks[0] = 0 - ticks[0]  # rows run downwards; 0 is not to become -0
         index = torch.stack(torch.meshgrid(*ticks, indexing="ij"), -1).flatten(0, -2)
         if self.n == 2:
             index = index.flip(-1)  # (row, column) is (y, x)

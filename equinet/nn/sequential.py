@@ -26,28 +26,38 @@ class Sequential(nn.Sequential):
         self._compare_all()
 
     def append(self, module: nn.Module) -> "Sequential":
+        before = dict(self._modules)
         super().append(module)
-        self._compare_all()
+        self._compare_all(before)
         return self
 
     def insert(self, index: int, module: nn.Module) -> "Sequential":
+        before = dict(self._modules)
         super().insert(index, module)
-        self._compare_all()
+        self._compare_all(before)
         return self
 
     def __setitem__(self, index: int, module: nn.Module) -> None:  # pyright: ignore
+        before = dict(self._modules)
         super().__setitem__(index, module)
-        self._compare_all()
+        self._compare_all(before)
 
     def extend(self, sequential: Any) -> "Sequential":
         for module in sequential:
             self.append(module)
         return self
 
-    def _compare_all(self) -> None:
+    def _compare_all(self, before: dict[str, Any] | None = None) -> None:
+        """Compare all neighbours; where they do not fit, the modules are those of ``before``."""
         typed = [(name, module) for name, module in self.named_children() if _is_typed(module)]
-        for (_, previous), (name, module) in pairwise(typed):
-            _compare(previous, module, name)
+        try:
+            for (_, previous), (name, module) in pairwise(typed):
+                _compare(previous, module, name)
+        except ValueError:
+            if before is not None:
+                self._modules.clear()
+                self._modules.update(before)
+            raise
         if typed:
             self.in_type, self.out_type = typed[0][1].in_type, typed[-1][1].out_type
 

@@ -168,6 +168,20 @@ def _about_pole(l: int, angle: Tensor) -> Tensor:
     return cos.diag_embed() - sin.diag_embed().flip(-1)
 
 
+def _pole_times(l: int, angle: Tensor, matrix: Tensor) -> Tensor:
+    """Z(angle) @ matrix, without the zeros of Z."""
+    m = torch.arange(-l, l + 1, device=angle.device, dtype=angle.dtype)
+    cos, sin = (angle[..., None] * m).cos(), (angle[..., None] * m).sin()
+    return cos[..., None] * matrix - sin[..., None] * matrix.flip(-2)
+
+
+def _times_pole(l: int, matrix: Tensor, angle: Tensor) -> Tensor:
+    """The product matrix @ Z(angle), without the zeros of Z."""
+    m = torch.arange(-l, l + 1, device=angle.device, dtype=angle.dtype)
+    cos, sin = (angle[..., None] * m).cos(), (angle[..., None] * m).sin()
+    return cos[..., None, :] * matrix + sin[..., None, :] * matrix.flip(-1)
+
+
 def rotation_generators(l: int) -> Tensor:
     r"""The real skew matrices X_a with D^l(exp(theta e_a)) = exp(theta X_a), a = x, y, z.
 
@@ -192,8 +206,9 @@ class _WignerD(torch.autograd.Function):
     def forward(rotation: Tensor, l: int, half_turn: Tensor) -> Tensor:
         alpha, beta, gamma = matrix_to_angles(rotation)
         # exp(beta X_x) = J exp(beta X_y) J with J the half turn that swaps x and y.
-        turn = half_turn @ _about_pole(l, beta) @ half_turn
-        return _about_pole(l, alpha) @ turn @ _about_pole(l, gamma)
+        n = 2 * l + 1
+        half = _times_pole(l, half_turn, beta).reshape(-1, n) @ half_turn  # one large product
+        return _pole_times(l, alpha, _times_pole(l, half.view(*beta.shape, n, n), gamma))
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:

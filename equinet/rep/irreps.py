@@ -46,6 +46,7 @@ class Irrep:
     dim: int = field(init=False, repr=False, compare=False)
     degree: int = field(init=False, repr=False, compare=False)
     ends: int = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.group, Group):
@@ -57,6 +58,13 @@ class Irrep:
         law = _law(self.group, self.name)
         for attribute in ("dim", "degree", "ends"):
             object.__setattr__(self, attribute, getattr(law, attribute))
+        object.__setattr__(self, "_hash", hash((self.group, self.name)))
+
+    def __hash__(self) -> int:
+        return self._hash  # irreps are the keys of many dictionaries
+
+    def __reduce__(self):
+        return Irrep, (self.group, self.name)  # hashes of strings differ between processes
 
     @property
     def kind(self) -> str:

@@ -189,6 +189,11 @@ class SampledKernels:
             for (psi_out, psi_in), kernels in self.pairs.items()
         }
 
+    def to(self, like: Tensor | torch.dtype | torch.device) -> SampledKernels:
+        """The same kernels in another dtype or on another device, as ``Tensor.to``."""
+        pairs = {pair: kernels.to(like) for pair, kernels in self.pairs.items()}
+        return SampledKernels(self.fibre_in, self.fibre_out, self.points, pairs)
+
     def scaled(self) -> SampledKernels:
         """The same kernels with the norms (K6)."""
         total: dict[Irrep, int] = {}

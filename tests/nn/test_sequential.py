@@ -97,3 +97,16 @@ def test_what_is_added_later_is_compared_too():
             add(Sequential(SphereConv(X, H), ReLU(H)))
     net = Sequential(SphereConv(X, H))
     assert net.append(ReLU(H)).out_type == H
+
+
+def test_a_module_that_is_refused_stays_outside():
+    net = Sequential(SphereConv(X, H), ReLU(H))
+    before = list(net.named_children())
+    for change in (
+        lambda: net.append(BatchNorm(X)),
+        lambda: net.insert(0, Integrate(H)),
+        lambda: net.__setitem__(1, BatchNorm(X)),
+    ):
+        with pytest.raises(ValueError, match="^module"):
+            change()
+        assert list(net.named_children()) == before and net.out_type == H
