@@ -187,7 +187,7 @@ class Bessel(_Profiles):
     lmax: int = None  # type: ignore[assignment]  # an int from __post_init__ on
     bound: float = None  # type: ignore[assignment]  # a float from __post_init__ on
     max_count: int | None = None
-    # By degree: zeros / R, factors c, nodes t and weights w of (B1). Python numbers, which know no
+    # By degree: zeros / R, factors c, nodes t and weights w of (J1). Python numbers, which know no
     # device and which a compiler takes as constants.
     _table: tuple[tuple[tuple[float, ...], ...], ...] = field(init=False, repr=False, compare=False)
 
@@ -232,7 +232,7 @@ class Zernike(_Profiles):
 
     .. math::
         \varphi_{l,k}(r) = \sqrt{\frac{2N + n}{R^n}}\, R_N^l(r / R), \quad N = l + 2k, \quad
-        R_N^l(\rho) = \rho^l P_k^{(0,\, l + n/2 - 1)}(2 \rho^2 - 1) \quad (R4)
+        R_N^l(\rho) = \rho^l P_k^{(0,\, l + n/2 - 1)}(2 \rho^2 - 1) \quad (R3)
 
     with Jacobi polynomials P_k. For n = 2 the R_N^l are the classical ones, with R_N^l(1) = 1, for
     n = 3 those of the 3D Zernike functions, for n = 1 the Legendre polynomials of the parity of l.

@@ -3,7 +3,7 @@ r"""Functions on R^n that a group steers. Before: ``filter_grid``. Next: ``pixel
 A family of steered functions is a list of vectors of functions, each of which transforms by an
 irrep,
 
-.. math:: f(h x) = \psi(h) f(x), \qquad h \in H \quad (F1)
+.. math:: f(h x) = \psi(h) f(x), \qquad h \in H \quad (Y1)
 
 Two families are used: (angular harmonics) x (radial profiles) on all of R^n, here, and the
 indicator functions of pixels on a grid that H maps to itself, in ``pixel``.

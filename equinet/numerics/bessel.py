@@ -13,7 +13,7 @@ import numpy as np
 
 @lru_cache(maxsize=256)
 def bessel_table(n: int, degree: int, bound: float) -> tuple[tuple[float, ...], ...]:
-    """The zeros of f_l up to ``bound``, f_l' there, and the nodes and weights of (B1).
+    """The zeros of f_l up to ``bound``, f_l' there, and the nodes and weights of (J1).
 
     A scan in steps below 1 finds every zero: they are more than 2.4 apart, and none is below l,
     where f_l is so small near 0 that its sign is noise. Then bisection, then Newton's method.
@@ -47,7 +47,7 @@ def plane_waves(n: int, degree: int, reach: float) -> tuple[np.ndarray, np.ndarr
     r"""Nodes t and weights w that make a Bessel function a sum of plane waves, float64.
 
     .. math:: f_l(x) = \sum_q w_q \{\cos, \sin\}(x t_q), \quad l \{\text{even}, \text{odd}\},
-              \qquad 0 \le x \le reach \quad (B1)
+              \qquad 0 \le x \le reach \quad (J1)
 
     For n = 2 this is the midpoint rule for the periodic integral
     J_l(x) = 2 / pi int_0^{pi/2} {cos, sin}(l tau) {cos, sin}(x sin tau) d tau, for n = 3 Gauss's

@@ -3,7 +3,7 @@ r"""The irreps of a finite group, by splitting. Before: ``mulliken``. Next: ``ir
 In R^n with n <= 3 every irrep of H is a part of some irrep of O(n), so those are restricted to H,
 degree by degree, and split, until the squares of the dimensions say that all are found:
 
-.. math:: \sum_\psi \frac{d_\\psi^2}{\dim \mathrm{End}(\\psi)} = |H| \quad (F1)
+.. math:: \sum_\psi \frac{d_\\psi^2}{\dim \mathrm{End}(\\psi)} = |H| \quad (D1)
 
 In more dimensions the products of the defining representation with the irreps found so far take
 their place (Burnside: together they hold every irrep). S_n has a closed form.

@@ -3,7 +3,7 @@ r"""Functions on a group and on its quotients. Before: ``clebsch_gordan``. Next:
 The functions on G/H are spanned by the matrix entries of irreps at vectors that H leaves alone,
 
 .. math:: f(g) = \sum_\psi \sqrt{d_\psi} \sum_{v, i} \hat f^\psi_{vi}\, (\psi(g) v)_i, \qquad
-          \psi(h) v = v \quad \forall h \in H \quad (F2)
+          \psi(h) v = v \quad \forall h \in H \quad (G1)
 
 and these are orthonormal for Haar measure if each psi takes vectors v that are orthonormal and
 orthogonal to the images of one another under End(psi). [rho(u) f](g) = f(u^-1 g) acts on the
@@ -27,7 +27,7 @@ from equinet.rep.representation import Representation
 
 @functools.cache
 def invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
-    """The vectors v of (F2), float64 ``(count, dim)``; all of R^dim if ``subgroup`` is None."""
+    """The vectors v of (G1), float64 ``(count, dim)``; all of R^dim if ``subgroup`` is None."""
     projector = torch.eye(psi.dim, dtype=torch.float64)
     if subgroup is not None:
         for g, w in subgroup.haar(psi.degree):
@@ -48,7 +48,7 @@ def regular(group: Group, lmax: int | None = None) -> Representation:
     Args:
         group: a finite group: the components are the values at its elements, in order, so that
             rho(g) is a permutation matrix; or a continuous one.
-        lmax: for a continuous group the largest degree; the components are the coefficients (F2).
+        lmax: for a continuous group the largest degree; the components are the coefficients (G1).
             If None, all functions: fields of that type are sampled on a grid of the group.
     """
     if group.is_finite:
@@ -65,7 +65,7 @@ def quotient(group: Group, subgroup: Group, lmax: int | None = None) -> Represen
         group: G; if finite, the components are the values at the cosets in order, so that rho(g)
             is a permutation matrix.
         subgroup: H.
-        lmax: for a continuous group the largest degree; the components are the coefficients (F2).
+        lmax: for a continuous group the largest degree; the components are the coefficients (G1).
     """
     check_subgroup(subgroup, group)
     if group.is_finite:
@@ -80,7 +80,7 @@ def quotient(group: Group, subgroup: Group, lmax: int | None = None) -> Represen
 def fourier_basis(
     group: Group, g: Tensor, lmax: int | None = None, subgroup: Group | None = None
 ) -> Tensor:
-    r"""The basis functions of (F2) at elements of the group, so that f(g) = basis @ f_hat.
+    r"""The basis functions of (G1) at elements of the group, so that f(g) = basis @ f_hat.
 
     Args:
         group: G.

@@ -70,19 +70,19 @@ def _mulliken(group: FiniteGroup, x: Tensor, dims: list[int]) -> list[str]:
     trace = elements.diagonal(dim1=-2, dim2=-1).sum(-1) * det
     angle = ((trace - 1) / 2).clamp(-1, 1).acos()
     proper = det > 0
-    has = {"i": _first(~proper & (angle < 1e-4))}
+    inversion = _first(~proper & (angle < 1e-4))
     suffixes = [""] * len(x)
-    if has["i"] is not None:
-        suffixes = ["g" if v > 0 else "u" for v in x[:, has["i"]]]
+    if inversion is not None:
+        suffixes = ["g" if v > 0 else "u" for v in x[:, inversion]]
     if _is_cubic(proper, angle):
         stems = _cubic(x, dims, proper, angle)
     else:
         c, order, axis = _main_generator(group, proper, angle)
-        across = _first(~proper & ((elements @ axis + axis).norm(dim=-1) < 1e-4) & _half(angle))
-        if has["i"] is None and across is not None:
-            suffixes = ["'" if v > 0 else "''" for v in x[:, across]]
         flips = (elements @ axis + axis).norm(dim=-1) < 1e-4
         keeps = (elements @ axis - axis).norm(dim=-1) < 1e-4
+        across = _first(~proper & flips & _half(angle))
+        if inversion is None and across is not None:
+            suffixes = ["'" if v > 0 else "''" for v in x[:, across]]
         second = _first(proper & flips & _half(angle))
         if second is None:
             second = _first_mirror(group, ~proper & keeps & _half(angle), proper & keeps)

@@ -5,7 +5,7 @@ In: groups, and representations as plain functions. Out: bases of Hom. Next: ``l
 For an irrep psi of dimension d and an orthogonal representation rho,
 
 .. math:: T(X) = \int_H \rho(h) X \psi(h)^{-1} dh, \qquad P = d \int_H \psi_{00}(h) \rho(h)\, dh
-          \qquad (S1)
+          \qquad (I1)
 
 T is the orthogonal projector on Hom(psi, rho). By Schur's lemma P is a projector too, and for x in
 its range A = d T(x e_0^T) is an intertwiner with A e_0 = x. Orthonormal x give orthogonal A with
@@ -39,7 +39,7 @@ class Average(NamedTuple):
 
 
 def averages(psi: Map, rho: Sequence[Tensor], haar: Sequence[Factor]) -> list[Average]:
-    """The factors of the averages (S1).
+    """The factors of the averages (I1).
 
     Args:
         psi: the irrep.
@@ -50,7 +50,7 @@ def averages(psi: Map, rho: Sequence[Tensor], haar: Sequence[Factor]) -> list[Av
 
 
 def projector(factors: Sequence[Average]) -> Tensor:
-    """P of (S1), ``(dim rho, dim rho)``."""
+    """P of (I1), ``(dim rho, dim rho)``."""
     # psi_00(abc) = sum_ij psi_0i(a) psi_ij(b) psi_j0(c), factor by factor.
     row = None
     for i, (w, r, p) in enumerate(factors):
@@ -67,7 +67,7 @@ def projector(factors: Sequence[Average]) -> Tensor:
 
 
 def lift(x: Tensor, factors: Sequence[Average]) -> Tensor:
-    """The map d T(x e_0^T) of (S1) for each column of ``x``: ``(columns, dim rho, dim)``."""
+    """The map d T(x e_0^T) of (I1) for each column of ``x``: ``(columns, dim rho, dim)``."""
     d = factors[0].psi.shape[-1]
     out = torch.zeros(x.shape[1], x.shape[0], d, dtype=torch.float64)
     out[:, :, 0] = d * x.mT

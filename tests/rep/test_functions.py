@@ -113,7 +113,7 @@ def test_extreme_quotients():
 
 @given(st.sampled_from(SMALL))
 def test_decomposing_the_permutation_matrices(group):
-    """The general split finds the same irreps as the closed form (F2)."""
+    """The general split finds the same irreps as the closed form (G1)."""
     rho = regular(group)
     found = decompose(group, rho)
     assert found.multiplicities == rho.multiplicities
