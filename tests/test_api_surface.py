@@ -23,13 +23,14 @@ INVENTORY = {
         is_subgroup named_group o2 o3 octahedral permutation_group
         point_group semidirect_product so2 so3 subgroup subgroup_classes
         symmetric tetrahedral trivial_group""",
-    "equinet.harmonics": """Analysis Angular BSpline Bessel FilterGrid GaussianShells
+    "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid GaussianShells
         Harmonics Pixels Radial SteeredFunctions Synthesis Zernike
         angular_harmonics circular_harmonics filter_grid gaussian_shells
         harmonics_representation rotate_s2 rotate_so3 shell_harmonics s2_fft s2_ifft
         s2_irfft s2_rfft so3_fft so3_ifft so3_irfft so3_rfft
         spherical_harmonics""",
-    "equinet.nn": """BatchNorm EquivariantModule GlobalMaxPool Integrate Pointwise ReLU
+    "equinet.nn": """BatchNorm Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
+        ConvTranspose3d EquivariantModule GlobalMaxPool Integrate Linear Pointwise ReLU
         Sequential SphereConv""",
     "equinet.numerics": """Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations
@@ -43,9 +44,9 @@ INVENTORY = {
         direct_sum dual exterior_power fibre fourier_basis hom induce
         irrep irreps named quotient regular restrict symmetric_power
         tensor_product trivial vector wigner_3j""",
-    "equinet.steerable": """EquatorialFilter KernelBasis NearIdentityFilter SampledKernels
-        SmoothFilter SphereFilter equatorial kernel_basis near_identity
-        smooth sphere_basis""",
+    "equinet.steerable": """EquatorialFilter KernelBasis NearIdentityFilter Plan SampledKernels
+        SmoothFilter SphereFilter assemble equatorial kernel_basis near_identity
+        separate smooth sphere_basis""",
     "equinet.testing": "EquivarianceError assert_equivariant equivariance_error",
     "equinet.transforms": "StereographicProjection rotate_randomly",
 }

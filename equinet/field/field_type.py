@@ -91,6 +91,26 @@ class FieldType:
         return tuple(ranges)
 
     @property
+    def dims(self) -> tuple[int, ...]:
+        """The number of channels of one copy of each block."""
+        return tuple(1 if rho.is_regular else rho.dim for _, rho in self.blocks)
+
+    @property
+    def copies(self) -> int:
+        """The number of fields: of all copies of all blocks."""
+        return sum(mul for mul, _ in self.blocks)
+
+    def split(self, x: Tensor) -> list[Tensor]:
+        """The blocks of feature maps as views, ``(batch, multiplicity, dim, ...)`` each."""
+        parts = x.split(
+            [mul * dim for (mul, _), dim in zip(self.blocks, self.dims, strict=True)], 1
+        )
+        return [
+            part.unflatten(1, (mul, dim))
+            for part, (mul, _), dim in zip(parts, self.blocks, self.dims, strict=True)
+        ]
+
+    @property
     def fibre(self) -> Fibre:
         """The space of values at one point, with the action of H on it."""
         return Fibre(self.blocks)

@@ -16,6 +16,7 @@ from equinet.harmonics.s2_fft import rotate_s2, s2_fft, s2_ifft, s2_irfft, s2_rf
 from equinet.harmonics.so3_fft import rotate_so3, so3_fft, so3_ifft, so3_irfft, so3_rfft
 from equinet.harmonics.spherical import spherical_harmonics
 from equinet.harmonics.steered import (
+    ConstantFunction,
     Harmonics,
     SteeredFunctions,
     harmonics_representation,
@@ -28,6 +29,7 @@ __all__ = [
     "Angular",
     "BSpline",
     "Bessel",
+    "ConstantFunction",
     "FilterGrid",
     "GaussianShells",
     "Harmonics",

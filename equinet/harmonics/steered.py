@@ -6,7 +6,8 @@ irrep,
 .. math:: f(h x) = \psi(h) f(x), \qquad h \in H \quad (Y1)
 
 Two families are used: (angular harmonics) x (radial profiles) on all of R^n, here, and the
-indicator functions of pixels on a grid that H maps to itself, in ``pixel``.
+indicator functions of pixels on a grid that H maps to itself, in ``pixel``; and the constant
+function where there is no space.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from equinet.group import O2, O3, SO2, SO3, Group, inversion, o2, o3
 from equinet.harmonics.circular import angular_harmonics
 from equinet.harmonics.filter_grid import FilterGrid
 from equinet.harmonics.radial import Radial, gaussian_shells
-from equinet.rep import Irrep, Representation, irrep, restrict
+from equinet.rep import Irrep, Representation, irrep, restrict, trivial
 
 
 class SteeredFunctions(Protocol):
@@ -126,6 +127,29 @@ class Harmonics:
                     found[psi].append(profiles[:, None] * y.movedim(-1, 0))
                 start = stop
         return {psi: torch.cat(values) for psi, values in found.items()}
+
+
+@dataclass(frozen=True)
+class ConstantFunction:
+    """The function 1 alone: kernels made of it are maps between fibres, the same at every point.
+
+    Attributes:
+        group: H, of any matrices.
+    """
+
+    group: Group
+
+    @property
+    def counts(self) -> dict[Irrep, int]:
+        return {_trivial(self.group): 1}
+
+    def __call__(self, points: Tensor) -> dict[Irrep, Tensor]:
+        return {_trivial(self.group): points.new_ones(1, 1, *points.shape[:-1])}
+
+
+@functools.cache
+def _trivial(group: Group) -> Irrep:
+    return trivial(group).constituents[0]
 
 
 def shell_harmonics(

@@ -3,6 +3,12 @@ r"""What every equivariant module is: a ``torch.nn.Module`` that knows its types
 In: field types. Out: the noun Module. Before: ``field``, ``steerable``. Next: ``sphere_conv``.
 """
 
+import copy
+import itertools
+
+import torch
+from torch import Tensor, nn
+
 from equinet.field import FieldType
 from equinet.numerics import Constants
 
@@ -30,7 +36,42 @@ class EquivariantModule(Constants):
                 raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")
         self.in_type, self.out_type = in_type, out_type
 
+    def check(self, x: Tensor) -> None:
+        """Raise unless ``x`` is a batch of fields of ``in_type``, where and as the module is.
+
+        Raises:
+            TypeError: if ``x`` is not real floating, or of another dtype than the module (under
+                autocast torch casts both).
+            ValueError: if its shape is another one, or it is on another device.
+        """
+        self.in_type.check(x)
+        own = next((t for t in _tensors(self) if t.is_floating_point()), None)
+        if own is None:
+            return
+        if own.device != x.device:
+            raise ValueError(
+                f"x: expected a tensor on {own.device}, where this {type(self).__name__} is, got "
+                f"one on {x.device}"
+            )
+        if own.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise TypeError(
+                f"x: expected {own.dtype} as this {type(self).__name__}, got {x.dtype}; use "
+                f"module.to(x.dtype) or x.to({own.dtype})"
+            )
+
+    def export(self) -> nn.Module:
+        """The equal module of plain ``torch.nn``, as it computes in evaluation mode.
+
+        Filters are baked into ``torch.nn`` convolutions. A module that has no equal in ``torch.nn``
+        gives a copy of itself.
+        """
+        return copy.deepcopy(self)
+
     def extra_repr(self) -> str:
         if self.out_type is None or self.out_type == self.in_type:
             return repr(self.in_type)
         return f"{self.in_type!r} -> {self.out_type!r}"
+
+
+def _tensors(module: nn.Module):
+    return itertools.chain(module.parameters(), module.buffers())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -75,27 +75,73 @@ class Fibre:
         order = torch.tensor([i for members in rows.values() for i in members]).argsort()
         return None if torch.equal(order, torch.arange(len(order))) else order
 
+    @functools.cached_property
+    def invariants(self) -> Tensor:
+        """The vectors that the group leaves alone, as columns, float64 ``(dim, count)``.
+
+        Each lies in one copy of a block, with root mean square 1 over the components of that copy:
+        for a trivial block it is 1, for functions on the group the constant function.
+        """
+        columns, start = [], 0
+        for mul, rho in self.blocks:
+            within = _invariants(rho)
+            for _ in range(mul):
+                column = torch.zeros(self.dim, within.shape[1], dtype=torch.float64)
+                column[start : start + rho.dim] = within
+                columns.append(column)
+                start += rho.dim
+        return torch.cat(columns, 1)
+
+    def matrices(self, *, inverse: bool = False) -> list[Tensor | None]:
+        """Q or Q^-1 of each block, None where it is the identity."""
+        return [rho.inverse_Q if inverse else rho.Q for _, rho in self.blocks]
+
     def change_basis(self, x: Tensor, axis: int, *, inverse: bool = False) -> Tensor:
         """Q, or Q^-1 from the right, along one axis of ``x``; every copy of a block alike."""
-        if all(rho.Q is None for _, rho in self.blocks):
-            return x
-        parts = x.split([mul * rho.dim for mul, rho in self.blocks], axis)
-        return torch.cat(
-            [
-                _change(part, axis, mul, rho, inverse)
-                for part, (mul, rho) in zip(parts, self.blocks, strict=True)
-            ],
-            axis,
-        )
+        sizes = [(mul, rho.dim) for mul, rho in self.blocks]
+        return change_blocks(x, axis, sizes, self.matrices(inverse=inverse), inverse=inverse)
 
 
-def _change(x: Tensor, axis: int, mul: int, rho: Representation, inverse: bool) -> Tensor:
-    matrix = rho.inverse_Q if inverse else rho.Q
-    if matrix is None:
+def _invariants(rho: Representation) -> Tensor:
+    """The columns of Q that belong to trivial irreps."""
+    basis = torch.eye(rho.dim, dtype=torch.float64) if rho.Q is None else rho.Q
+    starts, start = [], 0
+    for psi in rho.constituents:
+        if psi.is_trivial:
+            starts.append(start)
+        start += psi.dim
+    columns = basis[:, starts]
+    return columns * (rho.dim**0.5 / columns.norm(dim=0))
+
+
+def change_blocks(
+    x: Tensor,
+    axis: int,
+    sizes: Sequence[tuple[int, int]],
+    matrices: Sequence[Tensor | None],
+    *,
+    inverse: bool,
+) -> Tensor:
+    """Matrices on the blocks along one axis, from the left, or inverse ones from the right.
+
+    Args:
+        x: has sum of multiplicity times dimension entries along ``axis``.
+        axis: of the blocks.
+        sizes: (multiplicity, dimension) of each block.
+        matrices: one for each block, ``(dim, dim)``, or None for the identity.
+        inverse: whether they stand on the right.
+    """
+    if all(matrix is None for matrix in matrices):
         return x
-    matrix = matrix.to(x) if inverse else matrix.mT.to(x)  # acts on the last axis, from the right
-    rows = x.movedim(axis, -1).unflatten(-1, (mul, rho.dim))
-    return (rows @ matrix).flatten(-2).movedim(-1, axis)
+    parts = []
+    split = x.split([mul * dim for mul, dim in sizes], axis)
+    for part, (mul, dim), matrix in zip(split, sizes, matrices, strict=True):
+        if matrix is not None:
+            matrix = matrix.to(x) if inverse else matrix.mT.to(x)
+            rows = part.movedim(axis, -1).unflatten(-1, (mul, dim))
+            part = (rows @ matrix).flatten(-2).movedim(-1, axis)
+        parts.append(part)
+    return torch.cat(parts, axis)
 
 
 def fibre(blocks: Representation | Iterable[Block]) -> Fibre:

@@ -1,6 +1,7 @@
 r"""All equivariant kernels between two fibres.
 
-In: representations, steered functions and points. Out: the noun KernelBasis. Before: ``sphere``.
+In: representations, steered functions and points. Out: the noun KernelBasis. Before: ``expansion``.
+Next: ``sphere``.
 
 A kernel K: R^n -> Hom(rho_in, rho_out) gives an equivariant convolution if and only if
 
@@ -30,8 +31,7 @@ from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions
 from equinet.rep import Fibre, Irrep, Representation, clebsch_gordan, fibre
 from equinet.rep.fibre import Block
-
-Pair = tuple[Irrep, Irrep]  # (psi_out, psi_in)
+from equinet.steerable.expansion import Pair, Plan, assemble, constants, plan
 
 # A family of functions vanishes on a grid if its values are below this part of the largest.
 _VANISHING = 1e-8
@@ -96,37 +96,63 @@ class KernelBasis:
         Raises:
             ValueError: if no kernel but zero is left.
         """
-        values = {}
-        whole = self.functions(grid.points)
-        largest = max((float(value.abs().max()) for value in whole.values()), default=0.0)
-        for psi, value in whole.items():
-            kept = value.flatten(1).norm(dim=1) > _VANISHING * largest
-            if kept.any():
-                values[psi] = value[kept]
-        sampled = self._sample(values, grid.points.shape[:-1])
+        pairs = {
+            (psi_out, psi_in): kernels
+            for psi_out in self.fibre_out.counts
+            for psi_in in self.fibre_in.counts
+            if len(kernels := _pair_on(psi_in, psi_out, self.functions, grid))
+        }
+        points = grid.points.shape[:-1]
+        sampled = SampledKernels(self.fibre_in, self.fibre_out, points, pairs)
         if not sampled.dim:
             raise ValueError(
-                f"grid: there is no kernel but zero from {self._names(self.fibre_in)} to "
-                f"{self._names(self.fibre_out)} on a filter of size {grid.size}"
+                f"grid: there is no kernel but zero from {names(self.fibre_in)} to "
+                f"{names(self.fibre_out)} on a filter of size {grid.size}"
             )
         return sampled.scaled()
 
     def _sample(self, values: dict[Irrep, Tensor], points: torch.Size) -> SampledKernels:
-        pairs = _pair_counts(
-            self.fibre_in, self.fibre_out, {psi: len(value) for psi, value in values.items()}
-        )
-        tensors = {}
-        for psi_out, psi_in in pairs:
-            parts = [
-                torch.einsum("bikm,am...->baki...", coupling.to(value), value).flatten(0, 1)
-                for psi, value in values.items()
-                if len(coupling := invariants(psi_in, psi_out, psi))
-            ]
-            tensors[psi_out, psi_in] = torch.cat(parts)
-        return SampledKernels(self.fibre_in, self.fibre_out, points, tensors)
+        pairs = {
+            (psi_out, psi_in): _pair(psi_in, psi_out, values)
+            for psi_out, psi_in in _pair_counts(
+                self.fibre_in, self.fibre_out, {psi: len(value) for psi, value in values.items()}
+            )
+        }
+        return SampledKernels(self.fibre_in, self.fibre_out, points, pairs)
 
-    def _names(self, side: Fibre) -> str:
-        return " + ".join(f"{mul}x {rho.name}" for mul, rho in side.blocks)
+
+def names(fibre: Fibre) -> str:
+    """The blocks of a fibre, for people."""
+    return " + ".join(f"{mul}x {rho.name}" for mul, rho in fibre.blocks)
+
+
+def _pair(psi_in: Irrep, psi_out: Irrep, values: dict[Irrep, Tensor]) -> Tensor:
+    """The kernels between one copy of each irrep, ``(count, d_out, d_in, *points)``."""
+    parts = [
+        torch.einsum("bikm,am...->baki...", coupling.to(value), value).flatten(0, 1)
+        for psi, value in values.items()
+        if len(coupling := invariants(psi_in, psi_out, psi))
+    ]
+    return torch.cat(parts) if parts else torch.empty(0)
+
+
+@functools.lru_cache(maxsize=256)
+def _pair_on(psi_in: Irrep, psi_out: Irrep, functions: SteeredFunctions, grid: FilterGrid):
+    """The kernels at the taps of a filter; a deep network asks for the same ones in every layer."""
+    return _pair(psi_in, psi_out, _values_on(functions, grid))
+
+
+@functools.lru_cache(maxsize=64)
+def _values_on(functions: SteeredFunctions, grid: FilterGrid) -> dict[Irrep, Tensor]:
+    """The functions that do not vanish at all taps."""
+    found = {}
+    whole = functions(grid.points)
+    largest = max((float(value.abs().max()) for value in whole.values()), default=0.0)
+    for psi, value in whole.items():
+        kept = value.flatten(1).norm(dim=1) > _VANISHING * largest
+        if kept.any():
+            found[psi] = value[kept]
+    return found
 
 
 def invariants(psi_in: Irrep, psi_out: Irrep, psi: Irrep) -> Tensor:
@@ -219,27 +245,18 @@ class SampledKernels:
             )
         if not self.pairs:
             return self._zeros(self.fibre_out.dim, self.fibre_in.dim)
-        given = dict(zip(self.pairs, weights, strict=True))
-        rows = []
-        for psi_out, copies_out in self.fibre_out.counts.items():
-            height, row = copies_out * psi_out.dim, []
-            for psi_in, copies_in in self.fibre_in.counts.items():
-                width = copies_in * psi_in.dim
-                if (psi_out, psi_in) in self.pairs:
-                    kernels = self.pairs[psi_out, psi_in]
-                    block = torch.einsum(
-                        "nmb,boi...->nomi...", given[psi_out, psi_in], kernels
-                    ).reshape(height, width, *self.points)
-                else:
-                    block = weights[0].new_zeros(height, width, *self.points)
-                row.append(block)
-            rows.append(torch.cat(row, 1))
-        kernel = torch.cat(rows)
-        for axis, side in enumerate((self.fibre_out, self.fibre_in)):
-            if side.order is not None:
-                kernel = kernel.index_select(axis, side.order.to(kernel.device))
-        kernel = self.fibre_out.change_basis(kernel, 0)
-        return self.fibre_in.change_basis(kernel, 1, inverse=True)
+        return assemble(self.plan, self.constants, weights)
+
+    @property
+    def plan(self) -> Plan:
+        """Where the blocks of a filter stand, for ``assemble``."""
+        counts = {pair: len(kernels) for pair, kernels in self.pairs.items()}
+        return plan(self.fibre_out, self.fibre_in, counts, self.points)
+
+    @property
+    def constants(self) -> dict[str, Tensor]:
+        """The constants of a filter, for ``assemble``."""
+        return constants(self.fibre_out, self.fibre_in, list(self.pairs.values()))
 
     def dense(self) -> Tensor:
         """Every kernel by itself, ``(dim, dim_out, dim_in, *points)``; for pictures and tests."""

@@ -1,0 +1,91 @@
+r"""Does a strided layer keep the centre of the grid? Before: ``module``. Next: ``steerable``.
+
+A group turns a feature map about the centre of its grid. A layer that samples it at the points
+o s - p + d (k - 1) / 2, o = 0, 1, ..., with stride s, padding p, dilation d and size k, commutes
+with the turn only if these points lie about the same centre, so along each axis of n points
+
+.. math:: (n + 2 p - d (k - 1) - 1) \bmod s = 0 \quad (S1)
+"""
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+
+from equinet.field import FieldType
+
+
+class Centred:
+    """Watches the sizes of the grids that a layer on a grid is given.
+
+    Args:
+        in_type: of the input; axes that its group leaves alone may be sampled in any way.
+        name: of the layer, for the warning.
+        kernel_size: k along each axis.
+        stride: s.
+        padding: p at both ends of each axis, or (before, after).
+        dilation: d.
+    """
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        name: str,
+        kernel_size: Sequence[int],
+        stride: Sequence[int],
+        padding: Sequence[int | tuple[int, int]],
+        dilation: Sequence[int] | None = None,
+    ) -> None:
+        self.name = name
+        self.moves = moved_axes(in_type)
+        steps = dilation or (1,) * len(kernel_size)
+        self.spans = [d * (k - 1) for k, d in zip(kernel_size, steps, strict=True)]
+        self.stride = tuple(stride)
+        self.padding = [p if isinstance(p, tuple) else (p, p) for p in padding]
+        self.warned: set[tuple[int, ...]] = set()
+
+    def shift(self, axis: int, size: int) -> int:
+        """Twice the distance between the centres of the grid and of the samples."""
+        before, after = self.padding[axis]
+        rest = size + before + after - self.spans[axis] - 1
+        if rest < 0:
+            return 0
+        last = rest - rest % self.stride[axis]
+        return last + self.spans[axis] - 2 * before - (size - 1)
+
+    def check(self, sizes: Sequence[int]) -> None:
+        """Warn, once for each size, if the layer does not keep the centre (S1)."""
+        if torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            return
+        sizes = tuple(sizes)
+        wrong = [i for i, size in enumerate(sizes) if self.moves[i] and self.shift(i, size)]
+        if not wrong or sizes in self.warned:
+            return
+        self.warned.add(sizes)
+        mended = [self._nearest(i, size) if i in wrong else size for i, size in enumerate(sizes)]
+        if all(size is not None for size in mended):
+            mend = f"inputs of size {tuple(mended)} keep it"
+        else:
+            mend = "no size keeps it with this kernel size and padding"
+        warnings.warn(
+            f"{self.name}: a grid of size {sizes} is sampled off its centre, so the symmetry of "
+            f"the grid is broken; {mend}",
+            stacklevel=5,  # forward, two of torch, the caller
+        )
+
+    def _nearest(self, axis: int, size: int) -> int | None:
+        """The nearest size that works, the smaller of two."""
+        near = range(self.stride[axis] + 1)
+        for candidate in (size + sign * step for step in near for sign in (-1, 1)):
+            if candidate > self.spans[axis] and not self.shift(axis, candidate):
+                return candidate
+        return None
+
+
+def moved_axes(field_type: FieldType) -> list[bool]:
+    """Whether the group moves each axis of the grid."""
+    space = field_type.space
+    generators = space.fibre_group.generators
+    one = torch.eye(generators.shape[-1], dtype=generators.dtype)
+    moved = ((generators - one).abs() > 1e-9).any(0).any(0)
+    return [bool(moved[k]) for k in space.coordinates]  # pyright: ignore

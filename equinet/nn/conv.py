@@ -1,0 +1,251 @@
+r"""Steerable convolutions on the line, in the plane and in space. Before: ``steerable``.
+
+Next: ``conv_transpose``.
+
+The filter is a sum of equivariant kernels with learned weights; the rest is a convolution:
+
+.. math:: [K \star f](x) = \sum_y K(y)\, f(x + y), \qquad
+          K(h x) = \rho_{out}(h) K(x) \rho_{in}(h)^{-1} \quad (V1)
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equinet.field import FieldType, Line, Plane, Volume
+from equinet.group import Group
+from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
+from equinet.nn.centred import Centred
+from equinet.nn.steerable import Steerable, part
+from equinet.ops import full_precision
+from equinet.rep.fibre import Block
+from equinet.steerable import SampledKernels, kernel_basis
+
+Size = int | Sequence[int]
+Functions = Callable[[Group, FilterGrid], SteeredFunctions]
+
+MODES = ("zeros", "reflect", "replicate", "circular")
+
+
+class Convolution(Steerable):
+    """What a convolution and its transpose share: a filter on a grid of taps.
+
+    Attributes:
+        kernel_size, stride, padding, dilation, groups: of the layer of ``torch.nn``, for each axis.
+    """
+
+    space: ClassVar[type]
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        out_type: FieldType,
+        kernel_size: Size,
+        stride: Size,
+        dilation: Size,
+        groups: int,
+        bias: bool,
+        functions: Functions,
+        generator: torch.Generator | None,
+        gain: Callable[[tuple[int, ...]], float],
+    ) -> None:
+        check_over(self.space, in_type, out_type)
+        space: Any = in_type.space
+        self.stride = each(stride, space.n, "stride")
+        self.dilation = each(dilation, space.n, "dilation")
+        self.kernel_size = each(kernel_size, space.n, "kernel_size")
+        grid = filter_grid(self.kernel_size, dilation=self.dilation, spacing=space.spacing)
+        blocks = part(in_type.blocks, groups, "in_type"), part(out_type.blocks, groups, "out_type")
+        sample = functools.partial(sample_filter, *blocks, grid, functions)
+        super().__init__(in_type, out_type, sample, groups, bias, gain(self.stride), generator)
+
+    def filter(self) -> Tensor:
+        """The dense filter, ``(channels out, channels in / groups, *kernel_size)``."""
+        return self.filters().unflatten(-1, self.kernel_size)
+
+    def extra_repr(self) -> str:
+        text = f"{super().extra_repr()}, kernel_size={self.kernel_size}"
+        for name in ("stride", "padding", "dilation", "groups"):
+            value = getattr(self, name)
+            if value not in (1, 0, (1,) * len(self.kernel_size), (0,) * len(self.kernel_size)):
+                text += f", {name}={value!r}"
+        return text
+
+
+def sample_filter(
+    blocks_in: tuple[Block, ...],
+    blocks_out: tuple[Block, ...],
+    grid: FilterGrid,
+    functions: Functions,
+) -> SampledKernels:
+    """The kernels of a layer at the taps of its filter."""
+    return kernel_basis(blocks_in, blocks_out, functions(blocks_in[0][1].group, grid)).on(grid)
+
+
+def check_over(space: type, in_type: FieldType, out_type: FieldType) -> None:
+    """Raise unless both types are fields over one space of this kind."""
+    for name, value in (("in_type", in_type), ("out_type", out_type)):
+        if not isinstance(value, FieldType):
+            raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")
+        if not isinstance(value.space, space):
+            raise ValueError(f"{name}: expected fields over a {space.__name__}, got {value!r}")
+    if out_type.space != in_type.space:
+        raise ValueError(f"out_type: expected fields over {in_type.space}, got {out_type!r}")
+
+
+def each(value: Size, n: int, name: str, least: int = 1) -> tuple[int, ...]:
+    """One integer for each axis; ValueError for anything else."""
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * n
+    wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, int) or v < least]
+    if len(values) != n or wrong:
+        raise ValueError(f"{name}: expected {n} integers >= {least} or one, got {value!r}")
+    return values
+
+
+def _no_gain(stride: tuple[int, ...]) -> float:
+    return 1.0
+
+
+class _Conv(Convolution):
+    convolve: ClassVar[Callable[..., Tensor]]
+    plain: ClassVar[type[nn.Module]]
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        out_type: FieldType,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size | str = 0,
+        dilation: Size = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        *,
+        functions: Functions = shell_harmonics,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(
+            in_type, out_type, kernel_size, stride, dilation, groups, bias, functions, generator,
+            _no_gain,
+        )  # fmt: skip
+        if padding_mode not in MODES:
+            raise ValueError(f"padding_mode: expected one of {MODES}, got {padding_mode!r}")
+        n = len(self.kernel_size)
+        self.padding_mode = padding_mode
+        self.padding = padding if isinstance(padding, str) else each(padding, n, "padding", 0)
+        sides = self._sides()
+        # In the order of torch.nn.functional.pad: the last axis first.
+        self._margins = [p for side in reversed(sides) for p in side]
+        self._centred = Centred(
+            in_type, type(self).__name__, self.kernel_size, self.stride, sides, self.dilation
+        )
+
+    def _sides(self) -> list[tuple[int, int]]:
+        """How much is added before and after each axis."""
+        if not isinstance(self.padding, str):
+            return [(p, p) for p in self.padding]
+        if self.padding not in ("same", "valid") or self.padding == "same" and max(self.stride) > 1:
+            raise ValueError(
+                f"padding: expected integers, 'valid', or 'same' with stride 1, got "
+                f"{self.padding!r} with stride {self.stride}"
+            )
+        if self.padding == "valid":
+            return [(0, 0)] * len(self.kernel_size)
+        spans = [d * (k - 1) for k, d in zip(self.kernel_size, self.dilation, strict=True)]
+        return [(span // 2, span - span // 2) for span in spans]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        self._centred.check(x.shape[2:])
+        with full_precision(x):
+            weight, bias = self.filter(), self.shift()
+        x, padding = self.enter(x), self.padding
+        if self.padding_mode != "zeros":
+            x, padding = F.pad(x, self._margins, mode=self.padding_mode), 0
+        y = self.convolve(x, weight, bias, self.stride, padding, self.dilation, self.groups)
+        return self.leave(y)
+
+    def export(self) -> nn.Module:
+        """A ``torch.nn`` convolution with the filter of now."""
+        weight, bias, groups = ungrouped(self)
+        layer = self.plain(
+            self.in_type.channels, self.out_type.channels, self.kernel_size, self.stride,
+            self.padding, self.dilation, groups, bias is not None, self.padding_mode,
+            device="meta",
+        )  # fmt: skip
+        return filled(layer, weight, bias)
+
+
+def filled(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
+    """The layer of ``torch.nn`` with this weight and bias, in evaluation mode."""
+    layer.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().clone())
+    return layer.eval()
+
+
+def ungrouped(conv: Convolution) -> tuple[Tensor, Tensor | None, int]:
+    """Filter, bias and groups for channels block by block.
+
+    torch.nn takes the channels of a group side by side; where blocks are in the way, the filter
+    becomes one with zeros between the groups.
+    """
+    weight, bias = conv.filter(), conv.shift()
+    into, out = conv._buffers.get("channels_in"), conv._buffers.get("channels_out")
+    if into is None and out is None:
+        return weight, bias, conv.groups
+    whole = weight.new_zeros(len(weight), conv.in_type.channels, *weight.shape[2:])
+    rows, columns = len(weight) // conv.groups, weight.shape[1]
+    for i, filters in enumerate(weight.split(rows)):
+        whole[i * rows : (i + 1) * rows, i * columns : (i + 1) * columns] = filters
+    if into is not None:
+        whole = whole[:, into.argsort()]
+    if out is not None:
+        whole, bias = whole[out], None if bias is None else bias[out]
+    return whole, bias, 1
+
+
+_DOC = r"""{n}-dimensional steerable convolution, with the arguments of ``torch.nn.Conv{n}d`` (V1).
+
+    Args:
+        in_type: fields over a {space}.
+        out_type: fields over the same {space}.
+        kernel_size, stride, padding, dilation, padding_mode: as in ``torch.nn.Conv{n}d``.
+        groups: parts of the channels that do not see each other; divides every multiplicity.
+        bias: add a learned constant to the invariant channels of the output.
+        functions: what the kernels are made of, from the group and the taps of the filter:
+            ``harmonics.shell_harmonics``, a ``functools.partial`` of it, or ``harmonics.Pixels``.
+        generator: for the initial weights, normal with variance 1; kernels are scaled so that
+            inputs of variance 1 give outputs of variance 1.
+    Shape:
+        ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
+        ``torch.nn.Conv{n}d``.
+    Raises:
+        ValueError: for types over another space, an argument out of range, and if there is no
+            kernel but zero.
+    Warns:
+        UserWarning: if channels of a type have no kernel; at a call, if the stride breaks the
+            symmetry of a grid of that size.
+    """
+
+
+class Conv1d(_Conv):  # noqa: D101 (formatted below)
+    __doc__ = _DOC.format(n=1, space="Line")
+    space, convolve, plain = Line, staticmethod(F.conv1d), nn.Conv1d
+
+
+class Conv2d(_Conv):  # noqa: D101 (formatted below)
+    __doc__ = _DOC.format(n=2, space="Plane")
+    space, convolve, plain = Plane, staticmethod(F.conv2d), nn.Conv2d
+
+
+class Conv3d(_Conv):  # noqa: D101 (formatted below)
+    __doc__ = _DOC.format(n=3, space="Volume")
+    space, convolve, plain = Volume, staticmethod(F.conv3d), nn.Conv3d

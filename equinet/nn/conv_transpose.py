@@ -1,0 +1,131 @@
+r"""Transposed steerable convolutions. Before: ``conv``. Next: ``linear``.
+
+.. math:: [K^T f](x) = \sum_y K(x - s y)\, f(y) \quad (V2)
+
+with the kernels of a convolution from the input's type to the output's.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equinet.field import FieldType, Line, Plane, Volume
+from equinet.harmonics import shell_harmonics
+from equinet.nn.centred import moved_axes
+from equinet.nn.conv import Convolution, Functions, Size, each, filled, ungrouped
+from equinet.ops import full_precision
+
+
+def _gain(stride: tuple[int, ...]) -> float:
+    """Of the taps of the filter one in s^n meets a value of the input."""
+    return math.sqrt(math.prod(stride))
+
+
+class _ConvTranspose(Convolution):
+    convolve: ClassVar[Callable[..., Tensor]]
+    plain: ClassVar[type[nn.Module]]
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        out_type: FieldType,
+        kernel_size: Size,
+        stride: Size = 1,
+        padding: Size = 0,
+        output_padding: Size = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Size = 1,
+        padding_mode: str = "zeros",
+        *,
+        functions: Functions = shell_harmonics,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__(
+            in_type, out_type, kernel_size, stride, dilation, groups, bias, functions, generator,
+            _gain,
+        )  # fmt: skip
+        n = len(self.kernel_size)
+        if padding_mode != "zeros":
+            raise ValueError(f"padding_mode: expected 'zeros', got {padding_mode!r}")
+        self.padding = each(padding, n, "padding", 0)
+        self.output_padding = each(output_padding, n, "output_padding", 0)
+        moves = moved_axes(in_type)
+        if any(extra and moved for extra, moved in zip(self.output_padding, moves, strict=True)):
+            warnings.warn(
+                f"{type(self).__name__}: output_padding={self.output_padding} adds points at one "
+                "end of an axis only, so the symmetry of the grid is broken; kernel_size=4, "
+                "stride=2, padding=1 doubles a grid without it",
+                stacklevel=3,
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        with full_precision(x):
+            weight, bias = self._transposed(self.filter()), self.shift()
+        y = self.convolve(
+            self.enter(x), weight, bias, self.stride, self.padding, self.output_padding,
+            self.groups, self.dilation,
+        )  # fmt: skip
+        return self.leave(y)
+
+    def _transposed(self, filters: Tensor, groups: int | None = None) -> Tensor:
+        """``(channels in, channels out / groups, *kernel_size)``, as torch takes it."""
+        parts = filters.chunk(groups or self.groups)
+        return torch.cat([part.transpose(0, 1) for part in parts])
+
+    def export(self) -> nn.Module:
+        """A transposed convolution of ``torch.nn`` with the filter of now."""
+        weight, bias, groups = ungrouped(self)
+        layer = self.plain(
+            self.in_type.channels, self.out_type.channels, self.kernel_size, self.stride,
+            self.padding, self.output_padding, groups, bias is not None, self.dilation,
+            device="meta",
+        )  # fmt: skip
+        return filled(layer, self._transposed(weight, groups), bias)
+
+
+_DOC = r"""{n}-dimensional transposed steerable convolution (V2), as ``torch.nn.ConvTranspose{n}d``.
+
+    Args:
+        in_type: fields over a {space}.
+        out_type: fields over the same {space}.
+        kernel_size, stride, padding, output_padding, dilation: as in ``torch.nn``. A size that
+            differs from the stride by an even number keeps the symmetry of every grid.
+        groups: parts of the channels that do not see each other; divides every multiplicity.
+        bias: add a learned constant to the invariant channels of the output.
+        padding_mode: only "zeros", as in ``torch.nn``.
+        functions: what the kernels are made of, see ``Conv{n}d``.
+        generator: for the initial weights, normal; inputs of variance 1 give outputs of variance 1.
+    Shape:
+        ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
+        ``torch.nn.ConvTranspose{n}d``.
+    Raises:
+        ValueError: for types over another space, an argument out of range, and if there is no
+            kernel but zero.
+    Warns:
+        UserWarning: if channels of a type have no kernel, or ``output_padding`` breaks the symmetry
+            of the grid.
+    """
+
+
+class ConvTranspose1d(_ConvTranspose):  # noqa: D101 (formatted below)
+    __doc__ = _DOC.format(n=1, space="Line")
+    space, convolve, plain = Line, staticmethod(F.conv_transpose1d), nn.ConvTranspose1d
+
+
+class ConvTranspose2d(_ConvTranspose):  # noqa: D101 (formatted below)
+    __doc__ = _DOC.format(n=2, space="Plane")
+    space, convolve, plain = Plane, staticmethod(F.conv_transpose2d), nn.ConvTranspose2d
+
+
+class ConvTranspose3d(_ConvTranspose):  # noqa: D101 (formatted below)
+    __doc__ = _DOC.format(n=3, space="Volume")
+    space, convolve, plain = Volume, staticmethod(F.conv_transpose3d), nn.ConvTranspose3d
