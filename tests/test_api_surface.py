@@ -24,13 +24,14 @@ INVENTORY = {
         point_group semidirect_product so2 so3 subgroup subgroup_classes
         symmetric tetrahedral trivial_group""",
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid GaussianShells
-        Harmonics Pixels Radial SteeredFunctions Synthesis Zernike
+        Harmonics Pixels Radial SteeredFunctions Synthesis Zernike angular_coefficients
         angular_harmonics circular_harmonics filter_grid gaussian_shells
         harmonics_representation rotate_s2 rotate_so3 shell_harmonics s2_fft s2_ifft
         s2_irfft s2_rfft so3_fft so3_ifft so3_irfft so3_rfft
         spherical_harmonics""",
     "equinet.nn": """BatchNorm Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
-        ConvTranspose3d EquivariantModule GlobalMaxPool Integrate Linear Pointwise ReLU
+        ConvTranspose3d EquivariantModule GlobalMaxPool Integrate Linear PointConv Pointwise
+        RadialNetwork ReLU
         Sequential SphereConv""",
     "equinet.numerics": """Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations

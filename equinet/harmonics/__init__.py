@@ -19,6 +19,7 @@ from equinet.harmonics.steered import (
     ConstantFunction,
     Harmonics,
     SteeredFunctions,
+    angular_coefficients,
     harmonics_representation,
     shell_harmonics,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "SteeredFunctions",
     "Synthesis",
     "Zernike",
+    "angular_coefficients",
     "angular_harmonics",
     "circular_harmonics",
     "filter_grid",

@@ -129,6 +129,33 @@ class Harmonics:
         return {psi: torch.cat(values) for psi, values in found.items()}
 
 
+def angular_coefficients(group: Group, lmax: int) -> dict[Irrep, Tensor]:
+    r"""The vectors of angular harmonics that H steers, as coefficients.
+
+    Args:
+        group: H, of the line, the plane or space.
+        lmax: largest degree of the harmonics.
+    Returns:
+        For each irrep ``(count, dim, harmonics)``, float64: times the values of
+        ``angular_harmonics``, in a row, they are the functions of ``Harmonics`` without their
+        radial profiles.
+    """
+    found: dict[Irrep, list[Tensor]] = {}
+    degrees = range(min(lmax, 1) + 1 if group.n == 1 else lmax + 1)
+    rhos = [harmonics_representation(group, degree) for degree in degrees]
+    total, first = sum(rho.dim for rho in rhos), 0
+    for rho in rhos:
+        basis = torch.eye(rho.dim, dtype=torch.float64) if rho.Q is None else rho.Q
+        start = 0
+        for psi in rho.constituents:
+            rows = torch.zeros(1, psi.dim, total, dtype=torch.float64)
+            rows[0, :, first : first + rho.dim] = basis[:, start : start + psi.dim].mT
+            found.setdefault(psi, []).append(rows)
+            start += psi.dim
+        first += rho.dim
+    return {psi: torch.cat(rows) for psi, rows in found.items()}
+
+
 @dataclass(frozen=True)
 class ConstantFunction:
     """The function 1 alone: kernels made of it are maps between fibres, the same at every point.

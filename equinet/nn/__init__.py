@@ -5,6 +5,7 @@ from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
+from equinet.nn.point_conv import PointConv, RadialNetwork
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import GlobalMaxPool, Integrate
 from equinet.nn.sequential import Sequential
@@ -22,7 +23,9 @@ __all__ = [
     "GlobalMaxPool",
     "Integrate",
     "Linear",
+    "PointConv",
     "Pointwise",
+    "RadialNetwork",
     "ReLU",
     "Sequential",
     "SphereConv",

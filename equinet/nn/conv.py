@@ -22,7 +22,7 @@ from equinet.field import FieldType, Line, Plane, Volume
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
 from equinet.nn.centred import Centred
-from equinet.nn.steerable import Steerable, part
+from equinet.nn.steerable import Steerable
 from equinet.ops import full_precision
 from equinet.rep.fibre import Block
 from equinet.steerable import SampledKernels, kernel_basis
@@ -63,7 +63,29 @@ class Convolution(Steerable):
         grid = filter_grid(self.kernel_size, dilation=self.dilation, spacing=space.spacing)
         blocks = part(in_type.blocks, groups, "in_type"), part(out_type.blocks, groups, "out_type")
         sample = functools.partial(sample_filter, *blocks, grid, functions)
+        self.groups = groups
         super().__init__(in_type, out_type, sample, groups, bias, gain(self.stride), generator)
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        found = super().constants(dtype)
+        into, out = (group_order(t, self.groups) for t in (self.in_type, self.out_type))
+        if into is not None:
+            found["channels_in"] = into
+        if out is not None:
+            found["channels_out"] = out.argsort()
+            if "invariants" in found:
+                found["invariants"] = found["invariants"][out]
+        return found
+
+    def enter(self, x: Tensor) -> Tensor:
+        """The channels group by group."""
+        order = self._buffers.get("channels_in")
+        return x if order is None else x.index_select(1, order)
+
+    def leave(self, y: Tensor) -> Tensor:
+        """The channels block by block again."""
+        order = self._buffers.get("channels_out")
+        return y if order is None else y.index_select(1, order)
 
     def filter(self) -> Tensor:
         """The dense filter, ``(channels out, channels in / groups, *kernel_size)``."""
@@ -76,6 +98,28 @@ class Convolution(Steerable):
             if value not in (1, 0, (1,) * len(self.kernel_size), (0,) * len(self.kernel_size)):
                 text += f", {name}={value!r}"
         return text
+
+
+def part(blocks: tuple[Block, ...], groups: int, argument: str) -> tuple[Block, ...]:
+    """The blocks of one group of channels; ValueError if a multiplicity does not divide."""
+    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
+        raise ValueError(f"groups: expected an integer >= 1, got {groups!r}")
+    for mul, rho in blocks:
+        if mul % groups:
+            raise ValueError(
+                f"groups: expected a divisor of every multiplicity of {argument}, got {groups} for "
+                f"{mul}x {rho.name}"
+            )
+    return tuple((mul // groups, rho) for mul, rho in blocks)
+
+
+def group_order(field_type: FieldType, groups: int) -> Tensor | None:
+    """The channels group by group; None if they stand so already."""
+    if groups == 1 or len(field_type.blocks) == 1:
+        return None
+    channels = torch.arange(field_type.channels)
+    blocks = [channels[block].chunk(groups) for block in field_type.slices]
+    return torch.cat([block[i] for i in range(groups) for block in blocks])
 
 
 def sample_filter(

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.module import EquivariantModule
-from equinet.rep.fibre import Block
 from equinet.steerable import SampledKernels, assemble, separate
 
 Sample = Callable[[], SampledKernels]
@@ -23,14 +22,13 @@ class Steerable(EquivariantModule):
         in_type: type of the input.
         out_type: type of the output.
         sample: makes the kernels; a picklable function, called again when the module is widened.
-        groups: number of equal parts of the channels that do not see each other; each has weights
-            of its own.
+        count: number of filters between the fibres of ``sample``, each with weights of its own.
         bias: add a learned constant to the invariant channels of the output.
         gain: standard deviation of the initial weights, which are normal.
         generator: for the initial weights.
 
     Attributes:
-        weight: ``(groups, kernels)``, one weight for each kernel.
+        weight: ``(count, kernels)``, one weight for each kernel of each filter.
         bias: one for each invariant vector of the output's fibre, or None.
     """
 
@@ -42,20 +40,20 @@ class Steerable(EquivariantModule):
         in_type: FieldType,
         out_type: FieldType,
         sample: Sample,
-        groups: int,
+        count: int,
         bias: bool,
         gain: float,
         generator: torch.Generator | None,
     ) -> None:
         super().__init__(in_type, out_type)
         self.out_type: FieldType = out_type
-        self.groups, self._sample = groups, sample
+        self._sample = sample
         with torch.device("cpu"):
             sampled = sample()
             invariants = out_type.fibre.invariants.shape[1]
         _warn_of_dead_ends(self, sampled)
         self._plan = sampled.plan
-        weight = torch.randn(groups, sampled.dim, generator=generator)
+        weight = torch.randn(count, sampled.dim, generator=generator)
         self.weight = nn.Parameter(gain * weight)
         self.bias = nn.Parameter(torch.zeros(invariants)) if bias and invariants else None
         self.set_constants()
@@ -63,35 +61,19 @@ class Steerable(EquivariantModule):
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         found = {name: value.clone() for name, value in self._sample().constants.items()}
         self.kernel_names = tuple(found)
-        into, out = (group_order(t, self.groups) for t in (self.in_type, self.out_type))
-        if into is not None:
-            found["channels_in"] = into
-        if out is not None:
-            found["channels_out"] = out.argsort()
         if self.bias is not None:
-            invariants = self.out_type.fibre.invariants
-            found["invariants"] = invariants if out is None else invariants[out]
+            found["invariants"] = self.out_type.fibre.invariants
         return found
 
     def filters(self) -> Tensor:
-        """The filters of all groups, ``(channels out, channels in / groups, taps)``."""
+        """All filters below each other, ``(count * dim_out, dim_in, *points)``."""
         tensors = {name: getattr(self, name) for name in self.kernel_names}
         parts = [assemble(self._plan, tensors, separate(self._plan, w)) for w in self.weight]
         return parts[0] if len(parts) == 1 else torch.cat(parts)
 
     def shift(self) -> Tensor | None:
-        """The bias on each channel of the output, in the order of the filters."""
+        """The bias on each channel of the output."""
         return None if self.bias is None else self.get_buffer("invariants") @ self.bias
-
-    def enter(self, x: Tensor) -> Tensor:
-        """The channels group by group."""
-        order = self._buffers.get("channels_in")
-        return x if order is None else x.index_select(1, order)
-
-    def leave(self, y: Tensor) -> Tensor:
-        """The channels block by block again."""
-        order = self._buffers.get("channels_out")
-        return y if order is None else y.index_select(1, order)
 
     def dead_paths(self) -> list[tuple[str, str]]:
         """Names of the pairs of representations (in, out) without an equivariant map."""
@@ -106,28 +88,6 @@ class Steerable(EquivariantModule):
                 for psi_in in rho_in.multiplicities
             )
         ]
-
-
-def part(blocks: tuple[Block, ...], groups: int, argument: str) -> tuple[Block, ...]:
-    """The blocks of one group of channels; ValueError if a multiplicity does not divide."""
-    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
-        raise ValueError(f"groups: expected an integer >= 1, got {groups!r}")
-    for mul, rho in blocks:
-        if mul % groups:
-            raise ValueError(
-                f"groups: expected a divisor of every multiplicity of {argument}, got {groups} for "
-                f"{mul}x {rho.name}"
-            )
-    return tuple((mul // groups, rho) for mul, rho in blocks)
-
-
-def group_order(field_type: FieldType, groups: int) -> Tensor | None:
-    """The channels group by group; None if they stand so already."""
-    if groups == 1 or len(field_type.blocks) == 1:
-        return None
-    channels = torch.arange(field_type.channels)
-    blocks = [channels[block].chunk(groups) for block in field_type.slices]
-    return torch.cat([block[i] for i in range(groups) for block in blocks])
 
 
 def _warn_of_dead_ends(module: Steerable, sampled: SampledKernels) -> None:

@@ -79,7 +79,7 @@ class KernelBasis:
 
     def at(self, points: Tensor) -> SampledKernels:
         """The kernels at ``points`` ``(..., n)``, as they are, differentiable in the points."""
-        return self._sample(self.functions(points), points.shape[:-1])
+        return self.made_of(self.functions(points), points.shape[:-1])
 
     def on(self, grid: FilterGrid) -> SampledKernels:
         r"""The kernels at the taps of a filter, float64, scaled for initialisation.
@@ -111,14 +111,20 @@ class KernelBasis:
             )
         return sampled.scaled()
 
-    def _sample(self, values: dict[Irrep, Tensor], points: torch.Size) -> SampledKernels:
+    def made_of(self, values: dict[Irrep, Tensor], points: Sequence[int]) -> SampledKernels:
+        """The kernels made of given values of steered functions, or of their coefficients.
+
+        Args:
+            values: for each irrep ``(count, dim, *points)``.
+            points: the shape of the points, or of the coefficients.
+        """
         pairs = {
             (psi_out, psi_in): _pair(psi_in, psi_out, values)
             for psi_out, psi_in in _pair_counts(
                 self.fibre_in, self.fibre_out, {psi: len(value) for psi, value in values.items()}
             )
         }
-        return SampledKernels(self.fibre_in, self.fibre_out, points, pairs)
+        return SampledKernels(self.fibre_in, self.fibre_out, torch.Size(points), pairs)
 
 
 def names(fibre: Fibre) -> str:

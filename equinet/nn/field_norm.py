@@ -1,0 +1,116 @@
+"""What the norms share: fields, their invariant vectors, moments. Before: ``point_conv``.
+
+Next: ``normalization``.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from equinet.field import FieldType
+from equinet.nn.module import EquivariantModule
+from equinet.rep import Representation, fibre
+
+
+class FieldNorm(EquivariantModule):
+    """Fields with orthogonal rho, and a learned scale w and shift b; see ``normalization``.
+
+    Attributes:
+        weight: w, one a field, or None.
+        bias: b, one for each invariant vector, or None.
+        count: the number of invariant vectors.
+    """
+
+    field_of: Tensor
+
+    def __init__(self, in_type: FieldType, eps: float, affine: bool, bias: bool = True) -> None:
+        super().__init__(in_type, in_type)
+        if not eps >= 0:
+            raise ValueError(f"eps: expected a number >= 0, got {eps!r}")
+        for _, rho in in_type.blocks:
+            if not rho.is_regular and not rho.is_orthogonal:
+                raise ValueError(
+                    f"in_type: norms are invariant only where rho(h) is orthogonal, got {rho!r} in "
+                    f"{in_type!r}; use its irreps as blocks of their own"
+                )
+        self.eps, self.fields = eps, in_type.copies
+        self.multiplicities = [mul for mul, _ in in_type.blocks]
+        with torch.device("cpu"):
+            self.means = [invariants(rho).shape[1] for _, rho in in_type.blocks]  # of one field
+        self.count = sum(mul * k for mul, k in zip(self.multiplicities, self.means, strict=True))
+        self.weight = nn.Parameter(torch.ones(self.fields)) if affine else None
+        has_bias = affine and bias and self.count > 0
+        self.bias = nn.Parameter(torch.zeros(self.count)) if has_bias else None
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        found = {"field_of": field_of(self.in_type)}
+        for i, (_, rho) in enumerate(self.in_type.blocks):
+            found[f"invariants_{i}"] = invariants(rho)
+            found[f"coefficients_{i}"] = torch.linalg.pinv(invariants(rho))
+        return found
+
+    def coefficients(self, x: Tensor) -> Tensor:
+        """Of the invariant vectors in ``(batch, channel)``: ``(batch, invariant)``."""
+        parts = [
+            (part.unsqueeze(2) * getattr(self, f"coefficients_{i}").to(x.dtype)).sum(3)
+            for i, part in enumerate(self.in_type.split(x))
+        ]
+        return torch.cat([part.flatten(1) for part in parts], 1)
+
+    def spread(self, m: Tensor) -> Tensor:
+        """The sum of the invariant vectors with coefficients m: ``(batch, channel)``."""
+        widths = [mul * k for mul, k in zip(self.multiplicities, self.means, strict=True)]
+        parts = []
+        for i, part in enumerate(m.split(widths, 1)):
+            vectors = getattr(self, f"invariants_{i}").to(m.dtype)  # (dim, k)
+            rows = part.unflatten(1, (self.multiplicities[i], 1, self.means[i]))
+            parts.append((rows * vectors).sum(3).flatten(1))
+        return torch.cat(parts, 1)
+
+    def per_field(self, x: Tensor) -> Tensor:
+        """Means over the components: ``(batch, channel)`` to ``(batch, field)``."""
+        return torch.cat([part.mean(2) for part in self.in_type.split(x)], 1)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, eps={self.eps:g}, affine={self.weight is not None}"
+
+
+def invariants(rho: Representation) -> Tensor:
+    """The vectors that H leaves alone, as columns; of a sampled function, the constant one."""
+    if rho.is_regular:
+        return torch.ones(1, 1, dtype=torch.float64)
+    return fibre(rho).invariants
+
+
+def field_of(in_type: FieldType) -> Tensor:
+    """The number of the field to which each channel belongs, int64 ``(channels,)``."""
+    blocks = zip(in_type.blocks, in_type.dims, strict=True)
+    sizes = torch.tensor([dim for (mul, _), dim in blocks for _ in range(mul)])
+    return torch.arange(len(sizes)).repeat_interleave(sizes)
+
+
+class Moments(torch.autograd.Function):
+    """Mean and (biased) variance over some axes, which are kept with size 1.
+
+    torch's own derivative of ``var_mean`` takes several passes over memory and this one takes one,
+    which makes a norm as fast as torch's.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
+        var, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
+        return mean, var
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0], output[0])
+
+    @staticmethod
+    def backward(ctx, grad_mean, grad_var):
+        x, mean = ctx.saved_tensors
+        n = x.numel() // max(1, mean.numel())
+        slope = (2 / n) * grad_var
+        return torch.addcmul(grad_mean / n - slope * mean, x, slope), None

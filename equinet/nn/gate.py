@@ -1,0 +1,99 @@
+"""Gates: fields that are multiplied by functions of scalars. Before: ``pointwise``.
+
+Next: ``norm_activation``.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from equinet.field import FieldType, Sphere
+from equinet.nn.module import EquivariantModule
+from equinet.nn.pointwise import relu
+from equinet.rep import Representation, trivial
+
+
+class Gate(EquivariantModule):
+    r"""Scalars pass through a function, and every other field is multiplied by a gate.
+
+    .. math:: s \mapsto \text{function}(s), \qquad (t, f) \mapsto \text{gate}(t)\, f
+
+    t is a scalar of its own for each field f, so this commutes with G for every representation.
+    Scalars are the fields that H leaves alone; a field that changes its sign is gated like the
+    others. The gates t are the first channels of the input, which ``gated`` makes room for.
+
+    Over the sphere the result has degrees above the band, so the equivariance is approximate there.
+
+    Args:
+        out_type: the fields without their gates; ``in_type`` is ``gated(out_type)``.
+        function: of the scalars.
+        gate: of the gates.
+    Shape:
+        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``.
+    Raises:
+        ValueError: for fields sampled on the whole group, which are functions: use ``ReLU``.
+
+    Example:
+        >>> from equinet.field import Volume
+        >>> gate = Gate(Volume("SO(3)").fields("16x0 + 8x1 + 4x2"))
+        >>> gate.in_type
+        Volume('SO(3)').fields('12x trivial + 16x0 + 8x1 + 4x2')
+    """
+
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(
+        self,
+        out_type: FieldType,
+        function: Callable[[Tensor], Tensor] = relu,
+        gate: Callable[[Tensor], Tensor] = torch.sigmoid,
+    ) -> None:
+        super().__init__(gated(out_type), out_type)
+        self.aliases = isinstance(out_type.space, Sphere)
+        self.function, self.gate = function, gate
+        self.gates = [0 if _is_scalar(rho) else mul for mul, rho in out_type.blocks]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        count = sum(self.gates)
+        # A gate acts on all components of its field alike: axes (batch, field, component, ...).
+        gates = self.gate(x[:, :count]).unsqueeze(2).split(self.gates, 1) if count else self.gates
+        parts = [
+            part * t if used else self.function(part)
+            for part, t, used in zip(
+                self.out_type.split(x[:, count:]), gates, self.gates, strict=True
+            )
+        ]
+        return torch.cat([part.flatten(1, 2) for part in parts], 1)
+
+
+def gated(field_type: FieldType) -> FieldType:
+    """The input of ``Gate(field_type)``: one scalar for each field that is none, then all fields.
+
+    Raises:
+        ValueError: for fields sampled on the whole group.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> gated(Plane("D4").fields("4x trivial + 2x vector"))
+        Plane('D4').fields('2x trivial + 4x trivial + 2x vector')
+    """
+    if not isinstance(field_type, FieldType):
+        raise TypeError(f"field_type: expected a FieldType, got {type(field_type).__name__}")
+    for _, rho in field_type.blocks:
+        if rho.is_regular:
+            raise ValueError(
+                f"field_type: expected fields of finite dimension, got {rho!r} in {field_type!r}; "
+                "these are sampled functions, for which enn.ReLU serves"
+            )
+    count = sum(mul for mul, rho in field_type.blocks if not _is_scalar(rho))
+    if not count:
+        return field_type
+    gates = FieldType(field_type.space, ((count, trivial(field_type.space.fibre_group)),))
+    return gates + field_type
+
+
+def _is_scalar(rho: Representation) -> bool:
+    """Whether rho(h) = 1 for all h."""
+    return all(psi.is_trivial for psi in rho.constituents)

@@ -1,0 +1,93 @@
+"""Functions of the norm of a field. Before: ``gate``. Next: ``induced``."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from equinet.field import FieldType, Sphere
+from equinet.nn.module import EquivariantModule
+from equinet.nn.pointwise import relu
+from equinet.rep import Representation
+
+
+class NormActivation(EquivariantModule):
+    r"""A function of the norm of every field, which keeps its direction.
+
+    .. math:: f \mapsto \frac{f}{n}\, \sigma(n + b), \qquad n = \sqrt{|f|^2 + \epsilon^2}
+
+    b is learned, one a field. The norm is invariant where rho(h) is orthogonal. A scalar is a
+    vector of one component: its sign stays and its absolute value is changed, so this is an odd
+    function of it.
+
+    With ``relu`` and b = 0, where it starts, the layer is the identity; b < 0 cuts fields that are
+    shorter than -b. ``torch.sigmoid``, ``torch.nn.functional.softplus`` and ``squash`` are other
+    choices. epsilon keeps all derivatives finite at f = 0, where f has no direction.
+
+    Over the sphere the result has degrees above the band, so the equivariance is approximate there.
+
+    Args:
+        in_type: fields with orthogonal rho.
+        function: sigma, elementwise.
+        bias: learn b; else b = 0.
+        eps: epsilon, in units of the field.
+    Raises:
+        ValueError: if a rho is not orthogonal, or of infinite dimension.
+    """
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        function: Callable[[Tensor], Tensor] = relu,
+        bias: bool = True,
+        eps: float = 1e-3,
+    ) -> None:
+        super().__init__(in_type, in_type)
+        if not eps > 0:
+            raise ValueError(f"eps: expected a number > 0, got {eps!r}")
+        for _, rho in in_type.blocks:
+            if rho.is_regular:
+                raise ValueError(
+                    f"in_type: expected fields of finite dimension, got {rho!r} in {in_type!r}; "
+                    "these are sampled functions, for which enn.ReLU serves"
+                )
+            if not rho.is_orthogonal:
+                raise ValueError(
+                    f"in_type: norms are invariant only where rho(h) is orthogonal, got {rho!r} in "
+                    f"{in_type!r}; use its irreps, {_irreps(rho)}, or enn.Gate"
+                )
+        self.aliases = isinstance(in_type.space, Sphere)
+        self.function, self.eps = function, eps
+        self.sizes: list[int] = list(in_type.dims)  # of what has a norm of its own
+        self.multiplicities = [mul for mul, _ in in_type.blocks]
+        self.bias = nn.Parameter(torch.zeros(in_type.copies)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        y = x.to(torch.promote_types(x.dtype, torch.float32))  # squares need the digits
+        parts = self.in_type.split(y)
+        biases = [None] * len(parts) if self.bias is None else self.bias.split(self.multiplicities)
+        out = [
+            self._activate(part.unflatten(2, (-1, size)), bias).flatten(1, 3)
+            for part, size, bias in zip(parts, self.sizes, biases, strict=True)
+        ]
+        return torch.cat(out, 1).to(x.dtype)
+
+    def _activate(self, f: Tensor, bias: Tensor | None) -> Tensor:
+        """Fields ``(batch, copy, part, component, ...)``, a bias for each copy."""
+        norm = (f.square().sum(3, keepdim=True) + self.eps**2).sqrt()
+        shifted = norm if bias is None else norm + bias.view(-1, *[1] * (f.dim() - 2)).to(norm)
+        return f * (self.function(shifted) / norm)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, bias={self.bias is not None}, eps={self.eps:g}"
+
+
+def squash(n: Tensor) -> Tensor:
+    """n^2 / (1 + n^2), the nonlinearity of capsules, for ``NormActivation``."""
+    square = n.square()
+    return square / (1 + square)
+
+
+def _irreps(rho: Representation) -> str:
+    return " + ".join(f"{count}x {psi.name}" for psi, count in rho.multiplicities.items())

@@ -1,0 +1,377 @@
+r"""Normalisation of fields, one road for five layers. Before: ``field_norm``. Next: ``dropout``.
+
+.. math:: f \mapsto w\, \frac{f - \mu}{\sqrt{\sigma^2 + \epsilon}} + b, \qquad
+          \mu = P\, E f, \quad \sigma^2 = E\, |f - \mu|^2 / \dim f \quad (N1)
+
+P projects on the vectors that H leaves alone, the only place where a mean or a bias b can be; w is
+a number for each field. rho(h) is orthogonal, so |f - mu|^2 is invariant, and (N1) commutes with G
+if the expectation E does. On trivial fields these are the layers of ``torch.nn``.
+
+============  ====================================================================================
+layer         E is over
+============  ====================================================================================
+BatchNorm     batch and space, for each field
+InstanceNorm  space, for each sample and field
+GroupNorm     space and a group of fields, for each sample
+LayerNorm     all fields, for each point of space
+RMSNorm       all fields, for each point of space; mu = b = 0
+============  ====================================================================================
+
+Among the fields over which E is taken each counts the same, whatever its dimension: sigma^2 is the
+mean of theirs, and the coefficients of mu in the invariant vectors are the mean of theirs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equinet.field import FieldType, Point, Points, Sphere
+from equinet.nn.field_norm import FieldNorm, Moments
+from equinet.numerics import soft_weights
+from equinet.ops import full_precision
+
+_BATCH = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+_NO_SAMPLES = "over Points the samples are not told apart; use BatchNorm, LayerNorm or RMSNorm"
+
+
+class _SpaceNorm(FieldNorm):
+    """Statistics over space: moments of the channels come first, all else is small."""
+
+    weights: Tensor
+    over_batch = False
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        # Of the points along beta on the sphere; elsewhere all points weigh the same.
+        space = self.in_type.space
+        one = torch.ones(1, dtype=torch.float64)
+        weights = soft_weights(space.band) if isinstance(space, Sphere) else one
+        return {**super().constants(dtype), "weights": weights}
+
+    def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and variance of every channel, ``(batch or 1, channel)`` each."""
+        first = 3 if isinstance(self.in_type.space, Sphere) else 2
+        dims = [0] * self.over_batch + list(range(first, x.dim()))
+        if not dims:
+            return x, torch.zeros_like(x)
+        mean, var = Moments.apply(x, dims)  # pyright: ignore[reportGeneralTypeIssues]
+        mean, var = mean[:, :, None].flatten(2), var[:, :, None].flatten(2)
+        weights = self.weights.to(x.dtype)
+        whole = (mean * weights).sum(2, keepdim=True)
+        return whole[..., 0], ((var + (mean - whole) ** 2) * weights).sum(2)
+
+    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The coefficients of mu and sigma^2 of the fields, ``(batch or 1, ...)`` each."""
+        if not x.numel():
+            return x.new_zeros(1, self.count), x.new_ones(1, self.fields)
+        mean, var = self.moments(x)
+        m = self.pool_means(self.coefficients(mean))
+        return m, self.pool_variances(self.per_field(var + (mean - self.spread(m)) ** 2))
+
+    def pool_means(self, m: Tensor) -> Tensor:
+        """The mean over the group of each invariant vector; here it is alone."""
+        return m
+
+    def pool_variances(self, variance: Tensor) -> Tensor:
+        """The mean over the group of each field; here it is alone."""
+        return variance
+
+    def normalize(self, x: Tensor, m: Tensor, variance: Tensor) -> Tensor:
+        """(N1) with these statistics."""
+        scale = (variance + self.eps).rsqrt()
+        if self.weight is not None:
+            scale = scale * self.weight
+        scale = scale.index_select(1, self.field_of)
+        shift = -self.spread(m) * scale
+        if self.bias is not None:
+            shift = shift + self.spread(self.bias[None])
+        if not x.numel():
+            return x * scale.sum().to(x.dtype)  # nothing, with a gradient
+        # w x + b in one pass, forward and backward: torch's layer with statistics 0 and 1.
+        rows = x.reshape(-1, scale.numel(), *x.shape[2:])
+        scale, shift = scale.flatten(), shift.flatten()
+        y = F.batch_norm(rows, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0)
+        return y.view(x.shape)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        return self.normalize(x, *self.statistics(_widened(x)))
+
+
+class BatchNorm(_SpaceNorm):
+    r"""Normalise every field over batch and space (N1), as ``torch.nn.BatchNorm3d`` does channels.
+
+    In evaluation it uses running statistics, new = (1 - momentum) old + momentum batch. The running
+    variance is unbiased: sigma^2 n dim / (n dim - k), over n points of all samples, for a field
+    with k invariant vectors; for scalars that is torch's n / (n - 1). Over the sphere the
+    expectation is an integral with Haar measure, exact for the band, and is taken as it is.
+
+    Under ``torch.distributed`` every process has the statistics of its part of the batch, as with
+    ``torch.nn.BatchNorm3d``. ``torch.nn.SyncBatchNorm`` would normalise channels, not fields.
+
+    Args:
+        in_type: fields over any space.
+        eps: added to the variance.
+        momentum: of the running statistics.
+        affine: learn w, one a field, and b, one for each invariant vector.
+        track_running_stats: keep running statistics; else evaluation uses those of the batch.
+    Raises:
+        ValueError: if a rho is not orthogonal; in training, if there is a single value of a scalar,
+            which is its own mean.
+    """
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    taken: Tensor
+    over_batch = True
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+    ) -> None:
+        super().__init__(in_type, eps, affine)
+        if not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
+            raise ValueError(f"momentum: expected a number from 0 to 1, got {momentum!r}")
+        self.momentum = float(momentum)
+        self.has_scalars = any(k == d for k, d in zip(self.means, in_type.dims, strict=True))
+        tracked = track_running_stats
+        self.register_buffer("running_mean", torch.zeros(self.count) if tracked else None)
+        self.register_buffer("running_var", torch.ones(in_type.copies) if tracked else None)
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        # k / dim of every field: the share of one point that the mean takes.
+        triples = list(zip(self.multiplicities, self.means, self.in_type.dims, strict=True))
+        taken = [k / dim for mul, k, dim in triples for _ in range(mul)]
+        return {**super().constants(dtype), "taken": torch.tensor(taken, dtype=torch.float64)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        if not self.training and self.running_mean is not None and self.running_var is not None:
+            return self.normalize(x, self.running_mean[None], self.running_var[None])
+        m, variance = self.statistics(_widened(x))
+        if self.training and x.numel():
+            self._remember(x.numel() // x.shape[1], m.detach(), variance.detach())
+        return self.normalize(x, m, variance)
+
+    def _remember(self, n: int, m: Tensor, variance: Tensor) -> None:
+        """Move the running statistics, those of n points."""
+        if n == 1 and self.has_scalars:
+            raise ValueError("x: expected more than one value of every scalar in training, got one")
+        if self.running_mean is not None and self.running_var is not None:
+            if not isinstance(self.in_type.space, Sphere):
+                variance = variance * (n / (n - self.taken.to(variance.dtype)))
+            self.running_mean.lerp_(m[0].to(self.running_mean.dtype), self.momentum)
+            self.running_var.lerp_(variance[0].to(self.running_var.dtype), self.momentum)
+
+    def export(self) -> nn.Module:
+        """``torch.nn.BatchNorm1d``, ``2d`` or ``3d`` of the channels, in evaluation mode."""
+        if self.running_mean is None or self.running_var is None:
+            return super().export()
+        state = {
+            "running_mean": self.spread(self.running_mean[None])[0],
+            "running_var": self.running_var[self.field_of],
+        }
+        if self.weight is not None:
+            state["weight"] = self.weight[self.field_of]
+            zero = torch.zeros_like(state["weight"])
+            state["bias"] = zero if self.bias is None else self.spread(self.bias[None])[0]
+        axes = len(self.in_type.space.axes(self.in_type.blocks))
+        sizes: list[Any] = [self.in_type.channels, self.eps, self.momentum, self.weight is not None]
+        layer = _BATCH[axes](*sizes).to(self.running_var)
+        layer.load_state_dict(state, strict=False)  # there is no num_batches_tracked
+        return layer.eval()
+
+    def extra_repr(self) -> str:
+        tracked = self.running_mean is not None
+        return f"{super().extra_repr()}, momentum={self.momentum:g}, track_running_stats={tracked}"
+
+
+class InstanceNorm(_SpaceNorm):
+    r"""Normalise every field of every sample over space (N1), as ``torch.nn.InstanceNorm3d``.
+
+    Args:
+        in_type: fields over a grid or the sphere.
+        eps: added to the variance.
+        affine: learn w, one a field, and b, one for each invariant vector.
+    Raises:
+        ValueError: over ``Point`` and ``Points``, and if a rho is not orthogonal.
+    """
+
+    def __init__(self, in_type: FieldType, eps: float = 1e-5, affine: bool = False) -> None:
+        super().__init__(in_type, eps, affine)
+        _refuse(in_type, Point, "a Point has no space to average over; use GroupNorm or LayerNorm")
+        _refuse(in_type, Points, _NO_SAMPLES)
+        self.set_constants()
+
+    def export(self) -> nn.Module:
+        """For scalars ``torch.nn.GroupNorm`` with a group for each; else a copy."""
+        return _exported(self, self.in_type.copies) or super().export()
+
+
+class GroupNorm(_SpaceNorm):
+    r"""Normalise groups of fields of every sample over space (N1), as ``torch.nn.GroupNorm``.
+
+    With one group, all fields of a sample have one mu and one sigma over all of space.
+
+    Args:
+        in_type: fields over a grid, the sphere or ``Point``.
+        num_groups: the fields, in order, fall into so many groups of equal number.
+        eps: added to the variance.
+        affine: learn w, one a field, and b, one for each invariant vector.
+    Raises:
+        ValueError: if the fields do not fall into such groups, over ``Points``, and if a rho is not
+            orthogonal.
+    """
+
+    group_of: Tensor
+    mean_of: Tensor
+
+    def __init__(
+        self, in_type: FieldType, num_groups: int, eps: float = 1e-5, affine: bool = True
+    ) -> None:
+        super().__init__(in_type, eps, affine)
+        _refuse(in_type, Points, _NO_SAMPLES)
+        whole = isinstance(num_groups, int) and not isinstance(num_groups, bool)
+        if not whole or num_groups < 1 or in_type.copies % num_groups:
+            raise ValueError(
+                f"num_groups: expected a divisor of the number of fields, {in_type.copies} in "
+                f"{in_type!r}, got {num_groups!r}"
+            )
+        self.num_groups = num_groups
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        # The group of each invariant vector, and the matrix that takes means over the groups.
+        pairs = list(zip(self.multiplicities, self.means, strict=True))
+        per_field = torch.tensor([k for mul, k in pairs for _ in range(mul)])
+        field = torch.arange(len(per_field)).repeat_interleave(per_field)
+        group_of = field // (len(per_field) // self.num_groups)
+        member = (torch.arange(self.num_groups)[:, None] == group_of).double()
+        mean_of = member / member.sum(1, keepdim=True).clamp(min=1)
+        return {**super().constants(dtype), "group_of": group_of, "mean_of": mean_of}
+
+    def pool_means(self, m: Tensor) -> Tensor:
+        with full_precision(m):
+            return (m @ self.mean_of.to(m.dtype).mT).index_select(1, self.group_of)
+
+    def pool_variances(self, variance: Tensor) -> Tensor:
+        groups = variance.unflatten(1, (self.num_groups, -1))
+        return groups.mean(2, keepdim=True).expand_as(groups).flatten(1)
+
+    def export(self) -> nn.Module:
+        """For scalars ``torch.nn.GroupNorm``; else a copy."""
+        return _exported(self, self.num_groups) or super().export()
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, num_groups={self.num_groups}"
+
+
+class _PointNorm(FieldNorm):
+    """Statistics over all fields, at every point of space on its own."""
+
+    mean_of: Tensor
+    constant: Tensor
+    share: Tensor
+
+    def __init__(self, in_type: FieldType, eps: float, affine: bool, centred: bool) -> None:
+        super().__init__(in_type, eps, affine, centred)
+        self.centred = centred and self.count > 0
+        # On the sphere a quotient of fields has degrees above the band.
+        self.aliases = isinstance(in_type.space, Sphere)
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        found = super().constants(dtype)
+        rows, columns, shares = [], [], []
+        for i, (mul, dim) in enumerate(zip(self.multiplicities, self.in_type.dims, strict=True)):
+            rows.append(found[f"coefficients_{i}"].sum(0).repeat(mul) / max(1, self.count))
+            columns.append(found[f"invariants_{i}"].sum(1).repeat(mul))
+            shares += [1 / (dim * self.in_type.copies)] * (mul * dim)
+        return {
+            **found,
+            "mean_of": torch.cat(rows),  # channels to the mean coefficient
+            "constant": torch.cat(columns),  # the sum of all invariant vectors
+            "share": torch.tensor(shares, dtype=torch.float64),  # of |f_c|^2 in sigma^2
+        }
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        y, axes = _widened(x), [1] * (x.dim() - 2)
+        with full_precision(x):
+            if self.centred:
+                mean = torch.einsum("bc...,c->b...", y, self.mean_of.to(y.dtype))
+                y = y - mean.unsqueeze(1) * self.constant.to(y.dtype).view(-1, *axes)
+            variance = torch.einsum("bc...,c->b...", y * y, self.share.to(y.dtype))
+        y = y * (variance + self.eps).rsqrt().unsqueeze(1)
+        if self.weight is not None:
+            y = y * self.weight[self.field_of].view(-1, *axes)
+        if self.bias is not None:
+            y = y + self.spread(self.bias[None])[0].view(-1, *axes)
+        return y.to(x.dtype)
+
+
+class LayerNorm(_PointNorm):
+    r"""Normalise all fields at each point of space (N1), as ``torch.nn.LayerNorm(channels)``.
+
+    Every point is on its own, as a token of a transformer or a pixel of ConvNeXt: one mu and one
+    sigma for all fields there. ``GroupNorm(in_type, 1)`` takes them over space as well.
+
+    Args:
+        in_type: fields over any space.
+        eps: added to the variance.
+        affine: learn w, one a field, and b, one for each invariant vector.
+    Raises:
+        ValueError: if a rho is not orthogonal.
+    """
+
+    def __init__(self, in_type: FieldType, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(in_type, eps, affine, True)
+
+
+class RMSNorm(_PointNorm):
+    r"""Divide all fields at each point of space by their root mean square (N1), mu = b = 0.
+
+    As ``torch.nn.RMSNorm(channels)`` at every point of space.
+
+    Args:
+        in_type: fields over any space.
+        eps: added to the mean square.
+        affine: learn w, one a field.
+    Raises:
+        ValueError: if a rho is not orthogonal.
+    """
+
+    def __init__(self, in_type: FieldType, eps: float = 1e-5, affine: bool = True) -> None:
+        super().__init__(in_type, eps, affine, False)
+
+
+def _widened(x: Tensor) -> Tensor:
+    """At least float32, in which statistics are taken."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _refuse(in_type: FieldType, space: type, why: str) -> None:
+    if isinstance(in_type.space, space):
+        raise ValueError(f"in_type: {why}, got {in_type!r}")
+
+
+def _exported(module: _SpaceNorm, groups: int) -> nn.Module | None:
+    """``torch.nn.GroupNorm`` if all fields are scalars in their own basis, on a grid or a point."""
+    in_type = module.in_type
+    plain = not isinstance(in_type.space, Sphere) and all(
+        d == 1 and k == 1 and bool((getattr(module, f"invariants_{i}") > 0).all())
+        for i, (d, k) in enumerate(zip(in_type.dims, module.means, strict=True))
+    )
+    if not plain:
+        return None
+    layer = nn.GroupNorm(groups, in_type.channels, module.eps, module.weight is not None)
+    layer.load_state_dict(module.state_dict())
+    return layer.to(module.weights)

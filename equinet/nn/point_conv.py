@@ -1,0 +1,213 @@
+r"""Convolutions on points at any positions. Before: ``linear``. Next: ``sphere_conv``.
+
+.. math:: [K \star f]_i = \frac{1}{\sqrt{\bar N}} \sum_{j \in N(i)} K(x_j - x_i)\, f_j, \qquad
+          K(x) = \sum_k \varphi_k(|x|) \sum_J K_{kJ} Y_J(x / |x|) \quad (V4)
+
+where the K_kJ are the equivariant kernels with learned weights and the phi_k are learned functions
+of the distance.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equinet.field import FieldType, Points
+from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
+from equinet.nn.conv import check_over
+from equinet.nn.steerable import Steerable
+from equinet.ops import full_precision
+from equinet.rep.fibre import Block
+from equinet.steerable import SampledKernels, kernel_basis
+from equinet.steerable.kernel_basis import names
+
+# For groups whose irreps have no degree, fine enough to tell the elements of a cube's group apart.
+_FINITE_LMAX = 3
+
+
+class RadialNetwork(nn.Module):
+    r"""Learned functions of the distance, which fall smoothly to zero at a cutoff.
+
+    .. math:: \varphi(r) = u(r / c)\, \mathrm{MLP}(b(r)), \qquad
+              u(t) = (1 - t)^3 (1 + 3 t + 6 t^2) \quad (V5)
+
+    where the b are Gaussians at equal distances.
+
+    Args:
+        cutoff: c, in units of length.
+        features: number of functions.
+        hidden: widths of the hidden layers; without any, phi = u b.
+        basis: number of Gaussians.
+        generator: for the initial weights.
+    Shape:
+        ``(...)`` to ``(..., features)``, of second moment about 1.
+    """
+
+    def __init__(
+        self,
+        cutoff: float,
+        features: int = 16,
+        hidden: tuple[int, ...] = (32,),
+        basis: int = 8,
+        *,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        super().__init__()
+        if not 0 < cutoff < math.inf:
+            raise ValueError(f"cutoff: expected a positive length, got {cutoff!r}")
+        for name, value in (("features", features), ("basis", basis)):
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
+        self.cutoff, self.features, self.basis = cutoff, features, basis
+        widths = (basis, *hidden, features)
+        self.weights = nn.ParameterList(
+            torch.randn(wide, narrow, generator=generator) / math.sqrt(narrow)
+            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
+        )
+
+    def forward(self, r: Tensor) -> Tensor:
+        t = (r / self.cutoff).clamp(max=1)[..., None]
+        step = 1 / (self.basis + 1)
+        centres = torch.arange(1, self.basis + 1, dtype=r.dtype, device=r.device) * step
+        # The sum of their squares is about 1.12 / 2 * sqrt(pi) everywhere, and then 1 a function.
+        y = torch.exp(-(((t - centres) / step) ** 2) / 2) * math.sqrt(self.basis / 1.2533)
+        for i, weight in enumerate(self.weights):
+            y = F.linear(y if i == 0 else F.silu(y) / 0.5967, weight)  # SiLU's second moment
+        return y * (1 - t) ** 3 * (1 + 3 * t + 6 * t * t)
+
+    def extra_repr(self) -> str:
+        return f"cutoff={self.cutoff}, features={self.features}, basis={self.basis}"
+
+
+class PointConv(Steerable):
+    r"""Steerable convolution on points, along the edges of a neighbour list (V4).
+
+    Args:
+        in_type: fields over ``Points`` in R^1, R^2 or R^3.
+        out_type: fields over the same ``Points``.
+        radial: the functions phi of the distance, ``(edges,)`` to ``(edges, radial.features)``:
+            ``RadialNetwork``, or a module of yours with the attribute ``features``.
+        neighbours: the mean number of neighbours of a point, which keeps the variance.
+        lmax: largest degree of the harmonics; by default all that the irreps of a continuous group
+            can use, 3 for a finite group.
+        bias: add a learned constant to the invariant channels of the output.
+        generator: for the initial weights.
+    Shape:
+        x ``(points, channels in)``, positions ``(points, n)``, edges int64 ``(2, count)`` with rows
+        j, the neighbour, and i, and shifts ``(count, n)``, which are added to x_j - x_i (for
+        neighbours in another cell of a crystal), to ``(points, channels out)``. See
+        ``transforms.neighbours``; a batch is the clouds in a row.
+    Raises:
+        ValueError: for types over another space, an argument out of range, and if there is no
+            kernel but zero.
+    """
+
+    calls_below = 4
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        out_type: FieldType,
+        radial: nn.Module,
+        *,
+        neighbours: float,
+        lmax: int | None = None,
+        bias: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
+        check_over(Points, in_type, out_type)
+        features = getattr(radial, "features", None)
+        if not isinstance(features, int) or features < 1:
+            raise ValueError(
+                "radial: expected a module with the attribute features, the number of its "
+                f"functions, got {type(radial).__name__}"
+            )
+        if not 0 < neighbours < math.inf:
+            raise ValueError(f"neighbours: expected a number > 0, got {neighbours!r}")
+        group = in_type.space.fibre_group
+        if lmax is None:
+            most = [max(rho.degree for _, rho in t.blocks) for t in (in_type, out_type)]
+            lmax = _FINITE_LMAX if group.is_finite else sum(most)
+        self.lmax, self.n = lmax, group.n
+        sample = functools.partial(_coefficients, in_type.blocks, out_type.blocks, lmax)
+        gain = 1 / math.sqrt(features * neighbours)
+        super().__init__(in_type, out_type, sample, features, bias, gain, generator)
+        self.radial = radial
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        sizes = [y.shape[-1] for y in angular_harmonics(self.lmax, torch.zeros(1, self.n))]
+        # Times these, every harmonic has second moment 1 in a random direction.
+        sizes = torch.tensor(sizes, dtype=torch.float64)
+        return {
+            **super().constants(dtype),
+            "norms": sizes.sqrt().repeat_interleave(sizes.long()),
+        }
+
+    def forward(
+        self, x: Tensor, positions: Tensor, edges: Tensor, shifts: Tensor | None = None
+    ) -> Tensor:
+        self.check(x)
+        self._check_edges(x, positions, edges, shifts)
+        source, target = edges
+        r = positions[source] - positions[target]
+        r = r if shifts is None else r + shifts
+        radial = self.radial(_length(r))
+        harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
+        features = x[source]
+        # Sums over the neighbours come first, as they do not need the filter: (m, point, k, in).
+        sums = torch.stack(
+            [
+                x.new_zeros(len(x), radial.shape[1], x.shape[1]).index_add(
+                    0, target, (radial * y[:, None])[:, :, None] * features[:, None]
+                )
+                for y in harmonics.unbind(-1)
+            ]
+        )
+        with full_precision(x):
+            filters, bias = self.filters().unflatten(0, (radial.shape[1], -1)), self.shift()
+            y = torch.einsum("mpki,koim->po", sums, filters)
+        return y if bias is None else y + bias
+
+    def _check_edges(self, x: Tensor, positions: Tensor, edges: Tensor, shifts) -> None:
+        if positions.shape != (len(x), self.n) or not positions.is_floating_point():
+            raise ValueError(
+                f"positions: expected real ({len(x)}, {self.n}), got {positions.dtype} of shape "
+                f"{tuple(positions.shape)}"
+            )
+        if edges.dtype != torch.int64 or edges.dim() != 2 or edges.shape[0] != 2:
+            raise ValueError(
+                "edges: expected int64 (2, count), the numbers of neighbour and point, got "
+                f"{edges.dtype} of shape {tuple(edges.shape)}"
+            )
+        if shifts is not None and shifts.shape != (edges.shape[1], self.n):
+            raise ValueError(
+                f"shifts: expected ({edges.shape[1]}, {self.n}), got {tuple(shifts.shape)}"
+            )
+
+
+def _coefficients(
+    blocks_in: tuple[Block, ...], blocks_out: tuple[Block, ...], lmax: int
+) -> SampledKernels:
+    """The kernels as coefficients of the angular harmonics."""
+    group = blocks_in[0][1].group
+    basis = kernel_basis(blocks_in, blocks_out, Harmonics(group, Angular(lmax)))
+    values = angular_coefficients(group, lmax)
+    count = next(iter(values.values())).shape[-1]
+    sampled = basis.made_of(values, (count,))
+    if not sampled.dim:
+        raise ValueError(
+            f"lmax: there is no kernel but zero from {names(basis.fibre_in)} to "
+            f"{names(basis.fibre_out)} up to degree {lmax}"
+        )
+    return sampled.scaled()
+
+
+def _length(r: Tensor) -> Tensor:
+    """|r|, with gradient 0 at 0."""
+    squares = (r * r).sum(-1)
+    off = squares > 0
+    return torch.where(off, torch.where(off, squares, torch.ones_like(squares)).sqrt(), squares)

@@ -1,0 +1,247 @@
+"""Learned products of fields. Before: ``fourier``. Next: ``batch_norm``."""
+
+import math
+import warnings
+from itertools import combinations_with_replacement
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from equinet.field import FieldType, Sphere
+from equinet.nn.module import EquivariantModule
+from equinet.ops import full_precision
+from equinet.rep import Irrep, clebsch_gordan
+from equinet.rep.fibre import change_blocks
+
+
+class Pair(NamedTuple):
+    """Products of two irreps of the input.
+
+    Attributes:
+        left: of these each copy takes part, ``copies`` of them; the rarer irrep of the two.
+        right: of these a learned sum takes part for each copy on the left.
+        copies: multiplicity of ``left``.
+        others: multiplicity of ``right``.
+        paths: for each irrep of the output its number and how many products lead there.
+    """
+
+    left: int
+    right: int
+    copies: int
+    others: int
+    paths: tuple[tuple[int, int], ...]
+
+
+class TensorProduct(EquivariantModule):
+    r"""A learned bilinear map of the input with itself.
+
+    .. math:: z^k_o = \sum_{i \le j} \sum_p \sum_u W^p_{ou}\,
+              C^p\Bigl(x^i_u, \sum_v V^{ij}_{uv} x^j_v\Bigr)
+
+    x^i_u is copy u of irrep i in the input, counted over all blocks; C^p are all equivariant maps
+    from irreps i and j to irrep k (``rep.clebsch_gordan``). The second factor is mixed first, by
+    V, so that every field meets every other. W and V are learned. Every term is quadratic: add a
+    ``Linear`` of the input where linear terms are wanted.
+
+    Initial weights are normal, scaled so that independent normal inputs of variance 1 give outputs
+    of mean square 1. Over the sphere products have degrees above the band, so the equivariance is
+    approximate there.
+
+    Args:
+        in_type: fields of finite dimension.
+        out_type: fields over the same space, any that occur in products of the input.
+        generator: for the initial weights.
+    Raises:
+        ValueError: if no product leads to any field of ``out_type``.
+    Warns:
+        UserWarning: if channels of a type have no product.
+
+    Example:
+        >>> from equinet.field import Point
+        >>> fields = Point("SO(3)", dim=3).fields
+        >>> cross = TensorProduct(fields("2x1"), fields("4x1"))  # cross products of vectors
+        >>> cross(torch.ones(8, 6)).shape
+        torch.Size([8, 12])
+    """
+
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(
+        self, in_type: FieldType, out_type: FieldType, *, generator: Generator | None = None
+    ) -> None:
+        super().__init__(in_type, out_type)
+        _check_types(in_type, out_type)
+        self.aliases = isinstance(in_type.space, Sphere)
+        self.sizes_in = [(mul, rho.dim) for mul, rho in in_type.blocks]
+        self.sizes_out = [(mul, rho.dim) for mul, rho in out_type.blocks]
+        self.irreps_in = [(count, psi.dim) for psi, count in in_type.fibre.counts.items()]
+        self.irreps_out = [(count, psi.dim) for psi, count in out_type.fibre.counts.items()]
+        self.pairs = _pairs(in_type, out_type)
+        self._report_dead()
+        self.mixers = nn.ParameterList()
+        self.weights = nn.ParameterList()
+        self._draw(generator)
+        self.set_constants()
+
+    def _report_dead(self) -> None:
+        irreps_in, irreps_out = list(self.in_type.fibre.counts), list(self.out_type.fibre.counts)
+        reached = {k for pair in self.pairs for k, _ in pair.paths}
+        used = {i for pair in self.pairs for i in (pair.left, pair.right)}
+        dead = [psi.name for k, psi in enumerate(irreps_out) if k not in reached]
+        deaf = [psi.name for i, psi in enumerate(irreps_in) if i not in used]
+        if not reached:
+            raise ValueError(
+                f"out_type: there is no equivariant map but zero from products of {self.in_type!r} "
+                f"to {self.out_type!r}"
+            )
+        lines = []
+        if dead:
+            lines.append(f"no product ends in {', '.join(dead)} of {self.out_type!r}: zero")
+        if deaf:
+            lines.append(f"no product has {', '.join(deaf)} of {self.in_type!r}: ignored")
+        if lines:
+            warnings.warn(f"{type(self).__name__}: dead paths; {'; '.join(lines)}", stacklevel=3)
+
+    def _draw(self, generator: Generator | None) -> None:
+        """Initial weights; a path into k has 1 / (number of such paths) of the mean square."""
+        incoming = [0] * len(self.irreps_out)
+        for pair in self.pairs:
+            for k, count in pair.paths:
+                incoming[k] += count
+        for pair in self.pairs:
+            mixer = torch.randn(pair.copies, pair.others, generator=generator)
+            self.mixers.append(nn.Parameter(mixer / math.sqrt(pair.others)))
+            for k, count in pair.paths:
+                copies, dim = self.irreps_out[k]
+                weight = torch.randn(copies, pair.copies, count, generator=generator)
+                # The products (constants) have squares of mean 1 / dim.
+                scale = math.sqrt(dim / (pair.copies * incoming[k]))
+                self.weights.append(nn.Parameter(weight * scale))
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        fibre_in, fibre_out = self.in_type.fibre, self.out_type.fibre
+        found = {}
+        for name, matrices in (
+            ("inverse", fibre_in.matrices(inverse=True)),
+            ("basis", fibre_out.matrices()),
+        ):
+            found |= {f"{name}_{i}": q for i, q in enumerate(matrices) if q is not None}
+        if fibre_in.order is not None:
+            found["order_in"] = fibre_in.order.argsort()
+        if fibre_out.order is not None:
+            found["order_out"] = fibre_out.order
+        irreps_in, irreps_out = list(fibre_in.counts), list(fibre_out.counts)
+        for i, pair in enumerate(self.pairs):
+            # All products of the pair as rows of one matrix: (irrep, path, component).
+            rows = [_products(pair, irreps_in, irreps_out[k]) for k, _ in pair.paths]
+            found[f"products_{i}"] = torch.cat([c.permute(0, 3, 1, 2).flatten(0, 1) for c in rows])
+        return found
+
+    def _matrices(self, name: str, count: int) -> list[Tensor | None]:
+        return [getattr(self, f"{name}_{i}", None) for i in range(count)]
+
+    def _irreps(self, x: Tensor) -> list[Tensor]:
+        """All copies of each irrep of the input: ``(batch, copy, component, points)``."""
+        z = change_blocks(
+            x, 1, self.sizes_in, self._matrices("inverse", len(self.sizes_in)), inverse=False
+        )
+        order = getattr(self, "order_in", None)
+        z = (z if order is None else z.index_select(1, order)).unsqueeze(-1).flatten(2)
+        parts = z.split([count * dim for count, dim in self.irreps_in], 1)
+        return [part.unflatten(1, size) for part, size in zip(parts, self.irreps_in, strict=True)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        y = x.to(torch.promote_types(x.dtype, torch.float32))  # products need the digits
+        with full_precision(x):
+            parts = self._irreps(y)
+            found: list[list[Tensor]] = [[] for _ in self.irreps_out]
+            weights = iter(self.weights)
+            for i, (pair, mixer) in enumerate(zip(self.pairs, self.mixers, strict=True)):
+                right = torch.einsum("uv,bvjp->bujp", mixer.to(y), parts[pair.right])
+                outer = parts[pair.left].unsqueeze(3) * right.unsqueeze(2)
+                products = getattr(self, f"products_{i}").to(y)  # (path and component, i, j)
+                terms = torch.einsum("rij,buijp->burp", products, outer)
+                sizes = [(count, self.irreps_out[k][1]) for k, count in pair.paths]
+                split = terms.split([count * dim for count, dim in sizes], 2)
+                for (k, _), size, term in zip(pair.paths, sizes, split, strict=True):
+                    weight = next(weights).to(y)
+                    term = term.unflatten(2, size)
+                    found[k].append(torch.einsum("ouq,buqkp->bokp", weight, term))
+            return self._fields(found, y).to(x.dtype)
+
+    def _fields(self, irreps: list[list[Tensor]], x: Tensor) -> Tensor:
+        """The output from terms of all copies of each irrep of it; zero where there are none."""
+        points = math.prod(x.shape[2:])
+        parts = [
+            torch.stack(terms).sum(0).flatten(1, 2)
+            if terms
+            else x.new_zeros(len(x), count * dim, points)
+            for terms, (count, dim) in zip(irreps, self.irreps_out, strict=True)
+        ]
+        z = torch.cat(parts, 1)
+        order = getattr(self, "order_out", None)
+        z = z if order is None else z.index_select(1, order)
+        basis = self._matrices("basis", len(self.sizes_out))
+        z = change_blocks(z, 1, self.sizes_out, basis, inverse=False)
+        return z.reshape(*z.shape[:2], *x.shape[2:])
+
+
+def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:
+    """All pairs of irreps of the input from which something of the output comes."""
+    counts_in, counts_out = in_type.fibre.counts, out_type.fibre.counts
+    irreps_in, found = list(counts_in), []
+    for i, j in combinations_with_replacement(range(len(irreps_in)), 2):
+        if counts_in[irreps_in[i]] > counts_in[irreps_in[j]]:
+            i, j = j, i
+        copies, others = counts_in[irreps_in[i]], counts_in[irreps_in[j]]
+        pair = Pair(i, j, copies, others, ())
+        paths = ((k, len(_products(pair, irreps_in, psi))) for k, psi in enumerate(counts_out))
+        paths = tuple((k, count) for k, count in paths if count)
+        if paths:
+            found.append(pair._replace(paths=paths))
+    return found
+
+
+def _products(pair: Pair, irreps_in: list[Irrep], psi: Irrep) -> Tensor:
+    """The maps C^p to ``psi``, scaled to outputs of mean square 1 / dim: ``(paths, i, j, k)``."""
+    c = clebsch_gordan(irreps_in[pair.left], irreps_in[pair.right], psi)
+    if pair.left != pair.right or not len(c):
+        return c
+    # x_u meets itself, where the antisymmetric part is zero: those two kinds are kept apart.
+    even, odd = _orthonormal(c + c.transpose(1, 2)), _orthonormal(c - c.transpose(1, 2))
+    kinds = [(even, 1), (odd, -1)] if pair.copies > 1 else [(even, 1)]
+    scaled = []
+    for products, sign in kinds:
+        # E |C(x_u, V x)|^2 = 1 + (E |C(x, x)|^2 - 1) / copies, by Wick's theorem.
+        trace = products.diagonal(dim1=1, dim2=2).sum(-1).square().sum(-1)
+        square = 1 + (sign + trace) / pair.copies
+        scaled.append(products / square.sqrt()[:, None, None, None])
+    return torch.cat(scaled)
+
+
+def _orthonormal(products: Tensor) -> Tensor:
+    """An orthonormal basis of the span of the first axis, by Gram and Schmidt."""
+    found: list[Tensor] = []
+    for c in products:
+        for other in found:
+            c = c - other * (other * c).sum()
+        if c.norm() > 1e-6:
+            found.append(c / c.norm())
+    return torch.stack(found) if found else products[:0]
+
+
+def _check_types(in_type: FieldType, out_type: FieldType) -> None:
+    if not isinstance(out_type, FieldType):
+        raise TypeError(f"out_type: expected a FieldType, got {type(out_type).__name__}")
+    if out_type.space != in_type.space:
+        raise ValueError(
+            f"out_type: expected fields over {in_type.space}, as in_type, got {out_type!r}"
+        )
+    for name, field_type in (("in_type", in_type), ("out_type", out_type)):
+        for _, rho in field_type.blocks:
+            if rho.is_regular:
+                raise ValueError(
+                    f"{name}: expected fields of finite dimension, got {rho!r} in {field_type!r}"
+                )

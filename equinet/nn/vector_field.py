@@ -1,0 +1,63 @@
+"""From functions on a finite group to vectors. Before: ``induced``. Next: ``fourier``."""
+
+import torch
+from torch import Tensor
+
+from equinet.field import FieldType
+from equinet.group.subgroup import check_finite
+from equinet.nn.module import EquivariantModule
+from equinet.rep import regular, vector
+
+
+class VectorFieldPool(EquivariantModule):
+    r"""The largest value of a function on H, as a vector in the direction where it is taken.
+
+    .. math:: f \mapsto f(h^*)\, h^* e_1, \qquad h^* = \arg\max_h f(h)
+
+    A regular field of a finite group becomes a vector: [rho(g) f](h) = f(g^-1 h) has its maximum at
+    g h*, so the vector turns with g. e_1 is the unit vector along the first axis.
+
+    Args:
+        in_type: regular fields of a finite group.
+    Shape:
+        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``, with a vector for each
+        field.
+    Raises:
+        ValueError: for other fields.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> VectorFieldPool(Plane("C8").fields("4x regular")).out_type
+        Plane('C8').fields('4x vector')
+    """
+
+    directions: Tensor
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, in_type: FieldType) -> None:
+        super().__init__(in_type, _vectors(in_type))
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        group = check_finite(self.in_type.space.fibre_group)
+        return {"directions": group.elements[:, :, 0]}
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        # All blocks are alike: (batch, field, element of the group, ...).
+        value, where = x.unflatten(1, (-1, len(self.directions))).max(2)
+        direction = self.directions.to(x.dtype)[where].movedim(-1, 2)
+        return (value.unsqueeze(2) * direction).flatten(1, 2)
+
+
+def _vectors(in_type: FieldType) -> FieldType:
+    """Each regular field replaced by a vector."""
+    if not isinstance(in_type, FieldType):
+        raise TypeError(f"in_type: expected a FieldType, got {type(in_type).__name__}")
+    group = in_type.space.fibre_group
+    for _, rho in in_type.blocks:
+        if not group.is_finite or rho != regular(group):
+            raise ValueError(
+                f"in_type: expected regular fields of a finite group, got {rho!r} in {in_type!r}"
+            )
+    return FieldType(in_type.space, tuple((mul, vector(group)) for mul, _ in in_type.blocks))

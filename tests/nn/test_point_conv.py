@@ -1,0 +1,174 @@
+"""Convolutions on points."""
+
+import pytest
+import torch
+
+from equinet import Points, o2, o3, octahedral, so2, so3
+from equinet.field import act
+from equinet.group import inversion
+from equinet.harmonics import Angular, Harmonics, angular_harmonics
+from equinet.nn import PointConv, RadialNetwork
+from equinet.steerable import kernel_basis
+from equinet.transforms.graph import radius_graph
+from tests.tolerances import ROUNDING, STATISTICAL, SYMMETRY, assert_close
+
+CASES = {
+    "SO(3)": (so3(), "4x0 + 3x1 + 2x2", "2x0 + 2x1 + 1x3"),
+    "O(3)": (o3(), "2x0e + 2x1o + 1x1e", "1x0o + 2x1o + 1x2e"),
+    "SO(2)": (so2(), "2x0 + 2x1", "1x0 + 1x2"),
+    "O(2)": (o2(), "2x0e + 2x1", "1x0o + 1x0e + 1x1"),
+    "O": (octahedral(), "2x regular", "1x T1 + 1x regular"),
+    "O(1)": (inversion(1), "2x trivial + 1x 0o", "1x trivial + 2x 0o"),
+}
+
+
+def _cloud(space, count, generator, spread=2.0):
+    return spread * torch.randn(count, space.n, generator=generator, dtype=torch.float64)
+
+
+def _layer(group, text_in, text_out, generator):
+    space = Points(group)
+    radial = RadialNetwork(2.5, features=5, generator=generator)
+    types = space.fields(text_in), space.fields(text_out)
+    layer = PointConv(*types, radial, neighbours=6, generator=generator).double()
+    if layer.bias is not None:
+        torch.nn.init.normal_(layer.bias, generator=generator)
+    return layer
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_equivariance(name, generator):
+    """Positions and features move together; a translation changes nothing."""
+    layer = _layer(*CASES[name], generator)
+    space = layer.in_type.space
+    positions = _cloud(space, 20, generator)
+    edges, _ = radius_graph(positions, 2.5)
+    x = torch.randn(layer.in_type.shape(20), generator=generator, dtype=torch.float64)
+    y = layer(x, positions, edges)
+    for g in space.group.sample(3, generator=generator):
+        moved = space.move(g, positions) + torch.randn(
+            space.n, generator=generator, dtype=torch.float64
+        )
+        again, _ = radius_graph(moved, 2.5)
+        assert torch.equal(again, edges)
+        assert_close(
+            layer(act(layer.in_type, g, x), moved, edges), act(layer.out_type, g, y), SYMMETRY
+        )
+    if space.n > 1:  # negative control: positions alone
+        moved = space.move(space.group.sample(generator=generator), positions)
+        assert (layer(x, moved, edges) - y).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["SO(3)", "O(2)", "O"])
+def test_the_sum_over_neighbours_written_out(name, generator):
+    """(V4) with the kernels of KernelBasis at the neighbour vectors."""
+    layer = _layer(*CASES[name], generator)
+    types = layer.in_type, layer.out_type
+    positions = _cloud(layer.in_type.space, 7, generator)
+    edges, _ = radius_graph(positions, 2.5, loop=True)
+    x = torch.randn(types[0].shape(7), generator=generator, dtype=torch.float64)
+    functions = Harmonics(layer.in_type.space.group, Angular(layer.lmax))
+    basis = kernel_basis(types[0].blocks, types[1].blocks, functions)
+    vectors = positions[edges[0]] - positions[edges[1]]
+    # The layer's kernels without their radial functions lie in the span of the basis, and have as
+    # many weights.
+    harmonics = torch.cat(angular_harmonics(layer.lmax, vectors), -1) * layer.norms
+    filters = layer.filters().unflatten(0, (layer.radial.features, -1))
+    span = basis.at(vectors).dense().flatten(1).mT
+    plain = torch.einsum("oim,em->oie", filters[0], harmonics).flatten()[:, None]
+    assert_close(span @ torch.linalg.lstsq(span, plain).solution, plain, SYMMETRY)
+    assert layer.weight.shape[1] == basis.dim
+    radial = layer.radial(vectors.norm(dim=1))
+    kernels = torch.einsum("ek,koim,em->eoi", radial, filters, harmonics)
+    y = layer.shift().repeat(7, 1)
+    for e in range(edges.shape[1]):
+        y[edges[1, e]] += kernels[e] @ x[edges[0, e]]
+    assert_close(layer(x, positions, edges), y, SYMMETRY)
+
+
+def test_shifts_are_added(generator):
+    """A crystal: images of the points give the same as the points of a larger cell."""
+    layer = _layer(*CASES["SO(3)"], generator)
+    cell = 2 * torch.eye(3, dtype=torch.float64)
+    positions = 2 * torch.rand(3, 3, generator=generator, dtype=torch.float64)
+    x = torch.randn(layer.in_type.shape(3), generator=generator, dtype=torch.float64)
+    edges, shifts = radius_graph(positions, 2.5, cell=cell)
+    larger = cell.clone()
+    larger[0, 0] = 4
+    twice = torch.cat([positions, positions + torch.tensor([2.0, 0, 0], dtype=torch.float64)])
+    more, far = radius_graph(twice, 2.5, cell=larger)
+    y = layer(x, positions, edges, shifts)
+    assert_close(layer(torch.cat([x, x]), twice, more, far), torch.cat([y, y]), SYMMETRY)
+
+
+def test_radial_functions(generator):
+    """They and two derivatives vanish at the cutoff; second moments are about one."""
+    radial = RadialNetwork(2.0, features=400, generator=generator).double()
+    r = torch.tensor([1.999999, 2.0, 2.5], dtype=torch.float64)
+    assert radial(r).abs().max() < ROUNDING
+    t = torch.linspace(0.0, 1.2, 50, dtype=torch.float64)
+    envelope = (1 - t / 2) ** 3 * (1 + 1.5 * t + 1.5 * t * t)
+    moment = ((radial(t) / envelope[:, None]) ** 2).mean()
+    assert 0.5 < moment < 2
+    assert radial(t).shape == (50, 400)
+
+
+def test_variance_is_kept(generator):
+    """For directions and features that are random."""
+    space = Points(so3())
+    types = space.fields("16x0 + 16x1 + 8x2"), space.fields("40x0 + 40x1 + 20x2")
+
+    class One(torch.nn.Module):
+        features = 1
+
+        def forward(self, r):
+            return torch.ones_like(r)[..., None]
+
+    layer = PointConv(*types, One(), neighbours=9, bias=False, generator=generator)
+    count = 300
+    positions = torch.randn(10 * count, 3, generator=generator)
+    points = torch.arange(count)
+    edges = torch.stack([count + torch.arange(9 * count), points.repeat_interleave(9)])
+    x = torch.randn(types[0].shape(10 * count), generator=generator)
+    y = layer(x, positions, edges)[:count].detach()
+    for (mul, rho), part in zip(types[1].blocks, types[1].split(y), strict=True):
+        error = (2 / (mul * rho.dim)) ** 0.5
+        assert abs(part.square().mean() - 1) < STATISTICAL * error, rho
+
+
+def test_bad_input(generator):
+    space = Points(so3())
+    h = space.fields("2x0 + 1x1")
+    radial = RadialNetwork(2.0, generator=generator)
+    with pytest.raises(ValueError, match="^radial: expected a module with the attribute features"):
+        PointConv(h, h, torch.nn.Identity(), neighbours=1)
+    with pytest.raises(ValueError, match="^neighbours: expected"):
+        PointConv(h, h, radial, neighbours=0)
+    with pytest.raises(ValueError, match="^lmax: there is no kernel but zero"):
+        PointConv(space.fields("1x0"), space.fields("1x2"), radial, neighbours=1, lmax=1)
+    layer = PointConv(h, h, radial, neighbours=1)
+    x, positions = torch.zeros(3, 5), torch.zeros(3, 3)
+    edges = torch.zeros(2, 4, dtype=torch.int64)
+    for bad, name in (
+        ((x, positions[:2], edges), "positions"),
+        ((x, positions, edges.int()), "edges"),
+        ((x, positions, edges, torch.zeros(3, 3)), "shifts"),
+        ((x[:, :4], positions, edges), "x"),
+    ):
+        with pytest.raises(ValueError, match=f"^{name}: expected"):
+            layer(*bad)
+    with pytest.raises(ValueError, match="^cutoff: expected"):
+        RadialNetwork(-1.0)
+    with pytest.raises(ValueError, match="^features: expected"):
+        RadialNetwork(1.0, features=0)
+
+
+def test_no_edges_and_derivatives_at_the_origin(generator):
+    layer = _layer(*CASES["SO(3)"], generator)
+    x = torch.randn(layer.in_type.shape(3), generator=generator, dtype=torch.float64)
+    positions = torch.zeros(3, 3, dtype=torch.float64).requires_grad_()
+    none = torch.zeros(2, 0, dtype=torch.int64)
+    assert_close(layer(x, positions, none), layer.shift().expand(3, -1), ROUNDING)
+    edges = torch.tensor([[0, 1], [1, 2]])
+    layer(x, positions, edges).square().sum().backward()
+    assert positions.grad.isfinite().all()
