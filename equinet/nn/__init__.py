@@ -1,17 +1,27 @@
 """Modules: equivariant by construction, plain tensors in and out."""
 
-from equinet.nn.batch_norm import BatchNorm
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from equinet.nn.dropout import FieldDropout
+from equinet.nn.fourier import FourierPointwise
+from equinet.nn.gate import Gate, gated
+from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
+from equinet.nn.induced import InducedNorm
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
+from equinet.nn.norm_activation import NormActivation, squash
+from equinet.nn.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.nn.point_conv import PointConv, RadialNetwork
 from equinet.nn.pointwise import Pointwise, ReLU
-from equinet.nn.pool import GlobalMaxPool, Integrate
+from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
 from equinet.nn.sequential import Sequential
 from equinet.nn.sphere_conv import SphereConv
+from equinet.nn.structure import Identity, Residual, Restrict
+from equinet.nn.tensor_product import TensorProduct
+from equinet.nn.vector_field import VectorFieldPool
 
 __all__ = [
+    "AvgPool",
     "BatchNorm",
     "Conv1d",
     "Conv2d",
@@ -20,13 +30,34 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "EquivariantModule",
+    "FieldDropout",
+    "FourierPointwise",
+    "Gate",
+    "GlobalAvgPool",
     "GlobalMaxPool",
+    "GroupNorm",
+    "GroupPool",
+    "Identity",
+    "InducedNorm",
+    "InstanceNorm",
     "Integrate",
+    "LayerNorm",
     "Linear",
+    "MaxPool",
+    "NormActivation",
+    "NormMaxPool",
+    "NormPool",
     "PointConv",
     "Pointwise",
+    "RMSNorm",
     "RadialNetwork",
     "ReLU",
+    "Residual",
+    "Restrict",
     "Sequential",
     "SphereConv",
+    "TensorProduct",
+    "VectorFieldPool",
+    "gated",
+    "squash",
 ]

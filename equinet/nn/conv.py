@@ -185,6 +185,8 @@ class _Conv(Convolution):
         self.padding_mode = padding_mode
         self.padding = padding if isinstance(padding, str) else each(padding, n, "padding", 0)
         sides = self._sides()
+        # torch's convolutions pad with as many zeros at both ends, and nothing else.
+        self._pads = padding_mode != "zeros" or any(before != after for before, after in sides)
         # In the order of torch.nn.functional.pad: the last axis first.
         self._margins = [p for side in reversed(sides) for p in side]
         self._centred = Centred(
@@ -211,8 +213,9 @@ class _Conv(Convolution):
         with full_precision(x):
             weight, bias = self.filter(), self.shift()
         x, padding = self.enter(x), self.padding
-        if self.padding_mode != "zeros":
-            x, padding = F.pad(x, self._margins, mode=self.padding_mode), 0
+        if self._pads:
+            mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
+            x, padding = F.pad(x, self._margins, mode=mode), 0
         y = self.convolve(x, weight, bias, self.stride, padding, self.dilation, self.groups)
         return self.leave(y)
 

@@ -90,27 +90,44 @@ def field_of(in_type: FieldType) -> Tensor:
     return torch.arange(len(sizes)).repeat_interleave(sizes)
 
 
-class Moments(torch.autograd.Function):
+def moments(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
     """Mean and (biased) variance over some axes, which are kept with size 1.
 
-    torch's own derivative of ``var_mean`` takes several passes over memory and this one takes one,
-    which makes a norm as fast as torch's.
+    In two passes, as accurate as ``torch.var_mean``; that one and its derivative are many times
+    slower on a CPU than all the rest of a norm.
     """
+    if torch.compiler.is_compiling():  # a compiler decides by itself how often to read x
+        var, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
+        return mean, var
+    return _Moments.apply(x, dims)  # pyright: ignore[reportReturnType]
 
+
+class _Moments(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
     def forward(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
-        var, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
-        return mean, var
+        mean = x.mean(dims, keepdim=True)
+        # Over rows of memory first, and over the batch, axis 0, last: that is fastest.
+        inner = [dim for dim in dims if dim]
+        square = torch.linalg.vector_norm(x - mean, dim=inner or dims, keepdim=True).square()
+        return mean, square.sum(dims, keepdim=True) * (mean.numel() / x.numel())
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         ctx.save_for_backward(inputs[0], output[0])
+        ctx.save_for_forward(inputs[0], output[0])
+        ctx.dims = inputs[1]
+
+    @staticmethod
+    def jvp(ctx, tangent, _):
+        x, mean = ctx.saved_tensors
+        dims = ctx.dims
+        return tangent.mean(dims, keepdim=True), 2 * ((x - mean) * tangent).mean(dims, keepdim=True)
 
     @staticmethod
     def backward(ctx, grad_mean, grad_var):
         x, mean = ctx.saved_tensors
-        n = x.numel() // max(1, mean.numel())
-        slope = (2 / n) * grad_var
-        return torch.addcmul(grad_mean / n - slope * mean, x, slope), None
+        scale = mean.numel() / x.numel()
+        slope = 2 * scale * grad_var
+        return torch.addcmul(scale * grad_mean - slope * mean, x, slope), None

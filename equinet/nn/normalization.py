@@ -30,7 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Point, Points, Sphere
-from equinet.nn.field_norm import FieldNorm, Moments
+from equinet.nn.field_norm import FieldNorm, moments
 from equinet.numerics import soft_weights
 from equinet.ops import full_precision
 
@@ -57,7 +57,7 @@ class _SpaceNorm(FieldNorm):
         dims = [0] * self.over_batch + list(range(first, x.dim()))
         if not dims:
             return x, torch.zeros_like(x)
-        mean, var = Moments.apply(x, dims)  # pyright: ignore[reportGeneralTypeIssues]
+        mean, var = moments(x, dims)
         mean, var = mean[:, :, None].flatten(2), var[:, :, None].flatten(2)
         weights = self.weights.to(x.dtype)
         whole = (mean * weights).sum(2, keepdim=True)
@@ -307,10 +307,10 @@ class _PointNorm(FieldNorm):
         y, axes = _widened(x), [1] * (x.dim() - 2)
         with full_precision(x):
             if self.centred:
-                mean = torch.einsum("bc...,c->b...", y, self.mean_of.to(y.dtype))
-                y = y - mean.unsqueeze(1) * self.constant.to(y.dtype).view(-1, *axes)
-            variance = torch.einsum("bc...,c->b...", y * y, self.share.to(y.dtype))
-        y = y * (variance + self.eps).rsqrt().unsqueeze(1)
+                mean = _over_channels(y, self.mean_of)
+                y = y - mean * self.constant.to(y.dtype).view(-1, *axes)
+            variance = _over_channels(y * y, self.share)
+        y = y * (variance + self.eps).rsqrt()
         if self.weight is not None:
             y = y * self.weight[self.field_of].view(-1, *axes)
         if self.bias is not None:
@@ -356,6 +356,12 @@ class RMSNorm(_PointNorm):
 def _widened(x: Tensor) -> Tensor:
     """At least float32, in which statistics are taken."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+def _over_channels(x: Tensor, weights: Tensor) -> Tensor:
+    """The weighted sum over the channels, ``(batch, 1, ...)``; einsum copies ``x``."""
+    rows = weights.to(x.dtype) @ x[..., None].flatten(2)
+    return rows.view(x.shape[0], 1, *x.shape[2:])
 
 
 def _refuse(in_type: FieldType, space: type, why: str) -> None:

@@ -1,58 +1,338 @@
-"""From feature maps to invariant vectors. Before: ``batch_norm``. Next: ``sequential``."""
+r"""Pools over a window, over the fibre, and over all of space. Before: ``dropout``.
+
+Next: ``downsample``.
+
+Over a grid a window is exact for the elements of H that map the grid to itself, if the samples lie
+about its centre; see ``centred``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from equinet.field import FieldType, sphere_of
+from equinet.field import FieldType, Point, Sphere
+from equinet.field.grid import Grid
+from equinet.nn.centred import Centred
+from equinet.nn.conv import Size, each
 from equinet.nn.module import EquivariantModule
-from equinet.numerics import soft_weights
+from equinet.rep import Representation, trivial
+
+_AVERAGE = {
+    1: (F.avg_pool1d, nn.AvgPool1d),
+    2: (F.avg_pool2d, nn.AvgPool2d),
+    3: (F.avg_pool3d, nn.AvgPool3d),
+}
+_MAXIMUM = {
+    1: (F.max_pool1d, nn.MaxPool1d),
+    2: (F.max_pool2d, nn.MaxPool2d),
+    3: (F.max_pool3d, nn.MaxPool3d),
+}
 
 
-def _only_invariant(in_type: FieldType, what: str) -> None:
-    for _, rho in in_type.blocks:
-        if rho.irreps is not None and any(irrep.degree for irrep in rho.irreps):
+class _Window(EquivariantModule):
+    """A pool over a moving window on a grid."""
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        kernel_size: Size,
+        stride: Size | None,
+        padding: Size,
+        dilation: Size = 1,
+    ) -> None:
+        super().__init__(in_type, in_type)
+        n = grid_of(in_type).n
+        self.kernel_size = each(kernel_size, n, "kernel_size")
+        self.stride = self.kernel_size if stride is None else each(stride, n, "stride")
+        self.padding = each(padding, n, "padding", 0)
+        self.dilation = each(dilation, n, "dilation")
+        for name in ("kernel_size", "stride", "padding", "dilation"):
+            check_alike(in_type, name, getattr(self, name))
+        if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(
-                f"in_type: {what} needs trivial or regular fields, got {rho!r} in {in_type!r}"
+                f"padding: expected at most half of kernel_size {self.kernel_size}, got {padding!r}"
             )
+        self.centred = Centred(
+            in_type,
+            type(self).__name__,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+        )
+
+    def check(self, x: Tensor) -> None:
+        """Besides the type, whether the samples lie about the centre of the grid."""
+        super().check(x)
+        self.centred.check(x.shape[2:])
+
+    def extra_repr(self) -> str:
+        text = f"{super().extra_repr()}, kernel_size={self.kernel_size}, stride={self.stride}"
+        return text + (f", padding={self.padding}" if any(self.padding) else "")
 
 
-class Integrate(EquivariantModule):
-    r"""Mean over the sphere or over SO(3) with Haar measure, int f; exact for band-limited fields.
+class AvgPool(_Window):
+    r"""The mean over a window, of any fields, as ``torch.nn.AvgPool3d``.
 
-    Shape:
-        ``in_type.shape(batch)`` to ``(batch, channels)``.
+    Args:
+        in_type: fields over a grid.
+        kernel_size: of the window, one number or one for each axis.
+        stride: ``kernel_size`` if None.
+        padding: zeros on both sides of each axis.
+        count_include_pad: divide by the size of the window at the border too.
+    Raises:
+        ValueError: if the group exchanges axes along which the window is not the same.
+    Warns:
+        UserWarning: for a grid that is sampled off its centre.
     """
 
-    weights: Tensor
-
-    def __init__(self, in_type: FieldType) -> None:
-        super().__init__(in_type, None)
-        _only_invariant(in_type, "the integral")
-        self.set_constants()
-
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        return {"weights": soft_weights(sphere_of(self.in_type).band)}
+    def __init__(
+        self,
+        in_type: FieldType,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__(in_type, kernel_size, stride, padding)
+        self.count_include_pad = count_include_pad
+        self.pool, self.plain = _AVERAGE[len(self.kernel_size)]
 
     def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
-        # Reversed, the axes lie in memory as the convolutions leave them.
-        y = x.permute(tuple(reversed(range(x.dim())))).flatten(0, -4).mean(0)
-        return (y.permute(2, 1, 0) @ self.weights.to(y.dtype)).contiguous()
+        self.check(x)
+        include = self.count_include_pad
+        return self.pool(x, self.kernel_size, self.stride, self.padding, False, include)
+
+    def export(self) -> nn.Module:
+        """``torch.nn.AvgPool1d``, ``2d`` or ``3d``."""
+        sizes: list[Any] = [self.kernel_size, self.stride, self.padding]
+        return self.plain(*sizes, count_include_pad=self.count_include_pad)
 
 
-class GlobalMaxPool(EquivariantModule):
-    """Maximum over the grid; invariant up to what the grid misses between its points.
+class MaxPool(_Window):
+    r"""The largest value in a window, of fields whose components are permuted.
 
-    Shape:
-        ``in_type.shape(batch)`` to ``(batch, channels)``.
+    As ``torch.nn.MaxPool3d``. For other fields see ``NormMaxPool``. Striding after a maximum
+    aliases; ``MaxPool(h, k, stride=1, padding=k // 2)`` and then ``Downsample(h, 2)`` does less.
+
+    Args:
+        in_type: trivial, regular or quotient fields over a grid.
+        kernel_size: of the window, one number or one for each axis.
+        stride: ``kernel_size`` if None.
+        padding: on both sides of each axis, of values that are never the largest.
+        dilation: distance of the points of the window.
+    Raises:
+        ValueError: for fields whose components turn into each other, and if the group exchanges
+            axes along which the window is not the same.
+    Warns:
+        UserWarning: for a grid that is sampled off its centre.
     """
 
     aliases = True
 
-    def __init__(self, in_type: FieldType) -> None:
-        super().__init__(in_type, None)
-        _only_invariant(in_type, "the maximum")
+    def __init__(
+        self,
+        in_type: FieldType,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        dilation: Size = 1,
+    ) -> None:
+        super().__init__(in_type, kernel_size, stride, padding, dilation)
+        check_permuted(in_type, "the maximum", "enn.NormMaxPool or enn.AvgPool")
+        self.pool, self.plain = _MAXIMUM[len(self.kernel_size)]
 
     def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
-        return x.amax(tuple(range(2, x.dim())))
+        self.check(x)
+        return self.pool(x, self.kernel_size, self.stride, self.padding, self.dilation)
+
+    def export(self) -> nn.Module:
+        """``torch.nn.MaxPool1d``, ``2d`` or ``3d``."""
+        sizes: list[Any] = [self.kernel_size, self.stride, self.padding, self.dilation]
+        return self.plain(*sizes)
+
+
+class NormMaxPool(_Window):
+    r"""The longest vector in a window, for each field.
+
+    A scalar is a vector of one component, so its longest is the one of largest absolute value.
+
+    Args:
+        in_type: fields over a grid with orthogonal rho.
+        kernel_size: of the window, one number or one for each axis.
+        stride: ``kernel_size`` if None.
+        padding: on both sides of each axis, of vectors that are never the longest.
+    Raises:
+        ValueError: if a rho is not orthogonal, and if the group exchanges axes along which the
+            window is not the same.
+    Warns:
+        UserWarning: for a grid that is sampled off its centre.
+    """
+
+    aliases = True
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+    ) -> None:
+        super().__init__(in_type, kernel_size, stride, padding)
+        check_orthogonal(in_type)
+        self.pool, _ = _MAXIMUM[len(self.kernel_size)]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        return torch.cat([self._longest(part) for part in self.in_type.split(x)], 1)
+
+    def _longest(self, f: Tensor) -> Tensor:
+        """Of ``(batch, field, component, *sizes)``: ``(batch, channel, *pooled sizes)``."""
+        square = f.detach().to(torch.promote_types(f.dtype, torch.float32)).square().sum(2)
+        _, where = self.pool(
+            square, self.kernel_size, self.stride, self.padding, return_indices=True
+        )
+        index = where.flatten(2).unsqueeze(2).expand(-1, -1, f.shape[2], -1)
+        return f.flatten(3).gather(3, index).unflatten(3, where.shape[2:]).flatten(1, 2)
+
+
+class GroupPool(EquivariantModule):
+    r"""One scalar from each function on the group, its maximum or its mean over the fibre.
+
+    .. math:: f \mapsto \max_h f(h) \qquad\text{or}\qquad f \mapsto \int_H f(h)\, dh
+
+    Over the sphere it leads from functions on SO(3) to functions on the sphere.
+
+    Args:
+        in_type: fields whose components are permuted (regular, quotient), over any space.
+        reduce: "max" or "mean".
+    Shape:
+        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``, one trivial field for each
+        field.
+    Raises:
+        ValueError: for fields whose components turn into each other.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> GroupPool(Plane("C8").fields("16x regular")).out_type
+        Plane('C8').fields('16x trivial')
+    """
+
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, in_type: FieldType, reduce: Literal["max", "mean"] = "max") -> None:
+        super().__init__(in_type, in_type)
+        check_permuted(in_type, "the pool over the group", "enn.NormPool")
+        if reduce not in ("max", "mean"):
+            raise ValueError(f"reduce: expected 'max' or 'mean', got {reduce!r}")
+        self.reduce = reduce
+        self.out_type = scalars(in_type)
+        # Between the points of a grid on the group a maximum is missed.
+        self.sampled = in_type.is_regular
+        self.aliases = self.sampled and reduce == "max"
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        pool = torch.amax if self.reduce == "max" else torch.mean
+        if self.sampled:
+            return pool(x, -1)
+        return torch.cat([pool(part, 2) for part in self.in_type.split(x)], 1)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, reduce={self.reduce!r}"
+
+
+class NormPool(EquivariantModule):
+    r"""The norm of each field, a scalar: f -> |f|.
+
+    Args:
+        in_type: fields with orthogonal rho, over any space.
+    Shape:
+        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``, one trivial field for each
+        field.
+    Raises:
+        ValueError: if a rho is not orthogonal, or of infinite dimension.
+    """
+
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, in_type: FieldType) -> None:
+        super().__init__(in_type, in_type)
+        check_orthogonal(in_type)
+        self.out_type = scalars(in_type)
+        self.aliases = isinstance(in_type.space, Sphere)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        y = x.to(torch.promote_types(x.dtype, torch.float32))
+        # The derivative of this norm at 0 is 0.
+        norms = [torch.linalg.vector_norm(part, dim=2) for part in self.in_type.split(y)]
+        return torch.cat(norms, 1).to(x.dtype)
+
+
+def scalars(in_type: FieldType) -> FieldType:
+    """One trivial field for each field."""
+    rho = trivial(in_type.space.fibre_group)
+    return FieldType(in_type.space, tuple((mul, rho) for mul, _ in in_type.blocks))
+
+
+def grid_of(in_type: FieldType) -> Grid:
+    """The grid on which the fields live; ValueError for fields over another space."""
+    if not isinstance(in_type.space, Grid):
+        raise ValueError(f"in_type: expected fields over a Line, Plane or Volume, got {in_type!r}")
+    return in_type.space
+
+
+def check_permuted(in_type: FieldType, what: str, instead: str) -> None:
+    """Raise ValueError unless H permutes the components of every field."""
+    for _, rho in in_type.blocks:
+        if not rho.is_regular and not rho.is_permutation:
+            raise ValueError(
+                f"in_type: {what} needs trivial, regular or quotient fields, whose components are "
+                f"permuted, got {rho!r} in {in_type!r}; use {instead}"
+            )
+
+
+def check_orthogonal(in_type: FieldType) -> None:
+    """Raise ValueError unless the norm of every field is invariant."""
+    for _, rho in in_type.blocks:
+        if rho.is_regular:
+            raise ValueError(
+                f"in_type: expected fields of finite dimension, got {rho!r} in {in_type!r}; these "
+                "are sampled functions, for which enn.GroupPool serves"
+            )
+        if not rho.is_orthogonal:
+            raise ValueError(
+                f"in_type: norms are invariant only where rho(h) is orthogonal, got {rho!r} in "
+                f"{in_type!r}; use its irreps as blocks of their own"
+            )
+
+
+def check_alike(in_type: FieldType, name: str, values: Sequence[object]) -> None:
+    """Raise ValueError if the group exchanges axes of one spacing that have different values."""
+    space = grid_of(in_type)
+    mixes = space.group.generators.abs().amax(0) > 1e-9
+    axes = list(zip(space.coordinates, values, strict=True))
+    for a, value in axes:
+        for b, other in axes:
+            if mixes[a, b] and value != other and space.spacing[a] == space.spacing[b]:
+                raise ValueError(
+                    f"{name}: expected the same along the axes {'xyz'[a]} and {'xyz'[b]}, which "
+                    f"{space.group} turns into each other, got {tuple(values)}"
+                )
+
+
+def plain_vectors(in_type: FieldType) -> FieldType | None:
+    """The type of fields once space is gone: over ``Point``, and None if G leaves all alone."""
+    if all(rho.is_regular or _is_trivial(rho) for _, rho in in_type.blocks):
+        return None
+    return Point(in_type.space.fibre_group).fields(in_type.blocks)
+
+
+def _is_trivial(rho: Representation) -> bool:
+    return all(psi.is_trivial for psi in rho.constituents)

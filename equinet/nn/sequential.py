@@ -1,11 +1,15 @@
-"""Modules in a row, with their types compared. Before: ``pool``."""
+"""Modules in a row, with their types compared. Before: ``structure``."""
 
 from itertools import pairwise
 from typing import Any
 
 from torch import nn
 
-from equinet.field import FieldType
+from equinet.field import FieldType, Points, Sphere
+from equinet.field.grid import Grid
+from equinet.group.group import is_subgroup
+from equinet.nn.structure import exported
+from equinet.rep.fibre import Block
 
 
 class Sequential(nn.Sequential):
@@ -47,6 +51,10 @@ class Sequential(nn.Sequential):
             self.append(module)
         return self
 
+    def export(self) -> nn.Module:
+        """``torch.nn.Sequential`` of the exported modules, in evaluation mode."""
+        return exported(self).eval()
+
     def _compare_all(self, before: dict[str, Any] | None = None) -> None:
         """Compare all neighbours; where they do not fit, the modules are those of ``before``."""
         typed = [(name, module) for name, module in self.named_children() if _is_typed(module)]
@@ -76,10 +84,47 @@ def _compare(previous: Any, module: Any, name: str) -> None:
             f"{label}: expected {wanted!r}, got plain vectors from {type(previous).__name__}; "
             "it has to come before the pooling"
         )
-    if given.blocks == wanted.blocks:
-        mend = f"let both be sampled at one band, {given.space} or {wanted.space}"
-    else:
-        mend = f"put a convolution from {given!r} to {wanted!r} between them"
     raise ValueError(
-        f"{label}: expected {wanted!r}, got {given!r} from {type(previous).__name__}; {mend}"
+        f"{label}: expected {wanted!r}, got {given!r} from {type(previous).__name__}; "
+        f"{_mend(given, wanted, type(previous).__name__)}"
     )
+
+
+def _mend(given: FieldType, wanted: FieldType, maker: str) -> str:
+    """What would bring the two types together."""
+    a, b = given.space, wanted.space
+    if type(a) is not type(b):
+        return _between_spaces(given, wanted)
+    if isinstance(a, Sphere) and a != b:
+        return f"let both be sampled at one band, {a} or {b}"
+    if a.fibre_group != b.fibre_group:
+        if is_subgroup(b.fibre_group, a.fibre_group):
+            return f"put enn.Restrict({given!r}, {b.fibre_group.name!r}) between them"
+        return f"let both have one group, {a.fibre_group} or {b.fibre_group}"
+    if isinstance(a, Grid) and a != b:
+        return f"let both have one spacing, that of {a} or of {b}"
+    if _are_gates(given.blocks, wanted.blocks):
+        return f"did you mean the output of {maker} to be {wanted!r}, with the gates: enn.gated(h)?"
+    how = "a convolution"
+    if isinstance(a, Grid):
+        how = "a convolution or enn.Linear"
+    elif not isinstance(a, Sphere):
+        how = "enn.PointConv or enn.Linear" if isinstance(a, Points) else "enn.Linear"
+    return f"put {how} from {given!r} to {wanted!r} between them"
+
+
+def _between_spaces(given: FieldType, wanted: FieldType) -> str:
+    if not wanted.space.axes(wanted.blocks):
+        return f"enn.GlobalAvgPool({given!r}) leads from fields to vectors"
+    return (
+        f"no module leads from fields over {given.space} to fields over {wanted.space}; "
+        "make both types over one space"
+    )
+
+
+def _are_gates(given: tuple[Block, ...], wanted: tuple[Block, ...]) -> bool:
+    """Whether a block of scalars before the given blocks makes the wanted ones."""
+    if wanted[1:] != given:
+        return False
+    irreps = wanted[0][1].irreps
+    return irreps is not None and all(psi.is_trivial for psi in irreps)

@@ -159,7 +159,7 @@ def summary(
         >>> conv = enn.Conv2d(plane.fields("1x trivial"), plane.fields("2x regular"), 3)
         >>> found = summary(conv, sizes=(28, 28))
         >>> found.parameters, found.flops == 2 * 9 * 8 * 26**2
-        (16, True)
+        (18, True)
     """
     in_type = getattr(model, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType):
@@ -211,7 +211,7 @@ def _layer(row: _Row, trace: _Trace, counted: set[int]) -> Layer:
     name, module, last = row
     own = {id(p): p.numel() for p in module.parameters(recurse=last)}
     count = sum(number for key, number in own.items() if key not in counted)
-    counted |= own.keys()
+    counted.update(own)
     types = [getattr(module, which, None) for which in ("in_type", "out_type")]
     in_type, out_type = (t if isinstance(t, FieldType) else None for t in types)
     paths = module.dead_paths() if isinstance(module, Steerable) else []

@@ -135,57 +135,62 @@ class TensorProduct(EquivariantModule):
         for i, pair in enumerate(self.pairs):
             # All products of the pair as rows of one matrix: (irrep, path, component).
             rows = [_products(pair, irreps_in, irreps_out[k]) for k, _ in pair.paths]
-            found[f"products_{i}"] = torch.cat([c.permute(0, 3, 1, 2).flatten(0, 1) for c in rows])
+            rows = [c.permute(0, 3, 1, 2).flatten(2).flatten(0, 1) for c in rows]
+            found[f"products_{i}"] = torch.cat(rows)
         return found
 
     def _matrices(self, name: str, count: int) -> list[Tensor | None]:
         return [getattr(self, f"{name}_{i}", None) for i in range(count)]
 
-    def _irreps(self, x: Tensor) -> list[Tensor]:
-        """All copies of each irrep of the input: ``(batch, copy, component, points)``."""
-        z = change_blocks(
-            x, 1, self.sizes_in, self._matrices("inverse", len(self.sizes_in)), inverse=False
-        )
-        order = getattr(self, "order_in", None)
-        z = (z if order is None else z.index_select(1, order)).unsqueeze(-1).flatten(2)
-        parts = z.split([count * dim for count, dim in self.irreps_in], 1)
-        return [part.unflatten(1, size) for part, size in zip(parts, self.irreps_in, strict=True)]
-
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         y = x.to(torch.promote_types(x.dtype, torch.float32))  # products need the digits
+        y = y.movedim(1, 0)
         with full_precision(x):
-            parts = self._irreps(y)
-            found: list[list[Tensor]] = [[] for _ in self.irreps_out]
-            weights = iter(self.weights)
-            for i, (pair, mixer) in enumerate(zip(self.pairs, self.mixers, strict=True)):
-                right = torch.einsum("uv,bvjp->bujp", mixer.to(y), parts[pair.right])
-                outer = parts[pair.left].unsqueeze(3) * right.unsqueeze(2)
-                products = getattr(self, f"products_{i}").to(y)  # (path and component, i, j)
-                terms = torch.einsum("rij,buijp->burp", products, outer)
-                sizes = [(count, self.irreps_out[k][1]) for k, count in pair.paths]
-                split = terms.split([count * dim for count, dim in sizes], 2)
-                for (k, _), size, term in zip(pair.paths, sizes, split, strict=True):
-                    weight = next(weights).to(y)
-                    term = term.unflatten(2, size)
-                    found[k].append(torch.einsum("ouq,buqkp->bokp", weight, term))
-            return self._fields(found, y).to(x.dtype)
+            z = self._fields(self._multiply(self._irreps(y.flatten(1))), y.flatten(1))
+        return z.unflatten(1, y.shape[1:]).movedim(0, 1).contiguous().to(x.dtype)
+
+    def _irreps(self, x: Tensor) -> list[Tensor]:
+        """From ``(channels, points)`` all copies of each irrep: ``(copy, component, points)``."""
+        inverse = self._matrices("inverse", len(self.sizes_in))
+        z = change_blocks(x, 0, self.sizes_in, inverse, inverse=False)
+        order = getattr(self, "order_in", None)
+        z = z if order is None else z.index_select(0, order)
+        parts = z.split([count * dim for count, dim in self.irreps_in])
+        return [part.unflatten(0, size) for part, size in zip(parts, self.irreps_in, strict=True)]
+
+    def _multiply(self, parts: list[Tensor]) -> list[list[Tensor]]:
+        """The terms of each irrep of the output: ``(copy, component and point)``."""
+        found: list[list[Tensor]] = [[] for _ in self.irreps_out]
+        weights = iter(self.weights)
+        for i, (pair, mixer) in enumerate(zip(self.pairs, self.mixers, strict=True)):
+            left, right = parts[pair.left], parts[pair.right]
+            mixed = (mixer.to(right) @ right.flatten(1)).unflatten(1, right.shape[1:])
+            outer = left.unsqueeze(2) * mixed.unsqueeze(1)  # (copy, i, j, points)
+            outer = outer.movedim(0, 2).flatten(0, 1).flatten(1)
+            # Rows of the matrix are (irrep, path, component), columns are (i, j).
+            terms = (getattr(self, f"products_{i}").to(outer) @ outer).unflatten(1, left.shape[::2])
+            sizes = [(count, self.irreps_out[k][1]) for k, count in pair.paths]
+            split = terms.split([count * dim for count, dim in sizes])
+            for (k, _), size, term in zip(pair.paths, sizes, split, strict=True):
+                # (path, component, copy, points): paths and copies are summed over.
+                rows = term.unflatten(0, size).movedim(2, 0).flatten(0, 1).flatten(1)
+                found[k].append(next(weights).to(rows).flatten(1) @ rows)
+        return found
 
     def _fields(self, irreps: list[list[Tensor]], x: Tensor) -> Tensor:
-        """The output from terms of all copies of each irrep of it; zero where there are none."""
-        points = math.prod(x.shape[2:])
+        """The output from all terms of each irrep of it; zero where there are none."""
         parts = [
-            torch.stack(terms).sum(0).flatten(1, 2)
+            sum(terms[1:], terms[0]).view(count * dim, x.shape[1])
             if terms
-            else x.new_zeros(len(x), count * dim, points)
+            else x.new_zeros(count * dim, x.shape[1])
             for terms, (count, dim) in zip(irreps, self.irreps_out, strict=True)
         ]
-        z = torch.cat(parts, 1)
+        z = torch.cat(parts)
         order = getattr(self, "order_out", None)
-        z = z if order is None else z.index_select(1, order)
+        z = z if order is None else z.index_select(0, order)
         basis = self._matrices("basis", len(self.sizes_out))
-        z = change_blocks(z, 1, self.sizes_out, basis, inverse=False)
-        return z.reshape(*z.shape[:2], *x.shape[2:])
+        return change_blocks(z, 0, self.sizes_out, basis, inverse=False)
 
 
 def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:

@@ -91,7 +91,7 @@ def _pairs(x: np.ndarray, radius: float, cell: np.ndarray | None, loop: bool):
     copies = (images[:, None] + inside).reshape(-1, n)
     near: Any = KDTree(inside).sparse_distance_matrix(KDTree(copies), radius, output_type="ndarray")
     i, image, j = near["i"], near["j"] // count, near["j"] % count
-    itself = (i == j) & ~images.any(1)[image]
+    itself = (i == j) & (images == 0).all(axis=1)[image]
     kept = slice(None) if loop else ~itself
     i, j, image = i[kept], j[kept], image[kept]
     return j, i, images[image] + wraps[i] - wraps[j]

@@ -1,0 +1,210 @@
+r"""Between grids of different steps: low-pass and stride, and interpolation.
+
+Before: ``global_pool``. Next: ``structure``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from equinet.field import FieldType
+from equinet.nn.centred import Centred
+from equinet.nn.conv import Size, each
+from equinet.nn.module import EquivariantModule
+from equinet.nn.pool import check_alike, grid_of
+
+_CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
+_LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+
+
+class Downsample(EquivariantModule):
+    r"""Take every s-th point of a feature map that a Gaussian has smoothed along each axis.
+
+    .. math:: [\Phi f](o) = \sum_i w_i\, f(s\, o - p + i), \qquad
+              w_i \propto \exp\Bigl(-\frac{(i - (k - 1) / 2)^2}{2 \sigma^2}\Bigr), \quad
+              \sum_i w_i = 1, \qquad \sigma = \tfrac12 \sqrt{\text{factor}^2 - 1} \quad (D1)
+
+    Without the Gaussian, frequencies that the coarser grid cannot hold fold back and break the
+    symmetry; with it they are damped. It acts on all channels alike, so on fields of any type.
+    ``stride=1`` gives the low-pass filter alone. An odd kernel keeps the centre of grids with
+    n = 1 mod s points (17 to 9, if s = 2), an even ``kernel_size`` that of grids with n = 0 mod s
+    (16 to 8, if s = 2).
+
+    Args:
+        in_type: fields over a grid.
+        factor: ratio of the steps, one number or one for each axis.
+        sigma: of the Gaussian, in steps of the grid; by default that of (D1).
+        kernel_size: k; by default 1 + 5 sigma, rounded down and made odd.
+        stride: s; the factor by default.
+        padding: p, zeros at both ends of each axis; by default (k - 1) / 2, rounded down.
+    Shape:
+        ``in_type.shape(batch, *sizes)``, n to (n + 2 p - k) // s + 1 along each axis.
+    Raises:
+        ValueError: if the group exchanges axes along which an argument is not the same.
+    Warns:
+        UserWarning: for a grid that is sampled off its centre.
+    """
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        factor: Size,
+        sigma: float | None = None,
+        *,
+        kernel_size: Size | None = None,
+        stride: Size | None = None,
+        padding: Size | None = None,
+    ) -> None:
+        super().__init__(in_type, in_type)
+        n = grid_of(in_type).n
+        self.factor = each(factor, n, "factor")
+        if sigma is not None and not 0 <= sigma < math.inf:
+            raise ValueError(f"sigma: expected a number >= 0, got {sigma!r}")
+        default = [0.5 * math.sqrt(f**2 - 1) for f in self.factor]
+        self.sigma = tuple(default) if sigma is None else (float(sigma),) * n
+        sizes = [int(1 + 5 * s) // 2 * 2 + 1 for s in self.sigma]
+        self.kernel_size = each(sizes if kernel_size is None else kernel_size, n, "kernel_size")
+        self.stride = each(self.factor if stride is None else stride, n, "stride")
+        halves = [(k - 1) // 2 for k in self.kernel_size]
+        self.padding = each(halves if padding is None else padding, n, "padding", 0)
+        for name in ("factor", "kernel_size", "stride", "padding"):
+            check_alike(in_type, name, getattr(self, name))
+        self.centred = Centred(
+            in_type, type(self).__name__, self.kernel_size, self.stride, self.padding
+        )
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        pairs = zip(self.kernel_size, self.sigma, strict=True)
+        return {f"taps_{i}": _gaussian(k, sigma) for i, (k, sigma) in enumerate(pairs)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        self.centred.check(x.shape[2:])
+        for axis in reversed(range(len(self.stride))):
+            # The last axis is filtered and becomes the first; after all of them they are in order.
+            x = (x @ self._matrix(axis, x.shape[-1])).movedim(-1, 2)
+        return x.contiguous()
+
+    def _matrix(self, axis: int, size: int) -> Tensor:
+        """(D1) along one axis, ``(size, size out)``."""
+        taps, s, p = getattr(self, f"taps_{axis}"), self.stride[axis], self.padding[axis]
+        out = (size + 2 * p - len(taps)) // s + 1
+        if out < 1:
+            raise ValueError(
+                f"x: expected at least {len(taps) - 2 * p} points along axis {axis + 2}, got {size}"
+            )
+        points = torch.arange(size, device=taps.device)
+        i = points[:, None] - s * torch.arange(out, device=taps.device) + p
+        inside = (i >= 0) & (i < len(taps))
+        return taps[i.clamp(0, len(taps) - 1)] * inside
+
+    def export(self) -> nn.Module:
+        """A convolution of each channel on its own."""
+        n, channels = len(self.stride), self.in_type.channels
+        weight = torch.ones_like(self.get_buffer("taps_0")[:1])
+        for axis in range(n):
+            weight = weight.unsqueeze(-1) * self.get_buffer(f"taps_{axis}")
+        layer = _CONVOLUTIONS[n](
+            *(channels, channels, self.kernel_size, self.stride, self.padding),  # pyright: ignore
+            groups=channels,
+            bias=False,
+        ).to(weight)
+        with torch.no_grad():
+            layer.weight.copy_(weight.expand_as(layer.weight))
+        return layer
+
+    def extra_repr(self) -> str:
+        return (
+            f"{super().extra_repr()}, factor={self.factor}, kernel_size={self.kernel_size}, "
+            f"stride={self.stride}, padding={self.padding}"
+        )
+
+
+def _gaussian(size: int, sigma: float) -> Tensor:
+    """Weights of sum 1; for sigma = 0 the limit: the middle one or two."""
+    offset = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+    nearest = offset.abs().min()
+    exponent = (offset**2 - nearest**2) / (2 * sigma**2 or 1e-300)  # the middle has weight 1
+    weights = torch.exp(-exponent)
+    return weights / weights.sum()
+
+
+class Upsample(EquivariantModule):
+    r"""Values on a finer grid, by repetition or by interpolation along each axis.
+
+    As ``torch.nn.Upsample``; the centres of the two grids are the same, so it commutes with all
+    symmetries of the grid. It acts on all channels alike, so on fields of any type.
+
+    Args:
+        in_type: fields over a grid.
+        factor: ratio of the sizes, one number or one for each axis; unless ``size`` is given.
+        size: of the result, one number or one for each axis.
+        mode: "nearest" repeats each value, "linear" interpolates between neighbours.
+        align_corners: for "linear", whether the outermost points stay where they are, so that
+            n points become ``factor * (n - 1) + 1``, which undoes the sizes of a stride with odd
+            kernels; else the grid covers the same cells and n become ``factor * n``.
+    Raises:
+        ValueError: if the group exchanges axes along which the factor is not the same; for
+            "nearest" and a size that is no multiple of the input's.
+    """
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        factor: Size = 2,
+        size: Size | None = None,
+        mode: Literal["nearest", "linear"] = "linear",
+        align_corners: bool = False,
+    ) -> None:
+        super().__init__(in_type, in_type)
+        n = grid_of(in_type).n
+        if mode not in ("nearest", "linear"):
+            raise ValueError(f"mode: expected 'nearest' or 'linear', got {mode!r}")
+        if align_corners and mode == "nearest":
+            raise ValueError("align_corners: expected False for mode 'nearest', got True")
+        self.factor = each(factor, n, "factor")
+        self.size = None if size is None else each(size, n, "size")
+        self.mode, self.align_corners = mode, align_corners
+        check_alike(in_type, "factor", self.factor)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        size = self._size_out(x.shape[2:])
+        if self.mode == "linear":
+            mode = _LINEAR[len(size)]
+            return F.interpolate(x, size, mode=mode, align_corners=self.align_corners)
+        for axis, (new, old) in enumerate(zip(size, x.shape[2:], strict=True), 2):
+            if new % old:
+                raise ValueError(
+                    f"x: expected sizes that divide {size} for mode 'nearest', got {tuple(x.shape)}"
+                )
+            x = x.repeat_interleave(new // old, axis)
+        return x
+
+    def _size_out(self, sizes: Sequence[int]) -> list[int]:
+        if self.size is not None:
+            return list(self.size)
+        pairs = list(zip(self.factor, sizes, strict=True))
+        return [f * (n - 1) + 1 if self.align_corners else f * n for f, n in pairs]
+
+    def export(self) -> nn.Module:
+        """``torch.nn.Upsample``; with aligned corners and a factor, which torch has not, a copy."""
+        if self.align_corners and self.size is None:
+            return super().export()
+        mode = _LINEAR[len(self.factor)] if self.mode == "linear" else "nearest"
+        options: dict[str, Any] = {"size": self.size}
+        if self.size is None:
+            options = {"scale_factor": tuple(float(f) for f in self.factor)}
+        align = self.align_corners if self.mode == "linear" else None
+        return nn.Upsample(**options, mode=mode, align_corners=align)
+
+    def extra_repr(self) -> str:
+        how = f"factor={self.factor}" if self.size is None else f"size={self.size}"
+        return f"{super().extra_repr()}, {how}, mode={self.mode!r}"

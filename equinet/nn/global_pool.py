@@ -1,0 +1,154 @@
+"""Pools over all of space: from feature maps to vectors. Before: ``pool``. Next: ``downsample``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equinet.field import FieldType, Point, Points, Sphere, sphere_of
+from equinet.field.grid import Grid
+from equinet.nn.module import EquivariantModule
+from equinet.nn.pool import check_permuted, plain_vectors
+from equinet.numerics import soft_weights
+
+_POOLS = {
+    1: (nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
+    2: (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
+    3: (nn.AdaptiveAvgPool3d, nn.AdaptiveMaxPool3d),
+}
+
+
+class _GlobalPool(EquivariantModule):
+    """A pool over a grid, the sphere, SO(3), or a cloud of points."""
+
+    which: int  # of _POOLS
+
+    def __init__(self, in_type: FieldType) -> None:
+        super().__init__(in_type, None)
+        space = in_type.space
+        if isinstance(space, Point):
+            raise ValueError(
+                f"in_type: there is no space to pool over, got {in_type!r}; see enn.GroupPool and "
+                "enn.NormPool"
+            )
+        if isinstance(space, Sphere):
+            for _, rho in in_type.blocks:
+                if rho.irreps is not None and any(not psi.is_trivial for psi in rho.irreps):
+                    raise ValueError(
+                        f"in_type: over the sphere {type(self).__name__} needs trivial or regular "
+                        f"fields, got {rho!r} in {in_type!r}: vectors in different tangent planes "
+                        "cannot be compared"
+                    )
+        self.out_type = plain_vectors(in_type)
+        self.has_clouds = isinstance(space, Points)
+
+    def over_clouds(
+        self, x: Tensor, batch: Tensor | None, count: int | None, reduce: str
+    ) -> Tensor:
+        """Reduce the points of each cloud, ``(points, channel)`` to ``(count, channel)``."""
+        if batch is None:
+            batch, count = torch.zeros(len(x), dtype=torch.long, device=x.device), 1
+        if batch.shape != x.shape[:1] or batch.dtype != torch.long:
+            raise ValueError(
+                f"batch: expected the number of the cloud of each point, int64 ({len(x)},), got "
+                f"{batch.dtype} {tuple(batch.shape)}"
+            )
+        if count is None:
+            count = int(batch.max()) + 1 if len(batch) else 0
+        index = batch[:, None].expand_as(x)
+        zeros = x.new_zeros(count, x.shape[1])
+        return zeros.scatter_reduce(0, index, x, reduce, include_self=False)
+
+    def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
+        self.check(x)
+        if self.has_clouds:
+            return self.over_clouds(x, batch, count, ("mean", "amax")[self.which])
+        if batch is not None or count is not None:
+            raise ValueError(
+                f"batch: has a meaning over Points only, expected None for {self.in_type!r}"
+            )
+        return self.over_space(x)
+
+    def over_space(self, x: Tensor) -> Tensor:
+        """Reduce all axes of space."""
+        raise NotImplementedError
+
+    def export(self) -> nn.Module:
+        """``AdaptiveAvgPool`` or ``AdaptiveMaxPool`` and ``Flatten`` over a grid, else a copy."""
+        if not isinstance(self.in_type.space, Grid):
+            return super().export()
+        kind: Any = _POOLS[self.in_type.space.n][self.which]
+        return nn.Sequential(kind(1), nn.Flatten(1))
+
+
+class GlobalAvgPool(_GlobalPool):
+    r"""Mean over all of space.
+
+    Over a grid or the points of a cloud it is the mean of the values; of vectors it is a vector.
+    Over the sphere and SO(3) it is the integral with Haar measure, exact for band-limited fields.
+
+    Args:
+        in_type: fields over a grid, a sphere (trivial or regular ones), or ``Points``.
+    Shape:
+        ``in_type.shape(batch, ...)`` to ``(batch, channels)``. ``out_type`` is None for plain
+        vectors, where all channels are invariant, else the same fields over ``Point``.
+
+        Over ``Points``, ``forward(x, batch, count)`` takes the number of the cloud of each point,
+        int64 ``(points,)``, and the number of clouds (by default the largest and one), and gives
+        ``(count, channels)``, zeros for a cloud without points; without ``batch`` all points are
+        one cloud.
+    """
+
+    weights: Tensor
+    which = 0
+
+    def __init__(self, in_type: FieldType) -> None:
+        super().__init__(in_type)
+        self.on_sphere = isinstance(in_type.space, Sphere)
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        return {"weights": soft_weights(self.in_type.space.band)} if self.on_sphere else {}  # pyright: ignore
+
+    def over_space(self, x: Tensor) -> Tensor:
+        if not self.on_sphere:
+            return x.mean(tuple(range(2, x.dim())))
+        # Reversed, the axes lie in memory as the convolutions leave them.
+        y = x.permute(tuple(reversed(range(x.dim())))).flatten(0, -4).mean(0)
+        return (y.permute(2, 1, 0) @ self.weights.to(y.dtype)).contiguous()
+
+
+class Integrate(GlobalAvgPool):
+    r"""Mean over the sphere or over SO(3) with Haar measure, int f; exact for band-limited fields.
+
+    The name of ``GlobalAvgPool`` over the sphere.
+
+    Shape:
+        ``in_type.shape(batch)`` to ``(batch, channels)``.
+    """
+
+    def __init__(self, in_type: FieldType) -> None:
+        sphere_of(in_type)
+        super().__init__(in_type)
+
+
+class GlobalMaxPool(_GlobalPool):
+    """Maximum over all of space; invariant up to what a grid misses between its points.
+
+    Args:
+        in_type: trivial, regular or quotient fields over a grid, a sphere, or ``Points``.
+    Shape:
+        As ``GlobalAvgPool``.
+    """
+
+    which = 1
+    aliases = True
+
+    def __init__(self, in_type: FieldType) -> None:
+        super().__init__(in_type)
+        check_permuted(in_type, "the maximum", "enn.GlobalAvgPool")
+
+    def over_space(self, x: Tensor) -> Tensor:
+        return x.amax(tuple(range(2, x.dim())))

@@ -1,0 +1,114 @@
+"""Points with values, such as the atoms of a molecule, onto a grid."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from equinet.field.grid import Grid
+
+
+def voxelize(
+    points: Tensor,
+    values: Tensor,
+    space: Grid,
+    sizes: tuple[int, ...],
+    sigma: float,
+    *,
+    batch: Tensor | None = None,
+    samples: int | None = None,
+) -> Tensor:
+    r"""The density of points with values, each a Gaussian, sampled on a grid.
+
+    .. math::
+        f_c(x) = \sum_i v_{ic}\, \frac{1}{(2 \pi \sigma^2)^{n/2}}
+        \exp\left(-\frac{|x - p_i|^2}{2 \sigma^2}\right)
+
+    The points of a group act as (p, v) -> (g p, rho(g) v), the density as [g f](x) =
+    rho(g) f(g^-1 x), and the one goes over into the other without an error of the grid: f is
+    evaluated, not interpolated. The centre of the grid is the origin. Gaussians are not cut off;
+    what reaches beyond the grid is lost. Differentiable in ``points`` and ``values``.
+
+    Args:
+        points: p, real ``(points, n)``, coordinates (x, y, z) in the unit of ``space.spacing``.
+        values: v, ``(points, channel)``; one-hot rows give a channel for each kind of atom.
+        space: a Line, Plane or Volume; its spacing is the size of a cell.
+        sizes: of the axes of the grid, in their order.
+        sigma: width of a Gaussian, in the same unit. From about 0.8 cells on, the density sums to
+            the values: sum_x f(x) (cell volume) = sum_i v_i, to 1e-5.
+        batch: the sample that each point belongs to, int64 ``(points,)``; None is one sample.
+        samples: how many samples there are, by default the largest number in ``batch`` and one;
+            a sample without points is zero.
+    Returns:
+        ``(samples, channel, *sizes)``, in the dtype of ``points``.
+    Raises:
+        TypeError: if ``space`` is not a grid or a tensor has the wrong kind.
+        ValueError: if a shape, ``sigma`` or a number in ``batch`` does not fit.
+    """
+    _check(points, values, space, sizes, sigma)
+    batch, samples = _samples(points, batch, samples)
+    points, values = _pad(points, batch, samples), _pad(values, batch, samples)
+    factors = []  # of the Gaussian, one for each axis: (samples, most, size)
+    scale = 1 / (math.sqrt(2 * math.pi) * sigma)
+    for k, sign, size in zip(space.coordinates, space.signs, sizes, strict=True):
+        offsets = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
+        line = (sign * space.spacing[k] * offsets).to(points)
+        distance = (line - points[..., k, None]) / sigma
+        factors.append(scale * torch.exp(-0.5 * distance**2))
+    # The first axis goes with the channels, the others together: one matrix product a sample.
+    left = (values[..., None] * factors[0][..., None, :]).flatten(2)
+    right = torch.ones_like(points[..., :1])
+    for factor in factors[1:]:
+        right = (right[..., None] * factor[..., None, :]).flatten(2)
+    return (left.mT @ right).reshape(samples, values.shape[-1], *sizes)
+
+
+def _check(
+    points: Tensor, values: Tensor, space: Grid, sizes: tuple[int, ...], sigma: float
+) -> None:
+    if not isinstance(space, Grid):
+        raise TypeError(f"space: expected a Line, Plane or Volume, got {type(space).__name__}")
+    if points.dim() != 2 or points.shape[1] != space.n:
+        raise ValueError(f"points: expected (points, {space.n}), got {tuple(points.shape)}")
+    if values.dim() != 2 or len(values) != len(points):
+        raise ValueError(
+            f"values: expected ({len(points)}, channel), one row a point, got {tuple(values.shape)}"
+        )
+    for name, tensor in (("points", points), ("values", values)):
+        if not tensor.is_floating_point() or tensor.dtype != points.dtype:
+            raise TypeError(f"{name}: expected real floating, of one dtype, got {tensor.dtype}")
+    if len(sizes) != space.n or any(not isinstance(s, int) or s < 1 for s in sizes):
+        raise ValueError(f"sizes: expected {space.n} integers >= 1, got {sizes}")
+    if not 0 < sigma < math.inf:
+        raise ValueError(f"sigma: expected a length > 0, got {sigma!r}")
+
+
+def _samples(points: Tensor, batch: Tensor | None, samples: int | None) -> tuple[Tensor, int]:
+    """The sample of each point, and how many samples there are."""
+    if batch is None:
+        batch = torch.zeros(len(points), dtype=torch.int64, device=points.device)
+        samples = 1 if samples is None else samples
+    if batch.shape != points.shape[:1] or batch.dtype != torch.int64:
+        raise ValueError(
+            f"batch: expected int64 ({len(points)},), got {batch.dtype} {tuple(batch.shape)}"
+        )
+    largest = int(batch.max()) if len(batch) else -1
+    samples = largest + 1 if samples is None else samples
+    if largest >= samples or (len(batch) and int(batch.min()) < 0):
+        raise ValueError(
+            f"batch: expected numbers from 0 to {samples - 1}, got {int(batch.min())} to {largest}"
+        )
+    return batch, samples
+
+
+def _pad(rows: Tensor, batch: Tensor, samples: int) -> Tensor:
+    """The rows of each sample beside each other, zeros behind: ``(samples, most, columns)``."""
+    count = torch.bincount(batch, minlength=samples)
+    order = torch.argsort(batch, stable=True)
+    first = (count.cumsum(0) - count)[batch[order]]
+    place = torch.arange(len(batch), device=batch.device) - first
+    most = int(count.max()) if samples else 0
+    padded = rows.new_zeros(samples, most, rows.shape[1])
+    return padded.index_put((batch[order], place), rows[order])
