@@ -12,6 +12,7 @@ from torch import Tensor
 
 from equinet.field.notation import format_blocks, parse_blocks
 from equinet.field.space import Space
+from equinet.numerics.cached import on_cpu
 from equinet.rep import Fibre, Representation
 from equinet.rep.fibre import Block
 
@@ -32,6 +33,7 @@ class FieldType:
     space: Space
     blocks: tuple[Block, ...]
 
+    @on_cpu
     def __post_init__(self) -> None:
         blocks = tuple(_pair(block, i) for i, block in enumerate(self.blocks))
         if not blocks:
@@ -54,6 +56,7 @@ class FieldType:
         object.__setattr__(self, "blocks", blocks)
 
     @classmethod
+    @on_cpu
     def over(cls, space: Space, blocks: str | Iterable[Block]) -> FieldType:
         """The type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
 

@@ -19,6 +19,7 @@ from torch import Tensor
 from equinet.field.field_type import FieldType
 from equinet.field.space import acting_group, refuse_infinite
 from equinet.group import Group
+from equinet.numerics.cached import on_cpu
 from equinet.rep.fibre import Block
 
 
@@ -38,6 +39,7 @@ class Grid:
     names: ClassVar[tuple[str, ...]]
     signs: ClassVar[tuple[int, ...]]
 
+    @on_cpu
     def __init__(self, group: Group | str, spacing: float | Iterable[float] = 1.0) -> None:
         kind = type(self)
         object.__setattr__(self, "group", acting_group(group, self.n, kind.__name__))

@@ -14,6 +14,7 @@ from torch import Tensor
 from equinet.field.field_type import FieldType
 from equinet.field.space import acting_group, check_elements, refuse_infinite
 from equinet.group import Group
+from equinet.numerics.cached import on_cpu
 from equinet.rep.fibre import Block
 
 
@@ -27,6 +28,7 @@ class Fibres:
 
     group: Group
 
+    @on_cpu
     def __init__(self, group: Group | str, dim: int | None = None) -> None:
         """Make the space.
 

@@ -11,7 +11,6 @@ permutation matrices like words in a dictionary. The identity is always number 0
 
 from __future__ import annotations
 
-import functools
 import math
 import zlib
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor
 
 from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
+from equinet.numerics.cached import cached, on_cpu
 
 _DIGITS = 1e6  # two elements are equal if their entries agree to six digits
 
@@ -41,6 +41,7 @@ class FiniteGroup(Group):
     _key: bytes = field(init=False)
     _hash: int = field(init=False)
 
+    @on_cpu
     def __post_init__(self) -> None:
         key = _rounded(self.elements).numpy().tobytes()
         object.__setattr__(self, "_key", key)
@@ -227,7 +228,7 @@ def _euler_columns(elements: Tensor) -> Tensor:
     return torch.cat([improper.long()[:, None], angles], -1)
 
 
-@functools.lru_cache(maxsize=128)
+@cached(128)
 def _table(group: FiniteGroup) -> Tensor:
     # Few products of matrices: if g = s h, its row is that of s after that of h.
     order = group.order
@@ -253,7 +254,7 @@ def _table(group: FiniteGroup) -> Tensor:
     return rows
 
 
-@functools.lru_cache(maxsize=128)
+@cached(128)
 def _generators(group: FiniteGroup) -> tuple[int, ...]:
     """The first elements, each not a product of those before it, that generate the group."""
     chosen: list[int] = []

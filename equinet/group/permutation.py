@@ -1,12 +1,12 @@
 """Groups of permutations, as permutation matrices. Before: ``point``. Next: ``product``."""
 
-import functools
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, generate
+from equinet.numerics.cached import cached
 
 
 def permutation_matrix(permutation: Sequence[int]) -> Tensor:
@@ -38,7 +38,7 @@ def permutation_group(
     return generate(torch.stack([permutation_matrix(p) for p in permutations]), name, bound=bound)
 
 
-@functools.cache
+@cached()
 def symmetric(n: int) -> FiniteGroup:
     """S_n, all permutations of n things; for n > 3 in the order of words in a dictionary."""
     if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 7:
@@ -49,7 +49,7 @@ def symmetric(n: int) -> FiniteGroup:
     return permutation_group(swap, cycle, name=f"S{n}")
 
 
-@functools.cache
+@cached()
 def alternating(n: int) -> FiniteGroup:
     """A_n, the even permutations of n things."""
     whole = symmetric(n)

@@ -1,12 +1,12 @@
 """The finite groups of the line and of the plane. Before: ``subgroup``. Next: ``so2``."""
 
-import functools
 import math
 
 import torch
 
 from equinet.group.finite import FiniteGroup, finite_group
 from equinet.group.so2 import so2
+from equinet.numerics.cached import cached
 
 
 def _check_count(n: int) -> None:
@@ -14,7 +14,7 @@ def _check_count(n: int) -> None:
         raise ValueError(f"n: expected an integer >= 1, got {n!r}")
 
 
-@functools.cache
+@cached()
 def cyclic(n: int) -> FiniteGroup:
     """C_n, the rotations of the plane by multiples of 2 pi / n; element k is that by 2 pi k / n."""
     _check_count(n)
@@ -22,7 +22,7 @@ def cyclic(n: int) -> FiniteGroup:
     return finite_group(_clean(so2().element(angles)), f"C{n}")
 
 
-@functools.cache
+@cached()
 def dihedral(n: int) -> FiniteGroup:
     """D_n, the symmetries of the regular n-gon with a corner on the x axis.
 
@@ -34,14 +34,14 @@ def dihedral(n: int) -> FiniteGroup:
     return finite_group(torch.cat([rotations, rotations @ mirror]), f"D{n}")
 
 
-@functools.cache
+@cached()
 def trivial_group(n: int) -> FiniteGroup:
     """The identity alone, as a matrix of size n."""
     _check_count(n)
     return finite_group(torch.eye(n, dtype=torch.float64)[None], "C1")
 
 
-@functools.cache
+@cached()
 def inversion(n: int) -> FiniteGroup:
     """The group {1, -1}: on the line O(1), the reflection; in space C_i, the inversion."""
     _check_count(n)

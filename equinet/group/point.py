@@ -9,7 +9,6 @@ permutations.
 """
 
 import difflib
-import functools
 import math
 import re
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from torch import Tensor
 from equinet.group.axial import axial, frame, unit_axis
 from equinet.group.finite import FiniteGroup, generate
 from equinet.group.group import Group
+from equinet.numerics.cached import cached
 
 HERMANN_MAUGUIN = {
     "1": "C1", "-1": "Ci",
@@ -97,7 +97,7 @@ def unknown_name(argument: str, name: str, known: Sequence[str]) -> ValueError:
     return ValueError(f"{argument}: expected the name of a group, got {name!r}{hint}")
 
 
-@functools.cache
+@cached()
 def _standard(schoenflies: str) -> FiniteGroup:
     generators = _generators(schoenflies, _AXIAL_NAME.fullmatch(schoenflies))
     assert generators is not None

@@ -5,7 +5,6 @@ Next: ``planar``.
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, field
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, _closure
 from equinet.group.group import Group, check_subgroup
+from equinet.numerics.cached import cached
 
 
 def check_finite(group: Group, argument: str = "group") -> FiniteGroup:
@@ -22,7 +22,7 @@ def check_finite(group: Group, argument: str = "group") -> FiniteGroup:
     return group
 
 
-@functools.lru_cache(maxsize=128)
+@cached(128)
 def conjugacy_classes(group: FiniteGroup) -> tuple[tuple[int, ...], ...]:
     """The sets {h g h^-1}, as sorted element numbers, in the order of their first elements."""
     table, inverse = check_finite(group).table, group.inverse
@@ -96,7 +96,7 @@ def _subset(group: FiniteGroup, members: Tensor, name: str | None = None) -> Fin
     return FiniteGroup(group.n, elements, name or f"a subgroup of {group} of order {len(elements)}")
 
 
-@functools.lru_cache(maxsize=128)
+@cached(128)
 def subgroup_classes(group: FiniteGroup) -> tuple[FiniteGroup, ...]:
     """One subgroup of each conjugacy class of subgroups, by order; the smallest is trivial.
 

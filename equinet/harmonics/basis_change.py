@@ -10,16 +10,15 @@ basis,
     \hat f_{real} = \bar Q \hat f_{complex} Q^T
 """
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from equinet.harmonics.grid import spectrum_index
+from equinet.numerics.cached import cached
 from equinet.numerics.wigner_d import real_from_complex
 
 
-@lru_cache(maxsize=32)
+@cached(32)
 def _sparse(band: int, orders: tuple[int, ...], to_complex: bool) -> tuple[Tensor, Tensor]:
     """Four source rows and factors a row: each column of Q has two entries, at +m and -m."""
     l, m, n = spectrum_index(band, orders).unbind(1)

@@ -10,12 +10,11 @@ signed orders of the field with |n| <= l:
 - a field of the irrep s > 0 of SO(2) has the orders n = -s, s and degrees l >= s.
 """
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from equinet.numerics import soft_angles, soft_weights, wigner_d_real
+from equinet.numerics.cached import cached
 from equinet.ops import SphereTables, chunks
 
 
@@ -105,7 +104,7 @@ def sphere_tables(
     )
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _rows(band: int, orders: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """``scatter`` and ``gather`` of ``ops.wigner``; places without a coefficient point to row 0."""
     l, m, n = spectrum_index(band, orders).unbind(1)

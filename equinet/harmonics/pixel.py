@@ -11,7 +11,6 @@ first group convolutions.
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -21,6 +20,7 @@ from torch import Tensor
 from equinet.group import FiniteGroup, subgroup
 from equinet.group.subgroup import check_finite
 from equinet.harmonics.filter_grid import FilterGrid
+from equinet.numerics.cached import cached
 from equinet.rep import Irrep, irreps
 from equinet.rep.functions import invariant_vectors
 
@@ -71,7 +71,7 @@ class Pixels:
 Orbit = tuple[Tensor, Tensor, FiniteGroup]
 
 
-@functools.lru_cache(maxsize=64)
+@cached(64)
 def _permutations(pixels: Pixels) -> Tensor:
     """Number of the tap at h x for each element h and tap x, int64 ``(order, taps)``."""
     taps, group = pixels.grid.points, pixels.group
@@ -87,7 +87,7 @@ def _permutations(pixels: Pixels) -> Tensor:
     return where
 
 
-@functools.lru_cache(maxsize=64)
+@cached(64)
 def _orbits(pixels: Pixels) -> tuple[Orbit, ...]:
     """For each orbit its taps, for each of these an element r that leads there, and S."""
     permutations, group = _permutations(pixels), pixels.group
@@ -106,7 +106,7 @@ def _orbits(pixels: Pixels) -> tuple[Orbit, ...]:
     return tuple(orbits)
 
 
-@functools.lru_cache(maxsize=64)
+@cached(64)
 def _values(pixels: Pixels) -> dict[Irrep, Tensor]:
     """(P1) at all taps, for each irrep ``(count, dim, taps)``."""
     taps = len(pixels.grid.points)

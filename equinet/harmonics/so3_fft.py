@@ -10,8 +10,6 @@ gamma}, ``so3_rfft`` and ``so3_irfft`` serve real signals with real spectra in e
 both, the coefficient (l, m, n) stands at l(4l^2 - 1)/3 + (2l + 1)(m + l) + (n + l).
 """
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
@@ -19,15 +17,16 @@ from equinet.harmonics.basis_change import to_complex, to_real
 from equinet.harmonics.grid import spectrum_size
 from equinet.harmonics.transform import Analysis, Synthesis
 from equinet.numerics import wigner_D
+from equinet.numerics.cached import cached
 
 
-@lru_cache(maxsize=4)
+@cached(4)
 def analysis(grid_band: int, band: int, order: int | None, dtype, device) -> Analysis:
     """The forward transform with constants in ``dtype``, kept for the next call."""
     return Analysis(grid_band, band, order, dtype).to(device)
 
 
-@lru_cache(maxsize=4)
+@cached(4)
 def synthesis(grid_band: int, band: int, order: int | None, dtype, device) -> Synthesis:
     """The inverse transform with constants in ``dtype``, kept for the next call."""
     return Synthesis(grid_band, band, order, dtype).to(device)

@@ -12,7 +12,6 @@ function where there is no space.
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import Protocol
@@ -24,6 +23,7 @@ from equinet.group import O2, O3, SO2, SO3, Group, inversion, o2, o3
 from equinet.harmonics.circular import angular_harmonics
 from equinet.harmonics.filter_grid import FilterGrid
 from equinet.harmonics.radial import Radial, gaussian_shells
+from equinet.numerics.cached import cached
 from equinet.rep import Irrep, Representation, irrep, restrict, trivial
 
 
@@ -45,7 +45,7 @@ class SteeredFunctions(Protocol):
         ...
 
 
-@functools.cache
+@cached()
 def harmonics_representation(group: Group, degree: int) -> Representation:
     """How a group of matrices of size n = 1, 2 or 3 acts on the harmonics of one degree.
 
@@ -174,7 +174,7 @@ class ConstantFunction:
         return {_trivial(self.group): points.new_ones(1, 1, *points.shape[:-1])}
 
 
-@functools.cache
+@cached()
 def _trivial(group: Group) -> Irrep:
     return trivial(group).constituents[0]
 

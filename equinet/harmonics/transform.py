@@ -121,7 +121,10 @@ class Synthesis(_Transform):
             with full_precision(waves):
                 x = self.gamma @ waves.flatten(1)
             return x.view(size, size, size, channels, batch).permute(4, 3, 2, 1, 0)
-        # Re sum_m (U + i V') e^{i m alpha}, axes (batch, channel, part, beta, m)
+        # Re sum_m (U + i V') e^{i m alpha}, axes (batch, channel, part, beta, m). The orders that
+        # are missing are added while the numbers are real, as ONNX pads no complex ones.
+        missing = self.grid_band + 1 - waves.shape[2]
+        waves = torch.cat([waves, waves.new_zeros(*waves.shape[:2], missing, *waves.shape[3:])], 2)
         x = torch.complex(waves[:, 0], waves[:, 1]).unflatten(-1, (channels, batch))
         x = torch.fft.irfft(x.permute(4, 3, 0, 2, 1), n=size, norm="forward")
         return x.flatten(1, 2)

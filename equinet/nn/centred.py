@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 
 from equinet.field import FieldType
+from equinet.numerics.cached import on_cpu
 
 
 class Centred:
@@ -82,6 +83,7 @@ class Centred:
         return None
 
 
+@on_cpu
 def moved_axes(field_type: FieldType) -> list[bool]:
     """Whether the group moves each axis of the grid."""
     space = field_type.space

@@ -33,6 +33,10 @@ class _GlobalPool(EquivariantModule):
                 f"in_type: there is no space to pool over, got {in_type!r}; see enn.GroupPool and "
                 "enn.NormPool"
             )
+        if not isinstance(space, Grid | Sphere | Points):
+            raise ValueError(
+                f"in_type: expected fields over a grid, a sphere or Points, got {in_type!r}"
+            )
         if isinstance(space, Sphere):
             for _, rho in in_type.blocks:
                 if rho.irreps is not None and any(not psi.is_trivial for psi in rho.irreps):

@@ -29,6 +29,7 @@ class InducedNorm(NormActivation):
         eps: epsilon, in units of the field.
     Raises:
         ValueError: if H does not permute parts of that size.
+        TypeError: if it is no integer.
 
     Example:
         >>> from equinet.field import Plane
@@ -46,13 +47,15 @@ class InducedNorm(NormActivation):
         eps: float = 1e-3,
     ) -> None:
         super().__init__(in_type, function, bias, eps)
-        sizes = [size] * len(in_type.blocks) if isinstance(size, int) else list(size)
+        sizes = list(size) if isinstance(size, Sequence) else [size] * len(in_type.blocks)
         if len(sizes) != len(in_type.blocks):
             raise ValueError(
                 f"size: expected one number, or one for each of the {len(in_type.blocks)} blocks "
                 f"of {in_type!r}, got {size!r}"
             )
         for (_, rho), parts in zip(in_type.blocks, sizes, strict=True):
+            if isinstance(parts, bool) or not isinstance(parts, int):
+                raise TypeError(f"size: expected an integer for each block, got {size!r}")
             if not _permutes_parts(rho, parts):
                 raise ValueError(
                     f"size: {rho.group} does not permute parts of {parts!r} components of "
@@ -64,7 +67,7 @@ class InducedNorm(NormActivation):
 
 def _permutes_parts(rho: Representation, size: int) -> bool:
     """Whether each rho(h), in square blocks of ``size``, has one in each row that is not zero."""
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1 or rho.dim % size:
+    if size < 1 or rho.dim % size:
         return False
     values = rho(rho.group.generators)  # products and limits of such matrices are such matrices
     blocks = values.unflatten(2, (-1, size)).unflatten(1, (-1, size)).abs().amax((2, 4))

@@ -65,7 +65,7 @@ class EquivariantModule(Constants):
         Filters are baked into ``torch.nn`` convolutions. A module that has no equal in ``torch.nn``
         gives a copy of itself.
         """
-        return copy.deepcopy(self)
+        return copy.deepcopy(self).eval()
 
     def extra_repr(self) -> str:
         if self.out_type is None or self.out_type == self.in_type:

@@ -379,5 +379,6 @@ def _exported(module: _SpaceNorm, groups: int) -> nn.Module | None:
     if not plain:
         return None
     layer = nn.GroupNorm(groups, in_type.channels, module.eps, module.weight is not None)
+    layer = layer.to(module.weights)
     layer.load_state_dict(module.state_dict())
-    return layer.to(module.weights)
+    return layer

@@ -118,7 +118,7 @@ class SphereConv(EquivariantModule):
         ]
 
     def forward(self, x: Tensor) -> Tensor:
-        self.in_type.check(x)
+        self.check(x)
         batch = x.shape[0]
         spectrum = self.analysis(x)
         with full_precision(x):

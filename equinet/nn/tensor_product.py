@@ -44,8 +44,8 @@ class TensorProduct(EquivariantModule):
     V, so that every field meets every other. W and V are learned. Every term is quadratic: add a
     ``Linear`` of the input where linear terms are wanted.
 
-    Initial weights are normal, scaled so that independent normal inputs of variance 1 give outputs
-    of mean square 1. Over the sphere products have degrees above the band, so the equivariance is
+    Initial weights W are normal and the rows of V have norm 1, scaled so that independent normal
+    inputs of variance 1 give outputs of mean square 1. Over the sphere products have degrees above the band, so the equivariance is
     approximate there.
 
     Args:
@@ -111,7 +111,7 @@ class TensorProduct(EquivariantModule):
                 incoming[k] += count
         for pair in self.pairs:
             mixer = torch.randn(pair.copies, pair.others, generator=generator)
-            self.mixers.append(nn.Parameter(mixer / math.sqrt(pair.others)))
+            self.mixers.append(nn.Parameter(mixer / mixer.norm(dim=1, keepdim=True)))
             for k, count in pair.paths:
                 copies, dim = self.irreps_out[k]
                 weight = torch.randn(copies, pair.copies, count, generator=generator)

@@ -5,13 +5,14 @@ Next: ``quadrature``.
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from equinet.numerics.cached import cached
 
-@lru_cache(maxsize=256)
+
+@cached(256)
 def bessel_table(n: int, degree: int, bound: float) -> tuple[tuple[float, ...], ...]:
     """The zeros of f_l up to ``bound``, f_l' there, and the nodes and weights of (J1).
 

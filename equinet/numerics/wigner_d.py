@@ -21,11 +21,11 @@ with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
 """
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from equinet.numerics.cached import cached
 from equinet.numerics.rotation import matrix_to_angles
 
 _ROOT = math.sqrt(0.5)
@@ -247,7 +247,7 @@ def wigner_D(l: int, rotation: Tensor) -> Tensor:
     return _WignerD.apply(rotation, l, half_turn.to(rotation))
 
 
-@lru_cache(maxsize=8)
+@cached(8)
 def _half_turns(band: int) -> list[Tensor]:
     """D^l, l < ``band``, of the half turn about (x + y)/sqrt 2: it swaps x and y and reverses z."""
     with torch.device("cpu"):

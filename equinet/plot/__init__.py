@@ -1,4 +1,4 @@
-"""Pictures of kernels, harmonics, fields and character tables, with matplotlib.
+"""Pictures of kernels, harmonics, fields, character tables and reports, with matplotlib.
 
 ``import equinet`` does not import this package: say ``from equinet import plot``. Every function
 returns a matplotlib figure, which a notebook shows and ``savefig`` writes; given a ``figure`` of
@@ -8,6 +8,7 @@ your own it draws into that one. No function knows of pyplot.
 from equinet.plot.fields import field
 from equinet.plot.kernel import kernels
 from equinet.plot.lobes import harmonics
+from equinet.plot.report import report
 from equinet.plot.table import character_table
 
-__all__ = ["character_table", "field", "harmonics", "kernels"]
+__all__ = ["character_table", "field", "harmonics", "kernels", "report"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import re
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from equinet.group import Group
 from equinet.numerics import range_basis
+from equinet.numerics.cached import cached, on_cpu
 from equinet.rep.construct import tensor_power
 from equinet.rep.decompose import decompose
 from equinet.rep.representation import Representation
@@ -42,6 +42,7 @@ class CartesianTensor:
     group: Group
     formula: str
 
+    @on_cpu
     def __post_init__(self) -> None:
         if not len(_split(self)[1]):
             raise ValueError(f"formula: expected tensors other than zero, got {self.formula!r}")
@@ -82,7 +83,7 @@ class CartesianTensor:
         return flat.unflatten(-1, basis.shape[1:])
 
 
-@functools.cache
+@cached()
 def _split(tensor: CartesianTensor) -> tuple[Representation, Tensor]:
     """The representation on the tensors with the symmetry, and its basis, irrep by irrep."""
     n, k = tensor.group.n, tensor.rank

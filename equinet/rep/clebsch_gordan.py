@@ -14,7 +14,6 @@ with s = l_1 + l_2 + l_3 and s_i = s - 2 l_i. For all other groups they are foun
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -23,6 +22,7 @@ from torch import Tensor
 
 from equinet.group import O3, SO3, ProductGroup
 from equinet.numerics import real_from_complex
+from equinet.numerics.cached import cached
 from equinet.rep.irreps import Irrep, irreps
 from equinet.rep.schur import averages, copies
 
@@ -49,7 +49,7 @@ def wigner_3j(l1: int, l2: int, l3: int) -> Tensor:
     return _wigner_3j(l1, l2, l3).clone()
 
 
-@functools.cache
+@cached()
 def _wigner_3j(l1: int, l2: int, l3: int) -> Tensor:
     complex_ = torch.from_numpy(_complex_coefficients(l1, l2, l3)).to(torch.complex128)
     q1, q2, q3 = (_to_real(l) for l in (l1, l2, l3))
@@ -92,12 +92,12 @@ def _complex_coefficients(l1: int, l2: int, l3: int) -> np.ndarray:
     return out
 
 
-@functools.lru_cache(maxsize=8)
+@cached(8)
 def _binomials(size: int, dtype: type) -> np.ndarray:
     return np.array([[math.comb(n, k) for k in range(size)] for n in range(size)], dtype=dtype)
 
 
-@functools.cache
+@cached()
 def couple(psi1: Irrep, psi2: Irrep) -> Coupling:
     """The split of psi1 (x) psi2: each irrep in it with an isometry ``(d1 d2, d3)``."""
     group = psi1.group
@@ -137,7 +137,7 @@ def _occurs(psi: Irrep, psi1: Irrep, psi2: Irrep) -> bool:
     return bool((psi.group.grid(degree)[1] * x * x1 * x2).sum() > 0.5)
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _characters(psi: Irrep, degree: int) -> Tensor:
     return psi.character(psi.group.grid(degree)[0])
 
@@ -166,7 +166,7 @@ def clebsch_gordan(psi1: Irrep, psi2: Irrep, psi3: Irrep) -> Tensor:
     return _clebsch_gordan(psi1, psi2, psi3).clone()
 
 
-@functools.cache
+@cached()
 def _clebsch_gordan(psi1: Irrep, psi2: Irrep, psi3: Irrep) -> Tensor:
     maps = [a @ end for psi, a in couple(psi1, psi2) if psi == psi3 for end in psi3.endomorphisms]
     if not maps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 
 import torch
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from equinet.group import Group, cosets
 from equinet.group.product import block_diagonal
+from equinet.numerics.cached import cached
 from equinet.rep.clebsch_gordan import couple
 from equinet.rep.decompose import decompose
 from equinet.rep.irreps import Irrep, trivial_irrep
@@ -27,7 +27,7 @@ def trivial(group: Group) -> Representation:
     return Representation(group, "trivial", (trivial_irrep(group),))
 
 
-@functools.cache
+@cached()
 def vector(group: Group) -> Representation:
     """The defining representation rho(g) = g."""
     return decompose(group, lambda g: g, name="vector")

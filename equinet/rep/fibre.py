@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equinet.group import Group
 from equinet.group.product import block_diagonal
+from equinet.numerics.cached import on_cpu
 from equinet.rep.irreps import Irrep
 from equinet.rep.representation import Representation
 
@@ -27,6 +28,7 @@ class Fibre:
 
     blocks: tuple[Block, ...]
 
+    @on_cpu
     def __post_init__(self) -> None:
         if not self.blocks:
             raise ValueError("blocks: expected at least one (multiplicity, representation)")
@@ -59,6 +61,7 @@ class Fibre:
         return found
 
     @functools.cached_property
+    @on_cpu
     def order(self) -> Tensor | None:
         """Where each component in the basis of irreps is found if equal irreps stand together.
 
@@ -76,6 +79,7 @@ class Fibre:
         return None if torch.equal(order, torch.arange(len(order))) else order
 
     @functools.cached_property
+    @on_cpu
     def invariants(self) -> Tensor:
         """The vectors that the group leaves alone, as columns, float64 ``(dim, count)``.
 

@@ -11,7 +11,6 @@ their place (Burnside: together they hold every irrep). S_n has a closed form.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 
 import torch
@@ -19,12 +18,13 @@ from torch import Tensor
 
 from equinet.group import FiniteGroup, o2, o3
 from equinet.numerics import eigenprojectors, generic_symmetric, range_basis
+from equinet.numerics.cached import cached
 from equinet.rep.lie import Law, lie_law, lie_names
 from equinet.rep.mulliken import irrep_names, sort_key
 from equinet.rep.young import is_symmetric, young_tables
 
 
-@functools.lru_cache(maxsize=128)
+@cached(128)
 def finite_laws(group: FiniteGroup) -> dict[str, Law]:
     """All irreps of a finite group by name, in the order of the published tables."""
     if group.n > 3 and is_symmetric(group):

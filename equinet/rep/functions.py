@@ -12,7 +12,6 @@ coefficients of each (psi, v) by psi(u).
 
 from __future__ import annotations
 
-import functools
 import math
 
 import torch
@@ -21,11 +20,12 @@ from torch import Tensor
 from equinet.group import Group, cosets
 from equinet.group.group import check_subgroup
 from equinet.numerics import range_basis
+from equinet.numerics.cached import cached
 from equinet.rep.irreps import Irrep, irreps
 from equinet.rep.representation import Representation
 
 
-@functools.cache
+@cached()
 def invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
     """The vectors v of (G1), float64 ``(count, dim)``; all of R^dim if ``subgroup`` is None."""
     projector = torch.eye(psi.dim, dtype=torch.float64)

@@ -6,7 +6,6 @@ Before: ``finite``. Next: ``representation``.
 from __future__ import annotations
 
 import difflib
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -16,6 +15,7 @@ from torch import Tensor
 from equinet.group import FiniteGroup, Group, ProductGroup
 from equinet.group.group import Factor
 from equinet.numerics import eigenprojectors, generic_symmetric, range_basis
+from equinet.numerics.cached import cached
 from equinet.rep.finite import finite_laws
 from equinet.rep.lie import Law, lie_law, lie_names
 from equinet.rep.schur import averages, endomorphisms, projector
@@ -120,7 +120,7 @@ def trivial_irrep(group: Group) -> Irrep:
     return irreps(group, 0)[0]
 
 
-@functools.cache
+@cached()
 def _law(group: Group, name: str) -> Law:
     if isinstance(group, FiniteGroup):
         law = finite_laws(group).get(name)
@@ -139,7 +139,7 @@ def _law(group: Group, name: str) -> Law:
     return law
 
 
-@functools.cache
+@cached()
 def _endomorphisms(psi: Irrep) -> Tensor:
     if psi.ends == 1:
         return torch.eye(psi.dim, dtype=torch.float64)[None]
@@ -167,7 +167,7 @@ def _factors(group: ProductGroup, name: str) -> list[Irrep]:
     ]
 
 
-@functools.cache
+@cached()
 def _product_parts(group: ProductGroup, name: str) -> dict[str, Law]:
     """The different irreps in a tensor product of irreps of the factors, by suffix of the name."""
     psis = _factors(group, name)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from equinet.group import Group
+from equinet.numerics.cached import on_cpu
 from equinet.rep.irreps import Irrep, check_elements
 
 
@@ -36,6 +37,7 @@ class Representation:
     Q: Tensor | None = None
     _key: tuple = field(init=False, repr=False)
 
+    @on_cpu
     def __post_init__(self) -> None:
         for psi in self.irreps or ():
             if psi.group != self.group:
@@ -93,6 +95,7 @@ class Representation:
         return max((psi.degree for psi in self.constituents), default=0)
 
     @functools.cached_property
+    @on_cpu
     def is_orthogonal(self) -> bool:
         """Whether every rho(g) is an orthogonal matrix."""
         # Q need not be orthogonal itself: Q^T Q must commute with all psi_i(g).
@@ -101,12 +104,14 @@ class Representation:
         return bool((values @ values.mT - one).abs().max() < 1e-9)
 
     @functools.cached_property
+    @on_cpu
     def is_permutation(self) -> bool:
         """Whether every rho(g) permutes the components, so that functions apply to each alone."""
         values = self._evaluate(self.group.generators)
         return bool((values - values.round()).abs().max() < 1e-9) and bool((values > -0.5).all())
 
     @functools.cached_property
+    @on_cpu
     def inverse_Q(self) -> Tensor | None:
         """Q^-1, None if it is the identity."""
         return None if self.Q is None else torch.linalg.inv(self.Q)

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions
+from equinet.numerics.cached import cached, on_cpu
 from equinet.rep import Fibre, Irrep, Representation, clebsch_gordan, fibre
 from equinet.rep.fibre import Block
 from equinet.steerable.expansion import Pair, Plan, assemble, constants, plan
@@ -68,6 +69,7 @@ class KernelBasis:
         return self.functions.group
 
     @functools.cached_property
+    @on_cpu
     def counts(self) -> dict[Pair, int]:
         """The number of kernels between one copy of each pair of irreps; pairs with none lack."""
         return _pair_counts(self.fibre_in, self.fibre_out, self.functions.counts)
@@ -142,13 +144,13 @@ def _pair(psi_in: Irrep, psi_out: Irrep, values: dict[Irrep, Tensor]) -> Tensor:
     return torch.cat(parts) if parts else torch.empty(0)
 
 
-@functools.lru_cache(maxsize=256)
+@cached(256)
 def _pair_on(psi_in: Irrep, psi_out: Irrep, functions: SteeredFunctions, grid: FilterGrid):
     """The kernels at the taps of a filter; a deep network asks for the same ones in every layer."""
     return _pair(psi_in, psi_out, _values_on(functions, grid))
 
 
-@functools.lru_cache(maxsize=64)
+@cached(64)
 def _values_on(functions: SteeredFunctions, grid: FilterGrid) -> dict[Irrep, Tensor]:
     """The functions that do not vanish at all taps."""
     found = {}
@@ -166,7 +168,7 @@ def invariants(psi_in: Irrep, psi_out: Irrep, psi: Irrep) -> Tensor:
     return clebsch_gordan(psi_in, psi, psi_out).transpose(2, 3)
 
 
-@functools.cache
+@cached()
 def _invariant_count(psi_in: Irrep, psi_out: Irrep, psi: Irrep) -> int:
     return len(invariants(psi_in, psi_out, psi))
 

@@ -5,5 +5,15 @@ from equinet.testing.equivariance import (
     assert_equivariant,
     equivariance_error,
 )
+from equinet.testing.report import Layer, Report, report
+from equinet.testing.sources import Sources
 
-__all__ = ["EquivarianceError", "assert_equivariant", "equivariance_error"]
+__all__ = [
+    "EquivarianceError",
+    "Layer",
+    "Report",
+    "Sources",
+    "assert_equivariant",
+    "equivariance_error",
+    "report",
+]

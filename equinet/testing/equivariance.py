@@ -1,17 +1,29 @@
-r"""How far a module is from commuting with the group.
+r"""How far a module is from commuting with the group. Before: ``sizes``. Next: ``sources``.
 
 .. math:: \Delta(g) = \frac{\lVert \Phi(g f) - g \Phi(f) \rVert}{\lVert \Phi(f) \rVert} \quad (E1)
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, act, random_field, sphere_of
+from equinet.field import FieldType, act
+from equinet.field.grid import Grid
+from equinet.testing.sizes import evaluating, fitting_sizes, like_of
+from equinet.testing.smooth import ball, inner_radius
+from equinet.testing.trial import Draw, Trial, aliases, common_group, kinds, trials
 
 # What rounding leaves of an equivariant linear map.
 _EXACT = {torch.float64: 1e-10, torch.float32: 1e-4}
+_ALIASED = 0.1
+_FALL = 0.8  # the error on a grid twice as fine, over the error
+_FLOOR = 0.5  # of a right layer whose filter has few pixels
+ORDER = 3  # of the interpolation of outputs
 
 
 @dataclass(frozen=True)
@@ -21,10 +33,15 @@ class EquivarianceError:
     Attributes:
         elements: the group elements, ``(count, n, n)``.
         errors: their errors, ``(count,)``.
+        interpolation: what moving the output alone does to it, half the relative change there and
+            back, ``(count,)``; zero where nothing is interpolated.
+        sizes: of the grid that was used, if it was one.
     """
 
     elements: Tensor
     errors: Tensor
+    interpolation: Tensor
+    sizes: tuple[int, ...] | None = None
 
     @property
     def max(self) -> float:
@@ -37,10 +54,15 @@ class EquivarianceError:
     def __str__(self) -> str:
         worst = self.elements[int(self.errors.argmax())].tolist()
         rows = ", ".join("[" + ", ".join(f"{v:+.3f}" for v in row) + "]" for row in worst)
-        return (
+        text = (
             f"relative equivariance error: max {self.max:.2e}, mean {self.mean:.2e} over "
             f"{len(self.errors)} group elements; worst at [{rows}]"
         )
+        if self.sizes is not None:
+            text += f"; on a grid of {' x '.join(map(str, self.sizes))}"
+        if self.interpolation.any():
+            text += f", interpolation alone {float(self.interpolation.mean()):.2e}"
+        return text
 
 
 def equivariance_error(
@@ -49,77 +71,166 @@ def equivariance_error(
     out_type: FieldType | None = None,
     *,
     count: int = 5,
-    batch: int = 2,
+    batch: int | None = None,
     band: int | None = None,
+    sizes: tuple[int, ...] | None = None,
+    smoothness: float | None = None,
+    exact: bool | None = None,
     seed: int = 0,
     elements: Tensor | None = None,
+    arguments: Mapping[str, Any] | None = None,
 ) -> EquivarianceError:
-    """Measure (E1) on random band-limited fields for several group elements.
+    r"""Measure (E1) on random fields for several group elements.
 
-    Works for any module: one of this library knows its types, for another say them. Group elements
-    are drawn from Haar measure, so their axes are neither polar nor on the grid; fields are moved
-    exactly, through their spectra. The module is measured in evaluation mode and left as it was.
+    Works for any module: one of this library knows its types, for another say them. The module is
+    measured in evaluation mode and left as it was. Elements of a continuous group are drawn from
+    Haar measure, so their axes are neither polar nor on the grid; of a finite group there are
+    generators and others.
+
+    Over the sphere fields are moved exactly, through their spectra; over ``Points`` and ``Point``
+    by rho(g), and positions by g and a translation. Over a grid, elements that map the grid to
+    itself (signed
+    permutations of the axes) move white noise exactly, and outputs are compared everywhere. For
+    other elements the input is a smooth function that fades before the end of the grid, which is
+    moved exactly as well; the output is moved by cubic interpolation and compared in the largest
+    ball of the grid. What this interpolation does is measured beside it.
 
     Args:
-        module: Phi, from ``in_type.shape(batch)`` to ``out_type.shape(batch)``.
+        module: Phi, from ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``.
         in_type: type of the input; ``module.in_type`` if None.
         out_type: type of the output; None means ``module.out_type`` where there is one, and
             otherwise that the output is invariant.
         count: number of group elements.
-        batch: number of fields for each of them.
-        band: bound of the degrees of the random fields. By default all of the band of the space;
-            half of it if a module inside has nonlinearities, whose products need room below the
-            band.
+        batch: number of fields for each of them, 2 by default; over points, of points, 8 by
+            default.
+        band: over the sphere, bound of the degrees of the random fields. By default all of the band
+            of the space; half of it if a module inside has nonlinearities, whose products need room
+            below the band.
+        sizes: over a grid, of its axes; by default small odd ones (or even ones) at which every
+            strided layer keeps the centre.
+        smoothness: over a grid, of the smooth fields: the standard deviation, in steps of the grid,
+            of the Gaussian that would make them of white noise; 2 by default.
+        exact: over a grid, True for elements that map it to itself only, False for others only.
         seed: of fields and group elements.
         elements: use these group elements ``(count, n, n)`` instead.
+        arguments: more keyword arguments of the module, over ``Points``: "positions" and "shifts"
+            move with the group. Positions and edges ``(2, count)``, all pairs, are drawn if
+            ``forward`` takes them and they are not given.
     Raises:
-        ValueError: if there is no type, or the output vanishes, so that there is nothing to
-        compare.
+        ValueError: if there is no type, an argument has no meaning over the space, or the output
+        vanishes, so that there is nothing to compare.
     """
+    in_type = type_of(module, in_type)
+    draw = Draw(
+        count, seed, batch, elements=elements, band=band, sizes=sizes, smoothness=smoothness,
+        exact=exact, arguments=arguments,
+    )  # fmt: skip
+    if isinstance(in_type.space, Grid) and sizes is None:
+        draw = replace(draw, sizes=fitting_sizes(module, in_type))
+    return measured(module, in_type, out_type, draw)
+
+
+def type_of(module: nn.Module, in_type: FieldType | None) -> FieldType:
+    """The type of the input, which is said or which the module knows."""
     in_type = getattr(module, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType):
         raise ValueError(
             f"in_type: expected a FieldType, since {type(module).__name__} does not know its own, "
             f"got {in_type!r}"
         )
+    return in_type
+
+
+def types_inside(module: nn.Module) -> list[FieldType]:
+    """The types of all typed modules inside."""
+    named = [getattr(m, name, None) for m in module.modules() for name in ("in_type", "out_type")]
+    return [value for value in named if isinstance(value, FieldType)]
+
+
+def measured(
+    module: nn.Module, in_type: FieldType, out_type: FieldType | None, draw: Draw
+) -> EquivarianceError:
+    """The errors of a module for what is drawn."""
     if out_type is None:
         out_type = getattr(module, "out_type", None)
-    generator = torch.Generator().manual_seed(seed)
-    sphere = sphere_of(in_type)
-    if elements is None:
-        elements = sphere.group.sample(count, generator=generator)
-    like = _like(module)
-    if band is None and any(getattr(m, "aliases", False) for m in module.modules()):
-        band = (sphere.band + 1) // 2
-    x = random_field(in_type, batch, band=band, generator=generator, dtype=torch.float64)
-    mode = {m: m.training for m in module.modules()}
-    module.eval()
-    try:
-        with torch.no_grad():
-            y = module(x.to(like)).double().cpu()
-            size = y.norm()
-            if not size > 0:
-                raise ValueError("module: its output vanishes, so no error can be told from it")
-            errors = []
-            for g in elements:
-                moved = y if out_type is None or _is_vector(y) else act(out_type, g, y)
-                again = module(act(in_type, g, x).to(like)).double().cpu()
-                errors.append((again - moved).norm() / size)
-    finally:
-        for m, training in mode.items():
-            m.training = training
-    return EquivarianceError(elements, torch.stack(errors))
+    group = common_group(in_type, [*types_inside(module), out_type])
+    found = []
+    with evaluating(module):
+        for trial in trials(module, in_type, group, draw):
+            found += _errors(module, trial, out_type)
+    elements, errors, interpolation = (torch.stack(column) for column in zip(*found, strict=True))
+    return EquivarianceError(elements, errors, interpolation, draw.sizes)
 
 
-def _like(module: nn.Module) -> Tensor:
-    """A tensor with the dtype and on the device of the module."""
-    tensors = [*module.parameters(), *module.buffers()]
-    return next((t for t in tensors if t.is_floating_point()), torch.zeros(()))
+def _errors(module: nn.Module, trial: Trial, out_type: FieldType | None) -> list:
+    """(element, error, error of the interpolation) for each element of a trial."""
+    y = run(module, trial.values, trial.arguments(None))
+    rows = []
+    for g in trial.elements:
+        again = run(module, trial.move(g), trial.arguments(g))
+        error, interpolation = compared(out_type, g, y, again, trial.between)
+        rows.append((g, error, interpolation))
+    return rows
 
 
-def _is_vector(y: Tensor) -> bool:
-    """Invariant output: a batch of vectors, such as the scores of a classifier."""
-    return y.dim() <= 2
+def run(module: nn.Module, x: Tensor, arguments: Mapping[str, Any] | None = None) -> Tensor:
+    """The output, float64, of a module that may be of another dtype and elsewhere."""
+    like = like_of(module)
+    known = {
+        name: value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
+        for name, value in (arguments or {}).items()
+    }
+    return module(x.to(like), **known).double().cpu()
+
+
+def _fits(out_type: FieldType, y: Tensor) -> bool:
+    """Whether ``y`` may be such feature maps; more than vectors must be."""
+    return y.dim() > 2 or y.dim() == 2 and y.shape == _vectors(out_type, len(y))
+
+
+def _vectors(out_type: FieldType, batch: int) -> tuple[int, ...] | None:
+    axes = out_type.space.axes(out_type.blocks)
+    return None if axes else (batch, out_type.channels)
+
+
+def compared(
+    out_type: FieldType | None, g: Tensor, y: Tensor, again: Tensor, between: bool
+) -> tuple[Tensor, Tensor]:
+    """Relative distance of ``again`` from g y, and what the interpolation alone makes of it.
+
+    Args:
+        out_type: of both; None for invariants.
+        g: the group element.
+        y: the output for the input as it is.
+        again: the output for the moved input.
+        between: whether ``g`` takes grid points between grid points.
+    """
+    size, none = y.norm(), torch.zeros((), dtype=torch.float64)
+    if out_type is not None and not _fits(out_type, y):
+        out_type = None  # plain vectors, such as the scores of a classifier
+    if out_type is None or not between or not isinstance(out_type.space, Grid):
+        _refuse_zero(size)
+        moved = y if out_type is None else act(out_type, g, y)
+        return (again - moved).norm() / size, none
+    inside = ball(out_type, y.shape[2:], margin=1)
+    size = (y * inside).norm()
+    _refuse_zero(size)
+    moved = act(out_type, g, y, order=ORDER)
+    error = ((again - moved) * inside).norm() / size
+    return error, there_and_back(out_type, g, y)
+
+
+def there_and_back(out_type: FieldType, g: Tensor, y: Tensor) -> Tensor:
+    r"""Half the relative change of y by two interpolations, :math:`|g^{-1} g y - y| / 2 |y|`."""
+    inside = ball(out_type, y.shape[2:], margin=3)
+    back = act(out_type, g.mT, act(out_type, g, y, order=ORDER), order=ORDER)
+    size = (y * inside).norm()
+    return ((back - y) * inside).norm() / size / 2 if size > 0 else torch.zeros_like(size)
+
+
+def _refuse_zero(size: Tensor) -> None:
+    if not size > 0:
+        raise ValueError("module: its output vanishes, so no error can be told from it")
 
 
 def assert_equivariant(
@@ -129,33 +240,102 @@ def assert_equivariant(
     *,
     tolerance: float | None = None,
     count: int = 5,
-    batch: int = 2,
+    batch: int | None = None,
     band: int | None = None,
+    sizes: tuple[int, ...] | None = None,
+    smoothness: float | None = None,
+    exact: bool | None = None,
     seed: int = 0,
+    arguments: Mapping[str, Any] | None = None,
 ) -> EquivarianceError:
-    """Raise AssertionError if ``equivariance_error`` is above ``tolerance`` for any group element.
+    """Raise AssertionError if a module does not commute with the group.
+
+    Over the sphere and points no error may be above ``tolerance``. Over a grid this holds for the
+    elements that map the grid to itself, generators of all of these among them. Others a grid can
+    only follow approximately: the mean of their errors must fall when the same picture is sampled
+    twice as finely, or be below 0.5, since a filter of few pixels leaves an error that no finer
+    picture mends.
 
     Args:
         module: as in ``equivariance_error``, like all that follow but the tolerance.
         in_type: type of the input.
         out_type: type of the output.
         tolerance: by default what rounding leaves of a linear map, 1e-10 in float64 and 1e-4 in
-            float32; with nonlinearities on a grid, whose outputs have degrees above the band, 0.1.
+            float32; with nonlinearities on a grid of a group, whose outputs have degrees above the
+            band, 0.1. Given together with ``exact=False`` it stands in place of the refinement.
         count: number of group elements.
         batch: number of fields.
-        band: bound of the degrees of the random fields.
+        band: bound of the degrees of the random fields over the sphere.
+        sizes: of a grid.
+        smoothness: of the fields on a grid.
+        exact: over a grid, True to leave out the elements that do not map it to itself, False to
+            leave out those that do.
         seed: of fields and group elements.
+        arguments: more keyword arguments of the module.
     Returns:
-        The measured errors.
+        The measured errors: over a grid those of the elements that map it to itself, if there are
+        any.
     """
-    error = equivariance_error(
-        module, in_type, out_type, count=count, batch=batch, band=band, seed=seed
-    )
+    in_type = type_of(module, in_type)
     if tolerance is None:
-        exact = _EXACT.get(_like(module).dtype, 1e-1)
-        tolerance = 0.1 if any(getattr(m, "aliases", False) for m in module.modules()) else exact
-    if not error.max <= tolerance:
+        limit = _ALIASED if aliases(module) else _EXACT.get(like_of(module).dtype, 1e-1)
+    else:
+        limit = tolerance
+    draw = Draw(
+        count, seed, batch, band=band, sizes=sizes, smoothness=smoothness, exact=exact,
+        arguments=arguments,
+    )  # fmt: skip
+    if not isinstance(in_type.space, Grid):
+        return _below(module, measured(module, in_type, out_type, draw), limit)
+    if sizes is None:
+        draw = replace(draw, sizes=fitting_sizes(module, in_type))
+    group = common_group(in_type, [*types_inside(module), out_type])
+    keep, others = kinds(group, in_type, draw)
+    error = None
+    if keep:
+        error = measured(module, in_type, out_type, replace(draw, exact=True))
+        _below(module, error, limit)
+    if others:
+        coarse = measured(module, in_type, out_type, replace(draw, exact=False))
+        if exact is False and tolerance is not None:
+            _below(module, coarse, tolerance)
+        else:
+            _falls(module, in_type, out_type, replace(draw, exact=False), coarse)
+        error = coarse if error is None else error
+    return measured(module, in_type, out_type, draw) if error is None else error
+
+
+def _below(module: nn.Module, error: EquivarianceError, limit: float) -> EquivarianceError:
+    if not error.max <= limit:
         raise AssertionError(
-            f"{type(module).__name__} is not equivariant within {tolerance:g}: {error}"
+            f"{type(module).__name__} is not equivariant within {limit:g}: {error}"
         )
     return error
+
+
+def _falls(
+    module: nn.Module,
+    in_type: FieldType,
+    out_type: FieldType | None,
+    draw: Draw,
+    coarse: EquivarianceError,
+) -> None:
+    """Raise unless the mean error is small or falls on a grid that is twice as fine."""
+    if coarse.mean <= _FLOOR:
+        return
+    fine = measured(module, in_type, out_type, refined(module, in_type, draw, 2))
+    if not fine.mean <= _FALL * coarse.mean:
+        raise AssertionError(
+            f"{type(module).__name__} is not equivariant between the grid points: the mean error "
+            f"{coarse.mean:.2e} does not fall on a grid twice as fine, where it is {fine.mean:.2e} "
+            f"(exact=True leaves this out): {fine}"
+        )
+
+
+def refined(module: nn.Module, in_type: FieldType, draw: Draw, scale: int) -> Draw:
+    """The same smooth fields and elements on a grid ``scale`` times as fine."""
+    assert draw.sizes is not None
+    if scale == 1:
+        return draw
+    sizes = fitting_sizes(module, in_type, least=scale * (max(draw.sizes) - 1) + 1)
+    return replace(draw, sizes=sizes, scale=scale, radius=inner_radius(in_type, draw.sizes))

@@ -1,0 +1,119 @@
+"""Sizes of a grid on which a module keeps the centre. Before: ``trial``. Next: ``equivariance``."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from equinet.field import FieldType
+
+_SMALLEST = {1: 33, 2: 17, 3: 11}
+_SPAN = 24
+
+
+def fitting_sizes(module: nn.Module, in_type: FieldType, least: int | None = None) -> tuple:
+    """Equal sizes of the axes that the module accepts, with every stride about the centre.
+
+    Odd sizes are tried before even ones, each from the smallest to the largest. If none keeps the
+    centre it is the first one that is accepted.
+
+    Args:
+        module: it is not changed.
+        in_type: over a grid.
+        least: the smallest size.
+    Raises:
+        Exception: what the module raised, if it accepts none of the sizes.
+    """
+    space: Any = in_type.space
+    first = _SMALLEST[space.n] if least is None else least
+    first += 1 - first % 2
+    twin = copy.deepcopy(module).eval()
+    like = like_of(module)
+    accepted, failure = None, None
+    for size in (*range(first, first + _SPAN, 2), *range(first + 1, first + _SPAN, 2)):
+        sizes = (size,) * space.n
+        x = torch.zeros(in_type.shape(1, *sizes)).to(like)
+        try:
+            with torch.no_grad(), _watched(twin) as wrong:
+                twin(x)
+        except (RuntimeError, ValueError) as error:
+            error.add_note(f"sizes: {in_type!r} of sizes {sizes} was tried; say sizes=")
+            failure = error
+            continue
+        if not wrong:
+            return sizes
+        accepted = accepted or sizes
+    if accepted is None:
+        assert failure is not None
+        raise failure
+    return accepted
+
+
+@contextmanager
+def _watched(module: nn.Module) -> Iterator[list[str]]:
+    """A list of the layers that leave the centre while the module runs."""
+    wrong: list[str] = []
+
+    def watch(layer: nn.Module, inputs: tuple, output: Any) -> None:
+        if len(inputs) and isinstance(inputs[0], Tensor) and _leaves_centre(layer, inputs[0]):
+            wrong.append(type(layer).__name__)
+
+    handles = [layer.register_forward_hook(watch) for layer in module.modules()]
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield wrong
+        wrong += [str(w.message) for w in caught if "off its centre" in str(w.message)]
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _leaves_centre(layer: nn.Module, x: Tensor) -> bool:
+    """Whether a layer of torch.nn samples a grid of this size off its centre."""
+    sizes = x.shape[2:]
+    if not sizes or not isinstance(layer, _STRIDED):
+        return False
+    k, s, p, d = (
+        _each(getattr(layer, name, 1), len(sizes))
+        for name in ("kernel_size", "stride", "padding", "dilation")
+    )
+    return any((n + 2 * p[i] - d[i] * (k[i] - 1) - 1) % s[i] != 0 for i, n in enumerate(sizes))
+
+
+_STRIDED = (
+    nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.MaxPool1d,
+    nn.MaxPool2d, nn.MaxPool3d,
+)  # fmt: skip
+
+
+def _each(value: Any, n: int) -> tuple[int, ...]:
+    """One number for each axis; a padding by name belongs to stride 1, where nothing matters."""
+    if isinstance(value, str):
+        return (0,) * n
+    return (value,) * n if isinstance(value, int) else tuple(value)
+
+
+def like_of(module: nn.Module) -> Tensor:
+    """A tensor with the dtype and on the device of the module."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return next((t for t in tensors if t.is_floating_point()), torch.zeros(()))
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """The module in evaluation mode, without gradients, then every part as it was."""
+    mode = {m: m.training for m in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for m, training in mode.items():
+            m.training = training
