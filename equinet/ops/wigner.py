@@ -116,16 +116,11 @@ class _Synthesis(torch.autograd.Function):
     def setup_context(ctx, inputs, output):
         _, ctx.orders, ctx.band, ctx.size, *constants = inputs
         ctx.save_for_backward(*constants)
-        ctx.save_for_forward(*constants)
 
     @staticmethod
     def backward(ctx, grad):
         back = _Analysis.apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
         return back, None, None, None, None, None, None, None
-
-    @staticmethod
-    def jvp(ctx, tangent, *_):
-        return _Synthesis.apply(tangent, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
 
 
 class _Analysis(torch.autograd.Function):
@@ -144,16 +139,11 @@ class _Analysis(torch.autograd.Function):
     def setup_context(ctx, inputs, output):
         _, ctx.orders, ctx.band, ctx.size, *constants = inputs
         ctx.save_for_backward(*constants)
-        ctx.save_for_forward(*constants)
 
     @staticmethod
     def backward(ctx, grad):
         back = _Synthesis.apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
         return back, None, None, None, None, None, None, None
-
-    @staticmethod
-    def jvp(ctx, tangent, *_):
-        return _Analysis.apply(tangent, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
 
 
 def _as_columns(function, size, dim, x, constants):

@@ -89,11 +89,10 @@ def equivariance_error(
 
     Over the sphere fields are moved exactly, through their spectra; over ``Points`` and ``Point``
     by rho(g), and positions by g and a translation. Over a grid, elements that map the grid to
-    itself (signed
-    permutations of the axes) move white noise exactly, and outputs are compared everywhere. For
-    other elements the input is a smooth function that fades before the end of the grid, which is
-    moved exactly as well; the output is moved by cubic interpolation and compared in the largest
-    ball of the grid. What this interpolation does is measured beside it.
+    itself (signed permutations of the axes) move white noise exactly, and outputs are compared
+    everywhere. For other elements the input is a smooth function that fades before the end of the
+    grid, which is moved exactly as well; the output is moved by cubic interpolation and compared in
+    the largest ball of the grid. What this interpolation does is measured beside it.
 
     Args:
         module: Phi, from ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``.
@@ -168,9 +167,17 @@ def _errors(module: nn.Module, trial: Trial, out_type: FieldType | None) -> list
     rows = []
     for g in trial.elements:
         again = run(module, trial.move(g), trial.arguments(g))
-        error, interpolation = compared(out_type, g, y, again, trial.between)
-        rows.append((g, error, interpolation))
+        error = compared(out_type, g, y, again, trial.between)
+        alone = torch.zeros_like(error)
+        if trial.between and _is_map(out_type, y):
+            alone = there_and_back(out_type, g, y)  # pyright: ignore
+        rows.append((g, error, alone))
     return rows
+
+
+def _is_map(out_type: FieldType | None, y: Tensor) -> bool:
+    """Whether ``y`` has the axes of a grid."""
+    return out_type is not None and isinstance(out_type.space, Grid) and y.dim() > 2
 
 
 def run(module: nn.Module, x: Tensor, arguments: Mapping[str, Any] | None = None) -> Tensor:
@@ -195,29 +202,27 @@ def _vectors(out_type: FieldType, batch: int) -> tuple[int, ...] | None:
 
 def compared(
     out_type: FieldType | None, g: Tensor, y: Tensor, again: Tensor, between: bool
-) -> tuple[Tensor, Tensor]:
-    """Relative distance of ``again`` from g y, and what the interpolation alone makes of it.
+) -> Tensor:
+    """Distance of ``again`` from g y, relative to y.
 
     Args:
         out_type: of both; None for invariants.
         g: the group element.
         y: the output for the input as it is.
         again: the output for the moved input.
-        between: whether ``g`` takes grid points between grid points.
+        between: whether ``g`` takes grid points between grid points, so that maps are compared in
+            the middle of the grid.
     """
-    size, none = y.norm(), torch.zeros((), dtype=torch.float64)
     if out_type is not None and not _fits(out_type, y):
         out_type = None  # plain vectors, such as the scores of a classifier
-    if out_type is None or not between or not isinstance(out_type.space, Grid):
-        _refuse_zero(size)
-        moved = y if out_type is None else act(out_type, g, y)
-        return (again - moved).norm() / size, none
-    inside = ball(out_type, y.shape[2:], margin=1)
+    moved = y if out_type is None else act(out_type, g, y, order=ORDER)
+    inside = torch.ones((), dtype=torch.bool)
+    if out_type is not None and between and _is_map(out_type, y):
+        inside = ball(out_type, y.shape[2:], margin=1)
     size = (y * inside).norm()
-    _refuse_zero(size)
-    moved = act(out_type, g, y, order=ORDER)
-    error = ((again - moved) * inside).norm() / size
-    return error, there_and_back(out_type, g, y)
+    if not size > 0:
+        raise ValueError("module: its output vanishes, so no error can be told from it")
+    return ((again - moved) * inside).norm() / size
 
 
 def there_and_back(out_type: FieldType, g: Tensor, y: Tensor) -> Tensor:
@@ -226,11 +231,6 @@ def there_and_back(out_type: FieldType, g: Tensor, y: Tensor) -> Tensor:
     back = act(out_type, g.mT, act(out_type, g, y, order=ORDER), order=ORDER)
     size = (y * inside).norm()
     return ((back - y) * inside).norm() / size / 2 if size > 0 else torch.zeros_like(size)
-
-
-def _refuse_zero(size: Tensor) -> None:
-    if not size > 0:
-        raise ValueError("module: its output vanishes, so no error can be told from it")
 
 
 def assert_equivariant(

@@ -225,11 +225,11 @@ class _Network:
             for g in trial.elements:
                 again, moved = self.run(trial.move(g), trial.arguments(g))
                 row = [
-                    compared(c.out_type, g, c.output, m.output, trial.between)[0]
+                    compared(c.out_type, g, c.output, m.output, trial.between)
                     for c, m in zip(calls, moved, strict=True)
                 ]
                 rows.append(torch.stack(row))
-                whole.append(compared(self.out_type, g, y, again, trial.between)[0])
+                whole.append(compared(self.out_type, g, y, again, trial.between))
         return _Errors(trial.elements, calls, torch.stack(rows), torch.stack(whole))
 
 

@@ -180,10 +180,10 @@ def _of_pool(probe: _Probe) -> Sources:
     y_faded = probe(faded)
 
     def alone(g: Tensor) -> Tensor:
-        return compared(probe.out_type, g, y, probe(f.moved(g)), True)[0]
+        return compared(probe.out_type, g, y, probe(f.moved(g)), True)
 
     def away_from_border(g: Tensor) -> Tensor:
-        return compared(probe.out_type, g, y_faded, probe(faded.moved(g)), True)[0]
+        return compared(probe.out_type, g, y_faded, probe(faded.moved(g)), True)
 
     def corners(f: SmoothField) -> Tensor:
         x = f.sample(probe.sizes)
@@ -204,12 +204,13 @@ def _of_maps(probe: _Probe, exact: float) -> Sources:
     f, y, out_type = probe.f, probe.y, probe.out_type
 
     def alone(g: Tensor) -> Tensor:
-        return compared(out_type, g, y, probe(f.moved(g)), True)[0]
+        return compared(out_type, g, y, probe(f.moved(g)), True)
 
-    found = Sources(probe.mean(alone), exact, kernel=_at_centre(probe, (1,) * len(probe.sizes)))
-    if _is_pointwise(probe):
+    pointwise = _is_pointwise(probe)
+    strides = (1,) * len(probe.sizes) if pointwise else _strides(probe)
+    found = Sources(probe.mean(alone), exact, kernel=_at_centre(probe, strides or (1,)))
+    if pointwise:
         return replace(found, aliasing=_aliasing(probe))
-    strides = _strides(probe)
     if strides is None:  # a layer that takes one size only, or always gives one
         interpolation = probe.mean(lambda g: there_and_back(out_type, g, y))
         unknown = dict.fromkeys(("padding", "stride", "translation"), math.nan)
@@ -222,7 +223,6 @@ def _of_maps(probe: _Probe, exact: float) -> Sources:
         interpolation=wide.interpolation(),
         padding=wide.padding(),
         stride=stride,
-        kernel=_at_centre(probe, strides),
         translation=wide.translation(),
     )
 
@@ -298,14 +298,15 @@ def _at_centre(probe: _Probe, strides: Sequence[int]) -> float:
     space: Any = probe.f.field_type.space
     f = SmoothField.draw(probe.f.field_type, _CENTRES, width / max(space.spacing), generator)
     for size in range(n, n + 2 * max(strides)):
-        y = probe.accepted(f, (size,) * len(probe.sizes))
-        if y is None or any(m % 2 == 0 for m in y.shape[2:]):
+        sizes = (size,) * len(probe.sizes)
+        one = probe.accepted(replace(f, coefficients=f.coefficients[:1]), sizes)
+        if one is None or any(m % 2 == 0 for m in one.shape[2:]):
             continue
+        y = probe(f, sizes)
         middle = tuple(m // 2 for m in y.shape[2:])
         value = y[(..., *middle)]
         errors = [
-            probe(f.moved(g), (size,) * len(probe.sizes))[(..., *middle)]
-            - value @ probe.out_type.rho(g).mT
+            probe(f.moved(g), sizes)[(..., *middle)] - value @ probe.out_type.rho(g).mT
             for g in probe.elements
         ]
         error = float(torch.stack(errors).square().mean().sqrt() / value.square().mean().sqrt())
