@@ -26,6 +26,7 @@ from equinet.group import (
     symmetric,
     tetrahedral,
 )
+from equinet.nn import summary
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ __all__ = [
     "so2",
     "so3",
     "steerable",
+    "summary",
     "symmetric",
     "testing",
     "tetrahedral",

@@ -2,6 +2,7 @@
 
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import FieldDropout
 from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
@@ -17,6 +18,7 @@ from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
 from equinet.nn.sequential import Sequential
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.structure import Identity, Residual, Restrict
+from equinet.nn.summary import Summary, summary
 from equinet.nn.tensor_product import TensorProduct
 from equinet.nn.vector_field import VectorFieldPool
 
@@ -29,6 +31,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Downsample",
     "EquivariantModule",
     "FieldDropout",
     "FourierPointwise",
@@ -56,8 +59,11 @@ __all__ = [
     "Restrict",
     "Sequential",
     "SphereConv",
+    "Summary",
     "TensorProduct",
+    "Upsample",
     "VectorFieldPool",
     "gated",
     "squash",
+    "summary",
 ]

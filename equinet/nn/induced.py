@@ -7,6 +7,7 @@ from torch import Tensor
 from equinet.field import FieldType
 from equinet.nn.norm_activation import NormActivation
 from equinet.nn.pointwise import relu
+from equinet.numerics.cached import on_cpu
 from equinet.rep import Representation
 
 
@@ -34,8 +35,8 @@ class InducedNorm(NormActivation):
     Example:
         >>> from equinet.field import Plane
         >>> module = InducedNorm(Plane("D4").fields("3x induced(C4,1)"), size=2)
-        >>> module(torch.ones(1, 12, 5, 5)).shape
-        torch.Size([1, 12, 5, 5])
+        >>> module.in_type.channels, module.sizes
+        (12, [2])
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class InducedNorm(NormActivation):
         self.sizes = sizes
 
 
+@on_cpu
 def _permutes_parts(rho: Representation, size: int) -> bool:
     """Whether each rho(h), in square blocks of ``size``, has one in each row that is not zero."""
     if size < 1 or rho.dim % size:

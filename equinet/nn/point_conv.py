@@ -155,9 +155,10 @@ class PointConv(Steerable):
         source, target = edges
         r = positions[source] - positions[target]
         r = r if shifts is None else r + shifts
-        radial = self.radial(_length(r))
-        harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
         features = x[source]
+        radial = self.radial(_length(r)).to(x.dtype)
+        harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
+        harmonics = harmonics.to(x.dtype)
         # Sums over the neighbours come first, as they do not need the filter: (m, point, k, in).
         sums = torch.stack(
             [
@@ -169,8 +170,8 @@ class PointConv(Steerable):
         )
         with full_precision(x):
             filters, bias = self.filters().unflatten(0, (radial.shape[1], -1)), self.shift()
-            y = torch.einsum("mpki,koim->po", sums, filters)
-        return y if bias is None else y + bias
+            y = torch.einsum("mpki,koim->po", sums.to(filters.dtype), filters)
+        return (y if bias is None else y + bias).to(x.dtype)
 
     def _check_edges(self, x: Tensor, positions: Tensor, edges: Tensor, shifts) -> None:
         if positions.shape != (len(x), self.n) or not positions.is_floating_point():

@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
+from equinet.numerics.cached import on_cpu
 from equinet.rep import Representation
 
 # Functions that torch.nn has as modules, with the same arguments by default.
@@ -111,6 +112,7 @@ def _refusal(in_type: FieldType, rho: Representation) -> str:
     )
 
 
+@on_cpu
 def _permutes_up_to_sign(rho: Representation) -> bool:
     """Whether every rho(h) has one entry in each row that is not zero, 1 or -1."""
     values = rho(rho.group.generators)  # products and limits of such matrices are such matrices

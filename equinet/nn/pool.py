@@ -20,6 +20,7 @@ from equinet.field.grid import Grid
 from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
 from equinet.nn.module import EquivariantModule
+from equinet.numerics.cached import on_cpu
 from equinet.rep import Representation, trivial
 
 _AVERAGE = {
@@ -288,6 +289,7 @@ def grid_of(in_type: FieldType) -> Grid:
     return in_type.space
 
 
+@on_cpu
 def check_permuted(in_type: FieldType, what: str, instead: str) -> None:
     """Raise ValueError unless H permutes the components of every field."""
     for _, rho in in_type.blocks:
@@ -298,6 +300,7 @@ def check_permuted(in_type: FieldType, what: str, instead: str) -> None:
             )
 
 
+@on_cpu
 def check_orthogonal(in_type: FieldType) -> None:
     """Raise ValueError unless the norm of every field is invariant."""
     for _, rho in in_type.blocks:
@@ -313,10 +316,12 @@ def check_orthogonal(in_type: FieldType) -> None:
             )
 
 
+@on_cpu
 def check_alike(in_type: FieldType, name: str, values: Sequence[object]) -> None:
     """Raise ValueError if the group exchanges axes of one spacing that have different values."""
     space = grid_of(in_type)
-    mixes = space.group.generators.abs().amax(0) > 1e-9
+    steps = torch.eye(space.n, dtype=torch.float64) + space.group.generators.abs().sum(0)
+    mixes = torch.linalg.matrix_power(steps, space.n) > 1e-9
     axes = list(zip(space.coordinates, values, strict=True))
     for a, value in axes:
         for b, other in axes:

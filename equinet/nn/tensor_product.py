@@ -45,8 +45,8 @@ class TensorProduct(EquivariantModule):
     ``Linear`` of the input where linear terms are wanted.
 
     Initial weights W are normal and the rows of V have norm 1, scaled so that independent normal
-    inputs of variance 1 give outputs of mean square 1. Over the sphere products have degrees above the band, so the equivariance is
-    approximate there.
+    inputs of variance 1 give outputs of mean square 1. Over the sphere products have degrees above
+    the band, so the equivariance is approximate there.
 
     Args:
         in_type: fields of finite dimension.

@@ -21,7 +21,7 @@ from equinet.testing.equivariance import (
     type_of,
     types_inside,
 )
-from equinet.testing.sizes import evaluating, fitting_sizes
+from equinet.testing.sizes import evaluating, fitting_sizes, like_of
 from equinet.testing.sources import NAMES, Sources, sources
 from equinet.testing.trial import SMOOTHNESS, Draw, common_group, kinds, trials
 
@@ -136,7 +136,7 @@ def report(
     for i, call in enumerate(error.calls):
         key = (call.name, call.sizes)
         if key not in alone:
-            alone[key] = _alone(call, error.elements, draw)
+            alone[key] = _alone(call, error.elements, draw, like_of(model))
         largest = math.nan if exact is None else float(exact.rows[:, i].max())
         kind = type(call.module).__name__
         layers.append(Layer(call.name, kind, float(error.rows[:, i].mean()), largest, alone[key]))
@@ -233,13 +233,14 @@ class _Network:
         return _Errors(trial.elements, calls, torch.stack(rows), torch.stack(whole))
 
 
-def _alone(call: _Call, elements: Tensor, draw: Draw) -> Sources:
+def _alone(call: _Call, elements: Tensor, draw: Draw, like: Tensor) -> Sources:
     """The sources of a layer, on its own, for inputs of the size that it has in the network."""
     if call.sizes is None:
         draw = Draw(draw.count, draw.seed, None if call.arguments else draw.batch)
     else:
         draw = replace(draw, sizes=call.sizes, exact=None, arguments=None)
-    return sources(call.module, call.in_type, call.out_type, elements, draw, call.arguments or None)
+    types = call.in_type, call.out_type
+    return sources(call.module, *types, elements, draw, call.arguments or None, like)
 
 
 def _refinement(

@@ -83,6 +83,7 @@ def sources(
     elements: Tensor,
     draw: Draw,
     arguments: Mapping[str, Any] | None = None,
+    like: Tensor | None = None,
 ) -> Sources:
     """The errors of a layer.
 
@@ -93,8 +94,11 @@ def sources(
         elements: group elements, ``(count, n, n)``.
         draw: what to draw, with the sizes of the layer's input over a grid.
         arguments: more keyword arguments of the layer, over points.
+        like: a tensor with the dtype of the network, for a layer that holds no tensor itself.
     """
     layer = copy.deepcopy(layer).eval()
+    if like is not None and not [*layer.parameters(), *layer.buffers()]:
+        layer.register_buffer("like", like.new_zeros(()))
     with torch.no_grad(), warnings.catch_warnings():
         # Sizes are tried that nobody asked for: what the layer says of them is not for the user.
         warnings.simplefilter("ignore")

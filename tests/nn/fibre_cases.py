@@ -13,7 +13,7 @@ FIBRES = {
     "D4": (2, "1x0e + 2x regular + 1x vector + 1x0o"),
     "SO(3)": (3, "3x0 + 2x1 + 1x2"),
     "O(3)": (3, "3x0e + 1x0o + 2x1o + 1x2e"),
-    "O": (3, "1x A1 + 1x A2 + 2x T1 + 1x E + 1x quotient(C4)"),
+    "O": (3, "1x A1 + 1x A2 + 2x T1 + 1x E + 1x regular"),
     "I": (3, "1x A + 2x T1 + 1x G"),
 }
 
@@ -43,16 +43,16 @@ def law_error(module, generator, sizes=(), batch=3):
     The learned parameters are moved first, so that none stands at a value where it does nothing.
     """
     module = module.double()
-    with torch.no_grad():
-        for parameter in module.parameters():
-            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
     space = module.in_type.space
     options = {"sizes": sizes, "smoothness": 0.0} if sizes else {}
     x = random_field(module.in_type, batch, generator=generator, dtype=torch.float64, **options)
     g = space.group.sample(batch, generator=generator)
-    y = module(x)
-    module.out_type.check(y)
-    error = module(act(module.in_type, g, x)) - act(module.out_type, g, y)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
+        y = module(x)
+        module.out_type.check(y)
+        error = module(act(module.in_type, g, x)) - act(module.out_type, g, y)
     return float(error.abs().max() / y.abs().max())
 
 

@@ -1,65 +1,262 @@
-"""Pooling over the sphere and over SO(3); its invariance is in tests/laws."""
+"""Pools over windows and over the fibre."""
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from equinet import FieldType, Sphere, so2
-from equinet.nn import GlobalMaxPool, Integrate
-from equinet.rep import trivial
-from tests.field.test_field_type import Ring
-from tests.laws.direct import grid
+from equinet import Line, Plane, Point, Sphere, Volume
+from equinet.nn.downsample import Downsample
+from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from tests.nn.symmetric import (
+    F64,
+    GRIDS,
+    PERMUTED,
+    TYPES,
+    assert_equivariant,
+    field,
+    skew,
+)
 from tests.tolerances import ROUNDING, assert_close
 
-BAND = 4
+every_grid = pytest.mark.parametrize("in_type", GRIDS, ids=repr)
+every_permuted = pytest.mark.parametrize("in_type", PERMUTED, ids=repr)
+every_type = pytest.mark.parametrize("in_type", TYPES, ids=repr)
+
+# Window, stride and padding, and a size of which they keep the centre.
+WINDOWS = [(2, None, 0, 6), (3, 2, 0, 7), (3, 2, 1, 5), (3, 1, 1, 4), (2, 2, 1, 6), (4, 3, 2, 6)]
+every_window = pytest.mark.parametrize(("kernel_size", "stride", "padding", "size"), WINDOWS)
 
 
-def test_integrals_over_the_sphere():
-    """Means of monomials: x^2 y^2 z^2 has 1/105, x^4 has 1/5, odd ones vanish."""
-    x, y, z = grid(BAND, regular=False)[..., 1].unbind(-1)
-    monomials = {1 / 105: x**2 * y**2 * z**2, 1 / 5: y**4, 1 / 3: z**2, 0: x * y**2, 1: x**0}
-    field_type = Sphere(BAND).fields("5x0")
-    pooled = Integrate(field_type).double()(torch.stack(list(monomials.values()))[None])
-    assert_close(pooled, torch.tensor([list(monomials)], dtype=torch.float64), ROUNDING)
+# --- windows --------------------------------------------------------------------------------------
 
 
-def test_integrals_over_so3():
-    """int R_ij^2 = 1/3 and int R_ij^2 R_kl^2 = 2/15 for i != k, j != l."""
-    R = grid(BAND, regular=True)
-    square = R**2
-    functions = {
-        1 / 3: square[..., 0, 1],
-        2 / 15: square[..., 0, 0] * square[..., 1, 2],
-        0: R[..., 2, 0],
-    }
-    pooled = Integrate(Sphere(BAND).fields("3x regular")).double()(
-        torch.stack(list(functions.values()))[None]
-    )
-    assert_close(pooled, torch.tensor([list(functions)], dtype=torch.float64), ROUNDING)
+@every_window
+@every_grid
+def test_means_and_longest_vectors_are_equivariant(
+    in_type, kernel_size, stride, padding, size, generator
+):
+    x = field(in_type, size, generator=generator)
+    for kind in (AvgPool, NormMaxPool):
+        assert_equivariant(kind(in_type, kernel_size, stride, padding), x)
 
 
-def test_the_mean_over_the_grid_is_another(generator):
-    """Negative control: points crowd at the poles, so weights are needed."""
-    y = grid(BAND, regular=False)[..., 1, 1]
-    assert abs(float((y**2).mean()) - 1 / 3) > 0.1
+@every_window
+@every_permuted
+def test_maxima_are_equivariant(in_type, kernel_size, stride, padding, size, generator):
+    x = field(in_type, size, generator=generator)
+    assert_equivariant(MaxPool(in_type, kernel_size, stride, padding), x)
 
 
-@pytest.mark.parametrize("text", ["3x0", "1x0 + 2x0", "3x regular"])
-def test_maximum(text, generator):
-    field_type = Sphere(2).fields(text)
-    x = torch.randn(field_type.shape(2), generator=generator)
-    assert torch.equal(GlobalMaxPool(field_type)(x), x.flatten(2).max(-1).values)
+@pytest.mark.parametrize("kind", [AvgPool, NormMaxPool])
+def test_a_grid_that_is_sampled_off_its_centre(kind, generator):
+    """It warns once for each size, names one that works, and the law fails."""
+    in_type = Plane("C4").fields("1x trivial + 1x vector")
+    module = kind(in_type, 3, 2)
+    x = field(in_type, 6, generator=generator)
+    with pytest.warns(UserWarning, match=rf"^{kind.__name__}: a grid of size \(6, 6\) .*\(5, 5\)"):
+        y = module(x)
+    quarter = [torch.rot90(v[:, :1], 1, (-2, -1)) for v in (x, y)]
+    turned = torch.cat([quarter[0], torch.zeros_like(x[:, 1:])], 1)
+    assert (module(turned)[:, :1] - quarter[1]).abs().max() > 0.01
+    assert module(x[..., :5, :5]).shape[-2:] == (2, 2)
 
 
-@pytest.mark.parametrize("kind", [Integrate, GlobalMaxPool])
-def test_types(kind):
-    module = kind(Sphere(2).fields("3x0"))
-    assert module.out_type is None and not module.state_dict()
-    assert kind.aliases == (kind is GlobalMaxPool)
-    for text in ("1x1", "2x0 + 1x3"):
-        with pytest.raises(ValueError, match="^in_type: .* needs trivial or regular fields, got"):
-            kind(Sphere(4).fields(text))
+@pytest.mark.parametrize("space", [Line("O(1)"), Plane("D4"), Volume("Oh")], ids=str)
+@pytest.mark.parametrize("include", [True, False])
+def test_they_are_torchs(space, include, generator):
+    n = space.n
+    in_type = space.fields("4x trivial")
+    x = field(in_type, 7, generator=generator)
+    average = [F.avg_pool1d, F.avg_pool2d, F.avg_pool3d][n - 1]
+    maximum = [F.max_pool1d, F.max_pool2d, F.max_pool3d][n - 1]
+    ours = AvgPool(in_type, 3, 2, 1, count_include_pad=include)
+    assert torch.equal(ours(x), average(x, 3, 2, 1, False, include))
+    assert torch.equal(ours.export()(x), ours(x)) and type(ours.export()).__name__ == f"AvgPool{n}d"
+    ours = MaxPool(in_type, 3, 1, 1, dilation=2)
+    assert torch.equal(ours(x), maximum(x, 3, 1, 1, 2))
+    assert torch.equal(ours.export()(x), ours(x)) and type(ours.export()).__name__ == f"MaxPool{n}d"
+    longest = NormMaxPool(in_type, 3, 1, 1)(x)
+    assert_close(longest.abs(), maximum(x.abs(), 3, 1, 1), ROUNDING)
 
 
-def test_another_space_is_refused():
-    with pytest.raises(ValueError, match="^in_type: expected fields over a Sphere, got Ring"):
-        Integrate(FieldType(Ring(), ((1, trivial(so2())),)))
+def test_the_longest_vector_by_brute_force(generator):
+    in_type = Volume("O").fields("2x vector")
+    x = field(in_type, 5, generator=generator)
+    y = in_type.split(NormMaxPool(in_type, 3, 2)(x))[0]
+    vectors = in_type.split(x)[0]
+    for o in [(0, 0, 0), (1, 0, 1), (0, 1, 1)]:
+        a, b, c = (slice(2 * i, 2 * i + 3) for i in o)
+        window = vectors[..., a, b, c].flatten(3)
+        best = window.norm(dim=2).argmax(-1)
+        for z in range(2):
+            for m in range(2):
+                assert torch.equal(y[z, m, :, *o], window[z, m, :, best[z, m]])
+
+
+def test_gradients_go_where_the_values_come_from(generator):
+    in_type = Plane("C4").fields("1x trivial + 1x vector")
+    x = field(in_type, 4, generator=generator).requires_grad_()
+    y = NormMaxPool(in_type, 2)(x)
+    (y**2 / 2).sum().backward()
+    chosen = x.grad != 0
+    assert torch.equal(x.grad[chosen], x.detach()[chosen])
+    assert chosen.sum() == y.numel()
+    assert torch.autograd.gradcheck(NormMaxPool(in_type, 2), (x,))
+
+
+def test_a_maximum_without_stride_and_then_a_low_pass(generator):
+    """The antialiased maximum, on odd sizes."""
+    in_type = Plane("D4").fields("1x trivial + 1x regular")
+    x = field(in_type, 9, generator=generator)
+    both = torch.nn.Sequential(MaxPool(in_type, 3, stride=1, padding=1), Downsample(in_type, 2))
+    both.in_type = both.out_type = in_type
+    assert both.double()(x).shape[-2:] == (5, 5)
+    assert_equivariant(both, x)
+
+
+def test_windows_that_break_the_symmetry_are_refused():
+    plane = Plane("C4").fields("1x trivial")
+    for make in (
+        lambda: AvgPool(plane, (2, 3)),
+        lambda: AvgPool(plane, 2, stride=(1, 2)),
+        lambda: MaxPool(plane, 3, padding=(0, 1)),
+    ):
+        with pytest.raises(ValueError, match="expected the same along the axes y and x, which C4"):
+            make()
+    # Where the group leaves the axes apart, or the steps of the grid differ, it is the user's.
+    AvgPool(Plane("C2").fields("1x trivial"), (2, 3))
+    AvgPool(Volume("SO(3)", spacing=(1.0, 1.0, 3.0)).fields("1x1"), (3, 3, 1))
+    with pytest.raises(ValueError, match="^kernel_size: expected the same along the axes x and y"):
+        AvgPool(Volume("SO(3)", spacing=(1.0, 1.0, 3.0)).fields("1x1"), (3, 2, 1))
+
+
+@pytest.mark.parametrize("kind", [AvgPool, MaxPool, NormMaxPool])
+def test_bad_windows(kind):
+    plane = Plane("C4").fields("1x trivial")
+    for bad in (0, -1, 1.5, True, (2,), (2, 2, 2), "3"):
+        with pytest.raises(ValueError, match="^kernel_size: expected 2 integers >= 1"):
+            kind(plane, bad)
+    with pytest.raises(ValueError, match="^stride: expected 2 integers >= 1"):
+        kind(plane, 2, stride=0)
+    with pytest.raises(
+        ValueError, match=r"^padding: expected at most half of kernel_size \(2, 2\)"
+    ):
+        kind(plane, 2, padding=2)
+    for in_type in (Sphere(2).fields("1x0"), Point("SO(3)", dim=3).fields("1x0")):
+        with pytest.raises(ValueError, match="^in_type: expected fields over a Line, Plane or Vol"):
+            kind(in_type, 2)
+
+
+def test_fields_that_admit_no_maximum_are_refused():
+    for text in ("1x vector", "1x trivial + 1x 1", "1x 2"):
+        in_type = Plane("C4").fields(text)
+        with pytest.raises(ValueError, match="^in_type: the maximum needs .*use enn.NormMaxPool"):
+            MaxPool(in_type, 2)
+        with pytest.raises(ValueError, match="^in_type: the pool over the group needs .*NormPool"):
+            GroupPool(in_type)
+    group = Plane("C4").group
+    for make in (lambda t: NormMaxPool(t, 2), NormPool):
+        with pytest.raises(ValueError, match="^in_type: norms are invariant only where"):
+            make(Plane("C4").fields([(1, skew(group))]))
+
+
+def test_a_maximum_of_components_is_not_equivariant(generator):
+    """Why they are refused."""
+    in_type = Plane("C4").fields("2x vector")
+    module = torch.nn.MaxPool2d(2)
+    module.in_type = module.out_type = in_type
+    with pytest.raises(AssertionError):
+        assert_equivariant(module, field(in_type, 6, generator=generator))
+
+
+# --- the fibre ------------------------------------------------------------------------------------
+
+
+@every_permuted
+@pytest.mark.parametrize("reduce", ["max", "mean"])
+def test_pool_over_the_group(in_type, reduce, generator):
+    module = GroupPool(in_type, reduce)
+    x = field(in_type, generator=generator)
+    y = module(x)
+    assert y.shape[1] == module.out_type.channels == in_type.copies
+    assert all(psi.is_trivial for _, rho in module.out_type.blocks for psi in rho.constituents)
+    start = 0
+    for (mul, _), dim in zip(in_type.blocks, in_type.dims, strict=True):
+        for _ in range(mul):
+            f, out = x[:, start : start + dim], y[:, [0]]
+            y = y[:, 1:]
+            expected = f.amax(1, keepdim=True) if reduce == "max" else f.mean(1, keepdim=True)
+            assert torch.equal(out, expected)
+            start += dim
+    assert_equivariant(module, x)
+
+
+def test_ties_share_the_gradient():
+    """As behind a ReLU; with one winner the layer would not commute with G in backward."""
+    in_type = Point("C4", dim=2).fields("1x regular")
+    x = torch.zeros(1, 4, requires_grad=True)
+    GroupPool(in_type)(x).sum().backward()
+    assert_close(x.grad, torch.full((1, 4), 0.25), ROUNDING)
+
+
+@pytest.mark.parametrize("reduce", ["max", "mean"])
+def test_from_functions_on_so3_to_the_sphere(reduce, generator):
+    in_type = Sphere(3).fields("2x regular")
+    module = GroupPool(in_type, reduce)
+    x = torch.randn(in_type.shape(2), generator=generator)
+    assert module.out_type == Sphere(3).fields("2x trivial")
+    assert torch.equal(module(x), x.amax(-1) if reduce == "max" else x.mean(-1))
+    assert module.aliases == (reduce == "max")
+
+
+@every_type
+def test_norms(in_type, generator):
+    module = NormPool(in_type)
+    x = field(in_type, generator=generator)
+    y, start = module(x), 0
+    for (mul, _), dim in zip(in_type.blocks, in_type.dims, strict=True):
+        for _ in range(mul):
+            assert_close(y[:, 0], x[:, start : start + dim].square().sum(1).sqrt(), ROUNDING)
+            y, start = y[:, 1:], start + dim
+    assert_equivariant(module, x, generator)
+
+
+def test_the_derivative_of_a_norm_at_zero_is_zero():
+    in_type = Point("SO(3)", dim=3).fields("2x1")
+    x = torch.zeros(1, 6, dtype=F64, requires_grad=True)
+    NormPool(in_type)(x).sum().backward()
+    assert torch.equal(x.grad, torch.zeros(1, 6, dtype=F64))
+
+
+def test_what_has_no_norm_or_mode():
+    with pytest.raises(
+        ValueError, match="^in_type: expected fields of finite dimension.*GroupPool"
+    ):
+        NormPool(Sphere(2).fields("1x regular"))
+    with pytest.raises(ValueError, match="^reduce: expected 'max' or 'mean', got 'sum'"):
+        GroupPool(PERMUTED[0], "sum")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda t: AvgPool(t, 3),
+        lambda t: MaxPool(t, 3),
+        lambda t: NormMaxPool(t, 3),
+        GroupPool,
+        NormPool,
+    ],
+)
+def test_nothing_nan_and_half(make, generator):
+    in_type = PERMUTED[1]
+    module = make(in_type)
+    x = field(in_type, 6, generator=generator, dtype=torch.float32)
+    empty = x[:0].clone().requires_grad_()
+    module(empty).sum().backward()
+    assert empty.grad.shape == empty.shape
+    clean = module(x)
+    assert module(x.bfloat16()).dtype == torch.bfloat16
+    x[0, 0, 0, 0] = torch.nan
+    y = module(x)
+    assert y[0].isnan().any() and torch.equal(y[1], clean[1])
+    assert not module.state_dict()

@@ -5,10 +5,24 @@ from collections import OrderedDict
 import pytest
 import torch
 
-from equinet import FieldType, Sphere, so2
-from equinet.nn import BatchNorm, Integrate, ReLU, Sequential, SphereConv
+from equinet import FieldType, Line, Plane, Point, Points, Sphere, Volume, so2
+from equinet.nn import (
+    BatchNorm,
+    Conv2d,
+    FieldDropout,
+    Gate,
+    GlobalAvgPool,
+    GroupPool,
+    Identity,
+    Integrate,
+    ReLU,
+    Residual,
+    Sequential,
+    SphereConv,
+)
 from equinet.rep import trivial
 from tests.field.test_field_type import Ring
+from tests.tolerances import ROUNDING, assert_close
 
 SPHERE = Sphere(4)
 X = SPHERE.fields("1x trivial")
@@ -83,7 +97,7 @@ def test_fields_after_the_pooling_are_refused():
 
 def test_fields_over_another_space_are_refused():
     ring = FieldType(Ring(), ((2, trivial(so2())),))
-    with pytest.raises(ValueError, match=r"expected Ring\(size=8\).* got Sphere\(band=4\)"):
+    with pytest.raises(ValueError, match=r"expected Ring\(size=8\).* got Sphere\(band=4\).*one sp"):
         Sequential(ReLU(X), ReLU(ring))
 
 
@@ -110,3 +124,113 @@ def test_a_module_that_is_refused_stays_outside():
         with pytest.raises(ValueError, match="^module"):
             change()
         assert list(net.named_children()) == before and net.out_type == H
+
+
+PLANE = Plane("D4")
+VOLUME = Volume("SO(3)").fields("2x0 + 1x1")
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted", "mend"),
+    [
+        (
+            PLANE.fields("1x vector"),
+            PLANE.fields("2x vector"),
+            "put a convolution or enn.Linear from Plane('D4').fields('1x vector') to "
+            "Plane('D4').fields('2x vector') between them",
+        ),
+        (
+            PLANE.fields("1x vector"),
+            Plane("C4").fields("1x vector"),
+            "put enn.Restrict(Plane('D4').fields('1x vector'), 'C4') between them",
+        ),
+        (
+            Plane("C4").fields("1x vector"),
+            PLANE.fields("1x vector"),
+            "let both have one group, C4 or D4",
+        ),
+        (
+            PLANE.fields("1x vector"),
+            Plane("D4", spacing=2.0).fields("1x vector"),
+            "let both have one spacing, that of Plane('D4') or of Plane('D4', spacing=(2.0, 2.0))",
+        ),
+        (
+            VOLUME,
+            Gate(VOLUME).in_type,
+            "did you mean the output of Identity to be Volume('SO(3)').fields('1x trivial + 2x0 + "
+            "1x1'), with the gates: enn.gated(h)?",
+        ),
+        (
+            PLANE.fields("1x vector"),
+            Point("D4", dim=2).fields("1x vector"),
+            "enn.GlobalAvgPool(Plane('D4').fields('1x vector')) leads from fields to vectors",
+        ),
+        (
+            PLANE.fields("1x vector"),
+            Line("O(1)").fields("1x vector"),
+            "no module leads from fields over Plane('D4') to fields over Line('O(1)'); make both "
+            "types over one space",
+        ),
+        (
+            Points("O(3)", dim=3).fields("1x0e"),
+            Points("O(3)", dim=3).fields("1x1o"),
+            "put enn.PointConv or enn.Linear from Points('O(3)', dim=3).fields('1x0e') to "
+            "Points('O(3)', dim=3).fields('1x1o') between them",
+        ),
+        (
+            Point("O(3)", dim=3).fields("1x0e"),
+            Point("O(3)", dim=3).fields("2x0e"),
+            "put enn.Linear from Point('O(3)', dim=3).fields('1x0e') to "
+            "Point('O(3)', dim=3).fields('2x0e') between them",
+        ),
+    ],
+    ids=str,
+)
+def test_the_message_says_what_would_mend_it(given, wanted, mend):
+    with pytest.raises(ValueError) as caught:
+        Sequential(Identity(given), Identity(wanted))
+    start = f"module 1 (Identity): expected {wanted!r}, got {given!r} from Identity; "
+    assert str(caught.value) == start + mend
+
+
+def test_export_is_plain(generator):
+    """Modules of torch.nn with equal outputs, and the row stays as it was."""
+    x, h = Plane("C4").fields("2x trivial"), Plane("C4").fields("2x regular")
+    seeded = torch.Generator().manual_seed(0)
+    block = Residual(Sequential(Conv2d(h, h, 3, padding=1, generator=seeded), BatchNorm(h)))
+    net = Sequential(
+        OrderedDict(
+            conv=Conv2d(x, h, 3, padding=1, generator=seeded),
+            block=block,
+            relu=ReLU(h),
+            drop=FieldDropout(h, 0.3),
+            nested=torch.nn.Sequential(Identity(h), torch.nn.Dropout(0.3)),
+            mean=GlobalAvgPool(h),
+            linear=torch.nn.Linear(8, 3),
+        )
+    ).double()
+    images = torch.randn(x.shape(2, 5, 5), generator=generator, dtype=torch.float64)
+    net(images)
+    net.eval()
+    exported = net.export()
+    assert_close(exported(images), net(images), ROUNDING)
+    assert not exported.training and list(dict(exported.named_children())) == list(net._modules)
+    assert type(exported) is torch.nn.Sequential and type(exported.conv) is torch.nn.Conv2d
+    kinds = {type(m).__module__.partition(".")[0] for m in exported.modules()}
+    assert kinds == {"torch", "equinet"}  # the sum of the block
+    ours = [type(m).__name__ for m in exported.modules() if "equinet" in type(m).__module__]
+    assert ours == ["PlainSum"]
+    assert exported.linear is not net.linear
+    shared = {p.data_ptr() for p in net.parameters()} & {
+        p.data_ptr() for p in exported.parameters()
+    }
+    assert not shared
+
+
+def test_a_network_that_ends_in_scalars(generator):
+    h = PLANE.fields("3x regular")
+    scalars = GroupPool(h).out_type
+    net = Sequential(GroupPool(h), GlobalAvgPool(scalars), torch.nn.Linear(3, 2))
+    assert net.in_type == h and net.out_type is None
+    with pytest.raises(ValueError, match="got plain vectors from GlobalAvgPool"):
+        Sequential(GlobalAvgPool(scalars), GroupPool(h))

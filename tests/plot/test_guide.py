@@ -4,10 +4,12 @@ import re
 from pathlib import Path
 
 import matplotlib
+import matplotlib.pyplot as plt
 import pytest
 import torch
 
-PAGES = sorted((Path(__file__).parents[2] / "docs" / "guide").glob("*.md"))
+DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted((DOCS / "guide").glob("*.md"))
 CELL = re.compile(r"^```\{code-cell\} python3\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -23,10 +25,18 @@ def test_every_cell_runs(page, default_dtype):
             matplotlib.use("Agg")
             for number, cell in enumerate(cells):
                 exec(compile(cell, f"{page.name}, cell {number}", "exec"), names)
-            names["plt"].close("all")
     finally:
+        plt.close("all")
         default_dtype(before)  # pages set it for their reader
 
 
-def test_there_is_a_guide():
-    assert "kernels" in {page.stem for page in PAGES}
+def test_the_index_has_every_page():
+    listed = re.findall(r"^guide/(\w+)$", (DOCS / "index.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == [page.stem for page in PAGES]
+    assert "kernels" in listed
+
+
+def test_the_pages_that_are_linked_exist():
+    for page in PAGES:
+        for target in re.findall(r"\]\((\w+\.md)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links {target}"

@@ -1,0 +1,93 @@
+"""Dropout of whole fields."""
+
+import pytest
+import torch
+
+from equinet import Line, Plane, Point, Points, Sphere, Volume
+from equinet.nn.dropout import FieldDropout
+from tests.nn.symmetric import TYPES, assert_equivariant, field
+from tests.tolerances import ROUNDING, STATISTICAL, assert_close
+
+every_type = pytest.mark.parametrize("in_type", TYPES, ids=repr)
+
+
+@every_type
+def test_a_field_is_kept_whole_or_dropped(in_type, generator):
+    x = field(in_type, batch=8, generator=generator)
+    torch.manual_seed(0)
+    y = FieldDropout(in_type, 0.4).train()(x)
+    factors = set()
+    for before, after in zip(in_type.split(x), in_type.split(y), strict=True):
+        ratio = (after / before).flatten(2)
+        assert_close(ratio, ratio[..., :1].expand_as(ratio), ROUNDING)
+        factors |= {round(float(r), 9) for r in ratio.flatten()}
+    assert factors == {0.0, round(1 / 0.6, 9)}
+
+
+@every_type
+def test_it_commutes_with_the_group_for_one_draw(in_type, generator):
+    module = FieldDropout(in_type, 0.4).train()
+    module.register_forward_pre_hook(lambda *_: torch.manual_seed(3) and None)
+    assert_equivariant(module, field(in_type, batch=4, generator=generator), generator)
+
+
+def test_torchs_dropout_does_not(generator):
+    """Negative control: a component of a vector may be lost."""
+    module = torch.nn.Dropout2d(0.4).train()
+    module.in_type = module.out_type = in_type = Plane("C4").fields("3x vector")
+    module.register_forward_pre_hook(lambda *_: torch.manual_seed(3) and None)
+    with pytest.raises(AssertionError):
+        assert_equivariant(module, field(in_type, batch=4, generator=generator))
+
+
+@pytest.mark.parametrize(
+    ("space", "torchs"),
+    [
+        (Line("O(1)"), torch.nn.Dropout1d),
+        (Plane("C4"), torch.nn.Dropout2d),
+        (Volume("O"), torch.nn.Dropout3d),
+        (Point("SO(3)", dim=3), torch.nn.Dropout),
+        (Points("SO(3)", dim=3), torch.nn.Dropout),
+    ],
+    ids=str,
+)
+def test_on_scalars_it_is_torchs(space, torchs, generator):
+    """With the same seed, the same draws."""
+    in_type = space.fields("5x trivial")
+    x = field(in_type, generator=generator)
+    for p in (0.0, 0.3, 1.0):
+        torch.manual_seed(1)
+        ours = FieldDropout(in_type, p).train()(x)
+        torch.manual_seed(1)
+        assert_close(ours, torchs(p).train()(x), ROUNDING)
+
+
+def test_the_expectation_is_the_input():
+    in_type = Point("SO(3)", dim=3).fields("50x1")
+    x = torch.ones(in_type.shape(200))
+    torch.manual_seed(0)
+    kept = FieldDropout(in_type, 0.3).train()(x)[:, ::3]
+    deviation = (0.3 / 0.7 / kept.numel()) ** 0.5
+    assert abs(float(kept.mean()) - 1) < STATISTICAL * deviation
+
+
+@every_type
+def test_evaluation_is_the_identity(in_type, generator):
+    x = field(in_type, generator=generator)
+    module = FieldDropout(in_type)
+    assert torch.equal(module.eval()(x), x)
+    assert isinstance(module.export(), torch.nn.Identity)
+    assert not module.state_dict()
+
+
+def test_functions_on_the_sphere(generator):
+    in_type = Sphere(2).fields("4x regular")
+    y = FieldDropout(in_type).train()(torch.ones(in_type.shape(3)))
+    assert (y.flatten(2).std(-1) == 0).all()
+    assert FieldDropout(in_type)(y[:0]).shape == (0, *y.shape[1:])
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, None, True, float("nan")])
+def test_bad_probability(p):
+    with pytest.raises(ValueError, match="^p: expected a probability from 0 to 1, got"):
+        FieldDropout(TYPES[0], p)
