@@ -10,15 +10,14 @@ import pytest
 import torch
 from hypothesis import settings
 
+# The plugin as users have it, with the option --equinet-seed; and pytester, to test it.
+pytest_plugins = ["equinet_pytest", "pytester"]
+
 # Hypothesis draws structure, the same in every run; it keeps no database of examples on disk.
 settings.register_profile(
     "equinet", derandomize=True, deadline=None, database=None, max_examples=20
 )
 settings.load_profile("equinet")
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--seed", type=int, default=0, help="seed of the random numbers in tests")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -30,9 +29,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def generator(request: pytest.FixtureRequest) -> torch.Generator:
-    """A torch.Generator, seeded anew for every test with ``--seed``."""
-    return torch.Generator().manual_seed(request.config.getoption("--seed"))
+def generator(equinet_generator: torch.Generator) -> torch.Generator:
+    """A torch.Generator, seeded anew for every test with ``--equinet-seed``."""
+    return equinet_generator
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ class _GlobalPool(EquivariantModule):
     ) -> Tensor:
         """Reduce the points of each cloud, ``(points, channel)`` to ``(count, channel)``."""
         if batch is None:
-            batch, count = torch.zeros(len(x), dtype=torch.long, device=x.device), 1
-        if batch.shape != x.shape[:1] or batch.dtype != torch.long:
+            batch, count = x.new_zeros(x.shape[0], dtype=torch.long), 1
+        elif batch.shape != x.shape[:1] or batch.dtype != torch.long:
             raise ValueError(
                 f"batch: expected the number of the cloud of each point, int64 ({len(x)},), got "
                 f"{batch.dtype} {tuple(batch.shape)}"

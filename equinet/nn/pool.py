@@ -67,11 +67,6 @@ class _Window(EquivariantModule):
             self.dilation,
         )
 
-    def check(self, x: Tensor) -> None:
-        """Besides the type, whether the samples lie about the centre of the grid."""
-        super().check(x)
-        self.centred.check(x.shape[2:])
-
     def extra_repr(self) -> str:
         text = f"{super().extra_repr()}, kernel_size={self.kernel_size}, stride={self.stride}"
         return text + (f", padding={self.padding}" if any(self.padding) else "")
@@ -102,17 +97,19 @@ class AvgPool(_Window):
     ) -> None:
         super().__init__(in_type, kernel_size, stride, padding)
         self.count_include_pad = count_include_pad
-        self.pool, self.plain = _AVERAGE[len(self.kernel_size)]
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
+        self.centred.check(x.shape[2:])
+        pool, _ = _AVERAGE[len(self.kernel_size)]
         include = self.count_include_pad
-        return self.pool(x, self.kernel_size, self.stride, self.padding, False, include)
+        return pool(x, self.kernel_size, self.stride, self.padding, False, include)
 
     def export(self) -> nn.Module:
         """``torch.nn.AvgPool1d``, ``2d`` or ``3d``."""
         sizes: list[Any] = [self.kernel_size, self.stride, self.padding]
-        return self.plain(*sizes, count_include_pad=self.count_include_pad)
+        _, plain = _AVERAGE[len(self.kernel_size)]
+        return plain(*sizes, count_include_pad=self.count_include_pad)
 
 
 class MaxPool(_Window):
@@ -146,16 +143,18 @@ class MaxPool(_Window):
     ) -> None:
         super().__init__(in_type, kernel_size, stride, padding, dilation)
         check_permuted(in_type, "the maximum", "enn.NormMaxPool or enn.AvgPool")
-        self.pool, self.plain = _MAXIMUM[len(self.kernel_size)]
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        return self.pool(x, self.kernel_size, self.stride, self.padding, self.dilation)
+        self.centred.check(x.shape[2:])
+        pool, _ = _MAXIMUM[len(self.kernel_size)]
+        return pool(x, self.kernel_size, self.stride, self.padding, self.dilation)
 
     def export(self) -> nn.Module:
         """``torch.nn.MaxPool1d``, ``2d`` or ``3d``."""
         sizes: list[Any] = [self.kernel_size, self.stride, self.padding, self.dilation]
-        return self.plain(*sizes)
+        _, plain = _MAXIMUM[len(self.kernel_size)]
+        return plain(*sizes)
 
 
 class NormMaxPool(_Window):
@@ -186,18 +185,17 @@ class NormMaxPool(_Window):
     ) -> None:
         super().__init__(in_type, kernel_size, stride, padding)
         check_orthogonal(in_type)
-        self.pool, _ = _MAXIMUM[len(self.kernel_size)]
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
+        self.centred.check(x.shape[2:])
         return torch.cat([self._longest(part) for part in self.in_type.split(x)], 1)
 
     def _longest(self, f: Tensor) -> Tensor:
         """Of ``(batch, field, component, *sizes)``: ``(batch, channel, *pooled sizes)``."""
         square = f.detach().to(torch.promote_types(f.dtype, torch.float32)).square().sum(2)
-        _, where = self.pool(
-            square, self.kernel_size, self.stride, self.padding, return_indices=True
-        )
+        pool, _ = _MAXIMUM[len(self.kernel_size)]
+        _, where = pool(square, self.kernel_size, self.stride, self.padding, return_indices=True)
         index = where.flatten(2).unsqueeze(2).expand(-1, -1, f.shape[2], -1)
         return f.flatten(3).gather(3, index).unflatten(3, where.shape[2:]).flatten(1, 2)
 
@@ -320,8 +318,9 @@ def check_orthogonal(in_type: FieldType) -> None:
 def check_alike(in_type: FieldType, name: str, values: Sequence[object]) -> None:
     """Raise ValueError if the group exchanges axes of one spacing that have different values."""
     space = grid_of(in_type)
-    steps = torch.eye(space.n, dtype=torch.float64) + space.group.generators.abs().sum(0)
-    mixes = torch.linalg.matrix_power(steps, space.n) > 1e-9
+    with torch.device("cpu"):
+        steps = torch.eye(space.n, dtype=torch.float64) + space.group.generators.abs().sum(0)
+        mixes = torch.linalg.matrix_power(steps, space.n) > 1e-9
     axes = list(zip(space.coordinates, values, strict=True))
     for a, value in axes:
         for b, other in axes:

@@ -30,8 +30,8 @@ PERMUTED = [
 def field(in_type, size=5, batch=2, generator=None, dtype=F64):
     """Smooth noise; ``size`` along every axis of a grid."""
     axes = len(in_type.space.axes(in_type.blocks))
-    sizes = {"sizes": (size,) * axes} if axes else {}
-    return random_field(in_type, batch, generator=generator, dtype=dtype, **sizes)
+    sizes = (size,) * axes or None
+    return random_field(in_type, batch, sizes=sizes, generator=generator, dtype=dtype)
 
 
 def elements(in_type, generator):

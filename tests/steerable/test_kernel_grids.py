@@ -12,6 +12,7 @@ import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from equinet import Plane
 from equinet.group import cyclic, dihedral, inversion, o2, o3, octahedral, so2, so3
 from equinet.harmonics import (
     Angular,
@@ -299,3 +300,23 @@ def test_a_convolution_with_random_weights_keeps_variance():
         noise = torch.randn(1, basis.fibre_in.dim, 12, 12, generator=generator, dtype=F64)
         total += torch.nn.functional.conv2d(noise, filters).square().mean((0, 2, 3))
     assert_close(total / draws, torch.ones(basis.fibre_out.dim), 0.1)
+
+
+@pytest.mark.parametrize("name", ["C8", "C16", "SO(2)", "O(2)"])
+@pytest.mark.parametrize("size", [2, 3, 4, 5, 7])
+def test_a_constant_field_meets_the_trivial_irrep_only(name, size):
+    """The sum of a kernel over its taps is an intertwiner, as its integral over R^n is."""
+    plane = Plane(name)
+    texts = {"SO(2)": "1x0 + 1x1 + 1x2 + 1x4", "O(2)": "1x0e + 1x0o + 1x1 + 1x2 + 1x4"}
+    blocks = plane.fields(texts.get(name, "1x regular")).blocks
+    grid = filter_grid(size, 2)
+    functions = shell_harmonics(plane.group, grid)
+    basis = kernel_basis(blocks, blocks, functions)
+    sums = basis.on(grid).dense().sum(-1)
+    g = plane.group.sample(5, generator=torch.Generator().manual_seed(0))
+    rho = basis.fibre_in(g)
+    assert_close(rho[:, None] @ sums, sums @ rho[:, None], ROUNDING)
+    # Negative control: the functions themselves have samples with other sums.
+    plain = basis.at(grid.points).dense().sum(-1)
+    if size >= 5:
+        assert (rho[:, None] @ plain - plain @ rho[:, None]).abs().max() > 1e-3

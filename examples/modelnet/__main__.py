@@ -1,0 +1,184 @@
+"""Command line: ``python -m examples.modelnet train | table | picture``."""
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from examples.common.figures import confusion_figure, curves_figure
+from examples.common.options import begin, chosen, positive, training_options
+from examples.common.parallel import join
+from examples.common.table import cell, markdown, read_results
+from examples.common.training import Samples, Settings, fit
+
+from .data import Dataset, Objects, fixed_rotations, grids, load, train_rotations
+from .figure import objects_figure
+from .models import LEARNING_RATE, NETWORKS, parameter_groups
+
+RUNS = Path("runs/modelnet")
+
+
+@dataclass(frozen=True)
+class ModelNetSettings(Settings):
+    """Settings, and in which orientation the objects are shown while learning."""
+
+    train_on: str = "upright"
+
+    choices: ClassVar = {
+        **Settings.choices,
+        "network": tuple(NETWORKS),
+        "train_on": ("upright", "rotated"),
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and do what it says."""
+    options = parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m examples.modelnet", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="train | table | picture")
+
+    command = commands.add_parser("train", help="train one network; the same command again goes on")
+    _data_options(command)
+    command.add_argument("--network", choices=tuple(NETWORKS), default="steerable")
+    command.add_argument("--train-on", choices=("upright", "rotated"), default="upright")
+    training_options(command, epochs=12, batch=32)
+    command.set_defaults(command=_train)
+
+    command = commands.add_parser("table", help="results of runs as a Markdown table")
+    command.add_argument("runs", type=Path, nargs="*", default=[RUNS])
+    command.set_defaults(command=_table)
+
+    command = commands.add_parser("picture", help="draw a few objects, upright and rotated")
+    _data_options(command)
+    command.add_argument("--out", type=Path, default=RUNS / "objects.png")
+    command.set_defaults(command=_picture)
+    return top
+
+
+def _data_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        type=Path,
+        metavar="SOURCE",
+        help="modelnet10_vox.npz, the folder ModelNet10, or solids",
+    )
+    command.add_argument("--limit", type=positive, metavar="N", help="at most N training objects")
+    command.add_argument("--limit-test", type=positive, metavar="N", help="at most N test objects")
+
+
+def _dataset(options: argparse.Namespace) -> Dataset:
+    return load(options.data).limited(options.limit, options.limit_test)
+
+
+def train_samples(objects: Objects, settings: ModelNetSettings) -> Samples:
+    """Objects to learn from; rotated ones are turned anew in every epoch."""
+    n, last = len(objects.labels), (-1, torch.empty(0))
+
+    def make(indices: Tensor, epoch: int) -> tuple[Tensor, Tensor]:
+        nonlocal last
+        rotations = None
+        if settings.train_on == "rotated":
+            if last[0] != epoch:  # kept for the other batches of the epoch
+                last = epoch, train_rotations(n, settings.seed, epoch)
+            rotations = last[1][indices]
+        return grids(objects.voxels[indices], rotations), objects.labels[indices]
+
+    return Samples(n, make)
+
+
+def test_samples(objects: Objects) -> dict[str, Samples]:
+    """The two ways to show the test objects: upright, and each turned by a rotation of its own."""
+    n = len(objects.labels)
+    views = {}
+    for view, rotations in (("upright", None), ("rotated", fixed_rotations(n))):
+        # Made once; they are tested on after every epoch.
+        parts = torch.arange(n).split(64)
+        shown = [
+            grids(objects.voxels[i], None if rotations is None else rotations[i]) for i in parts
+        ]
+        views[view] = _kept(torch.cat(shown), objects.labels)
+    return views
+
+
+def _kept(inputs: Tensor, labels: Tensor) -> Samples:
+    return Samples(len(labels), lambda indices, epoch: (inputs[indices], labels[indices]))
+
+
+def _train(options: argparse.Namespace) -> None:
+    if options.learning_rate is None:
+        options.learning_rate = LEARNING_RATE[options.network]
+    dataset = _dataset(options)
+    settings = ModelNetSettings(
+        network=options.network,
+        data=dataset.fingerprint(),
+        train_on=options.train_on,
+        **chosen(options),
+    )
+    out = options.out or RUNS / f"{options.network}-{options.train_on}-{options.seed}"
+    with join(options.device) as team:
+        begin(options, out, team)
+        result, _ = fit(
+            settings,
+            lambda: NETWORKS[options.network](len(dataset.classes)),
+            train_samples(dataset.train, settings),
+            test_samples(dataset.test),
+            out,
+            team,
+            groups=parameter_groups,
+            checkpoint_every=options.checkpoint_every,
+        )
+        if not team.leads:
+            return
+    title = f"{options.network}, trained {options.train_on}"
+    names = {
+        "train_accuracy": "training",
+        "upright": "test, upright",
+        "rotated": "test, rotated",
+    }
+    curves_figure(out / "curves.png", {title: result["history"]}, names, 1 / len(dataset.classes))
+    confusion_figure(out / "confusion.png", result["confusion"], dataset.classes)
+    shares = ", ".join(f"{value:.4f} {view}" for view, value in result["accuracy"].items())
+    print(f"{title}: {shares}")
+    print(f"result.json, curves.png, confusion.png and checkpoints are in {out}")
+
+
+def _table(options: argparse.Namespace) -> None:
+    groups: dict[tuple[str, ...], list[dict[str, float]]] = {}
+    for result in read_results(options.runs):
+        settings = result["settings"]
+        name, sizes, _ = settings["data"].rsplit(" ", 2)
+        row = settings["network"], f"{result['parameters']:,}", f"{name} {sizes}"
+        row += settings["train_on"], str(settings["epochs"])
+        groups.setdefault(row, []).append(result["accuracy"])
+    head = ["network", "parameters", "data (train+test)", "trained", "epochs"]
+    rows = [
+        [*row, *(cell([accuracy[view] for accuracy in found]) for view in ("upright", "rotated"))]
+        for row, found in sorted(groups.items())
+    ]
+    print(markdown([*head, "tested upright", "tested rotated"], rows))
+
+
+def _picture(options: argparse.Namespace) -> None:
+    dataset = _dataset(options)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    objects_figure(options.out, dataset)
+    print(options.out)
+
+
+if __name__ == "__main__":
+    # Deterministic GPU operations, so that a resumed training gives the same bits there too.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    main()
