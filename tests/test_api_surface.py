@@ -11,45 +11,47 @@ import pytest
 import equinet
 
 INVENTORY = {
-    "equinet": """FieldType Line Plane Point Points Sphere Volume act cyclic
-        dihedral field group harmonics icosahedral nn o2 o3 octahedral ops
-        point_group rep so2 so3 steerable symmetric testing tetrahedral
-        transforms""",
-    "equinet.field": """FieldAnalysis FieldSynthesis FieldType Line Plane Point Points
-        Sphere Volume act random_field resample sphere_of""",
-    "equinet.group": """Axial Cosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
-        alternating axial conjugacy_classes cosets cyclic dihedral
-        direct_product find_subgroup generate icosahedral inversion
-        is_subgroup named_group o2 o3 octahedral permutation_group
-        point_group semidirect_product so2 so3 subgroup subgroup_classes
-        symmetric tetrahedral trivial_group""",
-    "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid GaussianShells
-        Harmonics Pixels Radial SteeredFunctions Synthesis Zernike angular_coefficients
-        angular_harmonics circular_harmonics filter_grid gaussian_shells
-        harmonics_representation rotate_s2 rotate_so3 shell_harmonics s2_fft s2_ifft
-        s2_irfft s2_rfft so3_fft so3_ifft so3_irfft so3_rfft
-        spherical_harmonics""",
-    "equinet.nn": """BatchNorm Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
-        ConvTranspose3d EquivariantModule GlobalMaxPool Integrate Linear PointConv Pointwise
-        RadialNetwork ReLU
-        Sequential SphereConv""",
-    "equinet.numerics": """Constants angles_to_matrix eigenprojectors generic_symmetric
-        legendre matrix_to_angles points_to_angles random_rotations
-        range_basis real_from_complex rotation_generators soft_angles
-        soft_weights solid_harmonics wigner_D wigner_d wigner_d_real""",
+    "equinet": """FieldType Line Plane Point Points Sphere Volume act cyclic dihedral
+        field group harmonics icosahedral nn o2 o3 octahedral ops point_group
+        rep so2 so3 steerable summary symmetric testing tetrahedral transforms""",
+    "equinet.field": """FieldAnalysis FieldSynthesis FieldType Line Plane Point Points Sphere
+        Volume act random_field resample sphere_of""",
+    "equinet.group": """Axial Cosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3 alternating
+        axial conjugacy_classes cosets cyclic dihedral direct_product
+        find_subgroup generate icosahedral inversion is_subgroup named_group o2
+        o3 octahedral permutation_group point_group semidirect_product so2 so3
+        subgroup subgroup_classes symmetric tetrahedral trivial_group""",
+    "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
+        GaussianShells Harmonics Pixels Radial SteeredFunctions Synthesis
+        Zernike angular_coefficients angular_harmonics circular_harmonics
+        filter_grid gaussian_shells harmonics_representation rotate_s2
+        rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft
+        so3_ifft so3_irfft so3_rfft spherical_harmonics""",
+    "equinet.nn": """AvgPool BatchNorm Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
+        ConvTranspose3d Downsample EquivariantModule FieldDropout
+        FourierPointwise Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
+        Identity InducedNorm InstanceNorm Integrate LayerNorm Linear MaxPool
+        NormActivation NormMaxPool NormPool PointConv Pointwise RMSNorm
+        RadialNetwork ReLU Residual Restrict Sequential SphereConv Summary
+        TensorProduct Upsample VectorFieldPool gated squash summary""",
+    "equinet.numerics": """Constants angles_to_matrix eigenprojectors generic_symmetric legendre
+        matrix_to_angles points_to_angles random_rotations range_basis
+        real_from_complex rotation_generators soft_angles soft_weights
+        solid_harmonics wigner_D wigner_d wigner_d_real""",
     "equinet.ops": """SphereTables block_matmul chunks full_precision wigner_analysis
         wigner_synthesis""",
-    "equinet.plot": "character_table field harmonics kernels",
+    "equinet.plot": "character_table field harmonics kernels report",
     "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose
-        direct_sum dual exterior_power fibre fourier_basis hom induce
-        irrep irreps named quotient regular restrict symmetric_power
-        tensor_product trivial vector wigner_3j""",
+        direct_sum dual exterior_power fibre fourier_basis hom induce irrep
+        irreps named quotient regular restrict symmetric_power tensor_product
+        trivial vector wigner_3j""",
     "equinet.steerable": """EquatorialFilter KernelBasis NearIdentityFilter Plan SampledKernels
         SmoothFilter SphereFilter assemble equatorial kernel_basis near_identity
         separate smooth sphere_basis""",
-    "equinet.testing": "EquivarianceError assert_equivariant equivariance_error",
-    "equinet.transforms": "StereographicProjection rotate_randomly",
+    "equinet.testing": """EquivarianceError Layer Report Sources assert_equivariant
+        equivariance_error report""",
+    "equinet.transforms": "StereographicProjection rotate_randomly voxelize",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 
