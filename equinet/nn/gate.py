@@ -53,19 +53,21 @@ class Gate(EquivariantModule):
         self.aliases = isinstance(out_type.space, Sphere)
         self.function, self.gate = function, gate
         self.gates = [0 if _is_scalar(rho) else mul for mul, rho in out_type.blocks]
+        self.shapes = [
+            (mul, dim) for (mul, _), dim in zip(out_type.blocks, out_type.dims, strict=True)
+        ]
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        count = sum(self.gates)
+        # One split, so that the backward pass writes its gradient once.
+        first, *parts = x.split([sum(self.gates), *(mul * dim for mul, dim in self.shapes)], 1)
+        gates = self.gate(first).unsqueeze(2).split(self.gates, 1)
         # A gate acts on all components of its field alike: axes (batch, field, component, ...).
-        gates = self.gate(x[:, :count]).unsqueeze(2).split(self.gates, 1) if count else self.gates
         parts = [
-            part * t if used else self.function(part)
-            for part, t, used in zip(
-                self.out_type.split(x[:, count:]), gates, self.gates, strict=True
-            )
+            (part.unflatten(1, shape) * t).flatten(1, 2) if used else self.function(part)
+            for part, shape, t, used in zip(parts, self.shapes, gates, self.gates, strict=True)
         ]
-        return torch.cat([part.flatten(1, 2) for part in parts], 1)
+        return torch.cat(parts, 1)
 
 
 def gated(field_type: FieldType) -> FieldType:

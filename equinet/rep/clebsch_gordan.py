@@ -51,16 +51,17 @@ def wigner_3j(l1: int, l2: int, l3: int) -> Tensor:
 
 @cached()
 def _wigner_3j(l1: int, l2: int, l3: int) -> Tensor:
-    complex_ = torch.from_numpy(_complex_coefficients(l1, l2, l3)).to(torch.complex128)
-    q1, q2, q3 = (_to_real(l) for l in (l1, l2, l3))
-    c = torch.einsum("ia,jb,kc,abc->ijk", q1.conj(), q2.conj(), q3, complex_)
-    # The phases of the bases make it real.
-    return c.real / c.real.norm()
+    # One axis after the other, in NumPy: the matrices are tiny, and so must be what is done apart.
+    c = np.tensordot(_to_real(l1).conj(), _complex_coefficients(l1, l2, l3), (1, 0))  # i b c
+    c = np.tensordot(c, _to_real(l2).conj(), (1, 1))  # i c j
+    c = np.real(np.tensordot(c, _to_real(l3), (1, 1)))  # the phases of the bases make it so
+    return torch.from_numpy(np.ascontiguousarray(c / np.linalg.norm(c)))
 
 
-def _to_real(l: int) -> Tensor:
+@cached()
+def _to_real(l: int) -> np.ndarray:
     """The complex basis in terms of the real one, with the phase that makes products real."""
-    return (-1j) ** l * real_from_complex(l)
+    return ((-1j) ** l * real_from_complex(l)).numpy()
 
 
 def _complex_coefficients(l1: int, l2: int, l3: int) -> np.ndarray:
