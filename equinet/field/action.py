@@ -131,7 +131,7 @@ def _on_fibres(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
     g = (g if g.dim() == 3 else g[None]).to(x.device, torch.float64)
     parts = []
     for (mul, rho), channels in zip(field_type.blocks, field_type.slices, strict=True):
-        if all(psi.is_trivial for psi in rho.constituents):
+        if rho.is_trivial:
             parts.append(x[:, channels])
             continue
         matrix = rho(g).to(x.dtype)  # (1 or batch, dim, dim)

@@ -22,6 +22,7 @@ from equinet.field import FieldType, Line, Plane, Volume
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
 from equinet.nn.centred import Centred
+from equinet.nn.requirements import check_alike
 from equinet.nn.steerable import Steerable
 from equinet.ops import full_precision
 from equinet.rep.fibre import Block
@@ -60,6 +61,8 @@ class Convolution(Steerable):
         self.stride = each(stride, space.n, "stride")
         self.dilation = each(dilation, space.n, "dilation")
         self.kernel_size = each(kernel_size, space.n, "kernel_size")
+        for name in ("stride", "dilation", "kernel_size"):
+            check_alike(in_type, name, getattr(self, name))
         grid = filter_grid(self.kernel_size, dilation=self.dilation, spacing=space.spacing)
         blocks = part(in_type.blocks, groups, "in_type"), part(out_type.blocks, groups, "out_type")
         sample = functools.partial(sample_filter, *blocks, grid, functions)

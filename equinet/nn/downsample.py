@@ -17,7 +17,7 @@ from equinet.field import FieldType
 from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
 from equinet.nn.module import EquivariantModule
-from equinet.nn.pool import check_alike, grid_of
+from equinet.nn.requirements import check_alike, grid_of
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.module import EquivariantModule
+from equinet.nn.requirements import check_orthogonal
 from equinet.rep import Representation, fibre
 
 
@@ -28,12 +29,7 @@ class FieldNorm(EquivariantModule):
         super().__init__(in_type, in_type)
         if not eps >= 0:
             raise ValueError(f"eps: expected a number >= 0, got {eps!r}")
-        for _, rho in in_type.blocks:
-            if not rho.is_regular and not rho.is_orthogonal:
-                raise ValueError(
-                    f"in_type: norms are invariant only where rho(h) is orthogonal, got {rho!r} in "
-                    f"{in_type!r}; use its irreps as blocks of their own"
-                )
+        check_orthogonal(in_type, sampled=True)
         self.eps, self.fields = eps, in_type.copies
         self.multiplicities = [mul for mul, _ in in_type.blocks]
         with torch.device("cpu"):
@@ -63,6 +59,10 @@ class FieldNorm(EquivariantModule):
         widths = [mul * k for mul, k in zip(self.multiplicities, self.means, strict=True)]
         parts = []
         for i, part in enumerate(m.split(widths, 1)):
+            if not widths[i]:  # ONNX reshapes no empty tensors
+                wide = self.multiplicities[i] * self.in_type.dims[i]
+                parts.append(m.new_zeros(m.shape[0], wide))
+                continue
             vectors = getattr(self, f"invariants_{i}").to(m.dtype)  # (dim, k)
             rows = part.unflatten(1, (self.multiplicities[i], 1, self.means[i]))
             parts.append((rows * vectors).sum(3).flatten(1))

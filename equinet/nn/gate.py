@@ -11,7 +11,7 @@ from torch import Tensor
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
 from equinet.nn.pointwise import relu
-from equinet.rep import Representation, trivial
+from equinet.rep import trivial
 
 
 class Gate(EquivariantModule):
@@ -52,7 +52,7 @@ class Gate(EquivariantModule):
         super().__init__(gated(out_type), out_type)
         self.aliases = isinstance(out_type.space, Sphere)
         self.function, self.gate = function, gate
-        self.gates = [0 if _is_scalar(rho) else mul for mul, rho in out_type.blocks]
+        self.gates = [0 if rho.is_trivial else mul for mul, rho in out_type.blocks]
         self.shapes = [
             (mul, dim) for (mul, _), dim in zip(out_type.blocks, out_type.dims, strict=True)
         ]
@@ -89,13 +89,8 @@ def gated(field_type: FieldType) -> FieldType:
                 f"field_type: expected fields of finite dimension, got {rho!r} in {field_type!r}; "
                 "these are sampled functions, for which enn.ReLU serves"
             )
-    count = sum(mul for mul, rho in field_type.blocks if not _is_scalar(rho))
+    count = sum(mul for mul, rho in field_type.blocks if not rho.is_trivial)
     if not count:
         return field_type
     gates = FieldType(field_type.space, ((count, trivial(field_type.space.fibre_group)),))
     return gates + field_type
-
-
-def _is_scalar(rho: Representation) -> bool:
-    """Whether rho(h) = 1 for all h."""
-    return all(psi.is_trivial for psi in rho.constituents)

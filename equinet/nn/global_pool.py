@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Point, Points, Sphere, sphere_of
 from equinet.field.grid import Grid
 from equinet.nn.module import EquivariantModule
-from equinet.nn.pool import check_permuted, plain_vectors
+from equinet.nn.pool import plain_vectors
+from equinet.nn.requirements import check_permuted
 from equinet.numerics import soft_weights
 
 _POOLS = {
@@ -39,7 +40,7 @@ class _GlobalPool(EquivariantModule):
             )
         if isinstance(space, Sphere):
             for _, rho in in_type.blocks:
-                if rho.irreps is not None and any(not psi.is_trivial for psi in rho.irreps):
+                if not rho.is_regular and not rho.is_trivial:
                     raise ValueError(
                         f"in_type: over the sphere {type(self).__name__} needs trivial or regular "
                         f"fields, got {rho!r} in {in_type!r}: vectors in different tangent planes "

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
 from equinet.nn.pointwise import relu
-from equinet.rep import Representation
+from equinet.nn.requirements import check_orthogonal
 
 
 class NormActivation(EquivariantModule):
@@ -45,17 +45,7 @@ class NormActivation(EquivariantModule):
         super().__init__(in_type, in_type)
         if not eps > 0:
             raise ValueError(f"eps: expected a number > 0, got {eps!r}")
-        for _, rho in in_type.blocks:
-            if rho.is_regular:
-                raise ValueError(
-                    f"in_type: expected fields of finite dimension, got {rho!r} in {in_type!r}; "
-                    "these are sampled functions, for which enn.ReLU serves"
-                )
-            if not rho.is_orthogonal:
-                raise ValueError(
-                    f"in_type: norms are invariant only where rho(h) is orthogonal, got {rho!r} in "
-                    f"{in_type!r}; use its irreps, {_irreps(rho)}, or enn.Gate"
-                )
+        check_orthogonal(in_type)
         self.aliases = isinstance(in_type.space, Sphere)
         self.function, self.eps = function, eps
         self.sizes: list[int] = list(in_type.dims)  # of what has a norm of its own
@@ -87,7 +77,3 @@ def squash(n: Tensor) -> Tensor:
     """n^2 / (1 + n^2), the nonlinearity of capsules, for ``NormActivation``."""
     square = n.square()
     return square / (1 + square)
-
-
-def _irreps(rho: Representation) -> str:
-    return " + ".join(f"{count}x {psi.name}" for psi, count in rho.multiplicities.items())

@@ -162,7 +162,7 @@ class PointConv(Steerable):
         # Sums over the neighbours come first, as they do not need the filter: (m, point, k, in).
         sums = torch.stack(
             [
-                x.new_zeros(len(x), radial.shape[1], x.shape[1]).index_add(
+                x.new_zeros(x.shape[0], radial.shape[1], x.shape[1]).index_add(
                     0, target, (radial * y[:, None])[:, :, None] * features[:, None]
                 )
                 for y in harmonics.unbind(-1)
@@ -174,9 +174,10 @@ class PointConv(Steerable):
         return (y if bias is None else y + bias).to(x.dtype)
 
     def _check_edges(self, x: Tensor, positions: Tensor, edges: Tensor, shifts) -> None:
-        if positions.shape != (len(x), self.n) or not positions.is_floating_point():
+        points = x.shape[0]
+        if positions.shape != (points, self.n) or not positions.is_floating_point():
             raise ValueError(
-                f"positions: expected real ({len(x)}, {self.n}), got {positions.dtype} of shape "
+                f"positions: expected real ({points}, {self.n}), got {positions.dtype} of shape "
                 f"{tuple(positions.shape)}"
             )
         if edges.dtype != torch.int64 or edges.dim() != 2 or edges.shape[0] != 2:

@@ -8,7 +8,6 @@ about its centre; see ``centred``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -16,12 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Point, Sphere
-from equinet.field.grid import Grid
 from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
 from equinet.nn.module import EquivariantModule
-from equinet.numerics.cached import on_cpu
-from equinet.rep import Representation, trivial
+from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
+from equinet.rep import trivial
 
 _AVERAGE = {
     1: (F.avg_pool1d, nn.AvgPool1d),
@@ -184,7 +182,7 @@ class NormMaxPool(_Window):
         padding: Size = 0,
     ) -> None:
         super().__init__(in_type, kernel_size, stride, padding)
-        check_orthogonal(in_type)
+        check_orthogonal(in_type, functions="enn.GroupPool")
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
@@ -262,7 +260,7 @@ class NormPool(EquivariantModule):
 
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type, in_type)
-        check_orthogonal(in_type)
+        check_orthogonal(in_type, functions="enn.GroupPool")
         self.out_type = scalars(in_type)
         self.aliases = isinstance(in_type.space, Sphere)
 
@@ -280,63 +278,8 @@ def scalars(in_type: FieldType) -> FieldType:
     return FieldType(in_type.space, tuple((mul, rho) for mul, _ in in_type.blocks))
 
 
-def grid_of(in_type: FieldType) -> Grid:
-    """The grid on which the fields live; ValueError for fields over another space."""
-    if not isinstance(in_type.space, Grid):
-        raise ValueError(f"in_type: expected fields over a Line, Plane or Volume, got {in_type!r}")
-    return in_type.space
-
-
-@on_cpu
-def check_permuted(in_type: FieldType, what: str, instead: str) -> None:
-    """Raise ValueError unless H permutes the components of every field."""
-    for _, rho in in_type.blocks:
-        if not rho.is_regular and not rho.is_permutation:
-            raise ValueError(
-                f"in_type: {what} needs trivial, regular or quotient fields, whose components are "
-                f"permuted, got {rho!r} in {in_type!r}; use {instead}"
-            )
-
-
-@on_cpu
-def check_orthogonal(in_type: FieldType) -> None:
-    """Raise ValueError unless the norm of every field is invariant."""
-    for _, rho in in_type.blocks:
-        if rho.is_regular:
-            raise ValueError(
-                f"in_type: expected fields of finite dimension, got {rho!r} in {in_type!r}; these "
-                "are sampled functions, for which enn.GroupPool serves"
-            )
-        if not rho.is_orthogonal:
-            raise ValueError(
-                f"in_type: norms are invariant only where rho(h) is orthogonal, got {rho!r} in "
-                f"{in_type!r}; use its irreps as blocks of their own"
-            )
-
-
-@on_cpu
-def check_alike(in_type: FieldType, name: str, values: Sequence[object]) -> None:
-    """Raise ValueError if the group exchanges axes of one spacing that have different values."""
-    space = grid_of(in_type)
-    with torch.device("cpu"):
-        steps = torch.eye(space.n, dtype=torch.float64) + space.group.generators.abs().sum(0)
-        mixes = torch.linalg.matrix_power(steps, space.n) > 1e-9
-    axes = list(zip(space.coordinates, values, strict=True))
-    for a, value in axes:
-        for b, other in axes:
-            if mixes[a, b] and value != other and space.spacing[a] == space.spacing[b]:
-                raise ValueError(
-                    f"{name}: expected the same along the axes {'xyz'[a]} and {'xyz'[b]}, which "
-                    f"{space.group} turns into each other, got {tuple(values)}"
-                )
-
-
 def plain_vectors(in_type: FieldType) -> FieldType | None:
     """The type of fields once space is gone: over ``Point``, and None if G leaves all alone."""
-    if all(rho.is_regular or _is_trivial(rho) for _, rho in in_type.blocks):
+    if all(rho.is_regular or rho.is_trivial for _, rho in in_type.blocks):
         return None
     return Point(in_type.space.fibre_group).fields(in_type.blocks)
-
-
-def _is_trivial(rho: Representation) -> bool:
-    return all(psi.is_trivial for psi in rho.constituents)

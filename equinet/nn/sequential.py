@@ -124,7 +124,4 @@ def _between_spaces(given: FieldType, wanted: FieldType) -> str:
 
 def _are_gates(given: tuple[Block, ...], wanted: tuple[Block, ...]) -> bool:
     """Whether a block of scalars before the given blocks makes the wanted ones."""
-    if wanted[1:] != given:
-        return False
-    irreps = wanted[0][1].irreps
-    return irreps is not None and all(psi.is_trivial for psi in irreps)
+    return wanted[1:] == given and wanted[0][1].is_trivial

@@ -70,6 +70,11 @@ class Representation:
         return self.irreps is None
 
     @property
+    def is_trivial(self) -> bool:
+        """Whether rho(h) = 1 for all h."""
+        return self.irreps is not None and all(psi.is_trivial for psi in self.irreps)
+
+    @property
     def dim(self) -> int:
         """Dimension; a ValueError for the regular representation of a continuous group."""
         return sum(psi.dim for psi in self.constituents)

@@ -89,7 +89,7 @@ def _skew():
 
 def test_other_bases_are_refused():
     field_type = FieldType(Point("SO(2)", 2), ((2, _skew()),))
-    with pytest.raises(ValueError, match=r"^in_type: norms are invariant only .* 1x 1 \+ 1x 0"):
+    with pytest.raises(ValueError, match=r"^in_type: norms are invariant only .* 1x1 \+ 1x0"):
         NormActivation(field_type)
 
 
