@@ -62,8 +62,9 @@ $(VENV)/docs: $(STAMP)
 docs: $(VENV)/docs  ## build the pages into build/docs, every cell executed; a warning is an error
 	OMP_NUM_THREADS=1 $(PY) -m sphinx -E -W --keep-going -b html docs build/docs
 
-bench: $(STAMP)  ## time the algebra and the spherical operations, beside the peers that are installed
+bench: $(STAMP)  ## time the algebra and the layers, beside the peers that are installed
 	$(PY) -m benchmarks algebra
+	$(PY) -m benchmarks steerable
 	$(PY) -m benchmarks spherical
 
 clean:  ## remove builds and caches; .venv and runs/ stay

@@ -1,4 +1,4 @@
-"""``python -m benchmarks spherical`` or ``algebra``: print a table and write it as JSON."""
+"""``python -m benchmarks SUITE``: print a table and write it as JSON."""
 
 import argparse
 import importlib
@@ -10,7 +10,7 @@ import torch
 from benchmarks.measure import as_json, machine, table
 
 # Imported when asked for: each needs other peers, in environments of their own.
-SUITES = ("algebra", "spherical")
+SUITES = ("algebra", "spherical", "steerable")
 
 
 def main() -> None:

@@ -4,9 +4,7 @@ What is built from nothing is timed in fresh processes, because every library ke
 The clock starts when the library has been imported and torch has multiplied two matrices.
 """
 
-import multiprocessing
 import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +21,7 @@ from benchmarks.escnn_peer import (
     load_e3nn,
     load_escnn,
 )
-from benchmarks.measure import Row, timed
+from benchmarks.measure import Row, fresh, timed
 from equinet.group import Group, cyclic, icosahedral, octahedral, so3
 from equinet.harmonics import filter_grid, shell_harmonics
 from equinet.numerics import random_rotations, wigner_D
@@ -85,44 +83,23 @@ _BUILDS: list[tuple[str, Callable[[], int], Any]] = [
 
 
 def _builds(task: str, build: Callable[[], int], theirs: Any) -> list[Row]:
-    rows = [_row(task, "equinet", [_fresh(build) for _ in range(5)], "fresh process")]
+    rows = [_row(task, "equinet", fresh(build), "fresh process")]
     peer, reason = load_escnn()
     if peer is None:
         return [*rows, Row(task, "escnn", note=f"skipped: {reason}")]
     reports = [peer.cold(theirs) for _ in range(3)]
     note = f"fresh process, no files; {reports[0].elements} elements"
-    rows.append(_row(task, "escnn", [(r.seconds, r.elements) for r in reports], note))
+    rows.append(_row(task, "escnn", [(1e3 * r.seconds, r.elements) for r in reports], note))
     reports = [peer.warm(theirs) for _ in range(3)]
-    rows.append(_row(task, "escnn, its files on disk", [(r.seconds, 0) for r in reports], ""))
+    rows.append(_row(task, "escnn, its files on disk", [(1e3 * r.seconds, 0) for r in reports], ""))
     return rows
 
 
 def _row(task: str, by: str, results: list[tuple[float, int]], note: str) -> Row:
-    times = [1e3 * seconds for seconds, _ in results]
+    times = [milliseconds for milliseconds, _ in results]
     if by == "equinet":
         note = f"{note}; {results[0][1]} elements"
     return Row(task, by, statistics.median(times), min(times), max(times), note=note)
-
-
-def _fresh(build: Callable[[], int]) -> tuple[float, int]:
-    """Seconds that a call takes in a process that has imported the libraries, and its result."""
-    context = multiprocessing.get_context("spawn")
-    receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_time, args=(build, torch.get_num_threads(), send))
-    process.start()
-    send.close()
-    try:
-        return receive.recv()
-    finally:
-        process.join()
-
-
-def _time(build: Callable[[], int], threads: int, send: Any) -> None:
-    torch.set_num_threads(threads)
-    torch.eye(3) @ torch.eye(3)
-    start = time.perf_counter()
-    count = build()
-    send.send((time.perf_counter() - start, count))
 
 
 def _wigner() -> list[Row]:

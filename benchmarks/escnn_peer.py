@@ -19,6 +19,7 @@ What is done (the values of ``Irreps`` and ``Kernels`` below):
 * ``ICOSAHEDRAL``, ``OCTAHEDRAL``: the group and all its irreps.
 * ``OCTAHEDRAL_5``, ``SO3_MANY_5``, ``SO3_HIGH_5``, ``C8_5``, ``C8_7``: the basis of steerable
   kernels, sampled on the grid, and one filter expanded in it.
+* ``CONV3D``: the same for 16 scalars, 8 vectors and 4 tensors of degree 2 on 5^3.
 * ``SO3_MANY_5_FULL``, ``SO3_HIGH_5_FULL``: the same with every angular degree that couples the
   fields, on every shell but that at the origin. escnn by itself stops at degree 2 on 5^3, and so
   does much less work than a complete basis; compare like with like by ``Report.elements``.
@@ -58,7 +59,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 # What a package that is too old for the installed numpy raises when it is imported.
 _IMPORT_FAILURES = (ImportError, AttributeError, ValueError)
@@ -77,15 +78,15 @@ class Kernels:
 
     Attributes:
         space: 'octahedral', 'SO(3)' or 'C8'.
-        count: how many fields of each kind.
+        count: how many fields of each kind; SO(3) only: or of each degree.
         size: of the grid, along each axis.
-        lmax: SO(3) only: ``count`` fields of each degree 0..lmax. Otherwise they are regular.
+        lmax: SO(3) only: there are fields of each degree 0..lmax. Otherwise they are regular.
         full: SO(3) only: all angular degrees that couple the fields, instead of those that escnn
             chooses.
     """
 
     space: str
-    count: int
+    count: int | tuple[int, ...]
     size: int
     lmax: int = 0
     full: bool = False
@@ -101,6 +102,7 @@ SO3_MANY_5 = Kernels("SO(3)", count=32, size=5, lmax=3)
 SO3_MANY_5_FULL = Kernels("SO(3)", count=32, size=5, lmax=3, full=True)
 SO3_HIGH_5 = Kernels("SO(3)", count=1, size=5, lmax=6)
 SO3_HIGH_5_FULL = Kernels("SO(3)", count=1, size=5, lmax=6, full=True)
+CONV3D = Kernels("SO(3)", count=(16, 8, 4), size=5, lmax=2)
 C8_5, C8_7 = Kernels("C8", count=16, size=5), Kernels("C8", count=16, size=7)
 
 Task = Irreps | Kernels
@@ -113,7 +115,8 @@ class Report:
     Attributes:
         stages: seconds of each stage: 'group' (with its irreps and the field type), 'basis',
             'filter' (the first expansion).
-        elements: irreps of the group, or kernels in the basis between one copy of each field.
+        elements: irreps of the group, or kernels in the basis between one copy of each field (all
+            of them if the fields are not equally many).
     """
 
     stages: dict[str, float]
@@ -149,6 +152,14 @@ class Escnn:
             _in_fresh_process(task, folder)
             return _in_fresh_process(task, folder)
 
+    def layer(self, task: Kernels) -> nn.Module:
+        """Its convolution from the fields to themselves, padded to keep the size, on plain tensors.
+
+        Its bias is on the scalars, or on the constant of each regular field, as equinet's.
+        """
+        escnn = _escnn_here()
+        return _Layer(escnn, _convolution(escnn, task, _fields(escnn, task), initialize=True))
+
     def again(self, task: Kernels) -> Callable[[], Tensor]:
         """A call that builds the basis anew and expands a filter, in this process.
 
@@ -163,6 +174,18 @@ class Escnn:
 
         build()
         return build
+
+
+class _Layer(nn.Module):
+    """escnn's layers take tensors that carry their type; this one gives it to them."""
+
+    def __init__(self, escnn: Any, convolution: nn.Module) -> None:
+        super().__init__()
+        self.convolution = convolution
+        self.given: Any = functools.partial(escnn.nn.GeometricTensor, type=convolution.in_type)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolution(self.given(x)).tensor
 
 
 def load_escnn() -> tuple[Escnn | None, str]:
@@ -246,7 +269,8 @@ def _kernels(escnn: Any, task: Kernels) -> Report:
         "basis": times[2] - times[1],
         "filter": times[3] - times[2],
     }
-    return Report(stages, layer.basisexpansion.dimension() // task.count**2)
+    pairs = task.count**2 if isinstance(task.count, int) else 1
+    return Report(stages, layer.basisexpansion.dimension() // pairs)
 
 
 def _fields(escnn: Any, task: Kernels) -> Any:
@@ -262,13 +286,19 @@ def _fields(escnn: Any, task: Kernels) -> Any:
     else:
         one = [space.regular_repr]
     # Copies of a field stand together: with gaps between them escnn would index them one by one.
-    return escnn.nn.FieldType(space, [rep for rep in one for _ in range(task.count)])
+    counts = [task.count] * len(one) if isinstance(task.count, int) else task.count
+    copies = [[rep] * count for rep, count in zip(one, counts, strict=True)]
+    return escnn.nn.FieldType(space, sum(copies, []))
 
 
-def _convolution(escnn: Any, task: Kernels, fields: Any) -> Any:
-    # Its default initialisation of the weights is not what is compared (0.15 s more for octahedral
-    # fields).
-    options: dict[str, Any] = {"initialize": False, "recompute": True}
+def _convolution(escnn: Any, task: Kernels, fields: Any, initialize: bool = False) -> Any:
+    # Its default initialisation of the weights is not what is compared in times of building (0.15 s
+    # more for octahedral fields).
+    options: dict[str, Any] = {
+        "initialize": initialize,
+        "recompute": True,
+        "padding": task.size // 2,
+    }
     if task.full:
         options["frequencies_cutoff"] = lambda radius: 2 * task.lmax if radius > 0 else 0
     layer = escnn.nn.R2Conv if task.space == "C8" else escnn.nn.R3Conv

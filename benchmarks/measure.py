@@ -1,5 +1,6 @@
 """How the benchmarks measure: medians of a call, peak memory of a fresh process, the machine."""
 
+import itertools
 import multiprocessing
 import os
 import platform
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 
 @dataclass(frozen=True)
@@ -62,16 +64,48 @@ def timed(
     return Row(task, by, statistics.median(times), min(times), max(times), note=note)
 
 
-def peak_memory(build: Callable[[], Callable[[], Any]], calls: int = 3) -> float:
-    """Peak memory in MiB of a few calls in a fresh process, above that of its imports.
+def alternated(
+    task: str, calls: dict[str, Callable[[], Any]], repeats: int = 15, warmup: int = 3
+) -> list[Row]:
+    """A row for each call, by name; they take turns, so that the load of the machine hits all.
+
+    Every round begins with another one.
+    """
+    names = list(calls)
+    times: dict[str, list[float]] = {name: [] for name in names}
+    for i in range(-warmup, repeats):
+        for name in names[i % len(names) :] + names[: i % len(names)]:
+            [elapsed] = milliseconds(calls[name], 1, 0)
+            if i >= 0:
+                times[name].append(elapsed)
+    return [Row(task, by, statistics.median(t), min(t), max(t)) for by, t in times.items()]
+
+
+def fresh(build: Callable[[], Any], repeats: int = 5) -> list[tuple[float, Any]]:
+    """Milliseconds that a call takes in new processes that have imported the libraries.
 
     Args:
-        build: a module-level function that makes the call; building counts.
-        calls: how often it is called.
+        build: a module-level function; the clock starts when torch has multiplied two matrices.
+        repeats: number of processes, one after the other.
+    Returns:
+        For each process the time and what the call gave.
     """
+    return [_in_process(_time, build, torch.get_num_threads()) for _ in range(repeats)]
+
+
+def _time(build: Callable[[], Any], threads: int, send: Any) -> None:
+    torch.set_num_threads(threads)
+    torch.mm(torch.eye(3), torch.eye(3))
+    start = time.perf_counter()
+    result = build()
+    send.send((1e3 * (time.perf_counter() - start), result))
+
+
+def _in_process(target: Callable[..., None], *args: Any) -> Any:
+    """What ``target(*args, send)`` sends from a new process."""
     context = multiprocessing.get_context("spawn")
     receive, send = context.Pipe(duplex=False)
-    process = context.Process(target=_peak, args=(build, calls, torch.get_num_threads(), send))
+    process = context.Process(target=target, args=(*args, send))
     process.start()
     send.close()
     try:
@@ -80,19 +114,60 @@ def peak_memory(build: Callable[[], Callable[[], Any]], calls: int = 3) -> float
         process.join()
 
 
-def _peak(build: Callable[[], Callable[[], Any]], calls: int, threads: int, send: Any) -> None:
+def _nothing() -> None:
+    pass
+
+
+def peak_memory(
+    build: Callable[[], Callable[[], Any]], calls: int = 3, before: Callable[[], Any] = _nothing
+) -> float:
+    """Peak memory in MiB of a few calls in a fresh process, above that of its imports.
+
+    Args:
+        build: a module-level function that makes the call; building counts.
+        calls: how often it is called.
+        before: a module-level function that imports what is not yet imported.
+    """
+    return _in_process(_peak, build, calls, before, torch.get_num_threads())
+
+
+def _peak(
+    build: Callable[[], Callable[[], Any]],
+    calls: int,
+    before: Callable[[], Any],
+    threads: int,
+    send: Any,
+) -> None:
     torch.set_num_threads(threads)
+    before()
     # What torch loads when a first training step is taken is not the network's.
     layer = torch.nn.Linear(64, 64)
     optimizer = torch.optim.Adam(layer.parameters())
     layer(torch.randn(64, 64)).sum().backward()
     optimizer.step()
     _forget_peak()
-    before = _max_rss()
+    start = _max_rss()
     call = build()
     for _ in range(calls):
         call()
-    send.send(_max_rss() - before)
+    send.send(_max_rss() - start)
+
+
+def tensor_peak(layer: torch.nn.Module, call: Callable[[], Any]) -> float:
+    """MiB of a layer's parameters and buffers, and of all tensors that a call has at one time.
+
+    It knows nothing of what the allocator keeps in reserve, so it is the same in every run.
+    """
+    own = sum(t.nbytes for t in itertools.chain(layer.parameters(), layer.buffers()))
+    call()
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
+        call()
+    # Allocations are positive and releases negative.
+    events: Any = recorded.profiler.kineto_results.events()  # pyright: ignore
+    changes = [event for event in events if event.name() == "[memory]"]
+    changes.sort(key=lambda event: event.start_ns())
+    held = itertools.accumulate(event.nbytes() for event in changes)
+    return (own + max(held, default=0)) / 2**20
 
 
 def _forget_peak() -> None:

@@ -1,4 +1,4 @@
-"""The same work done by other packages: small adapters to s2cnn, torch-harmonics and lie_learn.
+"""Other packages at the same work: adapters to s2cnn, se3cnn, torch-harmonics and lie_learn.
 
 What comes in: nothing; every peer is optional. What goes out: for each peer a pair
 ``(adapter, reason)`` of which exactly one is empty, so that a benchmark can write
@@ -15,12 +15,14 @@ How to get the peers. They do not go together with numpy 2, so give them an envi
   GitHub repository ``AMLab-Amsterdam/lie_learn``.
 * s2cnn is on no package index. Clone the GitHub repository ``jonkhler/s2cnn`` and put the clone on
   ``PYTHONPATH``. It needs lie_learn.
+* se3cnn likewise: ``mariogeiger/se3cnn``. It needs lie_learn and scipy.
 * torch-harmonics: ``pip install --no-deps torch-harmonics==0.9.3``. It asks for torch 2.14, but its
   transforms run on 2.13 as well. (0.9.1 accepts torch 2.13, but its compiled part does not load.)
 
 s2cnn was last touched for a current torch years ago and does not run on a CPU as it stands. It is
 mended in memory by ``_mend_lie_learn``, ``_silence_s2cnn`` and ``_mend_so3_rfft`` below, each of
-which says what it replaces and why. Everything else that is timed is s2cnn's own code.
+which says what it replaces and why. Everything else that is timed is s2cnn's own code. So it is
+with se3cnn and ``_mend_se3cnn``.
 """
 
 import collections.abc
@@ -40,6 +42,10 @@ from torch import Tensor, nn
 
 # What a package that is too old for the installed numpy raises when it is imported.
 _IMPORT_FAILURES = (ImportError, AttributeError, ValueError)
+
+# What se3cnn asks for the name of a folder, which is not used.
+_APPDIRS: Any = types.ModuleType("appdirs")
+_APPDIRS.user_cache_dir = lambda name: name
 
 Points = tuple[tuple[float, ...], ...]
 
@@ -186,6 +192,65 @@ def _mend_so3_rfft() -> None:
         return torch.cat(blocks).reshape(-1, *x.shape[:-3], 2)
 
     so3_fft.so3_rfft = so3_rfft
+
+
+# ---- se3cnn ------------------------------------------------------------------------------------
+
+
+class Se3cnn:
+    """se3cnn: steerable convolutions in space, SO(3), the code of arXiv 1807.02547."""
+
+    version = "git"
+
+    def __init__(self, convolution: type[nn.Module]) -> None:
+        self.convolution = convolution
+
+    def layer(self, counts: tuple[int, ...], size: int) -> nn.Module:
+        """The convolution from ``counts[l]`` fields of each degree l to the same, without a bias.
+
+        Padded to keep the size. Components are m = -l..l along the axis z.
+        """
+        fields = [(count, l) for l, count in enumerate(counts)]
+        return self.convolution(fields, fields, size, padding=size // 2)
+
+
+@functools.cache
+def load_se3cnn() -> tuple[Se3cnn | None, str]:
+    """se3cnn, mended for today's scipy, or ``None`` and the reason why it is not there."""
+    for package in ("lie_learn", "se3cnn"):
+        if importlib.util.find_spec(package) is None:
+            return None, f"{package} is not installed"
+    try:
+        _mend_se3cnn()
+        return Se3cnn(importlib.import_module("se3cnn.image.convolution").SE3Convolution), ""
+    except _IMPORT_FAILURES as error:
+        return None, f"se3cnn does not import: {type(error).__name__}: {error}"
+
+
+def _mend_se3cnn() -> None:
+    """Give back two functions that scipy removed, and keep its tables in memory.
+
+    It writes tables to the working folder and to the user's cache, and announces each on the
+    screen; in memory they are remembered as well.
+    """
+    special: Any = importlib.import_module("scipy.special")
+    linalg: Any = importlib.import_module("scipy.linalg")
+    caching: Any = importlib.import_module("se3cnn.util.cache_file")
+    caching.cached_dirpklgz = lambda folder: functools.cache
+    sys.modules.setdefault("appdirs", _APPDIRS)
+    if not hasattr(special, "sph_harm"):
+        special.sph_harm = lambda m, l, alpha, beta: special.sph_harm_y(
+            l.astype(int), m.astype(int), beta, alpha
+        )
+    importlib.import_module("se3cnn.SO3")
+    eigh = linalg.eigh
+
+    def with_range(a: np.ndarray, eigvals: Any = None, **options: Any) -> Any:
+        return (
+            eigh(a, **options) if eigvals is None else eigh(a, subset_by_index=eigvals, **options)
+        )
+
+    linalg.eigh = with_range
 
 
 # ---- torch-harmonics ---------------------------------------------------------------------------

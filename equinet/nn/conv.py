@@ -273,7 +273,8 @@ _DOC = r"""{n}-dimensional steerable convolution, with the arguments of ``torch.
         functions: what the kernels are made of, from the group and the taps of the filter:
             ``harmonics.shell_harmonics``, a ``functools.partial`` of it, or ``harmonics.Pixels``.
         generator: for the initial weights, normal with variance 1; kernels are scaled so that
-            inputs of variance 1 give outputs of variance 1.
+            inputs of variance 1, without correlation between points, give outputs of variance 1.
+            Kernels are smooth, so smooth inputs grow; a norm after the layer undoes that.
     Shape:
         ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
         ``torch.nn.Conv{n}d``.

@@ -29,7 +29,7 @@ Everything is a real matrix product from the left on tensors whose last axis hol
 cache. Where a fast Fourier transform over alpha is cheaper, (F2) is left to the caller.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -90,7 +90,7 @@ def wigner_synthesis(spectrum: Tensor, tables: SphereTables) -> Tensor:
         raise ValueError(
             f"spectrum: expected ({tables.gather.shape[0]}, columns), got {tuple(spectrum.shape)}"
         )
-    return _Synthesis.apply(spectrum, *tables)
+    return _kind(_Synthesis).apply(spectrum, *tables)
 
 
 def wigner_analysis(waves: Tensor, tables: SphereTables) -> Tensor:
@@ -99,7 +99,7 @@ def wigner_analysis(waves: Tensor, tables: SphereTables) -> Tensor:
     With ``tables.alpha`` None the rows of V' and U' with m = 0, the amplitudes of sin 0, are left
     undefined by the one and ignored by the other.
     """
-    return _Analysis.apply(waves, *tables)
+    return _kind(_Analysis).apply(waves, *tables)
 
 
 class _Synthesis(torch.autograd.Function):
@@ -119,7 +119,7 @@ class _Synthesis(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        back = _Analysis.apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
+        back = _kind(_Analysis).apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
         return back, None, None, None, None, None, None, None
 
 
@@ -142,8 +142,35 @@ class _Analysis(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, grad):
-        back = _Synthesis.apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
+        back = _kind(_Synthesis).apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
         return back, None, None, None, None, None, None, None
+
+
+def _with_jvp(function: type) -> type:
+    """The same linear function with a derivative in forward mode, which torch.compile refuses."""
+
+    def setup_context(ctx, inputs, output):
+        function.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[4:])
+
+    def jvp(ctx, tangent, *_):
+        return forward.apply(tangent, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
+
+    def vmap(info, in_dims, x, *constants):
+        return _as_columns(forward, info.batch_size, in_dims[0], x, constants)
+
+    methods = {"setup_context": setup_context, "jvp": jvp, "vmap": vmap}
+    forward: Any = type(
+        f"{function.__name__}WithJvp", (function,), {k: staticmethod(v) for k, v in methods.items()}
+    )
+    return forward
+
+
+_WITH_JVP = {function: _with_jvp(function) for function in (_Synthesis, _Analysis)}
+
+
+def _kind(function: Any) -> Any:
+    return function if torch.compiler.is_compiling() else _WITH_JVP[function]
 
 
 def _as_columns(function, size, dim, x, constants):

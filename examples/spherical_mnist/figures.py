@@ -1,4 +1,4 @@
-"""Pictures: digits on the sphere, learning curves, confusion matrices.
+"""Pictures of digits on the sphere.
 
 Conventions of the library: a point of the sphere is (sin b sin a, cos b, sin b cos a), the polar
 axis is y, and a signal (2 band, 2 band) holds f(beta_j, alpha_k) on the SOFT grid.
@@ -6,12 +6,10 @@ axis is y, and a signal (2 band, 2 band) holds f(beta_j, alpha_k) on the SOFT gr
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 # From where the sphere is seen, and which way is up there: above the north pole, where an upright
 # digit sits with x upwards and z to the right, tilted a little so that it looks like a sphere.
@@ -95,49 +93,3 @@ def _picture(axes: Axes, picture: np.ndarray) -> None:
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
-
-
-def curves_figure(path: Path, histories: dict[str, list[dict[str, Any]]]) -> None:
-    """Accuracy against epochs, one panel per training."""
-    figure = Figure(figsize=(4.2 * len(histories), 3.4), layout="constrained")
-    axes = figure.subplots(1, len(histories), squeeze=False, sharey=True)[0]
-    names = {"train_accuracy": "training", "upright": "test, upright", "rotated": "test, rotated"}
-    for panel, (title, history) in zip(axes, histories.items(), strict=True):
-        for key, name in names.items():
-            panel.plot(
-                [line["epoch"] for line in history],
-                [line[key] for line in history],
-                ".-",
-                label=name,
-            )
-        panel.axhline(0.1, color="0.7", linewidth=0.8, label="chance")
-        panel.set(title=title, xlabel="epoch", ylim=(0, 1.02))
-        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
-        panel.grid(alpha=0.3)
-    axes[0].set_ylabel("accuracy")
-    axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=110)
-
-
-def confusion_figure(path: Path, matrices: dict[str, list[list[int]]]) -> None:
-    """Confusion matrices side by side: row the true digit, column the one read, in per cent."""
-    figure = Figure(figsize=(4.4 * len(matrices), 4.6), layout="constrained")
-    for panel, (title, counts) in zip(
-        figure.subplots(1, len(matrices), squeeze=False)[0], matrices.items(), strict=True
-    ):
-        matrix = np.asarray(counts, dtype=float)
-        share = 100 * matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-        panel.imshow(share, cmap="Blues", vmin=0, vmax=100)
-        for row, column in np.argwhere(share >= 0.5):
-            color = "white" if share[row, column] > 50 else "black"
-            panel.text(
-                column,
-                row,
-                f"{share[row, column]:.0f}",
-                ha="center",
-                va="center",
-                fontsize=7,
-                color=color,
-            )
-        panel.set(title=title, xlabel="read", ylabel="true", xticks=range(10), yticks=range(10))
-    figure.savefig(path, dpi=110)

@@ -54,14 +54,14 @@ def planar_network() -> torch.nn.Sequential:
     )
 
 
-def parameter_groups(network: torch.nn.Sequential) -> list[dict]:
+def parameter_groups(network: torch.nn.Module) -> list[dict]:
     """Groups for the optimiser with a factor on the learning rate.
 
     Biases and the last layer of the spherical network are on the scale of its activations and its
     scores, not of order one, and learn 10 and 20 times more slowly than its filters.
     """
     filters, biases = [], []
-    for layer in network:
+    for layer in network.children():
         if isinstance(layer, enn.SphereConv):
             filters += list(layer.weights)
             biases += [] if layer.bias is None else [layer.bias]
@@ -70,13 +70,8 @@ def parameter_groups(network: torch.nn.Sequential) -> list[dict]:
     return [
         {"params": filters, "factor": 1.0},
         {"params": biases, "factor": 0.1},
-        {"params": list(network[-1].parameters()), "factor": 0.05},
+        {"params": list(network.get_submodule("5").parameters()), "factor": 0.05},
     ]
 
 
 NETWORKS = {"spherical": spherical_network, "planar": planar_network}
-
-
-def parameter_count(network: torch.nn.Module) -> int:
-    """How many numbers are learned."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -1,11 +1,9 @@
 """Results of many runs as one Markdown table, beside the paper's."""
 
-import json
-import statistics
 from collections import defaultdict
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
+
+from examples.common import table
 
 # Table 1 of Cohen, Geiger, Koehler, Welling, "Spherical CNNs", ICLR 2018.
 PAPER = {
@@ -19,14 +17,6 @@ REGIMES = {
 }
 
 
-def read_results(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Results of runs, from ``result.json`` files or from folders that are searched for them."""
-    files = []
-    for path in paths:
-        files += sorted(path.rglob("result.json")) if path.is_dir() else [path]
-    return [json.loads(file.read_text()) for file in files]
-
-
 def markdown(results: list[dict[str, Any]]) -> str:
     """A row for the paper and one for each group of runs that differ in seed and regime only.
 
@@ -36,21 +26,15 @@ def markdown(results: list[dict[str, Any]]) -> str:
     groups: dict[tuple, list[dict[str, Any]]] = defaultdict(list)
     for result in results:
         groups[_group(result)].append(result)
-    head = ["network", "parameters", "data (train+test)", "epochs", "schedule", *REGIMES]
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    rows = []
     for network, cells in PAPER.items():
-        paper = [
-            f"{network}, paper",
-            "~68K" if network == "planar" else "~58K",
-            "60000+10000",
-            "20",
-            "constant",
-        ]
-        lines.append("| " + " | ".join(paper + [cells[regime] for regime in REGIMES]) + " |")
+        size = "~68K" if network == "planar" else "~58K"
+        paper = [f"{network}, paper", size, "60000+10000", "20", "constant"]
+        rows.append(paper + [cells[regime] for regime in REGIMES])
     for group in sorted(groups, key=str):
-        cells = [_cell(groups[group], *REGIMES[regime]) for regime in REGIMES]
-        lines.append("| " + " | ".join([*map(str, group), *cells]) + " |")
-    return "\n".join(lines)
+        rows.append([*map(str, group), *(_cell(groups[group], *REGIMES[r]) for r in REGIMES)])
+    head = ["network", "parameters", "data (train+test)", "epochs", "schedule", *REGIMES]
+    return table.markdown(head, rows)
 
 
 def _group(result: dict[str, Any]) -> tuple:
@@ -66,8 +50,6 @@ def _group(result: dict[str, Any]) -> tuple:
 
 
 def _cell(results: list[dict[str, Any]], train_on: str, test_on: str) -> str:
-    values = [r["accuracy"][test_on] for r in results if r["settings"]["train_on"] == train_on]
-    if not values:
-        return ""
-    mean = f"{statistics.mean(values):.3f}"
-    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.3f} ({len(values)})"
+    return table.cell(
+        [r["accuracy"][test_on] for r in results if r["settings"]["train_on"] == train_on]
+    )

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from examples.spherical_mnist import checkpoint
+from examples.common import checkpoint
+from examples.common.digits import Dataset, npz_digits
+from examples.common.parallel import Team
+from examples.common.training import Training, parameter_count
 from examples.spherical_mnist.__main__ import main
-from examples.spherical_mnist.data import Dataset, npz_digits
-from examples.spherical_mnist.models import NETWORKS, parameter_count
-from examples.spherical_mnist.parallel import Team
+from examples.spherical_mnist.models import NETWORKS
 from examples.spherical_mnist.table import markdown
-from examples.spherical_mnist.train import Settings, Training, train
+from examples.spherical_mnist.train import Settings, train
 
 ALONE = Team(0, 1, torch.device("cpu"))
 
@@ -26,7 +27,12 @@ def test_parameter_counts_are_those_of_the_paper(name, parameters):
 
 def settings_for(dataset: Dataset, network: str, **changes) -> Settings:
     plain = Settings(
-        network, "rotated", dataset.fingerprint(), epochs=2, batch=8, learning_rate=1e-3
+        network,
+        dataset.fingerprint(),
+        train_on="rotated",
+        epochs=2,
+        batch=8,
+        learning_rate=1e-3,
     )
     return replace(plain, **changes)
 

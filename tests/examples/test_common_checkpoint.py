@@ -5,7 +5,7 @@ import os
 import pytest
 import torch
 
-from examples.spherical_mnist import checkpoint
+from examples.common import checkpoint
 
 
 def state(step: int) -> dict:

@@ -1,8 +1,9 @@
 """Data-parallel training: one process, or many under ``torchrun``.
 
-A team of processes shares every batch: process r of n takes the digits r, r + n, r + 2n, ... of
-it. The batch, its order and its rotations do not depend on how many processes there are, so a
-team computes the same training step as a single process, up to rounding.
+A team of processes shares every batch: process r of n takes the samples r, r + n, r + 2n, ... of
+it. The batch, its order and its random choices do not depend on how many processes there are, so a
+team computes the same training step as a single process, up to rounding. (Batch normalisation is
+the exception: each process normalises by its own share.)
 """
 
 import os
@@ -48,8 +49,16 @@ class Team:
         """The network, with gradients averaged over all processes."""
         if self.size == 1:
             return network
-        # Buffers are constants, computed alike by every process: nothing to broadcast.
+        # Constants are computed alike by every process; for statistics see ``share_statistics``.
         return DistributedDataParallel(network, broadcast_buffers=False)
+
+    def share_statistics(self, network: torch.nn.Module) -> None:
+        """Give every process the mean of what batch normalisation has gathered in each."""
+        if self.size > 1:
+            parameters = {name for name, _ in network.named_parameters()}
+            for name, tensor in network.state_dict().items():
+                if name not in parameters and tensor.is_floating_point():
+                    tensor.copy_(self.sum(tensor.clone()) / self.size)
 
 
 @contextmanager

@@ -1,0 +1,316 @@
+"""The modules that the contract is tried on: a new class adds a line and inherits the suite."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from equinet import FieldType, Line, Plane, Point, Points, Sphere, Volume, nn
+from equinet.field import random_field
+from equinet.field.grid import Grid
+from equinet.steerable import smooth
+
+LINE = Line("O(1)")
+C4, C8, D4, SO2, O2 = (Plane(name) for name in ("C4", "C8", "D4", "SO(2)", "O(2)"))
+SO3, O3, OCTAHEDRAL = (Volume(name) for name in ("SO(3)", "O(3)", "O"))
+POINT, POINTS = Point("O(3)", dim=3), Points("O(3)", dim=3)
+# Over the sphere: functions, functions on SO(3), and spin-weighted fields.
+FUNCTIONS = ("2x trivial", "2x regular")
+FIELDS = (*FUNCTIONS, "2x0 + 1x1 + 1x2", "2x1", "1x3")
+
+Others = Callable[[int, Generator, torch.dtype], tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True)
+class ModuleCase:
+    """A module of ``equinet.nn`` and what it promises.
+
+    Attributes:
+        make: the module at a level of refinement, with the generator of its initial weights.
+        exact: whether it commutes to rounding with the elements that act exactly (all of them over
+            a sphere or a point, on a grid those that map it to itself). Else the error falls with
+            the level.
+        level: the refinement at which it is tried; over a sphere its band.
+        sizes: of the grid, if there is one.
+        traced: whether it goes through torch.compile, torch.export and ONNX too, which takes
+            seconds; a case whose graph is like that of another one need not.
+        plain: whether ``export()`` leaves nothing of this library.
+        others: makes the arguments after the fields, for a number of points.
+        levels: three for a case that is not exact.
+    """
+
+    name: str
+    make: Callable[[int, Generator], torch.nn.Module]
+    exact: bool = True
+    level: int = 1
+    sizes: tuple[int, ...] = ()
+    traced: bool = False
+    plain: bool = False
+    others: Others | None = None
+    levels: tuple[int, ...] = (3, 5, 8)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __call__(self, seed: int = 0) -> torch.nn.Module:
+        """The module at its level."""
+        return self.make(self.level, Generator().manual_seed(seed))
+
+    def arguments(
+        self,
+        module: torch.nn.Module,
+        generator: Generator,
+        batch: int = 2,
+        dtype: torch.dtype = torch.float32,
+        more: int = 0,
+    ) -> tuple[Tensor, ...]:
+        """Noise, which has no symmetry, and what else the module takes; ``more`` adds to a grid."""
+        sizes = tuple(size + more for size in self.sizes)
+        options = dict(sizes=sizes, smoothness=0.0) if sizes else {}
+        x = random_field(module.in_type, batch, generator=generator, dtype=dtype, **options)
+        return (x,) if self.others is None else (x, *self.others(batch, generator, dtype))
+
+    def smooth(self, module: torch.nn.Module, generator: Generator) -> Tensor:
+        """The same fields at every level, in float64; over a sphere those of low degree."""
+        low = dict(band=2) if isinstance(module.in_type.space, Sphere) else {}
+        return random_field(module.in_type, 2, generator=generator, dtype=torch.float64, **low)
+
+
+def _case(
+    kind: Callable[..., torch.nn.Module],
+    space: object,
+    text: str,
+    *args: object,
+    sizes: tuple[int, ...] | None = None,
+    exact: bool = True,
+    traced: bool = False,
+    plain: bool = False,
+    others: Others | None = None,
+    **options: object,
+) -> ModuleCase:
+    """A module between the types of a text such as "2x0 -> 1x1", with further arguments."""
+    seeded = "generator" in inspect.signature(kind).parameters
+
+    def make(level: int, generator: Generator) -> torch.nn.Module:
+        with torch.device("cpu"):  # types are values, wherever the module is to be
+            types = [space.fields(part) for part in text.split(" -> ")]
+        own = dict(generator=generator) if seeded else {}
+        return kind(*types, *args, **options, **own)
+
+    if sizes is None and isinstance(space, Grid):
+        sizes = {1: (8,), 2: (6, 6), 3: (4, 4, 4)}[space.n]
+    said = [getattr(arg, "__name__", repr(arg)) for arg in args]
+    said += [f"{key}={value}" for key, value in options.items()]
+    name = ", ".join([f"{kind.__name__}({space}: {text}", *said]) + ")"
+    return ModuleCase(name, make, exact, 1, sizes or (), traced, plain, others)
+
+
+# --- over the sphere, where the level is the band -------------------------------------------------
+
+
+def _fields(text: str, band: int) -> FieldType:
+    return Sphere(band).fields(text)
+
+
+def _small_band(*texts: str) -> int:
+    return 1 + max(int(order) for text in texts for order in re.findall(r"x(\d)", f"{text} x1"))
+
+
+def _sphere_conv(
+    text_in: str, text_out: str, filter=None, up: int = 0, traced: bool = False
+) -> ModuleCase:
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        types = _fields(text_in, band), _fields(text_out, band + up)
+        return nn.SphereConv(*types, filter, generator=generator)
+
+    kind = "" if filter is None else f"{type(filter).__name__}, "
+    band = _small_band(text_in, text_out) - min(up, 0)
+    name = f"SphereConv({kind}{text_in} -> {text_out})"
+    return ModuleCase(name, make, level=band, traced=traced)
+
+
+def _on_sphere(
+    kind: Callable[..., torch.nn.Module], text: str, exact: bool, *args, traced: bool = False
+) -> ModuleCase:
+    return ModuleCase(
+        f"{kind.__name__}(Sphere: {text})",
+        lambda band, _: kind(_fields(text, band), *args),
+        exact,
+        _small_band(text),
+        traced=traced,
+    )
+
+
+def _sphere_network(band: int, generator: Generator) -> torch.nn.Module:
+    x, h = _fields("2x trivial", band), _fields("3x regular", band - 1)
+    return nn.Sequential(
+        nn.SphereConv(x, h, generator=generator),
+        nn.BatchNorm(h),
+        nn.ReLU(h),
+        nn.SphereConv(h, h, smooth(), generator=generator),
+        nn.Integrate(h),
+        torch.nn.LayerNorm(3),
+    )
+
+
+SPHERE: list[ModuleCase] = [
+    _sphere_conv("2x trivial", "2x regular"),
+    _sphere_conv("2x regular", "2x regular", up=-1),
+    _sphere_conv("2x trivial", "2x trivial"),
+    _sphere_conv("2x1", "2x0 + 1x1 + 1x2", smooth()),
+    _sphere_conv("2x0 + 1x1 + 1x2", "2x1", up=1),
+    _sphere_conv("2x1", "1x3"),
+    _sphere_conv("1x3", "2x trivial"),
+    _sphere_conv("2x regular", "2x1"),
+    # Between them, both transforms of both kinds of fields, with one block and with several.
+    _sphere_conv("1x0 + 1x1", "1x regular", traced=True),
+    _sphere_conv("1x regular", "1x0 + 1x1", traced=True),
+    *[_on_sphere(nn.BatchNorm, text, True, traced=text == FIELDS[2]) for text in FIELDS],
+    *[_on_sphere(nn.InstanceNorm, text, True) for text in FIELDS[1:3]],
+    *[_on_sphere(nn.GroupNorm, text, True, 2) for text in FIELDS[1:3]],
+    _on_sphere(nn.LayerNorm, "1x0 + 1x1", False),
+    _on_sphere(nn.RMSNorm, FIELDS[3], False),
+    _on_sphere(nn.FieldDropout, FIELDS[2], True),
+    *[_on_sphere(nn.Pointwise, text, False, torch.tanh) for text in FUNCTIONS],
+    *[_on_sphere(nn.ReLU, text, False) for text in FUNCTIONS],
+    *[_on_sphere(nn.Integrate, text, True, traced=text == FUNCTIONS[1]) for text in FUNCTIONS],
+    *[_on_sphere(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
+    ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
+]
+
+# --- over grids -----------------------------------------------------------------------------------
+
+CONVOLUTIONS: list[ModuleCase] = [
+    _case(nn.Conv1d, LINE, "1x regular -> 1x trivial + 1x vector", 3, plain=True, traced=True),
+    _case(nn.Conv1d, LINE, "1x vector -> 2x regular", 4, stride=2, padding=1, plain=True),
+    _case(nn.Conv2d, C4, "2x trivial -> 2x regular", 3, padding=1, plain=True),
+    _case(nn.Conv2d, C8, "2x regular -> 2x regular", 5, padding="same", plain=True),
+    _case(nn.Conv2d, D4, "1x regular + 1x vector -> 1x vector + 1x regular", 4, plain=True),
+    _case(
+        *(nn.Conv2d, SO2, "2x0 + 1x1 -> 2x0 + 2x1 + 1x2", 3),
+        **dict(stride=2, padding=1, bias=True, padding_mode="circular"),
+        **dict(sizes=(7, 7), plain=True, traced=True),
+    ),
+    _case(nn.Conv2d, O2, "2x0e + 2x1 -> 2x0o + 2x1", 3, dilation=2, groups=2, plain=True),
+    _case(nn.Conv2d, SO2, "2x0 + 1x1 -> 2x1", 3, padding=1, sizes=(4, 6), plain=True),
+    _case(nn.Conv3d, SO3, "2x0 + 2x1 -> 2x0 + 1x1 + 1x2", 3, padding=1, plain=True, traced=True),
+    _case(nn.Conv3d, O3, "1x0e + 1x1o -> 1x0e + 1x1e + 1x1o", 3, sizes=(4, 4, 3), plain=True),
+    _case(
+        *(nn.Conv3d, OCTAHEDRAL, "1x quotient(C4) -> 1x T1 + 1x A1", 3),
+        **dict(stride=2, padding=1, padding_mode="reflect", sizes=(5, 5, 5), plain=True),
+    ),
+    _case(nn.ConvTranspose1d, LINE, "1x regular -> 1x vector", 4, 2, 1, plain=True, traced=True),
+    _case(nn.ConvTranspose2d, C4, "1x regular -> 2x regular", 3, plain=True),
+    _case(
+        *(nn.ConvTranspose2d, O2, "2x0e + 2x1 -> 2x0e + 2x2", 4),
+        **dict(stride=2, padding=1, groups=2, sizes=(3, 3), plain=True, traced=True),
+    ),
+    _case(
+        *(nn.ConvTranspose3d, SO3, "1x0 + 1x1 -> 1x0 + 1x1", 3),
+        **dict(stride=2, sizes=(3, 3, 3), plain=True, traced=True),
+    ),
+    _case(nn.Linear, POINT, "2x0e + 2x1o -> 3x0e + 1x1o", plain=True, traced=True),
+    _case(nn.Linear, C8, "1x regular + 1x1 -> 2x regular", plain=True),
+    _case(nn.Linear, SO3, "2x0 + 2x1 -> 3x0 + 1x1", bias=False, plain=True),
+]
+
+# --- over any space -------------------------------------------------------------------------------
+
+
+def _neighbours(points: int, generator: Generator, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Positions, and edges between all of the points."""
+    positions = torch.randn(points, 3, generator=generator, dtype=torch.float64)
+    edges = (1 - torch.eye(points)).nonzero().T.contiguous()
+    return positions.to(dtype), edges
+
+
+def _point_conv(in_type: FieldType, out_type: FieldType, *, generator: Generator):
+    radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), basis=3, generator=generator)
+    return nn.PointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
+
+
+def _residual(in_type: FieldType, *, generator: Generator):
+    body = nn.Conv2d(in_type, in_type, 3, padding=1, generator=generator)
+    return nn.Residual(nn.Sequential(body, nn.BatchNorm(in_type)))
+
+
+def _plane_network(x: FieldType, h: FieldType, *, generator: Generator):
+    return nn.Sequential(
+        nn.Conv2d(x, h, 3, padding=1, generator=generator),
+        nn.BatchNorm(h),
+        nn.ReLU(h),
+        nn.GroupPool(h),
+        nn.GlobalAvgPool(nn.GroupPool(h).out_type),
+    )
+
+
+def _fourier(oversampling: int, _: Generator) -> torch.nn.Module:
+    with torch.device("cpu"):
+        fields = Point("SO(3)", dim=3).fields("2x regular(1)")
+    return nn.FourierPointwise(fields, torch.tanh, oversampling)
+
+
+FIBREWISE: list[ModuleCase] = [
+    _case(
+        *(_point_conv, POINTS, "1x0e + 1x1o -> 2x0e + 1x1o"),
+        **dict(traced=True, others=_neighbours),
+    ),
+    _case(nn.Pointwise, C4, "1x trivial + 2x regular", torch.tanh, plain=True, traced=True),
+    _case(nn.Pointwise, O2, "1x0e + 2x0o", torch.tanh, plain=True),
+    _case(nn.ReLU, OCTAHEDRAL, "1x A1 + 1x regular", plain=True, traced=True),
+    _case(nn.Gate, SO3, "2x0 + 2x1 + 1x2", traced=True),
+    _case(nn.Gate, D4, "1x trivial + 1x vector + 1x regular"),
+    _case(nn.Gate, POINTS, "1x0e + 1x0o + 2x1o"),
+    _case(nn.NormActivation, SO3, "2x0 + 2x1", traced=True),
+    _case(nn.NormActivation, POINT, "1x0e + 1x0o + 2x1o", nn.squash),
+    _case(nn.FourierPointwise, SO2, "2x regular(2)", torch.relu, traced=True),
+    _case(nn.FourierPointwise, SO3, "1x quotient(Cinf,2)", torch.tanh, subgroup="Cinf"),
+    ModuleCase("FourierPointwise(Point)", _fourier, False, level=2, levels=(2, 4, 6)),
+    _case(nn.TensorProduct, SO3, "2x0 + 2x1 -> 1x0 + 1x1 + 1x2", traced=True),
+    _case(nn.TensorProduct, C8, "2x1 -> 1x0 + 1x2"),
+    _case(nn.TensorProduct, POINT, "2x0o + 2x1o -> 1x0e + 1x1e"),
+    _case(nn.InducedNorm, D4, "2x induced(C4,1)", 2, traced=True),
+    _case(nn.VectorFieldPool, C8, "2x regular", traced=True),
+    _case(nn.VectorFieldPool, OCTAHEDRAL, "1x regular"),
+    _case(nn.BatchNorm, SO3, "2x0 + 2x1", plain=True, traced=True),
+    _case(nn.BatchNorm, C4, "1x regular + 1x1", plain=True),
+    _case(nn.BatchNorm, POINTS, "2x0e + 2x1o", plain=True),
+    _case(nn.InstanceNorm, SO2, "2x0 + 2x1", traced=True),
+    _case(nn.GroupNorm, SO3, "2x0 + 2x1", num_groups=2, traced=True),
+    _case(nn.LayerNorm, D4, "1x regular + 2x vector", traced=True),
+    _case(nn.LayerNorm, POINT, "2x0e + 2x1o"),
+    _case(nn.RMSNorm, POINTS, "2x0e + 2x1o", traced=True),
+    _case(nn.FieldDropout, SO3, "2x0 + 2x1", plain=True, traced=True),
+    _case(nn.Identity, C4, "1x regular + 1x vector", plain=True, traced=True),
+    _case(nn.Restrict, O2, "2x0o + 1x2", "C4", plain=True, traced=True),
+    _case(nn.Restrict, POINT, "1x1o", "SO(3)", plain=True),
+    _case(_residual, C4, "1x trivial + 1x vector", traced=True),
+    _case(_plane_network, C4, "1x trivial -> 2x regular", traced=True),
+]
+
+POOLS: list[ModuleCase] = [
+    _case(nn.AvgPool, D4, "1x regular + 1x vector", 2, plain=True, traced=True),
+    _case(
+        *(nn.AvgPool, SO3, "2x0 + 1x1", 3),
+        **dict(stride=2, padding=1, count_include_pad=False, sizes=(5, 5, 5), plain=True),
+    ),
+    _case(nn.MaxPool, C4, "1x trivial + 1x regular", 2, plain=True, traced=True),
+    _case(nn.NormMaxPool, SO3, "1x0 + 2x1", 2, traced=True),
+    _case(nn.GroupPool, C8, "1x trivial + 2x regular", traced=True),
+    _case(nn.GroupPool, OCTAHEDRAL, "2x quotient(C4)", "mean"),
+    _case(nn.NormPool, SO2, "1x0 + 1x1 + 1x2", traced=True),
+    _case(nn.NormPool, POINTS, "1x0o + 2x1o"),
+    _case(nn.GlobalAvgPool, C4, "2x trivial", plain=True, traced=True),
+    _case(nn.GlobalAvgPool, SO3, "1x0 + 1x1", plain=True),
+    _case(nn.GlobalMaxPool, D4, "1x trivial + 1x regular", plain=True, traced=True),
+    _case(nn.Downsample, C4, "1x regular", 2, sizes=(7, 7), plain=True, traced=True),
+    _case(nn.Downsample, SO3, "1x0 + 1x1", 2, kernel_size=4, padding=1, plain=True),
+    _case(nn.Upsample, D4, "1x regular + 1x vector", 2, mode="nearest", plain=True, traced=True),
+    _case(nn.Upsample, SO3, "1x0 + 1x1", 2, plain=True),
+    _case(nn.Upsample, O2, "1x0o + 1x1", 3, align_corners=True),
+]
+
+MODULES: list[ModuleCase] = [*SPHERE, *CONVOLUTIONS, *FIBREWISE, *POOLS]

@@ -1,0 +1,142 @@
+"""Each new graph goes through torch.compile, torch.export and ONNX, each module through torch.func.
+
+The programs leave the batch open, and the sizes of a grid.
+"""
+
+import copy
+
+import pytest
+import torch
+from torch.export import Dim
+
+from tests.laws.module_cases import MODULES
+from tests.tolerances import ROUNDING, SINGLE, assert_close
+
+TRACED = [case for case in MODULES if case.traced]
+
+traced_modules = pytest.mark.parametrize("case", TRACED, ids=str)
+every_module = pytest.mark.parametrize("case", MODULES, ids=str)
+separate_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.others], ids=str)
+
+F64 = torch.float64
+
+
+@pytest.mark.compile
+@traced_modules
+def test_compile(case, generator):
+    """Forwards and backwards, without a break in the graph."""
+    module = case()
+    x, *others = case.arguments(module, generator)
+    x.requires_grad_()
+    torch.compiler.reset()
+    compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend="aot_eager")
+    weights = torch.randn(module(x, *others).shape, generator=generator)
+    grads = []
+    for net in (module, compiled):
+        torch.manual_seed(0)  # of a dropout
+        (grad,) = torch.autograd.grad((net(x, *others) * weights).sum(), x)
+        grads.append(grad)
+    assert_close(grads[1], grads[0], SINGLE * grads[0].abs().max())
+
+
+def _program(case, module, generator) -> torch.export.ExportedProgram:
+    """The module, open in the axes whose size is not part of it: batch and grid, or points."""
+    arguments = case.arguments(module, generator, batch=3)
+    if case.others:
+        points, edges = Dim("points"), Dim("edges")
+        opened = [{0: points} if y.is_floating_point() else {1: edges} for y in arguments]
+    else:
+        opened = [dict.fromkeys((0, *range(2, 2 + len(case.sizes))), Dim.DYNAMIC)]
+    return torch.export.export(module, arguments, dynamic_shapes=tuple(opened))
+
+
+@pytest.mark.compile
+@traced_modules
+def test_export(case, generator):
+    module = case().eval()
+    program = _program(case, module, generator).module()
+    for batch, more in ((3, 0), (5, 2)):
+        arguments = case.arguments(module, generator, batch=batch, more=more)
+        assert_close(program(*arguments), module(*arguments), SINGLE)
+
+
+def _by_onnx(case):
+    """All in ``make slow``, in ``make test`` those that are like most others."""
+    quick = case.name.startswith(("Conv3d", "Gate", "Linear(Point"))
+    return pytest.param(case, marks=[] if quick else pytest.mark.slow)
+
+
+@pytest.mark.compile
+@pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec:FutureWarning")  # inside torch
+@pytest.mark.parametrize("case", [_by_onnx(case) for case in TRACED], ids=str)
+def test_onnx(case, generator):
+    """Another runtime computes the same numbers, also where a transform is complex inside."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    module = case().eval()
+    program = torch.onnx.export(_program(case, module, generator), dynamo=True, verbose=False)
+    session = onnxruntime.InferenceSession(program.model_proto.SerializeToString())
+    arguments = case.arguments(module, generator, batch=5, more=2)
+    names = [given.name for given in session.get_inputs()]
+    feed = {name: y.numpy() for name, y in zip(names, arguments, strict=True)}
+    (y,) = session.run(None, feed)
+    assert_close(torch.from_numpy(y), module(*arguments).detach(), SINGLE)
+
+
+# --- torch.func -----------------------------------------------------------------------------------
+
+
+def _loss(case, module, generator):
+    """A linear function of the output, of parameters and fields; and their values."""
+    x, *others = case.arguments(module, generator, dtype=F64)
+    weights = torch.randn(module(x, *others).shape, generator=generator, dtype=F64)
+
+    def loss(parameters, x):
+        y = torch.func.functional_call(module, parameters, (x, *others))
+        return (y * weights).sum()
+
+    return loss, {name: p.detach() for name, p in module.named_parameters()}, x
+
+
+@every_module
+def test_gradients_of_functions(case, generator):
+    """torch.func's gradients are those of autograd."""
+    module = case().double().eval()
+    loss, parameters, x = _loss(case, module, generator)
+    grads, grad = torch.func.grad(loss, (0, 1))(parameters, x)
+    x.requires_grad_()
+    loss(dict(module.named_parameters()), x).backward()
+    assert_close(grad, x.grad, ROUNDING * (1 + grad.abs().max()))
+    for name, parameter in module.named_parameters():
+        assert_close(grads[name], parameter.grad, ROUNDING * (1 + grads[name].abs().max()))
+
+
+@every_module
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")  # inside torch's jvp
+def test_slope_along_a_direction(case, generator):
+    """Forward mode agrees with backward mode."""
+    loss, parameters, x = _loss(case, case().double().eval(), generator)
+    t = torch.randn(x.shape, generator=generator, dtype=F64)
+    _, slope = torch.func.jvp(lambda x: loss(parameters, x), (x,), (t,))
+    grad = torch.func.grad(loss, 1)(parameters, x)
+    assert_close(slope, (grad * t).sum(), ROUNDING * (1 + grad.norm() * t.norm()))
+
+
+@separate_modules
+def test_one_gradient_for_each_sample(case, generator):
+    """vmap over samples, alone and around a gradient."""
+    module = case().double().eval()
+    (x,) = case.arguments(module, generator, batch=3, dtype=F64)
+    parameters = {name: p.detach() for name, p in module.named_parameters()}
+
+    def one(parameters, sample):
+        return torch.func.functional_call(module, parameters, (sample[None],))[0]
+
+    def loss(parameters, sample):
+        return one(parameters, sample).square().sum()
+
+    assert_close(torch.func.vmap(one, (None, 0))(parameters, x), module(x), ROUNDING)
+    grads = torch.func.vmap(torch.func.grad(loss), (None, 0))(parameters, x)
+    whole = torch.func.grad(lambda p: sum(loss(p, sample) for sample in x))(parameters)
+    for name in parameters:
+        assert_close(grads[name].sum(0), whole[name], ROUNDING * (1 + whole[name].abs().max()))
