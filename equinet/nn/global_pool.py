@@ -78,7 +78,7 @@ class _GlobalPool(EquivariantModule):
 
     def over_space(self, x: Tensor) -> Tensor:
         """Reduce all axes of space."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
     def export(self) -> nn.Module:
         """``AdaptiveAvgPool`` or ``AdaptiveMaxPool`` and ``Flatten`` over a grid, else a copy."""
