@@ -1,4 +1,4 @@
-"""What the norms share: fields, their invariant vectors, moments. Before: ``point_conv``.
+"""What the norms share: fields, their invariant vectors, moments. Before: ``tensor_product``.
 
 Next: ``normalization``.
 """

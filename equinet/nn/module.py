@@ -1,6 +1,7 @@
 r"""What every equivariant module is: a ``torch.nn.Module`` that knows its types.
 
-In: field types. Out: the noun Module. Before: ``field``, ``steerable``. Next: ``sphere_conv``.
+In: field types. Out: the noun Module. Before: ``field``, ``steerable``. Next:
+``requirements``.
 """
 
 import copy

@@ -1,6 +1,6 @@
-r"""Pools over a window, over the fibre, and over all of space. Before: ``dropout``.
+r"""Pools over a window and over the fibre. Before: ``dropout``.
 
-Next: ``downsample``.
+Next: ``global_pool``.
 
 Over a grid a window is exact for the elements of H that map the grid to itself, if the samples lie
 about its centre; see ``centred``.

@@ -1,4 +1,4 @@
-"""Modules in a row, with their types compared. Before: ``structure``."""
+"""Modules in a row, with their types compared. Before: ``structure``. Next: ``summary``."""
 
 from itertools import pairwise
 from typing import Any

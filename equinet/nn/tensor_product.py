@@ -1,4 +1,4 @@
-"""Learned products of fields. Before: ``fourier``. Next: ``batch_norm``."""
+"""Learned products of fields. Before: ``fourier``. Next: ``field_norm``."""
 
 import math
 import warnings

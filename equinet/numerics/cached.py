@@ -1,4 +1,6 @@
-"""Constants that are remembered: on the CPU, whatever torch's default device is. Before: nothing.
+"""Constants that are remembered: on the CPU, whatever torch's default device is.
+
+Next: ``constants``.
 
 Under ``with torch.device("meta")`` a network is made without memory; the numbers that tell its
 shape, those of groups and representations, must be there all the same, and must not be remembered

@@ -1,6 +1,6 @@
 """Modules whose buffers are constants: computed in float64, cast once, never in a checkpoint.
 
-Before: nothing. Next: every module of the library.
+Before: ``cached``. Next: every module of the library.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Character tables as coloured grids. Before: ``fields``."""
+"""Character tables as coloured grids. Before: ``fields``. Next: ``report``."""
 
 from __future__ import annotations
 

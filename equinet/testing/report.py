@@ -1,4 +1,4 @@
-"""The equivariance error of a network, layer by layer. Before: ``sources``. Next: ``plugin``."""
+"""The equivariance error of a network, layer by layer. Before: ``sources``."""
 
 from __future__ import annotations
 

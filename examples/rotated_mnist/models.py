@@ -119,3 +119,6 @@ NETWORKS: dict[str, Callable[[], nn.Sequential]] = {
     "SO(2)": lambda: gated_network("SO(2)", ("0", "1", "2", "3"), Widths(8, 8, 16, 119)),
     "O(2)": lambda: gated_network("O(2)", ("0e", "1", "2", "3"), Widths(8, 10, 20, 203)),
 }
+
+# The weights of steerable filters are of order one.
+LEARNING_RATE = {name: 0.003 if name == "plain" else 0.01 for name in NETWORKS}

