@@ -11,8 +11,29 @@ construction::
     net = enn.Sequential(enn.SphereConv(x, h), enn.ReLU(h), enn.Integrate(h))
 """
 
-from equinet import field, group, harmonics, nn, ops, rep, steerable, testing, transforms
-from equinet.field import FieldType, Line, Plane, Point, Points, Sphere, Volume, act
+from equinet import (
+    field,
+    group,
+    harmonics,
+    nn,
+    ops,
+    rep,
+    steerable,
+    taxonomy,
+    testing,
+    transforms,
+)
+from equinet.field import (
+    FieldType,
+    HomogeneousSpace,
+    Line,
+    Plane,
+    Point,
+    Points,
+    Sphere,
+    Volume,
+    act,
+)
 from equinet.group import (
     cyclic,
     dihedral,
@@ -27,11 +48,13 @@ from equinet.group import (
     tetrahedral,
 )
 from equinet.nn import summary
+from equinet.taxonomy import catalogue
 
 __version__ = "0.1.0"
 
 __all__ = [
     "FieldType",
+    "HomogeneousSpace",
     "Line",
     "Plane",
     "Point",
@@ -39,6 +62,7 @@ __all__ = [
     "Sphere",
     "Volume",
     "act",
+    "catalogue",
     "cyclic",
     "dihedral",
     "field",
@@ -57,6 +81,7 @@ __all__ = [
     "steerable",
     "summary",
     "symmetric",
+    "taxonomy",
     "testing",
     "tetrahedral",
     "transforms",

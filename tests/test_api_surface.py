@@ -11,16 +11,17 @@ import pytest
 import equinet
 
 INVENTORY = {
-    "equinet": """FieldType Line Plane Point Points Sphere Volume act cyclic dihedral
-        field group harmonics icosahedral nn o2 o3 octahedral ops point_group
-        rep so2 so3 steerable summary symmetric testing tetrahedral transforms""",
-    "equinet.field": """FieldAnalysis FieldSynthesis FieldType Line Plane Point Points Sphere
-        Volume act random_field resample sphere_of""",
-    "equinet.group": """Axial Cosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3 alternating
-        axial conjugacy_classes cosets cyclic dihedral direct_product
-        find_subgroup generate icosahedral inversion is_subgroup named_group o2
-        o3 octahedral permutation_group point_group semidirect_product so2 so3
-        subgroup subgroup_classes symmetric tetrahedral trivial_group""",
+    "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act catalogue
+        cyclic dihedral field group harmonics icosahedral nn o2 o3 octahedral ops point_group
+        rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral transforms""",
+    "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Plane Point
+        Points Sphere Volume act act_on_mackey induced_matrices lift lower mackey_projection
+        mackey_residual random_field resample sphere_of torus""",
+    "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
+        Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
+        direct_product double_cosets find_subgroup generate icosahedral inversion is_subgroup
+        named_group o2 o3 octahedral orbit_section permutation_group point_group section
+        semidirect_product so2 so3 subgroup subgroup_classes symmetric tetrahedral trivial_group""",
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
         GaussianShells Harmonics Pixels Radial SteeredFunctions Synthesis
         Zernike angular_coefficients angular_harmonics circular_harmonics
@@ -30,7 +31,7 @@ INVENTORY = {
     "equinet.nn": """AvgPool BatchNorm Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
         ConvTranspose3d Downsample EquivariantModule FieldDropout
         FourierPointwise Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
-        Identity InducedNorm InstanceNorm Integrate LayerNorm Linear MaxPool
+        HomogeneousConv Identity InducedNorm InstanceNorm Integrate LayerNorm Linear MaxPool
         NormActivation NormMaxPool NormPool PointConv Pointwise RMSNorm
         RadialNetwork ReLU Residual Restrict Sequential SphereConv Summary
         TensorProduct Upsample VectorFieldPool gated squash summary""",
@@ -40,17 +41,18 @@ INVENTORY = {
         solid_harmonics wigner_D wigner_d wigner_d_real""",
     "equinet.ops": """SphereTables block_matmul chunks full_precision wigner_analysis
         wigner_synthesis""",
-    "equinet.plot": "character_table field harmonics kernels report",
+    "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose
         direct_sum dual exterior_power fibre fourier_basis hom induce irrep
         irreps named quotient regular restrict symmetric_power tensor_product
         trivial vector wigner_3j""",
-    "equinet.steerable": """EquatorialFilter KernelBasis NearIdentityFilter Plan SampledKernels
-        SmoothFilter SphereFilter assemble equatorial kernel_basis near_identity
-        separate smooth sphere_basis""",
-    "equinet.testing": """EquivarianceError Layer Report Sources assert_equivariant
-        equivariance_error report""",
+    "equinet.steerable": """EquatorialFilter HomogeneousKernels KernelBasis NearIdentityFilter
+        Plan SampledKernels SmoothFilter SphereFilter assemble equatorial homogeneous_kernels
+        kernel_basis kernels_between near_identity separate smooth sphere_basis""",
+    "equinet.taxonomy": "Measured Publication Row catalogue",
+    "equinet.testing": """Certificate EquivarianceError Layer LayerCertificate Report Sources
+        assert_equivariant certificate equivariance_error report""",
     "equinet.transforms": "StereographicProjection rotate_randomly voxelize",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)

@@ -3,16 +3,27 @@
 from equinet.field.action import act
 from equinet.field.field_type import FieldType
 from equinet.field.grid import Line, Plane, Volume
+from equinet.field.homogeneous import HomogeneousSpace
+from equinet.field.mackey import (
+    act_on_mackey,
+    induced_matrices,
+    lift,
+    lower,
+    mackey_projection,
+    mackey_residual,
+)
 from equinet.field.noise import random_field
 from equinet.field.points import Point, Points
 from equinet.field.resample import resample
 from equinet.field.sphere import Sphere, sphere_of
+from equinet.field.torus import torus
 from equinet.field.transform import FieldAnalysis, FieldSynthesis
 
 __all__ = [
     "FieldAnalysis",
     "FieldSynthesis",
     "FieldType",
+    "HomogeneousSpace",
     "Line",
     "Plane",
     "Point",
@@ -20,7 +31,14 @@ __all__ = [
     "Sphere",
     "Volume",
     "act",
+    "act_on_mackey",
+    "induced_matrices",
+    "lift",
+    "lower",
+    "mackey_projection",
+    "mackey_residual",
     "random_field",
     "resample",
     "sphere_of",
+    "torus",
 ]

@@ -1,7 +1,7 @@
 r"""How G moves a field, [g f](x) = rho(g) f(g^-1 x), over every space.
 
 In: field types, group elements and feature maps. Out: ``act``. Before: ``transform``, ``resample``.
-Next: ``noise``.
+Next: ``mackey``.
 """
 
 import math
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equinet.field.field_type import FieldType
 from equinet.field.grid import Grid
+from equinet.field.homogeneous import HomogeneousSpace, turn
 from equinet.field.points import Fibres
 from equinet.field.resample import check_order, resample, snap
 from equinet.field.space import check_elements
@@ -38,6 +39,9 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
     Over ``Point`` and ``Points`` the features are multiplied by rho(g), and that is all; positions
     are moved by ``Points.move``.
 
+    Over a ``HomogeneousSpace`` the values are permuted and each is turned by the cocycle (M1),
+    [g f](gx) = rho(h(x, g)) f(x), without interpolation and for every element of G.
+
     Args:
         field_type: of ``x``.
         g: elements of the group of the space, ``(n, n)``, or one for each sample,
@@ -47,7 +51,7 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
             convolution. Without effect over other spaces.
     Returns:
         In the shape and dtype and on the device of ``x``; differentiable in ``x`` and ``g`` (for
-        order 0 in ``g`` through rho only).
+        order 0 in ``g`` through rho only, over a ``HomogeneousSpace`` in ``x`` only).
     Raises:
         TypeError: if ``x`` is not real floating.
         ValueError: if ``g`` is not in the group, or a shape or ``order`` is another one.
@@ -72,9 +76,12 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
     if isinstance(space, Sphere):
         check_elements(space.group, g, x.shape[0])
         return _on_sphere(field_type, g, x)
+    if isinstance(space, HomogeneousSpace):
+        check_elements(space.group, g, x.shape[0])
+        return _on_cosets(field_type, space, g, x)
     raise ValueError(
-        "field_type: expected fields over a Line, Plane, Volume, Sphere, Points or Point, got "
-        f"{field_type!r}"
+        "field_type: expected fields over a Line, Plane, Volume, Sphere, Points, Point or "
+        f"HomogeneousSpace, got {field_type!r}"
     )
 
 
@@ -124,6 +131,16 @@ def source_coordinates(space: Grid, g: Tensor, sizes: tuple[int, ...]) -> Tensor
     offsets = torch.stack(torch.meshgrid(*ranges, indexing="ij"), -1) - centre
     moved = offsets.reshape(1, -1, len(sizes)) @ matrix.mT + centre
     return moved.reshape(len(matrix), *sizes, len(sizes))
+
+
+def _on_cosets(field_type: FieldType, space: HomogeneousSpace, g: Tensor, x: Tensor) -> Tensor:
+    """Fetch the value at y from x = g^-1 y, then turn it by h(x, g)."""
+    s = space.section
+    numbers = s.group.index((g if g.dim() == 3 else g[None]).detach().cpu().double())
+    sources = s.moved[numbers].argsort(-1)  # (1 or batch, points), a permutation and its inverse
+    turns = s.cocycle[numbers].gather(1, sources)
+    index = sources.to(x.device)[:, None].expand(len(x), x.shape[1], -1)
+    return turn(field_type, turns, x.gather(2, index))
 
 
 def _on_fibres(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:

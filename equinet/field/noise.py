@@ -1,6 +1,6 @@
 """Random fields: band-limited noise over the sphere, smooth noise on grids, and plain noise.
 
-In: field types. Out: ``random_field``. Before: ``action``.
+In: field types. Out: ``random_field``. Before: ``mackey``.
 """
 
 import math
@@ -10,6 +10,7 @@ from torch import Generator, Tensor
 
 from equinet.field.field_type import FieldType
 from equinet.field.grid import Grid
+from equinet.field.homogeneous import HomogeneousSpace
 from equinet.field.points import Fibres
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import FieldSynthesis, block_orders
@@ -33,7 +34,7 @@ def random_field(
     Over the sphere it is white and band-limited: independent coefficients with a variance
     proportional to 1 / (2l + 1). On a grid white noise is smoothed with a Gaussian, so that the
     grid resolves the field when it is rotated; it is as smooth at the border as elsewhere. Over
-    ``Point`` and ``Points`` it is independent normal numbers.
+    ``Point``, ``Points`` and a ``HomogeneousSpace`` it is independent normal numbers.
 
     Args:
         field_type: of the result.
@@ -57,7 +58,7 @@ def random_field(
             raise ValueError(f"sizes: expected the sizes of the axes of {field_type!r}, got None")
         width = _SMOOTHNESS if smoothness is None else smoothness
         x = _on_grid(field_type.shape(batch, *sizes), width, generator)
-    elif isinstance(space, Fibres):
+    elif isinstance(space, Fibres | HomogeneousSpace):
         _refuse(field_type, **given)
         x = torch.randn(field_type.shape(batch), generator=generator, dtype=torch.float64)
     elif isinstance(space, Sphere):
@@ -65,8 +66,8 @@ def random_field(
         x = _on_sphere(field_type, batch, band, generator)
     else:
         raise ValueError(
-            "field_type: expected fields over a Line, Plane, Volume, Sphere, Points or Point, got "
-            f"{field_type!r}"
+            "field_type: expected fields over a Line, Plane, Volume, Sphere, Points, Point or "
+            f"HomogeneousSpace, got {field_type!r}"
         )
     return x.to(dtype or torch.get_default_dtype())
 

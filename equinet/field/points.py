@@ -1,6 +1,6 @@
 """Spaces without a grid: points at any positions, and a single point.
 
-In: groups. Out: Points, Point. Before: ``grid``. Next: ``transform``.
+In: groups. Out: Points, Point. Before: ``grid``. Next: ``homogeneous``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a field type needs to know of a space, and what the spaces have in common.
 
 In: groups, representations. Out: the protocol Space. Next: ``field_type``, then ``sphere``,
-``grid`` and ``points``, the spaces themselves.
+``grid``, ``points``, ``homogeneous`` and ``torus``, the spaces themselves.
 """
 
 from __future__ import annotations

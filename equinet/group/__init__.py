@@ -1,13 +1,20 @@
 """Who acts: compact groups whose elements are orthogonal matrices."""
 
 from equinet.group.axial import Axial, axial
+from equinet.group.double_coset import DoubleCosets, double_cosets
 from equinet.group.finite import FiniteGroup, generate
 from equinet.group.group import Group, is_subgroup
 from equinet.group.named import named_group
-from equinet.group.permutation import alternating, permutation_group, symmetric
+from equinet.group.permutation import (
+    alternating,
+    automorphisms,
+    permutation_group,
+    symmetric,
+)
 from equinet.group.planar import cyclic, dihedral, inversion, trivial_group
 from equinet.group.point import icosahedral, octahedral, point_group, tetrahedral
 from equinet.group.product import ProductGroup, direct_product, semidirect_product
+from equinet.group.section import Section, orbit_section, section
 from equinet.group.so2 import O2, SO2, o2, so2
 from equinet.group.so3 import O3, SO3, o3, so3
 from equinet.group.subgroup import (
@@ -26,16 +33,20 @@ __all__ = [
     "SO3",
     "Axial",
     "Cosets",
+    "DoubleCosets",
     "FiniteGroup",
     "Group",
     "ProductGroup",
+    "Section",
     "alternating",
+    "automorphisms",
     "axial",
     "conjugacy_classes",
     "cosets",
     "cyclic",
     "dihedral",
     "direct_product",
+    "double_cosets",
     "find_subgroup",
     "generate",
     "icosahedral",
@@ -45,8 +56,10 @@ __all__ = [
     "o2",
     "o3",
     "octahedral",
+    "orbit_section",
     "permutation_group",
     "point_group",
+    "section",
     "semidirect_product",
     "so2",
     "so3",

@@ -84,7 +84,8 @@ class FiniteGroup(Group):
         """Number of the element that is nearest to each matrix of ``g`` ``(..., n, n)``."""
         if self.order == 1:
             return torch.zeros(g.shape[:-2], dtype=torch.long, device=g.device)
-        return (g.flatten(-2) @ self.elements.to(g).flatten(-2).mT).argmax(-1)
+        frame = _frame(self.n).to(g)
+        return _nearest(g @ frame, self.elements.to(g) @ frame)
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
         nearest = self.elements.to(elements)[self.index(elements)]
@@ -190,6 +191,24 @@ def _polished(elements: Tensor) -> Tensor:
     return elements
 
 
+@cached()
+def _frame(n: int) -> Tensor:
+    """A few vectors, ``(n, min(n, 4))``, whose images tell apart the elements of a group.
+
+    In up to four dimensions they are a basis. In more they are in general position, and all four
+    would have to lie close to a subspace for two elements to be confused.
+    """
+    if n <= 4:
+        return torch.eye(n, dtype=torch.float64)
+    generator = torch.Generator().manual_seed(n)
+    return torch.randn(n, 4, generator=generator, dtype=torch.float64)
+
+
+def _nearest(images: Tensor, known: Tensor) -> Tensor:
+    """Which of the known images of the frame, of equal length, is nearest to each of others."""
+    return (images.flatten(-2) @ known.flatten(-2).mT).argmax(-1)
+
+
 def _rounded(elements: Tensor) -> Tensor:
     return (elements.detach() * _DIGITS).round().long()
 
@@ -197,10 +216,8 @@ def _rounded(elements: Tensor) -> Tensor:
 def _canonical_order(elements: Tensor) -> Tensor:
     n = elements.shape[-1]
     columns = _euler_columns(elements) if n in (2, 3) else -_rounded(elements).flatten(1)
-    order = torch.arange(len(elements))
-    for column in columns.unbind(-1)[::-1]:  # stable sorts, the most important column last
-        order = order[column[order].argsort(stable=True)]
-    return order
+    _, rank = columns.unique(dim=0, return_inverse=True)  # sorted like words in a dictionary
+    return rank.argsort(stable=True)
 
 
 def _euler_columns(elements: Tensor) -> Tensor:
@@ -236,10 +253,11 @@ def _table(group: FiniteGroup) -> Tensor:
     known = torch.zeros(order, dtype=torch.bool)
     known[0] = True
     steps: list[Tensor] = []
+    images = group.elements @ _frame(group.n)
     for i in range(order):
         if known[i]:
             continue
-        steps.append(group.index(group.elements[i] @ group.elements))
+        steps.append(_nearest(group.elements[i] @ images, images))
         new = known.nonzero()[:, 0]
         while len(new):
             reached = []

@@ -1,11 +1,11 @@
 """Groups of permutations, as permutation matrices. Before: ``point``. Next: ``product``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
-from equinet.group.finite import FiniteGroup, generate
+from equinet.group.finite import FiniteGroup, finite_group, generate
 from equinet.numerics.cached import cached
 
 
@@ -55,3 +55,64 @@ def alternating(n: int) -> FiniteGroup:
     whole = symmetric(n)
     even = torch.linalg.det(whole.elements) > 0
     return FiniteGroup(n, whole.elements[even], f"A{n}")
+
+
+def automorphisms(
+    adjacency: Tensor, name: str = "the automorphisms of a graph", *, bound: int = 10_000
+) -> FiniteGroup:
+    """All permutations of the vertices of a graph that keep its edges, P A P^T = A.
+
+    They are found one by one, for graphs of some ten vertices.
+
+    Args:
+        adjacency: A, ``(n, n)``. An entry is the label of an edge, 0 for none; on the diagonal it
+            is that of a vertex. Labels are equal if the numbers are. A need not be symmetric.
+        name: of the group.
+        bound: give up beyond this order.
+    Raises:
+        ValueError: if A is not a square matrix of finite numbers, or there are more than ``bound``.
+
+    Example:
+        >>> square = torch.tensor([[0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0]])
+        >>> automorphisms(square).order
+        8
+    """
+    A = torch.as_tensor(adjacency)
+    if A.dim() != 2 or A.shape[0] != A.shape[1] or not len(A) or not A.isfinite().all():
+        raise ValueError(
+            "adjacency: expected a matrix (n, n) of finite numbers, got a tensor of shape "
+            f"{tuple(A.shape)}" + (f": {A.tolist()}" if A.dim() == 2 else "")
+        )
+    found = []
+    for permutation in _extended([], _pair_labels(A)):
+        found.append(permutation_matrix(permutation))
+        if len(found) > bound:
+            raise ValueError(
+                f"adjacency: expected a graph with at most bound = {bound} automorphisms, got more"
+            )
+    return finite_group(torch.stack(found), name)
+
+
+def _pair_labels(A: Tensor) -> list[list[int]]:
+    """A label of each pair of vertices that automorphisms keep: the numbers of walks between."""
+    kinds = A.unique(return_inverse=True)[1]  # whole numbers
+    walks = [torch.eye(len(A), dtype=torch.long), kinds]
+    for _ in range(len(A)):
+        walks.append(walks[-1] @ kinds % 1_000_003)  # a prime; no overflow
+    every = torch.stack([*walks, *(w.mT for w in walks)], -1)
+    pairs = every.flatten(0, 1).unique(dim=0, return_inverse=True)[1].view(A.shape)
+    # With it the labels of all pairs that begin at the same vertex.
+    rows = pairs.sort(1)[0].unique(dim=0, return_inverse=True)[1]
+    return (pairs + (int(pairs.max()) + 1) * rows[:, None]).tolist()
+
+
+def _extended(images: list[int], labels: list[list[int]]) -> Iterator[list[int]]:
+    """All ways to go on with the images of the first vertices."""
+    i = len(images)
+    if i == len(labels):
+        yield images
+        return
+    for v in range(len(labels)):
+        row = [labels[v][w] for w in (*images, v)]
+        if v not in images and row == labels[i][: i + 1]:
+            yield from _extended([*images, v], labels)

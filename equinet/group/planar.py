@@ -1,4 +1,4 @@
-"""The finite groups of the line and of the plane. Before: ``subgroup``. Next: ``so2``."""
+"""The finite groups of the line and of the plane. Before: ``double_coset``. Next: ``so2``."""
 
 import math
 

@@ -1,6 +1,6 @@
 """The inside of a finite group: conjugacy classes, cosets, subgroups. Before: ``finite``.
 
-Next: ``planar``.
+Next: ``section``.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from equinet.nn.dropout import FieldDropout
 from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
+from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNorm
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
@@ -40,6 +41,7 @@ __all__ = [
     "GlobalMaxPool",
     "GroupNorm",
     "GroupPool",
+    "HomogeneousConv",
     "Identity",
     "InducedNorm",
     "InstanceNorm",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point, Points, Sphere, sphere_of
+from equinet.field import FieldType, HomogeneousSpace, Point, Points, Sphere, sphere_of
 from equinet.field.grid import Grid
+from equinet.nn.conv import filled
 from equinet.nn.module import EquivariantModule
 from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
@@ -22,7 +24,7 @@ _POOLS = {
 
 
 class _GlobalPool(EquivariantModule):
-    """A pool over a grid, the sphere, SO(3), or a cloud of points."""
+    """A pool over a grid, the sphere, SO(3), a cloud of points, or a finite space."""
 
     which: int  # of _POOLS
 
@@ -34,9 +36,10 @@ class _GlobalPool(EquivariantModule):
                 f"in_type: there is no space to pool over, got {in_type!r}; see enn.GroupPool and "
                 "enn.NormPool"
             )
-        if not isinstance(space, Grid | Sphere | Points):
+        if not isinstance(space, Grid | Sphere | Points | HomogeneousSpace):
             raise ValueError(
-                f"in_type: expected fields over a grid, a sphere or Points, got {in_type!r}"
+                "in_type: expected fields over a grid, a sphere or Points, or a HomogeneousSpace, "
+                f"got {in_type!r}"
             )
         if isinstance(space, Sphere):
             for _, rho in in_type.blocks:
@@ -46,7 +49,9 @@ class _GlobalPool(EquivariantModule):
                         f"fields, got {rho!r} in {in_type!r}: vectors in different tangent planes "
                         "cannot be compared"
                     )
-        self.out_type = plain_vectors(in_type)
+        self.is_finite = isinstance(space, HomogeneousSpace)
+        # Points of a finite space have fibres of their own, so what is left is invariant.
+        self.out_type = None if self.is_finite else plain_vectors(in_type)
         self.has_clouds = isinstance(space, Points)
 
     def over_clouds(
@@ -93,12 +98,16 @@ class GlobalAvgPool(_GlobalPool):
 
     Over a grid or the points of a cloud it is the mean of the values; of vectors it is a vector.
     Over the sphere and SO(3) it is the integral with Haar measure, exact for band-limited fields.
+    Over a finite space, where the fibres of two points cannot be compared, it is what is invariant
+    of that: the mean of the component of the values along each vector that H leaves alone.
 
     Args:
-        in_type: fields over a grid, a sphere (trivial or regular ones), or ``Points``.
+        in_type: fields over a grid, a sphere (trivial or regular ones), ``Points``, or a
+            ``HomogeneousSpace`` (all with an invariant vector, such as regular ones).
     Shape:
-        ``in_type.shape(batch, ...)`` to ``(batch, channels)``. ``out_type`` is None for plain
-        vectors, where all channels are invariant, else the same fields over ``Point``.
+        ``in_type.shape(batch, ...)`` to ``(batch, channels)``, over a finite space to
+        ``(batch, invariant vectors)``. ``out_type`` is None for plain vectors, where all channels
+        are invariant, else the same fields over ``Point``.
 
         Over ``Points``, ``forward(x, batch, count)`` takes the number of the cloud of each point,
         int64 ``(points,)``, and the number of clouds (by default the largest and one), and gives
@@ -112,17 +121,38 @@ class GlobalAvgPool(_GlobalPool):
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type)
         self.on_sphere = isinstance(in_type.space, Sphere)
+        if self.is_finite:
+            _check_invariants(in_type)
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        if self.is_finite:  # the component of a value along each invariant vector
+            return {"weights": torch.linalg.pinv(self.in_type.fibre.invariants) @ self._mean()}
         return {"weights": soft_weights(self.in_type.space.band)} if self.on_sphere else {}  # pyright: ignore
 
+    def _mean(self) -> Tensor:
+        """The projector on what H leaves alone, orthogonal only if rho is."""
+        elements = self.in_type.space.fibre_group.components
+        blocks = [rho(elements).mean(0) for mul, rho in self.in_type.blocks for _ in range(mul)]
+        return torch.block_diag(*blocks)
+
     def over_space(self, x: Tensor) -> Tensor:
+        if self.is_finite:
+            return F.linear(x.mean(2), self.weights)
         if not self.on_sphere:
             return x.mean(tuple(range(2, x.dim())))
         # Reversed, the axes lie in memory as the convolutions leave them.
         y = x.permute(tuple(reversed(range(x.dim())))).flatten(0, -4).mean(0)
         return (y.permute(2, 1, 0) @ self.weights.to(y.dtype)).contiguous()
+
+    def export(self) -> nn.Module:
+        """Over a finite space with a ``torch.nn.Linear`` for the invariant vectors."""
+        if not self.is_finite:
+            return super().export()
+        count, channels = self.weights.shape
+        layer = nn.Linear(channels, count, bias=False, device="meta")
+        mean = nn.AdaptiveAvgPool1d(1)
+        return nn.Sequential(mean, nn.Flatten(1), filled(layer, self.weights, None))
 
 
 class Integrate(GlobalAvgPool):
@@ -142,10 +172,13 @@ class Integrate(GlobalAvgPool):
 class GlobalMaxPool(_GlobalPool):
     """Maximum over all of space; invariant up to what a grid misses between its points.
 
+    Over a finite space, where H permutes the components of a value, over those too.
+
     Args:
-        in_type: trivial, regular or quotient fields over a grid, a sphere, or ``Points``.
+        in_type: trivial, regular or quotient fields over a grid, a sphere, ``Points``, or a
+            ``HomogeneousSpace``.
     Shape:
-        As ``GlobalAvgPool``.
+        As ``GlobalAvgPool``; over a finite space ``(batch, fields)``.
     """
 
     which = 1
@@ -154,6 +187,20 @@ class GlobalMaxPool(_GlobalPool):
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type)
         check_permuted(in_type, "the maximum", "enn.GlobalAvgPool")
+        self.aliases = not self.is_finite
 
     def over_space(self, x: Tensor) -> Tensor:
+        if self.is_finite:
+            return torch.cat([part.amax((2, 3)) for part in self.in_type.split(x)], 1)
         return x.amax(tuple(range(2, x.dim())))
+
+
+def _check_invariants(in_type: FieldType) -> None:
+    """Raise ValueError if a block has no vector that H leaves alone, so that nothing is left."""
+    for _, rho in in_type.blocks:
+        if not any(psi.is_trivial for psi in rho.constituents):
+            raise ValueError(
+                f"in_type: over {in_type.space} the mean needs fields with an invariant vector, "
+                f"got {rho!r} in {in_type!r}: values in the fibres of different points cannot be "
+                "compared; enn.NormPool or a convolution makes scalars"
+            )

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from equinet.field import FieldType, Points, Sphere
+from equinet.field import FieldType, HomogeneousSpace, Points, Sphere
 from equinet.field.grid import Grid
 from equinet.group.group import is_subgroup
 from equinet.nn.structure import exported
@@ -97,6 +97,10 @@ def _mend(given: FieldType, wanted: FieldType, maker: str) -> str:
         return _between_spaces(given, wanted)
     if isinstance(a, Sphere) and a != b:
         return f"let both be sampled at one band, {a} or {b}"
+    if isinstance(a, HomogeneousSpace) and isinstance(b, HomogeneousSpace):
+        if a.group != b.group:
+            return f"let both be spaces of one group, {a.group} or {b.group}"
+        return f"put enn.HomogeneousConv from {given!r} to {wanted!r} between them"
     if a.fibre_group != b.fibre_group:
         if is_subgroup(b.fibre_group, a.fibre_group):
             return f"put enn.Restrict({given!r}, {b.fibre_group.name!r}) between them"

@@ -1,4 +1,4 @@
-r"""Convolutions on the sphere and on SO(3). Before: ``point_conv``. Next: ``pointwise``."""
+r"""Convolutions on the sphere and on SO(3). Before: ``point_conv``. Next: ``homogeneous_conv``."""
 
 import math
 from itertools import product

@@ -1,4 +1,4 @@
-"""Feature maps on the plane, in space and on the sphere. Before: ``kernel``. Next: ``table``."""
+"""Feature maps on the plane, in space and on the sphere. Before: ``kernel``. Next: ``globe``."""
 
 from __future__ import annotations
 
@@ -69,7 +69,8 @@ def field(field_type: FieldType, x: Tensor, *, figure: FigureBase | None = None)
     )
 
 
-def _parts(field_type: FieldType) -> Iterator[Part]:
+def copies_of(field_type: FieldType) -> Iterator[Part]:
+    """One after the other, with their channels."""
     for (mul, rho), channels in zip(field_type.blocks, field_type.slices, strict=True):
         for copy in range(mul):
             start = channels.start + copy * rho.dim
@@ -80,7 +81,7 @@ def _parts(field_type: FieldType) -> Iterator[Part]:
 def _on_plane(
     field_type: FieldType, space: Plane, x: np.ndarray, figure: FigureBase | None
 ) -> FigureBase:
-    parts = list(_parts(field_type))
+    parts = list(copies_of(field_type))
     height, width = x.shape[2:]
     dx, dy = space.spacing
     half = (width * dx / 2, height * dy / 2)
@@ -105,7 +106,7 @@ def _in_space(
     field_type: FieldType, space: Volume, x: np.ndarray, figure: FigureBase | None
 ) -> FigureBase:
     images, halves, names = cut(x, space.spacing)
-    parts = list(_parts(field_type))
+    parts = list(copies_of(field_type))
     figure, axes = new_axes(figure, len(x) * len(parts), 3, (2.1, 2.0))
     for row, panels in enumerate(axes):
         sample, (title, rho, channels) = row // len(parts), parts[row % len(parts)]
@@ -134,7 +135,7 @@ def _on_sphere(field_type: FieldType, x: np.ndarray, figure: FigureBase | None) 
     _, channels, size, around = x.shape
     names = [
         title if rho.dim == 1 else f"{title}, component {i + 1}"
-        for title, rho, _ in _parts(field_type)
+        for title, rho, _ in copies_of(field_type)
         for i in range(rho.dim)
     ]
     side = min(3.4, WIDTH / channels)

@@ -1,4 +1,4 @@
-"""Character tables as coloured grids. Before: ``fields``. Next: ``report``."""
+"""Character tables as coloured grids. Before: ``globe``. Next: ``report``."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
 """The kernel constraint and its solutions."""
 
 from equinet.steerable.expansion import Plan, assemble, separate
+from equinet.steerable.homogeneous import HomogeneousKernels
+from equinet.steerable.homogeneous_basis import homogeneous_kernels, kernels_between
 from equinet.steerable.kernel_basis import KernelBasis, SampledKernels, kernel_basis
 from equinet.steerable.sphere import (
     EquatorialFilter,
@@ -15,6 +17,7 @@ from equinet.steerable.sphere import (
 
 __all__ = [
     "EquatorialFilter",
+    "HomogeneousKernels",
     "KernelBasis",
     "NearIdentityFilter",
     "Plan",
@@ -23,7 +26,9 @@ __all__ = [
     "SphereFilter",
     "assemble",
     "equatorial",
+    "homogeneous_kernels",
     "kernel_basis",
+    "kernels_between",
     "near_identity",
     "separate",
     "smooth",

@@ -1,5 +1,6 @@
 """Equivariance checks, for users' networks too."""
 
+from equinet.testing.certificate import Certificate, LayerCertificate, certificate
 from equinet.testing.equivariance import (
     EquivarianceError,
     assert_equivariant,
@@ -9,11 +10,14 @@ from equinet.testing.report import Layer, Report, report
 from equinet.testing.sources import Sources
 
 __all__ = [
+    "Certificate",
     "EquivarianceError",
     "Layer",
+    "LayerCertificate",
     "Report",
     "Sources",
     "assert_equivariant",
+    "certificate",
     "equivariance_error",
     "report",
 ]

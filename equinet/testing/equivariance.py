@@ -88,7 +88,8 @@ def equivariance_error(
     generators and others.
 
     Over the sphere fields are moved exactly, through their spectra; over ``Points`` and ``Point``
-    by rho(g), and positions by g and a translation. Over a grid, elements that map the grid to
+    by rho(g), and positions by g and a translation; over a ``HomogeneousSpace`` by a permutation
+    of its points and rho of the cocycle. Over a grid, elements that map the grid to
     itself (signed permutations of the axes) move white noise exactly, and outputs are compared
     everywhere. For other elements the input is a smooth function that fades before the end of the
     grid, which is moved exactly as well; the output is moved by cubic interpolation and compared in
@@ -250,11 +251,11 @@ def assert_equivariant(
 ) -> EquivarianceError:
     """Raise AssertionError if a module does not commute with the group.
 
-    Over the sphere and points no error may be above ``tolerance``. Over a grid this holds for the
-    elements that map the grid to itself, generators of all of these among them. Others a grid can
-    only follow approximately: the mean of their errors must fall when the same picture is sampled
-    twice as finely, or be below 0.5, since a filter of few pixels leaves an error that no finer
-    picture mends.
+    Over the sphere, points and finite spaces no error may be above ``tolerance``. Over a grid this
+    holds for the elements that map the grid to itself, generators of all of these among them.
+    Others a grid can only follow approximately: the mean of their errors must fall when the same
+    picture is sampled twice as finely, or be below 0.5, since a filter of few pixels leaves an
+    error that no finer picture mends.
 
     Args:
         module: as in ``equivariance_error``, like all that follow but the tolerance.

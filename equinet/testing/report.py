@@ -1,4 +1,7 @@
-"""The equivariance error of a network, layer by layer. Before: ``sources``."""
+"""The equivariance error of a network, layer by layer. Before: ``sources``.
+
+Next: ``counts``.
+"""
 
 from __future__ import annotations
 

@@ -2,8 +2,9 @@ r"""What a module is tried on: fields and group elements over every kind of spac
 
 In: field types. Out: ``Trial``. Before: ``smooth``. Next: ``sizes``.
 
-Over the sphere, points and a single point every element moves a field exactly. Over a grid the
-signed permutations of the axes do; other elements move a field between its points.
+Over the sphere, points, a single point and finite homogeneous spaces every element moves a field
+exactly. Over a grid the signed permutations of the axes do; other elements move a field between its
+points.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from equinet.field import FieldType, Points, Sphere, act, random_field
+from equinet.field import FieldType, HomogeneousSpace, Points, Sphere, act, random_field
 from equinet.field.grid import Grid
 from equinet.group import FiniteGroup, Group, is_subgroup
 from equinet.group.finite import finite_group
@@ -98,6 +99,9 @@ def trials(module: nn.Module, in_type: FieldType, group: Group, draw: Draw) -> l
         _refuse(in_type, arguments=draw.arguments)
         return [_on_sphere(module, in_type, space, group, draw)]
     _refuse(in_type, band=draw.band)
+    if isinstance(space, HomogeneousSpace):
+        _refuse(in_type, arguments=draw.arguments)
+        return [_on_cosets(in_type, group, draw)]
     return [_on_fibres(module, in_type, group, draw)]
 
 
@@ -134,6 +138,13 @@ def _on_sphere(
 def aliases(module: nn.Module) -> bool:
     """Whether a module inside says that it is equivariant up to aliasing only."""
     return any(getattr(part, "aliases", False) for part in module.modules())
+
+
+def _on_cosets(in_type: FieldType, group: Group, draw: Draw) -> Trial:
+    values = random_field(
+        in_type, draw.batch or _FIELDS, generator=draw.generator, dtype=torch.float64
+    )
+    return Trial(_elements(group, draw), values, lambda g: act(in_type, g, values))
 
 
 def _on_fibres(module: nn.Module, in_type: FieldType, group: Group, draw: Draw) -> Trial:

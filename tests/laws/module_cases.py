@@ -1,6 +1,7 @@
 """The modules that the contract is tried on: a new class adds a line and inherits the suite."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,15 +9,40 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from equinet import FieldType, Line, Plane, Point, Points, Sphere, Volume, nn
-from equinet.field import random_field
+from equinet import (
+    FieldType,
+    Line,
+    Plane,
+    Point,
+    Points,
+    Sphere,
+    Volume,
+    icosahedral,
+    nn,
+    symmetric,
+)
+from equinet.field import HomogeneousSpace, random_field
 from equinet.field.grid import Grid
 from equinet.steerable import smooth
+
+
+def axes(fold: int) -> Tensor:
+    """Where the axes of this order meet the sphere round an icosahedron."""
+    g = icosahedral().elements
+    trace = g.diagonal(dim1=1, dim2=2).sum(1)
+    R = g[(trace - 1 - 2 * math.cos(2 * math.pi / fold)).abs() < 1e-6][0]
+    axis = torch.stack([R[2, 1] - R[1, 2], R[0, 2] - R[2, 0], R[1, 0] - R[0, 1]])
+    return (g @ axis).round(decimals=9).unique(dim=0)
+
 
 LINE = Line("O(1)")
 C4, C8, D4, SO2, O2 = (Plane(name) for name in ("C4", "C8", "D4", "SO(2)", "O(2)"))
 SO3, O3, OCTAHEDRAL = (Volume(name) for name in ("SO(3)", "O(3)", "O"))
 POINT, POINTS = Point("O(3)", dim=3), Points("O(3)", dim=3)
+# Finite spaces: vertices, faces and centre of an icosahedron, and the members of a set.
+VERTICES, FACES = (HomogeneousSpace.of(icosahedral(), axes(fold)) for fold in (5, 3))
+CENTRE = HomogeneousSpace(icosahedral(), icosahedral())
+SET = HomogeneousSpace.of(symmetric(4), torch.eye(4))
 # Over the sphere: functions, functions on SO(3), and spin-weighted fields.
 FUNCTIONS = ("2x trivial", "2x regular")
 FIELDS = (*FUNCTIONS, "2x0 + 1x1 + 1x2", "2x1", "1x3")
@@ -91,12 +117,18 @@ def _case(
     others: Others | None = None,
     **options: object,
 ) -> ModuleCase:
-    """A module between the types of a text such as "2x0 -> 1x1", with further arguments."""
+    """A module between the types of a text such as "2x0 -> 1x1", with further arguments.
+
+    The space may be a pair, of the input and of the output.
+    """
     seeded = "generator" in inspect.signature(kind).parameters
+    spaces = space if isinstance(space, tuple) else (space, space)
 
     def make(level: int, generator: Generator) -> torch.nn.Module:
         with torch.device("cpu"):  # types are values, wherever the module is to be
-            types = [space.fields(part) for part in text.split(" -> ")]
+            types = [
+                over.fields(part) for over, part in zip(spaces, text.split(" -> "), strict=False)
+            ]
         own = dict(generator=generator) if seeded else {}
         return kind(*types, *args, **options, **own)
 
@@ -215,6 +247,7 @@ CONVOLUTIONS: list[ModuleCase] = [
     _case(nn.Linear, POINT, "2x0e + 2x1o -> 3x0e + 1x1o", plain=True, traced=True),
     _case(nn.Linear, C8, "1x regular + 1x1 -> 2x regular", plain=True),
     _case(nn.Linear, SO3, "2x0 + 2x1 -> 3x0 + 1x1", bias=False, plain=True),
+    _case(nn.Linear, VERTICES, "1xA + 1xE1 + 1xE2 -> 2xA + 1x regular", plain=True),
 ]
 
 # --- over any space -------------------------------------------------------------------------------
@@ -313,4 +346,46 @@ POOLS: list[ModuleCase] = [
     _case(nn.Upsample, O2, "1x0o + 1x1", 3, align_corners=True),
 ]
 
-MODULES: list[ModuleCase] = [*SPHERE, *CONVOLUTIONS, *FIBREWISE, *POOLS]
+# --- over finite spaces ---------------------------------------------------------------------------
+
+
+def _vertex_network(x: FieldType, h: FieldType, *, generator: Generator):
+    return nn.Sequential(
+        nn.HomogeneousConv(x, h, generator=generator),
+        nn.BatchNorm(h),
+        nn.ReLU(h),
+        nn.Residual(nn.HomogeneousConv(h, h, generator=generator)),
+        nn.GlobalAvgPool(h),
+    )
+
+
+FINITE: list[ModuleCase] = [
+    _case(
+        *(nn.HomogeneousConv, VERTICES, "1xA + 1xE1 -> 2xA + 1xE2"),
+        **dict(plain=True, traced=True),
+    ),
+    _case(nn.HomogeneousConv, SET, "2x trivial + 1x vector -> 1xA1 + 1xE", plain=True),
+    _case(nn.HomogeneousConv, (VERTICES, FACES), "1x regular -> 1xA + 2xE", plain=True),
+    _case(nn.HomogeneousConv, (FACES, CENTRE), "1xE + 1xA -> 1xT1", bias=False, plain=True),
+    _case(nn.ReLU, VERTICES, "1xA + 1x regular", plain=True),
+    _case(nn.FourierPointwise, VERTICES, "1xA + 1x regular", torch.tanh),
+    _case(nn.Gate, VERTICES, "1xA + 2xE1"),
+    _case(nn.NormActivation, SET, "1xA2 + 1xE"),
+    _case(nn.InducedNorm, VERTICES, "2xE1", 2),
+    _case(nn.VectorFieldPool, VERTICES, "2x regular"),
+    _case(nn.TensorProduct, SET, "1xA1 + 1xE -> 2xA1 + 1xE"),
+    _case(nn.BatchNorm, VERTICES, "2xA + 1xE1 + 1x regular", plain=True),
+    _case(nn.InstanceNorm, SET, "2xA1 + 1x vector"),
+    _case(nn.GroupNorm, VERTICES, "2xA + 2xE1", num_groups=2),
+    _case(nn.LayerNorm, SET, "2xA1 + 1xE"),
+    _case(nn.RMSNorm, VERTICES, "2xA + 1xE1"),
+    _case(nn.FieldDropout, VERTICES, "2xA + 1xE1", plain=True),
+    _case(nn.Identity, VERTICES, "2xA + 1xE1", plain=True),
+    _case(nn.GroupPool, VERTICES, "1xA + 2x regular"),
+    _case(nn.NormPool, SET, "1xA2 + 2xE"),
+    _case(nn.GlobalAvgPool, VERTICES, "2xA + 1x regular", plain=True, traced=True),
+    _case(nn.GlobalMaxPool, VERTICES, "2xA + 1x regular", traced=True),
+    _case(_vertex_network, VERTICES, "1xA -> 2x regular"),
+]
+
+MODULES: list[ModuleCase] = [*SPHERE, *CONVOLUTIONS, *FIBREWISE, *POOLS, *FINITE]

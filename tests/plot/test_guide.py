@@ -1,4 +1,4 @@
-"""The cells of the guide run, one after the other, as they do when Sphinx builds the pages."""
+"""The cells of the guide and of the theory run, one after the other, as when Sphinx builds them."""
 
 import re
 from pathlib import Path
@@ -8,12 +8,18 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = sorted((DOCS / "guide").glob("*.md"))
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted(DOCS.glob("*/*.md"))
 CELL = re.compile(r"^```\{code-cell\} python3\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+NUMBER = r"[A-Z]\d+"  # of an equation: a letter for the room, as in (T3)
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+theory = [page for page in PAGES if page.parent.name == "theory"]
+every_theory_page = pytest.mark.parametrize("page", theory, ids=lambda page: page.stem)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@every_page
 def test_every_cell_runs(page, default_dtype):
     before = torch.get_default_dtype()
     text = page.read_text()
@@ -31,12 +37,61 @@ def test_every_cell_runs(page, default_dtype):
 
 
 def test_the_index_has_every_page():
-    listed = re.findall(r"^guide/(\w+)$", (DOCS / "index.md").read_text(), re.MULTILINE)
-    assert sorted(listed) == [page.stem for page in PAGES]
-    assert "kernels" in listed
+    listed = re.findall(r"^(\w+/\w+)$", (DOCS / "index.md").read_text(), re.MULTILINE)
+    assert sorted(listed) == [f"{page.parent.name}/{page.stem}" for page in PAGES]
+    assert {"guide/kernels", "theory/fields"} <= set(listed)
 
 
 def test_the_pages_that_are_linked_exist():
     for page in PAGES:
-        for target in re.findall(r"\]\((\w+\.md)\)", page.read_text()):
+        for target in re.findall(r"\]\(([\w./]+\.md)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links {target}"
+
+
+# --- equations have the numbers that they have in the code --------------------------------------
+
+
+def found_in_code(pattern: str) -> set[str]:
+    files = (ROOT / "equinet").rglob("*.py")
+    return {number for file in files for number in re.findall(pattern, file.read_text())}
+
+
+def numbers_in_code() -> set[str]:
+    """Numbers of the equations that are stated there, at the end of a formula."""
+    return found_in_code(rf"\\quad\s*\(({NUMBER})\)")
+
+
+def numbers_on(page: Path) -> list[str]:
+    return re.findall(rf"\\tag\{{({NUMBER})\}}", page.read_text())
+
+
+@every_theory_page
+def test_every_equation_has_a_number_of_the_code(page):
+    text = CELL.sub("", page.read_text())
+    displayed = re.findall(r"^\\begin\{(\w+\*?)\}(.*?)^\\end", text, re.DOTALL | re.MULTILINE)
+    assert displayed and "$$" not in text and "\\[" not in text
+    for environment, equation in displayed:
+        assert environment == "align*", f"{equation} would be numbered by Sphinx"
+        # A line without a number goes on in the next one.
+        assert re.search(rf"\\tag\{{{NUMBER}\}}\s*$", equation), equation
+    assert set(numbers_on(page)) <= numbers_in_code()
+
+
+def test_the_theory_in_the_code_is_on_the_pages():
+    rooms = r"T\d+|M\d+|H[2-9]"  # kernels, fields, and what groups need for them
+    stated = {number for number in numbers_in_code() if re.fullmatch(rooms, number)}
+    assert {"H2", "H3", "M1", "M7", "T1", "T6"} <= stated
+    assert stated == found_in_code(rf"\(({rooms})\)")  # nor is one mentioned that is not stated
+    assert stated == {n for page in theory for n in numbers_on(page) if re.fullmatch(rooms, n)}
+
+
+def test_a_number_is_stated_once_on_the_pages():
+    numbers = [number for page in theory for number in numbers_on(page)]
+    assert len(numbers) == len(set(numbers))
+
+
+@every_theory_page
+def test_numbers_that_the_text_mentions_are_stated(page):
+    text = CELL.sub("", page.read_text())
+    mentioned = set(re.findall(rf"\(({NUMBER})\)", text))
+    assert mentioned <= {number for other in theory for number in numbers_on(other)}

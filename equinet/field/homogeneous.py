@@ -1,0 +1,122 @@
+r"""Finite homogeneous spaces: the points that a finite group permutes.
+
+In: finite groups and their sections. Out: HomogeneousSpace. Before: ``points``. Next: ``torus``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from equinet.field.field_type import FieldType
+from equinet.field.space import refuse_infinite
+from equinet.group import FiniteGroup, Section, orbit_section, section
+from equinet.ops import full_precision
+from equinet.rep.fibre import Block
+
+
+@dataclass(frozen=True, init=False, repr=False)
+class HomogeneousSpace:
+    r"""The space G/H of a finite group. Feature maps are ``(batch, channel, point)``.
+
+    Fields are functions on its points; with the cocycle h of the section (H2),
+
+    .. math:: [g f](gx) = \rho(h(x, g))\, f(x) \quad (M1)
+
+    Polyhedra, graphs under their automorphisms, sets under permutations and periodic lattices are
+    of this kind.
+
+    Attributes:
+        section: s, which names the points and the fibre over each of them.
+
+    Example:
+        >>> import torch
+        >>> from equinet.group import symmetric
+        >>> vertices = HomogeneousSpace.of(symmetric(4), torch.eye(4))
+        >>> vertices.fields("2x trivial").shape(8)
+        (8, 2, 4)
+    """
+
+    section: Section
+
+    def __init__(
+        self, group: FiniteGroup, subgroup: FiniteGroup, representatives: Tensor | None = None
+    ) -> None:
+        """Make the space.
+
+        Args:
+            group: G, finite.
+            subgroup: H, some of its elements.
+            representatives: s(x) for each point x, ``(|G| / |H|, n, n)``, in the order of the
+                points; by default the first element of each coset.
+        """
+        object.__setattr__(self, "section", section(group, subgroup, representatives))
+
+    @classmethod
+    def of(cls, group: FiniteGroup, points: Tensor) -> HomogeneousSpace:
+        """The space of some points that ``group`` permutes, in their order.
+
+        Args:
+            group: G, finite.
+            points: positions ``(count, n)``, one orbit of G; H leaves the first in place.
+        Raises:
+            TypeError: if the group is not finite.
+            ValueError: if the points are not one orbit.
+        """
+        space = cls.__new__(cls)
+        object.__setattr__(space, "section", orbit_section(group, points))
+        return space
+
+    @property
+    def group(self) -> FiniteGroup:
+        """G, whose elements are what ``act`` takes."""
+        return self.section.group
+
+    @property
+    def fibre_group(self) -> FiniteGroup:
+        """H, which acts on the fibre over the point that it leaves in place."""
+        return self.section.subgroup
+
+    def __len__(self) -> int:
+        """The number of points, |G| / |H|."""
+        return len(self.section)
+
+    def fields(self, blocks: str | Iterable[Block]) -> FieldType:
+        """The field type with these blocks, a string such as "4xA1 + 2xE" or a list of pairs.
+
+        Raises:
+            TypeError: if ``blocks`` is neither.
+            ValueError: if the string does not parse or the blocks do not fit the space.
+        """
+        return FieldType.over(self, blocks)
+
+    def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
+        """One axis, of the points."""
+        refuse_infinite(self, blocks)
+        return {"point": len(self)}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.group.name}, {self.fibre_group.name})"
+
+
+def turn(field_type: FieldType, numbers: Tensor, x: Tensor) -> Tensor:
+    """rho(h) f, with an element h of H of its own at every point.
+
+    Args:
+        field_type: over a ``HomogeneousSpace``.
+        numbers: of the elements h in H, ``(points,)`` or ``(batch, points)``.
+        x: f, ``(batch, channel, points)``; the points may be those of the space or others.
+    """
+    elements = field_type.space.fibre_group.components  # of a finite group, all
+    numbers = (numbers if numbers.dim() == 2 else numbers[None]).to(x.device)
+    parts = []
+    for (_, rho), part in zip(field_type.blocks, field_type.split(x), strict=True):
+        if not rho.is_trivial:
+            matrices = rho(elements).to(x)[numbers]  # (1 or batch, points, dim, dim)
+            with full_precision(x):
+                part = torch.einsum("zpij,zmjp->zmip", matrices, part)
+        parts.append(part.flatten(1, 2))
+    return torch.cat(parts, 1)

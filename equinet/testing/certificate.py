@@ -1,0 +1,282 @@
+r"""Whether a layer is equivariant, and whether it is all that it could be. Before: ``counts``.
+
+The equivariant linear maps of a kind are a vector space, whose dimension characters tell. A layer
+is universal if its weights reach all of them, which is a question of rank:
+
+.. math:: \mathrm{rank}\, \frac{\partial \Phi}{\partial w} = \dim \mathrm{Hom}_G \quad (E3)
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from equinet.field import FieldType
+from equinet.nn import PointConv, SphereConv
+from equinet.nn.conv import Convolution
+from equinet.nn.module import EquivariantModule
+from equinet.nn.steerable import Steerable
+from equinet.testing.counts import all_maps, independent
+from equinet.testing.equivariance import assert_equivariant, equivariance_error, type_of
+from equinet.testing.trial import aliases
+
+_UNIVERSAL = "universal: every equivariant linear map of this kind is a value of the weights"
+_MISSING = {
+    Convolution: "its functions do not span all kernels on the taps",
+    PointConv: "its harmonics end at too low a degree",
+    SphereConv: "its filter does not reach all matrices of all degrees",
+}
+
+
+@dataclass(frozen=True)
+class LayerCertificate:
+    """One row of a certificate.
+
+    Attributes:
+        name: of the layer in the model.
+        kind: its class.
+        weights: how many numbers its kernel has, without the bias; None if they are not counted.
+        free: how many of them act independently.
+        dim: of the space of all equivariant linear maps of this kind.
+        error: the largest relative equivariance error; NaN if there are no types to measure with.
+        is_equivariant: whether that is what rounding leaves, or a grid; None if not measured.
+        verdict: a sentence.
+    """
+
+    name: str
+    kind: str
+    weights: int | None
+    free: int | None
+    dim: int | None
+    error: float
+    is_equivariant: bool | None
+    verdict: str
+
+    @property
+    def is_universal(self) -> bool:
+        """Whether it is equivariant and its weights reach every map."""
+        if self.free is None or self.dim is None:
+            return False
+        return bool(self.is_equivariant) and self.free >= self.dim
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What the theory says of a model and of its layers; ``str`` makes a table of it.
+
+    Attributes:
+        model: its class.
+        in_type: what goes in.
+        layers: in the order in which the model has them.
+        error: the largest relative equivariance error of the whole model.
+        is_equivariant: whether that is what rounding leaves, or a grid.
+    """
+
+    model: str
+    in_type: FieldType
+    layers: tuple[LayerCertificate, ...]
+    error: float
+    is_equivariant: bool
+
+    @property
+    def is_universal(self) -> bool:
+        """Whether the model and all layers with weights that are counted are universal."""
+        counted = [layer for layer in self.layers if layer.free is not None]
+        return self.is_equivariant and bool(counted) and all(c.is_universal for c in counted)
+
+    @property
+    def verdict(self) -> str:
+        """A sentence on the whole model."""
+        if len(self.layers) == 1:
+            return self.layers[0].verdict
+        if not self.is_equivariant:
+            return f"not equivariant: error {self.error:.1e}"
+        counted = [layer for layer in self.layers if layer.free is not None]
+        if not counted:
+            return "equivariant"
+        universal = sum(layer.is_universal for layer in counted)
+        return f"equivariant; {universal} of {len(counted)} layers with kernels are universal"
+
+    def __str__(self) -> str:
+        rows: list[tuple[str, ...]] = [
+            ("layer", "kind", "weights", "free", "of", "error", "verdict")
+        ]
+        for c in self.layers:
+            counts = ["-" if n is None else str(n) for n in (c.weights, c.free, c.dim)]
+            rows.append((c.name or ".", c.kind, *counts, _number(c.error), c.verdict))
+        if len(self.layers) != 1:
+            rows.append(("all", self.model, "", "", "", _number(self.error), self.verdict))
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [
+            "  ".join(
+                f"{cell:{'>' if 2 <= i < 6 else '<'}{width}}"
+                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in rows
+        ]
+        return "\n".join([f"certificate of {self.model}, {self.in_type!r}", *lines])
+
+
+def certificate(
+    module: nn.Module,
+    in_type: FieldType | None = None,
+    out_type: FieldType | None = None,
+    *,
+    seed: int = 0,
+    arguments: Mapping[str, Any] | None = None,
+) -> Certificate:
+    """Measure whether a model is equivariant, and count whether its layers are universal.
+
+    For each layer with equivariant kernels three numbers are found in three ways: the weights are
+    counted, the rank of the map from weights to kernels is computed (E3), and the dimension of the
+    space of all such maps comes from characters, without the layer's own basis. What "all" means:
+
+    ==================  ============================================================================
+    layer               all equivariant maps of the kind
+    ==================  ============================================================================
+    ``HomogeneousConv`` all linear maps between the fields (Mackey's formula)
+    ``Linear``          all matrices between the fibres (Schur's lemma)
+    ``Conv1d`` ...      all kernels with K(h x) = rho_out(h) K(x) rho_in(h)^-1 on R^n, at the taps
+                        of the filter and within its groups; ``ConvTranspose`` likewise
+    ``PointConv``       for each radial function all functions of the direction; for a finite group
+                        of degree up to ``lmax``
+    ``SphereConv``      all linear maps between fields of its band
+    ==================  ============================================================================
+
+    Equivariance is measured in float64 on random fields as by ``assert_equivariant``, layer by
+    layer and for the whole; over a grid the error is that of the elements that keep the grid, if
+    there are any. Layers of plain ``torch.nn`` are measured between the types of their neighbours
+    in a ``Sequential``, or with the types that are given.
+
+    Args:
+        module: a layer or a model; it is not changed.
+        in_type: type of the input; ``module.in_type`` if None.
+        out_type: type of the output; ``module.out_type`` if None, or invariant.
+        seed: of fields and group elements.
+        arguments: more keyword arguments of the module, over ``Points``.
+    Raises:
+        ValueError: if there is no type, or an output vanishes, so that there is nothing to measure.
+
+    Example:
+        >>> from equinet import Plane, nn as enn
+        >>> from equinet.harmonics import Pixels
+        >>> x = Plane("C4").fields("1x regular")
+        >>> found = certificate(enn.Conv2d(x, x, 3, functions=Pixels))
+        >>> found.layers[0].weights, found.layers[0].free, found.layers[0].dim
+        (36, 36, 36)
+        >>> found.verdict[:9]
+        'universal'
+    """
+    in_type = type_of(module, in_type)
+    out_type = getattr(module, "out_type", None) if out_type is None else out_type
+    error, passed = _measured(module, in_type, out_type, seed=seed, arguments=arguments)
+    rows = []
+    for name, layer, types, why in _parts(module, in_type, out_type):
+        if layer is module:
+            found = error, passed
+        else:
+            found = _measured(layer, *types, seed=seed) if types else (math.nan, None)
+        rows.append(_certified(name, layer, *found, why))
+    return Certificate(type(module).__name__, in_type, tuple(rows), error, passed)
+
+
+def _certified(
+    name: str, layer: nn.Module, error: float, passed: bool | None, why: str
+) -> LayerCertificate:
+    """The row of a layer, of which the error is known."""
+    weights = free = dim = None
+    if isinstance(layer, Steerable | SphereConv):
+        with torch.device("cpu"):
+            dim = all_maps(layer)
+            weights, free = independent(layer)
+    kind = type(layer).__name__
+    if passed is None:
+        verdict = why
+    elif not passed:
+        verdict = f"not equivariant: error {error:.1e}"
+    elif weights is None:
+        verdict = "equivariant up to aliasing" if aliases(layer) else "equivariant"
+    elif dim is None:
+        verdict = "equivariant; the dimension of all maps of this kind is not known"
+    elif free is None:
+        verdict = f"equivariant; its {weights} weights are too many to be told apart"
+    elif free >= dim:
+        verdict = _UNIVERSAL
+    else:
+        verdict = f"equivariant, but {dim - free} of {dim} dimensions are missing: "
+        verdict += _why(layer, weights, free, dim)
+    return LayerCertificate(name, kind, weights, free, dim, error, passed, verdict)
+
+
+def _why(layer: nn.Module, weights: int, free: int, dim: int) -> str:
+    """Why dimensions are missing: weights that say nothing new, or too few of them."""
+    found = []
+    if free < weights:
+        found.append(f"{weights - free} of its {weights} weights do nothing of their own")
+    if weights < dim:
+        known = (text for kind, text in _MISSING.items() if isinstance(layer, kind))
+        found.append(next(known, f"it has {weights} weights only"))
+    return ", and ".join(found)
+
+
+def _number(value: float) -> str:
+    return "-" if math.isnan(value) else "0" if value == 0 else f"{value:.1e}"
+
+
+# --- what is measured -----------------------------------------------------------------------------
+
+
+def _measured(
+    module: nn.Module, in_type: FieldType, out_type: FieldType | None, **options: Any
+) -> tuple[float, bool]:
+    """The largest error, in float64, and whether the module passes as equivariant."""
+    twin = copy.deepcopy(module).double()
+    try:
+        return assert_equivariant(twin, in_type, out_type, **options).max, True
+    except AssertionError:
+        return equivariance_error(twin, in_type, out_type, **options).max, False
+
+
+Types = tuple[FieldType, FieldType | None]
+
+
+def _parts(
+    model: nn.Module, in_type: FieldType, out_type: FieldType | None
+) -> Iterator[tuple[str, nn.Module, Types | None, str]]:
+    """The layers of a model with the types to measure them with, or why there are none."""
+    leaves = list(_leaves("", model))
+    known = [isinstance(getattr(leaf, "in_type", None), FieldType) for _, leaf in leaves]
+    invariant = False  # whether all that comes now is a function of invariants
+    for i, (name, leaf) in enumerate(leaves):
+        if leaf is model:
+            yield name, leaf, (in_type, out_type), ""
+        elif known[i]:
+            types: Any = leaf.in_type, getattr(leaf, "out_type", None)
+            invariant = isinstance(model, nn.Sequential) and types[1] is None
+            yield name, leaf, types, ""
+        elif invariant:
+            yield name, leaf, None, "acts on invariants, where every map is equivariant"
+        elif isinstance(model, nn.Sequential) and i and known[i - 1] and all(known[i + 1 : i + 2]):
+            before: Any = leaves[i - 1][1].out_type
+            after: Any = leaves[i + 1][1].in_type if i + 1 < len(leaves) else None
+            yield name, leaf, (before, after), ""
+        else:
+            yield name, leaf, None, "not measured: no types on both sides of it"
+
+
+def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The typed layers, and modules without parts; what a layer of ours is made of is its own."""
+    children = [(f"{name}.{key}".lstrip("."), child) for key, child in module.named_children()]
+    parts = [part for _, child in children for part in child.modules()]
+    ours = isinstance(module, EquivariantModule)
+    if not children or ours and not any(isinstance(p, EquivariantModule) for p in parts):
+        yield name, module
+        return
+    for key, child in children:
+        yield from _leaves(key, child)
