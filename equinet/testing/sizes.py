@@ -101,9 +101,10 @@ def _each(value: Any, n: int) -> tuple[int, ...]:
 
 
 def like_of(module: nn.Module) -> Tensor:
-    """A tensor with the dtype and on the device of the module."""
+    """A tensor with the dtype and on the device of the module; one without numbers takes float64."""
     tensors = [*module.parameters(), *module.buffers()]
-    return next((t for t in tensors if t.is_floating_point()), torch.zeros(()))
+    one = torch.zeros((), dtype=torch.float64)
+    return next((t for t in tensors if t.is_floating_point()), one)
 
 
 @contextmanager
