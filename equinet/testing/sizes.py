@@ -101,7 +101,7 @@ def _each(value: Any, n: int) -> tuple[int, ...]:
 
 
 def like_of(module: nn.Module) -> Tensor:
-    """A tensor with the dtype and on the device of the module; one without numbers takes float64."""
+    """A tensor with the dtype and on the device of the module; float64 if it has no numbers."""
     tensors = [*module.parameters(), *module.buffers()]
     one = torch.zeros((), dtype=torch.float64)
     return next((t for t in tensors if t.is_floating_point()), one)
