@@ -13,10 +13,11 @@ derivatives are two more products, and together the three are closed under diffe
 import torch
 from torch import Tensor
 
-from equinet.ops.native import library
+from equinet.ops.native import cuda, library
 from equinet.ops.native.operator import Operator, check_tensor
 
 FORWARD, ADJOINT, OUTER = 0, 1, 2  # (B1), (B2), (B3); as in csrc/cpu/block_matmul.cpp
+GPU_TILE = 64  # kTile of csrc/cuda/block_matmul.cu
 
 
 def block_matmul(
@@ -106,6 +107,23 @@ def _cpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
     return out
 
 
+def _gpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
+    left, right = left.contiguous(), right.contiguous()
+    bias = None if bias is None else bias.contiguous()
+    out = _fake(left, right, bias, rows, columns, batch, mode)
+    shapes = [(k_out, (2 * l + 1) * batch) for l, k_out in enumerate(rows)]
+    if mode == ADJOINT:
+        shapes = [(k_in, (2 * l + 1) * batch) for l, k_in in enumerate(columns)]
+    elif mode == OUTER:
+        shapes = list(zip(rows, columns, strict=True))
+    tiles = sum(-(m // -GPU_TILE) * -(n // -GPU_TILE) for m, n in shapes)
+    if tiles:
+        sizes = cuda.degrees(rows, columns)
+        arguments = (mode, left, right, bias, out, sizes, batch)
+        cuda.launch("block_matmul", left.dtype, left.device.index, (tiles,), (256,), *arguments)
+    return out
+
+
 def _save(ctx, inputs, output) -> None:
     left, right, _, *ctx.constants = inputs
     ctx.save_for_backward(left, right)
@@ -140,5 +158,6 @@ OPERATOR = Operator(
     fake=_fake,
     check=_check,
     cpu=_cpu,
+    gpu=_gpu,
 )
 OPERATOR.differentiate(_save, _backward)

@@ -39,7 +39,6 @@ X86 = {  # names as in torch.backends.cpu.get_cpu_capability, in lower case
 }
 CUDA_FLAGS = ("-std=c++17", "-O3", "-fatbin", "--Werror=all-warnings")
 CUDA_ARCHITECTURES = ("80", "90")  # machine code; newer GPUs take the PTX of the last
-FATBIN = "equinet_cuda.fatbin"
 
 
 class BuildError(RuntimeError):
@@ -110,6 +109,11 @@ def library_name(instruction_set: str) -> str:
     """The file name of the library for one instruction set."""
     suffix = {"win32": ".dll", "darwin": ".dylib"}.get(sys.platform, ".so")
     return f"equinet_cpu_{instruction_set}{suffix}"
+
+
+def fatbin_name(folder: Path) -> str:
+    """The file name of the GPU code; it has no other way to say what it was compiled from."""
+    return f"equinet_cuda_{source_hash(folder)}.fatbin"
 
 
 # --- compilers ------------------------------------------------------------------------------------
@@ -183,7 +187,7 @@ def compile_cuda(folder: Path, out: Path) -> Path:
     targets = named or list(CUDA_ARCHITECTURES)
     codes = [f"-gencode=arch=compute_{a},code=sm_{a}" for a in targets]
     codes.append(f"-gencode=arch=compute_{targets[-1]},code=compute_{targets[-1]}")
-    path = out / FATBIN
+    path = out / fatbin_name(folder)
     _run([nvcc, *CUDA_FLAGS, *codes, f"-I{folder}", str(folder / "cuda" / "kernels.cu")], path)
     return path
 
@@ -211,7 +215,7 @@ def build(folder: Path, out: Path, cpu: str = "auto", cuda: str = "auto") -> str
             for name in instruction_sets()
         ]
     if cuda != "0":
-        jobs.append((FATBIN, cuda, lambda: compile_cuda(folder, out)))
+        jobs.append((fatbin_name(folder), cuda, lambda: compile_cuda(folder, out)))
     with ThreadPoolExecutor() as pool:
         outcomes = list(pool.map(lambda job: _attempt(job[2]), jobs))
     lines = [f"{name}: {outcome}" for (name, _, _), outcome in zip(jobs, outcomes, strict=True)]
