@@ -5,7 +5,7 @@
 // the strides. Serial and deterministic; the callers run several products side by side.
 //
 // Design as in Goto and van de Geijn (2008): a register tile of MR x NR sums over k, panels of A
-// stay in the second cache, a panel of B in the first.
+// stay in the second cache, a panel of B in the first, and is packed once for all of A.
 #pragma once
 #include <cstdint>
 #include <cstring>
@@ -24,8 +24,8 @@ template <class T>
 struct Tile {
     static constexpr int lanes = kVectorBytes / sizeof(T);
     static constexpr int rows = kTileRows, columns = 2 * lanes;
-    // Blocks of k and of rows that are packed at a time: 128 kB of A, 16 kB for a panel of B.
-    static constexpr int64_t depth = 1024 / sizeof(T), height = rows * (128 / rows);
+    // Blocks of k, of rows and of columns that are packed at a time: 128 kB of A, 512 kB of B.
+    static constexpr int64_t depth = 1024 / sizeof(T), height = rows * (128 / rows), width = 512;
     typedef T Vector __attribute__((vector_size(kVectorBytes)));
 };
 
@@ -48,7 +48,7 @@ struct Matrix {
 // Entries that `gemm` needs as scratch.
 template <class T>
 constexpr int64_t gemm_scratch() {
-    return Tile<T>::depth * (Tile<T>::height + Tile<T>::columns);
+    return Tile<T>::depth * (Tile<T>::height + Tile<T>::width);
 }
 
 // panel[k][i] = element (i0 + i, k0 + k) for i < width, padded with zeros to `full`. `across` is the
@@ -70,16 +70,18 @@ void pack(T* panel, const T* data, Axis across, Axis along, int64_t i0, int widt
     }
 }
 
-// tile[i][j] = sum_k a[k][i] b[k][j] in registers.
+// tile[i][j] = sum_k a[k][i] b[k][j] in registers; the rows of b are `step` apart.
 template <class T>
-inline __attribute__((always_inline)) void product(const T* a, const T* b, int64_t depth,
-                                                   typename Tile<T>::Vector (&sum)[Tile<T>::rows][2]) {
+inline __attribute__((always_inline)) void product(
+    const T* a, const T* b, int64_t step, int64_t depth,
+    typename Tile<T>::Vector (&sum)[Tile<T>::rows][2]) {
     using Vector = typename Tile<T>::Vector;
     constexpr int rows = Tile<T>::rows, lanes = Tile<T>::lanes;
     for (int i = 0; i < rows; ++i) sum[i][0] = sum[i][1] = Vector{};
-    for (int64_t k = 0; k < depth; ++k, a += rows, b += 2 * lanes) {
-        const Vector left = *reinterpret_cast<const Vector*>(b);
-        const Vector right = *reinterpret_cast<const Vector*>(b + lanes);
+    for (int64_t k = 0; k < depth; ++k, a += rows, b += step) {
+        Vector left, right;
+        std::memcpy(&left, b, sizeof left);
+        std::memcpy(&right, b + lanes, sizeof right);
         for (int i = 0; i < rows; ++i) {
             sum[i][0] += a[i] * left;
             sum[i][1] += a[i] * right;
@@ -98,48 +100,70 @@ inline void store(T* memory, typename Tile<T>::Vector value, bool add) {
     std::memcpy(memory, &value, sizeof value);
 }
 
+// Whether entries i0 to i0 + width of an axis are neighbours in memory.
+inline bool is_run(Axis axis, int64_t i0, int width) {
+    return axis.stride == 1 && axis.offset(i0 + width - 1) - axis.offset(i0) == width - 1;
+}
+
+// One column of tiles: rows i0 to i0 + high of C, columns j0 to j0 + wide, from packed rows of A and
+// a panel of B whose rows are `step` apart.
+template <class T>
+void panel_product(const T* panels, const T* panel, int64_t step, int64_t depth, Matrix<T> c,
+                   int64_t i0, int64_t high, int64_t j0, int wide, bool add) {
+    constexpr int rows = Tile<T>::rows, columns = Tile<T>::columns, lanes = Tile<T>::lanes;
+    int64_t at[columns];
+    for (int j = 0; j < wide; ++j) at[j] = c.column.offset(j0 + j);
+    const bool run = wide == columns && is_run(c.column, j0, columns);
+    for (int64_t i = 0; i < high; i += rows) {
+        typename Tile<T>::Vector sum[rows][2];
+        product<T>(panels + i * depth, panel, step, depth, sum);
+        for (int64_t r = 0; r < rows && i + r < high; ++r) {
+            T* out = c.data + c.row.offset(i0 + i + r);
+            if (run) {
+                store<T>(out + at[0], sum[r][0], add);
+                store<T>(out + at[0] + lanes, sum[r][1], add);
+                continue;
+            }
+            for (int j = 0; j < wide; ++j) {
+                const T value = sum[r][j / lanes][j % lanes];
+                out[at[j]] = add ? out[at[j]] + value : value;
+            }
+        }
+    }
+}
+
 // C = A B for m x k and k x n, added to C where `add`.
 template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, Matrix<const T> a, Matrix<const T> b, Matrix<T> c,
           bool add, T* scratch) {
-    using Vector = typename Tile<T>::Vector;
-    constexpr int rows = Tile<T>::rows, columns = Tile<T>::columns, lanes = Tile<T>::lanes;
-    constexpr int64_t depth = Tile<T>::depth, height = Tile<T>::height;
+    constexpr int rows = Tile<T>::rows, columns = Tile<T>::columns;
+    constexpr int64_t depth = Tile<T>::depth, height = Tile<T>::height, width = Tile<T>::width;
     if (m <= 0 || n <= 0) return;
-    T* const panels = scratch;
-    T* const panel = scratch + depth * height;
-    for (int64_t i0 = 0; i0 < m; i0 += height) {
-        const int64_t here = m - i0 < height ? m - i0 : height;
+    T* const a_panels = scratch;
+    T* const b_panels = scratch + depth * height;
+    const bool few = m <= 4 * rows && b.row.inner == INT64_MAX;  // too few to pack B for
+    for (int64_t n0 = 0; n0 < n; n0 += width) {
+        const int64_t n1 = n - n0 < width ? n : n0 + width;
         for (int64_t k0 = 0; k0 < k || k0 == 0; k0 += depth) {
             const int64_t deep = k - k0 < depth ? k - k0 : depth;
-            for (int64_t i = 0; i < here; i += rows) {
-                const int width = here - i < rows ? here - i : rows;
-                pack<rows>(panels + i * depth, a.data, a.row, a.column, i0 + i, width, k0, deep);
-            }
-            for (int64_t j0 = 0; j0 < n; j0 += columns) {
-                const int wide = n - j0 < columns ? n - j0 : columns;
-                pack<columns>(panel, b.data, b.column, b.row, j0, wide, k0, deep);
-                int64_t at[columns];
-                for (int j = 0; j < wide; ++j) at[j] = c.column.offset(j0 + j);
-                const bool run = wide == columns && c.column.stride == 1 &&
-                                 at[columns - 1] - at[0] == columns - 1;
-                const bool plus = add || k0;
-                for (int64_t i = 0; i < here; i += rows) {
-                    Vector sum[rows][2];
-                    product<T>(panels + i * depth, panel, deep, sum);
-                    const int high = here - i < rows ? here - i : rows;
-                    for (int r = 0; r < high; ++r) {
-                        T* out = c.data + c.row.offset(i0 + i + r);
-                        if (run) {
-                            store<T>(out + at[0], sum[r][0], plus);
-                            store<T>(out + at[0] + lanes, sum[r][1], plus);
-                            continue;
-                        }
-                        for (int j = 0; j < wide; ++j) {
-                            const T value = sum[r][j / lanes][j % lanes];
-                            out[at[j]] = plus ? out[at[j]] + value : value;
-                        }
+            for (int64_t i0 = 0; i0 < m; i0 += height) {
+                const int64_t high = m - i0 < height ? m - i0 : height;
+                for (int64_t i = 0; i < high; i += rows) {
+                    const int some = high - i < rows ? high - i : rows;
+                    pack<rows>(a_panels + i * deep, a.data, a.row, a.column, i0 + i, some, k0, deep);
+                }
+                for (int64_t j = n0; j < n1; j += columns) {
+                    const int wide = n1 - j < columns ? n1 - j : columns;
+                    const T* panel = b_panels + (j - n0) * deep;
+                    int64_t step = columns;
+                    if (few && wide == columns && is_run(b.column, j, columns)) {
+                        panel = b.data + b.column.offset(j) + k0 * b.row.stride;
+                        step = b.row.stride;
+                    } else if (i0 == 0) {
+                        pack<columns>(b_panels + (j - n0) * deep, b.data, b.column, b.row, j, wide,
+                                      k0, deep);
                     }
+                    panel_product<T>(a_panels, panel, step, deep, c, i0, high, j, wide, add || k0);
                 }
             }
         }

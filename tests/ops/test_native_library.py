@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from equinet.ops import status
+from equinet.ops import block_matmul, status
 from equinet.ops.native import compile, library
 
 FOLDER = compile.source_folder()
@@ -145,9 +145,11 @@ def test_switched_off(monkeypatch):
 
 
 def test_required_but_missing(tmp_path, monkeypatch):
-    monkeypatch.setenv("EQUINET_BUILD", "require")
+    monkeypatch.setattr(library, "REQUIRED", True)
+    monkeypatch.setattr(library, "CPU", None)
+    monkeypatch.setattr(library, "CPU_PROBLEM", library.load([tmp_path])[1])
     with pytest.raises(RuntimeError, match="EQUINET_BUILD=require, but .* not compiled"):
-        library.load([tmp_path])
+        block_matmul(torch.ones(1), [torch.ones(1, 1)], 1)
 
 
 @needs_compiler
@@ -224,7 +226,7 @@ def test_a_wrong_call_never_reaches_the_library(built):
 @needs_compiler
 def test_the_command_builds_what_the_next_import_finds(tmp_path):
     tell = ["-c", "import equinet; print(equinet.ops.status())"]
-    done = run(["-m", "equinet.build"], out=tmp_path, EQUINET_CUDA="0")
+    done = run(["-m", "equinet.build"], out=tmp_path, EQUINET_CUDA="0", EQUINET_BUILD="require")
     assert done.returncode == 0, done.stderr
     assert f"{compile.library_name('default')}: compiled" in done.stdout
     said = run(tell, out=tmp_path, EQUINET_BUILD="require").stdout

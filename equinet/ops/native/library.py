@@ -133,11 +133,8 @@ def load(folders: list[Path] | None = None) -> tuple[Library | None, str]:
 
     Args:
         folders: where to look; the installation and then the user's cache by default.
-    Raises:
-        RuntimeError: if there is none and EQUINET_BUILD is ``require``.
     """
-    wanted = compile.setting("EQUINET_BUILD")
-    if wanted == "0":
+    if compile.setting("EQUINET_BUILD") == "0":
         return None, "switched off by EQUINET_BUILD=0"
     refused = []
     try:
@@ -152,15 +149,25 @@ def load(folders: list[Path] | None = None) -> tuple[Library | None, str]:
                     refused.append(f"{path}: {error}")
     except compile.BuildError as error:
         refused.append(str(error))
-    problem = "; ".join(refused) or "not compiled"
-    if wanted == "require":
-        raise RuntimeError(
-            f"EQUINET_BUILD=require, but no compiled operators can be loaded: {problem}"
-        )
-    return None, problem
+    return None, "; ".join(refused) or "not compiled"
 
 
 CPU, CPU_PROBLEM = load()
+REQUIRED = compile.setting("EQUINET_BUILD") == "require"
+
+
+def available() -> bool:
+    """Whether there is a library.
+
+    Raises:
+        RuntimeError: if there is none and EQUINET_BUILD is ``require``. At the first use, not at
+            the import, so that ``python -m equinet.build`` can still compile it.
+    """
+    if CPU is None and REQUIRED:
+        raise RuntimeError(
+            f"EQUINET_BUILD=require, but no compiled operators can be loaded: {CPU_PROBLEM}"
+        )
+    return CPU is not None
 
 
 def call(name: str, dtype: torch.dtype, *arguments: Tensor | int | float | tuple | None) -> None:

@@ -47,11 +47,11 @@ class Operator:
         self.name = schema.split("(")[0]
         self.qualified_name = f"equinet::{self.name}"
         self.reference = _checked(check, reference)
-        self.cpu = cpu is not None and library.CPU is not None
+        self.cpu = cpu is not None
         self.gpu = gpu is not None
         LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
         LIBRARY.impl(self.name, self.reference, "CompositeExplicitAutograd")
-        if cpu is not None and self.cpu:
+        if cpu is not None and library.CPU is not None:
             LIBRARY.impl(self.name, _checked(check, cpu), "CPU")
         if gpu is not None:
             LIBRARY.impl(self.name, self._or_reference(_checked(check, gpu)), "CUDA")
@@ -74,7 +74,7 @@ class Operator:
         if x.dtype not in library.TYPES or looked_into():
             return False
         if x.device.type == "cpu":
-            return self.cpu
+            return self.cpu and library.available()
         return self.gpu and x.device.type == "cuda" and cuda.available(x.device.index)
 
     def __call__(self, *arguments: Any) -> Any:
