@@ -166,10 +166,13 @@ def _gpu(index: int) -> Gpu | str:
         return str(error)
 
 
-@torch.compiler.assume_constant_result
 def available(index: int) -> bool:
     """Whether there are kernels for this GPU; compiles them where that is to be done."""
     return isinstance(_gpu(index), Gpu)
+
+
+# Not to be traced. torch.compiler.assume_constant_result sets just this, and imports all of dynamo.
+setattr(available, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 def launch(
