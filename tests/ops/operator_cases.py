@@ -59,3 +59,6 @@ DRAWN = {"block_matmul": block_products()}
 
 # A few small ones, for what takes long.
 SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode in range(3)]
+
+# Some beyond a block of the CPU and the GPU, with remainders.
+LARGE = [block_product([(130, 3), (2, 66), (65, 17)], 23, mode, True) for mode in range(3)]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from equinet.ops.native import compile, cuda
 from tests.ops.emulation.gpu import compile_driver, emulated_gpu
+from tests.ops.operator_cases import DRAWN, LARGE, block_product
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
-block_matmul = sys.modules["equinet.ops.block_matmul"]
 F32, F64 = torch.float32, torch.float64
 
 
@@ -28,33 +28,27 @@ def driver(tmp_path_factory):
     return compile_driver(tmp_path_factory.mktemp("emulation"))
 
 
-sizes = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=4)
-
-
-@pytest.mark.parametrize("mode", range(3))
-@pytest.mark.parametrize("dtype", [F32, F64])
-@given(sizes=sizes, batch=st.integers(0, 3), descending=st.booleans())
-def test_block_matmul(driver, mode, dtype, sizes, batch, descending):
-    check_block_matmul(driver, mode, dtype, sizes, batch, descending)
-
-
-@pytest.mark.parametrize("mode", range(3))
-def test_block_matmul_beyond_one_tile(driver, mode):
-    check_block_matmul(driver, mode, F64, [(70, 3), (2, 66), (65, 17)], 23, False)
-
-
-def check_block_matmul(driver, mode, dtype, sizes, batch, descending):
-    rows, columns = zip(*sizes, strict=True)
-    w, x, z = block_matmul._sizes(rows, columns, batch)
-    generator = torch.Generator().manual_seed(0)
-    first, second = {0: (w, x), 1: (w, z), 2: (z, x)}[mode]
-    left, right = (torch.randn(n, dtype=F64, generator=generator) for n in (first, second))
-    bias = torch.randn(rows[0], dtype=F64, generator=generator) if mode == 0 else None
-    given = [y if y is None else y.to(dtype) for y in (left, right, bias)]
+def check(driver, case, dtype, descending=False):
+    """The numbers of the reference, with threads run in one order or the other."""
+    if case.operator.gpu is None:
+        pytest.skip(f"{case.operator.name} has no GPU code")
     with emulated_gpu(driver, descending):
-        found = block_matmul._gpu(*given, rows, columns, batch, mode)
-    expected = block_matmul._reference(left, right, bias, rows, columns, batch, mode)
-    assert_close(found, expected, (ROUNDING if dtype == F64 else SINGLE) * 10)
+        found = case.operator.gpu(*case.with_tensors(lambda x: x.to(dtype)))
+    expected = case.operator.reference(*case.arguments)
+    scale = 1 + (expected.abs().max() if expected.numel() else 0)
+    assert_close(found / scale, expected / scale, ROUNDING if dtype == F64 else SINGLE)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("dtype", [F32, F64], ids=str)
+@given(data=st.data(), descending=st.booleans())
+def test_the_numbers_of_the_reference(driver, name, dtype, data, descending):
+    check(driver, data.draw(DRAWN[name]), dtype, descending)
+
+
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_beyond_one_block(driver, case):
+    check(driver, case, F64)
 
 
 @pytest.mark.parametrize("descending", [False, True])
@@ -65,19 +59,16 @@ def test_a_missing_barrier_is_seen(driver, tmp_path, descending):
     kernel.write_text(kernel.read_text().replace("__syncthreads();", "", 1))
     broken = compile_driver(tmp_path, folder=folder)
     with pytest.raises(AssertionError):
-        check_block_matmul(broken, 0, F64, [(70, 40)], 3, descending)
+        check(broken, block_product([(70, 40)], 3, 0, False), F64, descending)
 
 
 def test_a_wrong_launch_is_refused(driver):
     x = torch.zeros(4)
+    rest = (None, x, cuda.degrees([1], [1]), 1)
     with emulated_gpu(driver):
         with pytest.raises(TypeError, match="expected 7 arguments, got 1"):
             cuda.launch("block_matmul", F32, None, (1,), (256,), x)
-        with pytest.raises(
-            TypeError, match=r"block_matmul: expected a contiguous tensor of .*float32"
-        ):
-            constants = (None, x, cuda.degrees([1], [1]), 1)
-            cuda.launch("block_matmul", F32, None, (1,), (256,), 0, x.double(), x, *constants)
+        with pytest.raises(TypeError, match=r"expected a contiguous tensor of .*float32 on GPU"):
+            cuda.launch("block_matmul", F32, None, (1,), (256,), 0, x.double(), x, *rest)
         with pytest.raises(cuda.CudaError, match=r"cuLaunchKernel: invalid argument \(1\)"):
-            constants = (None, x, cuda.degrees([1], [1]), 1)
-            cuda.launch("block_matmul", F32, None, (0,), (256,), 0, x, x, *constants)
+            cuda.launch("block_matmul", F32, None, (0,), (256,), 0, x, x, *rest)

@@ -47,14 +47,14 @@ class Operator:
         self.name = schema.split("(")[0]
         self.qualified_name = f"equinet::{self.name}"
         self.reference = _checked(check, reference)
-        self.cpu = cpu is not None
-        self.gpu = gpu is not None
+        self.cpu = _checked(check, cpu) if cpu else None
+        self.gpu = _checked(check, gpu) if gpu else None
         LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
         LIBRARY.impl(self.name, self.reference, "CompositeExplicitAutograd")
-        if cpu is not None and library.CPU is not None:
-            LIBRARY.impl(self.name, _checked(check, cpu), "CPU")
-        if gpu is not None:
-            LIBRARY.impl(self.name, self._or_reference(_checked(check, gpu)), "CUDA")
+        if self.cpu and library.CPU:
+            LIBRARY.impl(self.name, self.cpu, "CPU")
+        if self.gpu:
+            LIBRARY.impl(self.name, self._or_reference(self.gpu), "CUDA")
         torch.library.register_fake(self.qualified_name, _checked(check, fake), lib=LIBRARY)
         for device in ("cpu", "cuda"):  # the operators are for real constants: no low precision
             torch.library.register_autocast(self.qualified_name, device, torch.float32, lib=LIBRARY)
@@ -74,8 +74,9 @@ class Operator:
         if x.dtype not in library.TYPES or looked_into():
             return False
         if x.device.type == "cpu":
-            return self.cpu and library.available()
-        return self.gpu and x.device.type == "cuda" and cuda.available(x.device.index)
+            return self.cpu is not None and library.available()
+        on_gpu = self.gpu is not None and x.device.type == "cuda"
+        return on_gpu and cuda.available(x.device.index)
 
     def __call__(self, *arguments: Any) -> Any:
         x = next(a for a in arguments if isinstance(a, Tensor))

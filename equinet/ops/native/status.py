@@ -57,7 +57,8 @@ def status() -> Status:
     problem = library.CPU_PROBLEM
     log = compile.INSTALLED / compile.LOG
     if library.CPU is None and problem == "not compiled" and log.exists():
-        problem += f", the log of the installation says: {log.read_text(encoding='utf-8').strip()}"
+        said = log.read_text(encoding="utf-8").strip().splitlines() or [""]
+        problem += f"; {log} begins with: {said[0]}"
     return Status(
         cpu=str(library.CPU.path) if library.CPU else None,
         cpu_problem=problem,
