@@ -10,7 +10,7 @@ derivatives are two more products, and together the three are closed under diffe
 .. math:: x^l_m = (W^l)^T z^l_m \quad (B2), \qquad W^l = \sum_m z^l_m (x^l_m)^T \quad (B3)
 
 Spectra are real throughout, in the real basis, so there is no complex form; and a function on S^2
-has one column where one on SO(3) has 2l + 1, so the outer product from S^2 to SO(3) is this product.
+has one column where one on SO(3) has 2l + 1, so the product from S^2 to SO(3) is this one too.
 """
 
 import torch
