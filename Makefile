@@ -16,7 +16,7 @@ SOUND := import pathlib, pip, sys, sysconfig; \
          sys.exit(sys.version_info < (3, 11) or not whole)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test slow lint docs bench clean
+.PHONY: help venv demo native test plain slow lint docs bench clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,12 +40,21 @@ $(STAMP): pyproject.toml constraints.txt setup.py
 demo: $(STAMP)  ## learn real digits on the sphere and read rotated ones (minutes)
 	$(PY) -m examples.spherical_mnist demo
 
+# The libraries that an installation compiled are refused when the sources have changed since.
+native: $(STAMP)  ## compile the operators, where there is a C++ compiler
+	EQUINET_BUILD=auto $(PY) -m equinet.build
+
 # Two workers of one thread each: more threads than cores make everything slower.
-test: $(STAMP)  ## run the tests, without the slow ones, and the examples in docstrings
+test: native  ## run the tests, without the slow ones, and the examples in docstrings
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest --doctest-modules equinet
 
-slow: $(STAMP)  ## run the slow tests
+# The rooms that call operators, with what is built on them.
+plain: $(STAMP)  ## run the tests of operators again without the compiled ones
+	OMP_NUM_THREADS=1 EQUINET_BUILD=0 $(PY) -m pytest -n 2 tests/ops tests/harmonics tests/laws \
+	    tests/field tests/nn/test_sphere_conv.py
+
+slow: native  ## run the slow tests
 	$(PY) -m pytest -m slow tests
 
 lint: $(STAMP)  ## ruff, pyright, import-linter

@@ -7,9 +7,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-import torch
-
 from equinet import __version__
+from equinet.ops import status
 from equinet.taxonomy import catalogue, table
 
 
@@ -41,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _about() -> list[str]:
-    """What is installed, a line each; the state of the compiled operators belongs here."""
-    return [f"equinet {__version__}", f"torch {torch.__version__}"]
+    """What is installed, and what the operators run on, a line each."""
+    return [f"equinet {__version__}", *str(status()).splitlines()]
 
 
 def _catalogue(as_json: bool) -> int:

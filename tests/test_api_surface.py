@@ -39,7 +39,7 @@ INVENTORY = {
         matrix_to_angles points_to_angles random_rotations range_basis
         real_from_complex rotation_generators soft_angles soft_weights
         solid_harmonics wigner_D wigner_d wigner_d_real""",
-    "equinet.ops": """SphereTables block_matmul chunks full_precision wigner_analysis
+    "equinet.ops": """SphereTables block_matmul chunks full_precision status wigner_analysis
         wigner_synthesis""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation

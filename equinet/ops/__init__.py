@@ -1,6 +1,10 @@
-"""One file per operator: the reference in plain PyTorch and its autograd rule; knows no group."""
+"""One file per operator: the reference in plain PyTorch, its derivative, its compiled form.
+
+Knows no group. How the compiled part is built and bound is in ``native``; it is never needed.
+"""
 
 from equinet.ops.block_matmul import block_matmul
+from equinet.ops.native.status import status
 from equinet.ops.precision import full_precision
 from equinet.ops.wigner import SphereTables, chunks, wigner_analysis, wigner_synthesis
 
@@ -9,6 +13,7 @@ __all__ = [
     "block_matmul",
     "chunks",
     "full_precision",
+    "status",
     "wigner_analysis",
     "wigner_synthesis",
 ]

@@ -4,11 +4,23 @@ In: a spectrum and filter blocks. Out: a spectrum. Before: ``wigner``.
 
 .. math:: z^l_m = W^l x^l_m, \qquad m = -l, \dots, l                                  \quad (B1)
 
-By Schur's lemma these are all the linear maps between spectra that commute with SO(3).
+By Schur's lemma these are all the linear maps between spectra that commute with SO(3). Its
+derivatives are two more products, and together the three are closed under differentiation:
+
+.. math:: x^l_m = (W^l)^T z^l_m \quad (B2), \qquad W^l = \sum_m z^l_m (x^l_m)^T \quad (B3)
+
+Spectra are real throughout, in the real basis, so there is no complex form; and a function on S^2
+has one column where one on SO(3) has 2l + 1, so the product from S^2 to SO(3) is this one too.
 """
 
 import torch
 from torch import Tensor
+
+from equinet.ops.native import cuda, library
+from equinet.ops.native.operator import Operator, check_tensor
+
+FORWARD, ADJOINT, OUTER = 0, 1, 2  # (B1), (B2), (B3); as in csrc/cpu/block_matmul.cpp
+GPU_TILE = 64  # kTile of csrc/cuda/block_matmul.cu
 
 
 def block_matmul(
@@ -25,12 +37,130 @@ def block_matmul(
     Returns:
         The new spectrum, flat: for each degree ``(2l + 1, k_out, batch)``, concatenated.
     """
-    sizes = [(2 * l + 1) * block.shape[1] * batch for l, block in enumerate(blocks)]
-    out = []
-    for l, (block, part) in enumerate(zip(blocks, spectrum.split(sizes), strict=True)):
-        x = part.view(2 * l + 1, block.shape[1], batch)
-        z = torch.bmm(block.expand(2 * l + 1, -1, -1), x)  # (B1)
-        if l == 0 and bias is not None:
-            z = z + bias[:, None]
-        out.append(z.view(-1))
-    return torch.cat(out)
+    rows, columns = [block.shape[0] for block in blocks], [block.shape[1] for block in blocks]
+    if not OPERATOR.serves(spectrum):
+        return _forward(blocks, _degrees(spectrum, columns, batch), bias)
+    weights = torch.cat([block.reshape(-1) for block in blocks])
+    return OPERATOR.overload(weights, spectrum, bias, rows, columns, batch, FORWARD)
+
+
+# --- the reference --------------------------------------------------------------------------------
+
+
+def _forward(blocks: list[Tensor], x: list[Tensor], bias: Tensor | None) -> Tensor:
+    """(B1), with the bias at degree 0."""
+    z = [torch.bmm(w.expand(len(part), -1, -1), part) for w, part in zip(blocks, x, strict=True)]
+    if bias is not None:
+        z[0] = z[0] + bias[:, None]
+    return torch.cat([part.reshape(-1) for part in z])
+
+
+def _reference(left, right, bias, rows, columns, batch, mode) -> Tensor:
+    """Any of the three: left is W or, for (B3), z; right is x or, for (B2), z."""
+    if mode == OUTER:
+        z, x = _degrees(left, rows, batch), _degrees(right, columns, batch)
+        w = [torch.einsum("mob,mib->oi", *pair) for pair in zip(z, x, strict=True)]
+        return torch.cat([part.reshape(-1) for part in w])
+    sizes = list(zip(rows, columns, strict=True))
+    parts = left.split([k_out * k_in for k_out, k_in in sizes])
+    blocks = [part.reshape(size) for part, size in zip(parts, sizes, strict=True)]
+    if mode == FORWARD:
+        return _forward(blocks, _degrees(right, columns, batch), bias)
+    return _forward([w.mT for w in blocks], _degrees(right, rows, batch), None)
+
+
+def _degrees(flat: Tensor, sizes: list[int], batch: int) -> list[Tensor]:
+    """A flat spectrum as a tensor ``(2l + 1, k, batch)`` for each degree."""
+    parts = flat.split([(2 * l + 1) * k * batch for l, k in enumerate(sizes)])
+    return [part.reshape(2 * l + 1, sizes[l], batch) for l, part in enumerate(parts)]
+
+
+# --- the operator ---------------------------------------------------------------------------------
+
+
+def _sizes(rows, columns, batch) -> tuple[int, int, int]:
+    """Entries of W, of x and of z."""
+    weights = sum(k_out * k_in for k_out, k_in in zip(rows, columns, strict=True))
+    x = sum((2 * l + 1) * k for l, k in enumerate(columns)) * batch
+    return weights, x, sum((2 * l + 1) * k for l, k in enumerate(rows)) * batch
+
+
+def _check(left, right, bias, rows, columns, batch, mode) -> None:
+    weights, x, z = _sizes(rows, columns, batch)
+    first, second = ("z", z) if mode == OUTER else ("weights", weights), ("x", x)
+    if mode == ADJOINT:
+        second = ("z", z)
+    check_tensor("block_matmul", first[0], left, (first[1],), left)
+    check_tensor("block_matmul", second[0], right, (second[1],), left)
+    if bias is not None:
+        check_tensor("block_matmul", "bias", bias, (rows[0],), left)
+
+
+def _fake(left, right, bias, rows, columns, batch, mode) -> Tensor:
+    weights, x, z = _sizes(rows, columns, batch)
+    return left.new_empty({FORWARD: z, ADJOINT: x, OUTER: weights}[mode])
+
+
+def _cpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
+    left, right = left.contiguous(), right.contiguous()
+    bias = None if bias is None else bias.contiguous()
+    out = _fake(left, right, bias, rows, columns, batch, mode)
+    sizes = (tuple(rows), tuple(columns), len(rows), batch)
+    library.call("block_matmul", left.dtype, mode, left, right, bias, out, *sizes)
+    return out
+
+
+def _gpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
+    left, right = left.contiguous(), right.contiguous()
+    bias = None if bias is None else bias.contiguous()
+    out = _fake(left, right, bias, rows, columns, batch, mode)
+    shapes = [(k_out, (2 * l + 1) * batch) for l, k_out in enumerate(rows)]
+    if mode == ADJOINT:
+        shapes = [(k_in, (2 * l + 1) * batch) for l, k_in in enumerate(columns)]
+    elif mode == OUTER:
+        shapes = list(zip(rows, columns, strict=True))
+    tiles = sum(-(m // -GPU_TILE) * -(n // -GPU_TILE) for m, n in shapes)
+    if tiles:
+        sizes = cuda.degrees(rows, columns)
+        arguments = (mode, left, right, bias, out, sizes, batch)
+        cuda.launch("block_matmul", left.dtype, left.device.index, (tiles,), (256,), *arguments)
+    return out
+
+
+def _save(ctx, inputs, output) -> None:
+    left, right, _, *ctx.constants = inputs
+    ctx.save_for_backward(left, right)
+
+
+def _backward(ctx, grad):
+    """Each of (B1) to (B3) is linear in both arguments, with the two others as derivatives."""
+    left, right = ctx.saved_tensors
+    rows, columns, batch, mode = ctx.constants
+    need_left, need_right, need_bias = ctx.needs_input_grad[:3]
+
+    def product(mode, left, right, needed=True):
+        return OPERATOR(left, right, None, rows, columns, batch, mode) if needed else None
+
+    if mode == FORWARD:
+        to_left = product(OUTER, grad, right, need_left)
+        to_right = product(ADJOINT, left, grad, need_right)
+    elif mode == ADJOINT:
+        to_left = product(OUTER, right, grad, need_left)
+        to_right = product(FORWARD, left, grad, need_right)
+    else:
+        to_left = product(FORWARD, grad, right, need_left)
+        to_right = product(ADJOINT, grad, left, need_right)
+    to_bias = grad[: rows[0] * batch].view(rows[0], batch).sum(1) if need_bias else None
+    return to_left, to_right, to_bias, None, None, None, None
+
+
+OPERATOR = Operator(
+    "block_matmul(Tensor left, Tensor right, Tensor? bias, SymInt[] rows, SymInt[] columns, "
+    "SymInt batch, int mode) -> Tensor",
+    reference=_reference,
+    fake=_fake,
+    check=_check,
+    cpu=_cpu,
+    gpu=_gpu,
+)
+OPERATOR.differentiate(_save, _backward)

@@ -1,0 +1,6 @@
+// The files with kernels; kernels.cu includes this list once for each type T. They include nothing.
+//
+//     EQ_KERNEL(scale)(const T* x, T* out, i64 size, double factor) { ... }
+//
+// defines scale_f32 and scale_f64. As on the CPU, Python reads the types from that line.
+#include "cuda/block_matmul.cu"

@@ -1,0 +1,223 @@
+"""Code for the GPU: found or compiled at first use, and launched on torch's current stream.
+
+In: ``csrc/cuda``. Out: ``available`` and ``launch``. Before: ``library``. Next: ``operator``.
+
+The driver runs the kernels: with it, code is loaded that knows neither torch nor the CUDA runtime,
+made by nvcc when the package was installed or by the compiler that comes with torch, NVRTC.
+"""
+
+import ctypes
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from equinet.ops.native import compile, library, nvrtc
+
+MARKER = r"EQ_KERNEL\((\w+)\)\(([^)]*)\)"  # a kernel's name and arguments, in its source
+INTEGERS = {"i64": ctypes.c_longlong, "int": ctypes.c_int, "double": ctypes.c_double}
+
+
+class CudaError(RuntimeError):
+    """The driver refused something."""
+
+
+class Gpu:
+    """The kernels, loaded on one GPU.
+
+    Attributes:
+        origin: where the code comes from.
+    """
+
+    def __init__(self, index: int | None) -> None:
+        self.index = index
+        folder = compile.source_folder()
+        self.signatures = library.signatures(folder / "cuda", "*.cu", MARKER)
+        self.driver, self.context = driver(), ctypes.c_void_p()
+        handle = ctypes.c_int()
+        self._do("cuInit", 0)
+        self._do("cuDeviceGet", ctypes.byref(handle), index)
+        self._do("cuDevicePrimaryCtxRetain", ctypes.byref(self.context), handle)
+        self._do("cuCtxSetCurrent", self.context)
+        self.module, self.origin = self._load(folder)
+        self._functions: dict[str, ctypes.c_void_p] = {}
+
+    def _load(self, folder: Path) -> tuple[ctypes.c_void_p, str]:
+        architecture = "{}{}".format(*torch.cuda.get_device_capability(self.index))
+        reasons = []
+        for make in (compiled_at_installation, compiled_at_first_use):
+            module = ctypes.c_void_p()
+            try:
+                code, origin = make(folder, architecture)
+                self._do("cuModuleLoadData", ctypes.byref(module), code)
+            except (CudaError, compile.BuildError, OSError) as error:
+                reasons.append(str(error))  # such as a fatbin without code for this GPU
+                continue
+            return module, origin
+        raise CudaError("; ".join(reasons))
+
+    def launch(
+        self, name: str, dtype: torch.dtype, grid: Sequence[int], block: Sequence[int], arguments
+    ) -> None:
+        """See the function ``launch``."""
+        declared, (suffix, real) = self.signatures[name], library.TYPES[dtype]
+        if len(arguments) != len(declared):
+            raise TypeError(f"{name}: expected {len(declared)} arguments, got {len(arguments)}")
+        values = [
+            _value(name, kind, value, dtype, real, self.index)
+            for kind, value in zip(declared, arguments, strict=True)
+        ]
+        pointers = (ctypes.c_void_p * len(values))(*map(ctypes.addressof, values))
+        sizes = [*grid, *[1] * (3 - len(grid)), *block, *[1] * (3 - len(block))]
+        with torch.cuda.device(self.index):
+            self._do("cuCtxSetCurrent", self.context)  # a backward thread may have none
+            function = self._function(f"{name}_{suffix}")
+            stream = ctypes.c_void_p(torch.cuda.current_stream(self.index).cuda_stream)
+            unsigned = [ctypes.c_uint(size) for size in (*sizes, 0)]
+            self._do("cuLaunchKernel", function, *unsigned, stream, pointers, None)
+
+    def _function(self, name: str) -> ctypes.c_void_p:
+        if name not in self._functions:
+            found = ctypes.c_void_p()
+            self._do("cuModuleGetFunction", ctypes.byref(found), self.module, name.encode())
+            self._functions[name] = found
+        return self._functions[name]
+
+    def _do(self, call: str, *arguments) -> None:
+        if failure := getattr(self.driver, call)(*arguments):
+            text = ctypes.c_char_p()
+            self.driver.cuGetErrorString(failure, ctypes.byref(text))
+            raise CudaError(f"{call}: {(text.value or b'error').decode()} ({failure})")
+
+
+def _value(name: str, kind: str, value, dtype: torch.dtype, real, index: int | None):
+    """An argument as it lies in memory for the driver."""
+    if not kind.endswith("*"):
+        return value if isinstance(value, ctypes.Array) else (INTEGERS | {"T": real})[kind](value)
+    if value is None:
+        return ctypes.c_void_p()
+    wanted = dtype if "T*" in kind else torch.int64
+    if value.device.index != index or value.dtype != wanted or not value.is_contiguous():
+        raise TypeError(
+            f"{name}: expected a contiguous tensor of {wanted} on GPU {index} for {kind}, got "
+            f"{value.dtype} on {value.device} with strides {value.stride()}"
+        )
+    return ctypes.c_void_p(value.data_ptr())
+
+
+@cache
+def driver() -> ctypes.CDLL:
+    """The driver of the GPUs, which has no version of its own to be built against."""
+    return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+
+
+# --- code -----------------------------------------------------------------------------------------
+
+
+def compiled_at_installation(folder: Path, architecture: str) -> tuple[bytes, str]:
+    """The file that nvcc made of these sources: code for several GPUs, and its path."""
+    name = compile.fatbin_name(folder)
+    for place in (compile.INSTALLED, compile.cache_folder(folder)):
+        if (place / name).exists():
+            return (place / name).read_bytes(), str(place / name)
+    raise compile.BuildError("not compiled by nvcc from these sources")
+
+
+def compiled_at_first_use(folder: Path, architecture: str) -> tuple[bytes, str]:
+    """Code by NVRTC for one architecture such as ``"90"``, and where it is kept.
+
+    It is kept in the user's cache, keyed by the sources and the version of NVRTC; where that cannot
+    be written, it is compiled anew in each process.
+    """
+    compiler = nvrtc.load()
+    name = f"equinet_cuda_{architecture}_nvrtc_{nvrtc.version(compiler)}.cubin"
+    path = compile.cache_folder(folder) / name
+    if path.exists():
+        return path.read_bytes(), str(path)
+    code = nvrtc.compile_kernels(compiler, folder, architecture)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(code)
+        os.replace(file.name, path)
+    except OSError as error:
+        return code, f"compiled by NVRTC, not kept: {error}"
+    return code, str(path)
+
+
+# --- for the operators ----------------------------------------------------------------------------
+
+
+@cache
+def _gpu(index: int) -> Gpu | str:
+    """The kernels on a GPU, or why there are none."""
+    wanted = compile.setting("EQUINET_CUDA")
+    if wanted == "0" or compile.setting("EQUINET_BUILD") == "0":
+        return "switched off by EQUINET_CUDA=0 or EQUINET_BUILD=0"
+    try:
+        return Gpu(index)
+    except (CudaError, compile.BuildError, OSError, AttributeError) as error:
+        if wanted == "require":
+            raise RuntimeError(f"EQUINET_CUDA=require, but on GPU {index}: {error}") from error
+        return str(error)
+
+
+def available(index: int) -> bool:
+    """Whether there are kernels for this GPU; compiles them where that is to be done."""
+    return isinstance(_gpu(index), Gpu)
+
+
+# Not to be traced. torch.compiler.assume_constant_result sets just this, and imports all of dynamo.
+setattr(available, "_dynamo_marked_constant", True)  # noqa: B010
+
+
+def launch(
+    name: str, dtype: torch.dtype, index: int, grid: Sequence[int], block: Sequence[int], *arguments
+) -> None:
+    """Run a kernel on the current stream of a GPU.
+
+    Args:
+        name: as declared by EQ_KERNEL.
+        dtype: of T, float32 or float64.
+        index: of the GPU, on which all tensors lie.
+        grid: blocks in up to three dimensions, none of them 0.
+        block: threads.
+        arguments: contiguous tensors for pointers, None for a null pointer, numbers, and ctypes
+            arrays for structures.
+    Raises:
+        RuntimeError: if there is no code for this GPU, or the launch fails.
+    """
+    gpu = _gpu(index)
+    if isinstance(gpu, str):
+        raise CudaError(f"equinet::{name}: no code for GPU {index}: {gpu}")
+    gpu.launch(name, dtype, grid, block, arguments)
+
+
+MAX_DEGREES = 128
+
+
+def degrees(rows: Sequence[int], columns: Sequence[int]) -> ctypes.Array:
+    """The structure ``Degrees`` of csrc/common/device.h."""
+    if len(rows) > MAX_DEGREES:
+        raise ValueError(f"rows: expected at most {MAX_DEGREES} degrees, got {len(rows)}")
+    padding = [0] * (MAX_DEGREES - len(rows))
+    values = [len(rows), *rows, *padding, *columns, *padding]
+    return (ctypes.c_longlong * len(values))(*values)
+
+
+def report() -> tuple[tuple[str, ...], str]:
+    """For each GPU where its code comes from; and why there is none."""
+    if not torch.cuda.is_available():
+        return (), "this torch has no CUDA" if not torch.version.cuda else "no GPU can be used"
+    lines, problem = [], ""
+    for index in range(torch.cuda.device_count()):
+        gpu = _gpu(index)
+        if isinstance(gpu, str):
+            problem = f"GPU {index}: {gpu}"
+        else:
+            lines.append(f"{torch.cuda.get_device_name(index)}: {gpu.origin}")
+    return tuple(lines), problem

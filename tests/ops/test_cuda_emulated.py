@@ -1,0 +1,74 @@
+"""The GPU code without a GPU: kernels and launches, emulated on the CPU."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from equinet.ops.native import compile, cuda
+from tests.ops.emulation.gpu import compile_driver, emulated_gpu
+from tests.ops.operator_cases import DRAWN, LARGE, block_product
+from tests.tolerances import ROUNDING, SINGLE, assert_close
+
+F32, F64 = torch.float32, torch.float64
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory):
+    if not sys.platform.startswith("linux"):
+        pytest.skip("the emulation needs ucontext")
+    try:
+        compile.find_compiler()
+    except compile.BuildError as error:
+        pytest.skip(str(error))
+    return compile_driver(tmp_path_factory.mktemp("emulation"))
+
+
+def check(driver, case, dtype, descending=False):
+    """The numbers of the reference, with threads run in one order or the other."""
+    if case.operator.gpu is None:
+        pytest.skip(f"{case.operator.name} has no GPU code")
+    with emulated_gpu(driver, descending):
+        found = case.operator.gpu(*case.with_tensors(lambda x: x.to(dtype)))
+    expected = case.operator.reference(*case.arguments)
+    scale = 1 + (expected.abs().max() if expected.numel() else 0)
+    assert_close(found / scale, expected / scale, ROUNDING if dtype == F64 else SINGLE)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+@pytest.mark.parametrize("dtype", [F32, F64], ids=str)
+@given(data=st.data(), descending=st.booleans())
+def test_the_numbers_of_the_reference(driver, name, dtype, data, descending):
+    check(driver, data.draw(DRAWN[name]), dtype, descending)
+
+
+@pytest.mark.parametrize("case", LARGE, ids=str)
+def test_beyond_one_block(driver, case):
+    check(driver, case, F64)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+def test_a_missing_barrier_is_seen(driver, tmp_path, descending):
+    """The emulation can fail: without one of its barriers the kernel gives other numbers."""
+    folder = Path(shutil.copytree(compile.source_folder(), tmp_path / "csrc"))
+    kernel = folder / "cuda" / "block_matmul.cu"
+    kernel.write_text(kernel.read_text().replace("__syncthreads();", "", 1))
+    broken = compile_driver(tmp_path, folder=folder)
+    with pytest.raises(AssertionError):
+        check(broken, block_product([(70, 40)], 3, 0, False), F64, descending)
+
+
+def test_a_wrong_launch_is_refused(driver):
+    x = torch.zeros(4)
+    rest = (None, x, cuda.degrees([1], [1]), 1)
+    with emulated_gpu(driver):
+        with pytest.raises(TypeError, match="expected 7 arguments, got 1"):
+            cuda.launch("block_matmul", F32, None, (1,), (256,), x)
+        with pytest.raises(TypeError, match=r"expected a contiguous tensor of .*float32 on GPU"):
+            cuda.launch("block_matmul", F32, None, (1,), (256,), 0, x.double(), x, *rest)
+        with pytest.raises(cuda.CudaError, match=r"cuLaunchKernel: invalid argument \(1\)"):
+            cuda.launch("block_matmul", F32, None, (0,), (256,), 0, x, x, *rest)
