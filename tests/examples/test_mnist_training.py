@@ -132,7 +132,7 @@ def test_two_processes_train_as_one(digits_file, tmp_path, start):
     dataset = npz_digits(digits_file).limited(27, 9)  # a last batch of 3: shares of 2 and 1
     settings = settings_for(dataset, "spherical", epochs=1, dtype="float64")
     alone, _ = train(settings, dataset, tmp_path / "alone", ALONE, quiet=True)
-    output = team.communicate(timeout=120)[0]
+    output = team.communicate(timeout=400)[0]
     assert team.returncode == 0, output
     together = json.loads((tmp_path / "team" / "result.json").read_text())
     assert together["machine"]["processes"] == 2
