@@ -265,7 +265,8 @@ def public_callables():
     for info in pkgutil.walk_packages(eq.__path__, "equinet."):
         module = importlib.import_module(info.name)
         for name, value in vars(module).items():
-            if callable(value) and getattr(value, "__module__", None) == info.name:
+            error = isinstance(value, type) and issubclass(value, Exception)  # has no signature
+            if callable(value) and not error and getattr(value, "__module__", None) == info.name:
                 yield f"{info.name}.{name}", value
 
 
