@@ -39,8 +39,8 @@ INVENTORY = {
         matrix_to_angles points_to_angles random_rotations range_basis
         real_from_complex rotation_generators soft_angles soft_weights
         solid_harmonics wigner_D wigner_d wigner_d_real""",
-    "equinet.ops": """SphereTables block_matmul chunks full_precision status wigner_analysis
-        wigner_synthesis""",
+    "equinet.ops": """Plan Side SphereTables block_matmul chunks expand full_precision status
+        wigner_analysis wigner_synthesis""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose
@@ -48,8 +48,8 @@ INVENTORY = {
         irreps named quotient regular restrict symmetric_power tensor_product
         trivial vector wigner_3j""",
     "equinet.steerable": """EquatorialFilter HomogeneousKernels KernelBasis NearIdentityFilter
-        Plan SampledKernels SmoothFilter SphereFilter assemble equatorial homogeneous_kernels
-        kernel_basis kernels_between near_identity separate smooth sphere_basis""",
+        SampledKernels SmoothFilter SphereFilter equatorial homogeneous_kernels kernel_basis
+        kernels_between near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError Layer LayerCertificate Report Sources
         assert_equivariant certificate equivariance_error report""",

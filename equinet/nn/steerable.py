@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.module import EquivariantModule
-from equinet.steerable import SampledKernels, assemble, separate
+from equinet.ops import expand
+from equinet.steerable import SampledKernels
 
 Sample = Callable[[], SampledKernels]
 
@@ -32,7 +33,8 @@ class Steerable(EquivariantModule):
         bias: one for each invariant vector of the output's fibre, or None.
     """
 
-    kernel_names: tuple[str, ...]
+    kernels: Tensor
+    matrices: Tensor
     calls_below = 5  # from the line of the user that makes the layer to the warning
 
     def __init__(
@@ -59,17 +61,14 @@ class Steerable(EquivariantModule):
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        found = {name: value.clone() for name, value in self._sample().constants.items()}
-        self.kernel_names = tuple(found)
+        found = self._sample().constants
         if self.bias is not None:
             found["invariants"] = self.out_type.fibre.invariants
         return found
 
     def filters(self) -> Tensor:
         """All filters below each other, ``(count * dim_out, dim_in, *points)``."""
-        tensors = {name: getattr(self, name) for name in self.kernel_names}
-        parts = [assemble(self._plan, tensors, separate(self._plan, w)) for w in self.weight]
-        return parts[0] if len(parts) == 1 else torch.cat(parts)
+        return expand(self._plan, self.weight, self.kernels, self.matrices)
 
     def shift(self) -> Tensor | None:
         """The bias on each channel of the output."""

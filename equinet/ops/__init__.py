@@ -4,14 +4,18 @@ Knows no group. How the compiled part is built and bound is in ``native``; it is
 """
 
 from equinet.ops.block_matmul import block_matmul
+from equinet.ops.expansion import Plan, Side, expand
 from equinet.ops.native.status import status
 from equinet.ops.precision import full_precision
 from equinet.ops.wigner import SphereTables, chunks, wigner_analysis, wigner_synthesis
 
 __all__ = [
+    "Plan",
+    "Side",
     "SphereTables",
     "block_matmul",
     "chunks",
+    "expand",
     "full_precision",
     "status",
     "wigner_analysis",

@@ -1,6 +1,5 @@
 """The kernel constraint and its solutions."""
 
-from equinet.steerable.expansion import Plan, assemble, separate
 from equinet.steerable.homogeneous import HomogeneousKernels
 from equinet.steerable.homogeneous_basis import homogeneous_kernels, kernels_between
 from equinet.steerable.kernel_basis import KernelBasis, SampledKernels, kernel_basis
@@ -20,17 +19,14 @@ __all__ = [
     "HomogeneousKernels",
     "KernelBasis",
     "NearIdentityFilter",
-    "Plan",
     "SampledKernels",
     "SmoothFilter",
     "SphereFilter",
-    "assemble",
     "equatorial",
     "homogeneous_kernels",
     "kernel_basis",
     "kernels_between",
     "near_identity",
-    "separate",
     "smooth",
     "sphere_basis",
 ]

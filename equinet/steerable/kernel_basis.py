@@ -30,9 +30,10 @@ from torch import Tensor
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions
 from equinet.numerics.cached import cached, on_cpu
+from equinet.ops import Plan
 from equinet.rep import Fibre, Irrep, Representation, clebsch_gordan, fibre
 from equinet.rep.fibre import Block
-from equinet.steerable.expansion import Pair, Plan, assemble, constants, plan
+from equinet.steerable.expansion import Pair, assemble, constants, plan
 
 # A family of functions vanishes on a grid if its values are below this part of the largest.
 _VANISHING = 1e-8

@@ -11,6 +11,7 @@ from equinet.ops.native.operator import Operator
 
 # The modules; equinet.ops gives the functions of the same names.
 block_matmul = sys.modules["equinet.ops.block_matmul"]
+expansion = sys.modules["equinet.ops.expansion"]
 F64 = torch.float64
 
 
@@ -54,11 +55,63 @@ def block_products(draw) -> Case:
     return block_product(sizes, batch, draw(st.integers(0, 2)), draw(st.booleans()))
 
 
+def filters(plan: expansion.Plan, count: int, mode: int) -> Case:
+    weights, kernels, matrices = plan.sizes
+    shape = (weights,), (plan.out.dim, plan.into.dim, *plan.points)
+    generator = torch.Generator().manual_seed(mode)
+    tensors = [
+        torch.randn(size, dtype=F64, generator=generator)
+        for size in ((count, *shape[mode]), kernels, matrices)
+    ]
+    return Case(expansion.OPERATOR, (*tensors, plan.numbers(), mode))
+
+
+@st.composite
+def sides(draw, dims: tuple[int, ...]) -> expansion.Side:
+    kinds = range(len(dims))
+    rows = draw(st.lists(st.sets(st.sampled_from(kinds), min_size=1), min_size=1, max_size=3))
+    rows[0] |= set(kinds).difference(*rows)  # no kind is without a vector
+    count = st.integers(1, 2)
+    copies = tuple(tuple(draw(count) if r in row else 0 for r in kinds) for row in rows)
+    muls = tuple(draw(st.sampled_from([1, 2, 5])) for _ in copies)
+    return expansion.Side(dims, muls, copies, tuple(draw(st.booleans()) for _ in copies))
+
+
+@st.composite
+def plans(draw) -> expansion.Plan:
+    dims = st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple)
+    out, into = draw(sides(draw(dims))), draw(sides(draw(dims)))
+    count = st.sampled_from([0, 1, 2, 5])
+    kernels = tuple(tuple(draw(count) for _ in into.dims) for _ in out.dims)
+    return expansion.Plan(out, into, kernels, (draw(st.sampled_from([0, 1, 3, 9, 17, 33])),))
+
+
+@st.composite
+def drawn_filters(draw) -> Case:
+    return filters(draw(plans()), draw(st.integers(0, 3)), draw(st.integers(0, 1)))
+
+
+SCALARS_AND_MIXED = expansion.Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True))
+FILTER = expansion.Plan(
+    SCALARS_AND_MIXED,
+    expansion.Side((2, 1), (2, 1), ((1, 1), (1, 0)), (True, False)),
+    ((2, 1), (3, 0)),
+    (3,),
+)
+WIDE_FILTER = expansion.Plan(
+    SCALARS_AND_MIXED,
+    expansion.Side((1, 3), (9, 7), ((1, 0), (0, 2)), (False, False)),
+    ((3, 2), (0, 7)),
+    (125,),
+)
+
 # Any shapes, for values.
-DRAWN = {"block_matmul": block_products()}
+DRAWN = {"block_matmul": block_products(), "expansion": drawn_filters()}
 
 # A few small ones, for what takes long.
 SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode in range(3)]
+SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 
 # Some beyond a block of the CPU and the GPU, with remainders.
 LARGE = [block_product([(130, 3), (2, 66), (65, 17)], 23, mode, True) for mode in range(3)]
+LARGE += [filters(WIDE_FILTER, 2, mode) for mode in range(2)]

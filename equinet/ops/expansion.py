@@ -1,0 +1,344 @@
+r"""Filters from weights, and what a gradient of the filters says of the weights.
+
+In: weights, kernels and changes of basis. Out: dense filters. Before: ``block_matmul``.
+
+The components of the input and of the output come in blocks; a copy of a block holds vectors of a
+few kinds r, s, and a matrix Q may mix its components. Between vector u of kind r and vector v of
+kind s the filter is a sum of kernels, which are the same for all u and v:
+
+.. math:: F = Q_{out} B\, Q_{in}^T, \qquad
+          B_{(rui)(svj)p} = \sum_k w^{rs}_{uvk}\, K^{rs}_{kijp}                       \quad (E1)
+
+It is linear in the weights, and the derivative with respect to them is its adjoint:
+
+.. math:: w^{rs}_{uvk} = \sum_{ijp} K^{rs}_{kijp}\,
+          (Q_{out}^T F\, Q_{in})_{(rui)(svj)p}                                         \quad (E2)
+
+Each of the two is the derivative of the other, so that they are closed under differentiation.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
+
+from equinet.ops.native import library
+from equinet.ops.native.operator import Operator, check_tensor
+
+FORWARD, ADJOINT = 0, 1  # (E1), (E2); as in csrc/cpu/expansion.cpp
+
+
+class Side(NamedTuple):
+    """The components of the input, or of the output, block by block, in each copy by copy.
+
+    No block is empty, and no kind is without a vector.
+
+    Attributes:
+        dims: the dimension of a vector of each kind.
+        muls: how many copies of each block there are.
+        copies: for each block, how many vectors of each kind one copy of it holds; those of the
+            first kind stand first.
+        mixed: for each block, whether a matrix acts on the components of every copy.
+    """
+
+    dims: tuple[int, ...]
+    muls: tuple[int, ...]
+    copies: tuple[tuple[int, ...], ...]
+    mixed: tuple[bool, ...]
+
+    @property
+    def block_dims(self) -> list[int]:
+        """The dimension of one copy of each block."""
+        return [sum(map(math.prod, zip(copies, self.dims, strict=True))) for copies in self.copies]
+
+    @property
+    def dim(self) -> int:
+        return sum(map(math.prod, zip(self.muls, self.block_dims, strict=True)))
+
+    @property
+    def vectors(self) -> list[int]:
+        """The number of vectors of each kind."""
+        found = [0] * len(self.dims)
+        for mul, copies in zip(self.muls, self.copies, strict=True):
+            found = [total + mul * count for total, count in zip(found, copies, strict=True)]
+        return found
+
+    @property
+    def matrix_sizes(self) -> list[int]:
+        """The entries of the matrix of each block, 0 where it has none."""
+        return [n * n * mixed for n, mixed in zip(self.block_dims, self.mixed, strict=True)]
+
+
+class Plan(NamedTuple):
+    """Where the kernels of a filter stand.
+
+    Attributes:
+        out: the components of the output, the rows.
+        into: those of the input, the columns.
+        kernels: their number for each kind of the output and each kind of the input.
+        points: shape of the points.
+    """
+
+    out: Side
+    into: Side
+    kernels: tuple[tuple[int, ...], ...]
+    points: tuple[int, ...]
+
+    @property
+    def shapes(self) -> list[tuple[int, int, int, int, int]]:
+        """(vectors out, vectors in, kernels, dim out, dim in) of each pair of kinds."""
+        return [
+            (u, v, count, i, j)
+            for u, i, counts in zip(self.out.vectors, self.out.dims, self.kernels, strict=True)
+            for v, j, count in zip(self.into.vectors, self.into.dims, counts, strict=True)
+        ]
+
+    @property
+    def sizes(self) -> tuple[int, int, int]:
+        """The number of weights, and of entries of the kernels and of the matrices."""
+        shapes = self.shapes
+        return (
+            sum(u * v * k for u, v, k, _, _ in shapes),
+            sum(k * i * j for _, _, k, i, j in shapes) * math.prod(self.points),
+            sum(self.out.matrix_sizes) + sum(self.into.matrix_sizes),
+        )
+
+    def numbers(self) -> list[int]:
+        """The plan as a list, which the operator takes."""
+        sides = (self.out, self.into)
+        found = [math.prod(self.points)]
+        found += [n for side in sides for n in (len(side.dims), len(side.muls))]
+        found += [*self.out.dims, *self.into.dims]
+        for side in sides:
+            for mul, mixed, copies in zip(side.muls, side.mixed, side.copies, strict=True):
+                found += [mul, int(mixed), *copies]
+        return found + [count for counts in self.kernels for count in counts]
+
+
+def plan_of(numbers: Sequence[int]) -> Plan:
+    """The plan of which ``numbers`` are, with the points in a row."""
+    return _decoded(tuple(numbers))[0]
+
+
+@functools.lru_cache(256)  # it is asked for several times at each call
+def _decoded(numbers: tuple[int, ...]) -> tuple[Plan, tuple[int, int, int]]:
+    """The plan and its sizes."""
+    points, kinds_out, blocks_out, kinds_in, blocks_in = numbers[:5]
+    rest = iter(numbers[5:])
+
+    def take(count: int) -> tuple[int, ...]:
+        return tuple(itertools.islice(rest, count))
+
+    def side(dims: tuple[int, ...], blocks: int) -> Side:
+        rows = [take(2 + len(dims)) for _ in range(blocks)]
+        muls = tuple(row[0] for row in rows)
+        return Side(dims, muls, tuple(row[2:] for row in rows), tuple(row[1] == 1 for row in rows))
+
+    dims_out, dims_in = take(kinds_out), take(kinds_in)
+    out, into = side(dims_out, blocks_out), side(dims_in, blocks_in)
+    plan = Plan(out, into, tuple(take(kinds_in) for _ in range(kinds_out)), (points,))
+    return plan, plan.sizes
+
+
+def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor) -> Tensor:
+    """The filters of several sets of weights below each other (E1).
+
+    Args:
+        plan: of the filter.
+        weights: ``(count, weights)``; the weights of all pairs of kinds in a row, for each pair
+            (vectors of the output, vectors of the input, kernels).
+        kernels: flat; for each pair of kinds (kernels, dim_out, dim_in, points).
+        matrices: flat; for each block that has one (dim, dim), first those of the output.
+    Returns:
+        ``(count * dim_out, dim_in, *points)``.
+    """
+    if OPERATOR.serves(weights):
+        found = OPERATOR.overload(weights, kernels, matrices, plan.numbers(), FORWARD)
+    else:
+        found = _forward(plan, weights, kernels, matrices)
+    return found.view(len(weights) * plan.out.dim, plan.into.dim, *plan.points)
+
+
+# --- the reference --------------------------------------------------------------------------------
+
+
+def _forward(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor) -> Tensor:
+    """(E1), ``(count, dim_out, dim_in, points)``."""
+    count, points, columns = len(weights), math.prod(plan.points), len(plan.into.dims)
+    q_out, q_in = _matrices(plan, matrices)
+    pairs = []
+    for (u, v, k, i, j), w, kernel in _pairs(plan, weights, kernels):
+        if k:
+            block = w.reshape(count * u * v, k) @ kernel.view(k, i * j * points)
+        else:
+            block = weights.new_zeros(count * u * v, i * j * points)
+        block = block.view(count, u, v, i, j * points)
+        pairs.append(block.transpose(2, 3).reshape(count * u * i, v, j * points))
+    rows = []
+    for r, (u, i) in enumerate(zip(plan.out.vectors, plan.out.dims, strict=True)):
+        row = _blocks(plan.into, pairs[r * columns : (r + 1) * columns], q_in, points)
+        rows.append(row.reshape(count, u, i * plan.into.dim * points))
+    width = plan.into.dim * points
+    return _blocks(plan.out, rows, q_out, width).view(count, plan.out.dim, plan.into.dim, points)
+
+
+def _adjoint(plan: Plan, filters: Tensor, kernels: Tensor, matrices: Tensor) -> Tensor:
+    """(E2), ``(count, weights)``."""
+    count, points = len(filters), math.prod(plan.points)
+    q_out, q_in = _matrices(plan, matrices)
+    width = plan.into.dim * points
+    rows = [
+        vectors
+        for row in _kinds(plan.out, filters.reshape(count, plan.out.dim, width), q_out, width)
+        for vectors in _kinds(
+            plan.into, row.flatten(0, 2).unflatten(1, (plan.into.dim, points)), q_in, points
+        )
+    ]
+    found = []
+    empty = filters.new_empty(count, plan.sizes[0])
+    for ((u, v, k, i, j), _, kernel), row in zip(_pairs(plan, empty, kernels), rows, strict=True):
+        block = row.reshape(count, u, i, v, j * points).transpose(2, 3)
+        w = block.reshape(count * u * v, i * j * points) @ kernel.view(k, i * j * points).mT
+        found.append(w.view(count, u * v * k))
+    return torch.cat(found, 1)
+
+
+def _pairs(plan: Plan, weights: Tensor, kernels: Tensor) -> Iterator[tuple]:
+    """For each pair of kinds its shape, weights and kernels."""
+    shapes, points = plan.shapes, math.prod(plan.points)
+    w = weights.split([u * v * k for u, v, k, _, _ in shapes], 1)
+    return zip(
+        shapes, w, kernels.split([k * i * j * points for _, _, k, i, j in shapes]), strict=True
+    )
+
+
+def _matrices(plan: Plan, flat: Tensor) -> tuple[list[Tensor | None], list[Tensor | None]]:
+    """The matrix of each block, None where it has none."""
+    found, start = [], 0
+    for side in (plan.out, plan.into):
+        matrices: list[Tensor | None] = []
+        for n, mixed in zip(side.block_dims, side.mixed, strict=True):
+            matrices.append(flat.narrow(0, start, n * n).view(n, n) if mixed else None)
+            start += n * n * mixed
+        found.append(matrices)
+    return found[0], found[1]
+
+
+def _blocks(side: Side, kinds: list[Tensor], matrices: list[Tensor | None], after: int) -> Tensor:
+    """Vectors by kind ``(before, vectors, dim * after)`` to blocks ``(before, dim, after)``."""
+    before, used, found = len(kinds[0]), [0] * len(kinds), []
+    for mul, copies, matrix in zip(side.muls, side.copies, matrices, strict=True):
+        shares = []
+        for r, c in enumerate(copies):
+            if c:
+                vectors = kinds[r].narrow(1, used[r], mul * c)
+                shares.append(vectors.reshape(before, mul, c * side.dims[r], after))
+                used[r] += mul * c
+        block = _join(shares, 2)
+        if matrix is not None:
+            block = matrix @ block
+        found.append(block.reshape(before, mul * block.shape[2], after))
+    return _join(found, 1)
+
+
+def _kinds(side: Side, x: Tensor, matrices: list[Tensor | None], after: int) -> list[Tensor]:
+    """The adjoint of it: for each kind ``(before, vectors, dim, after)``."""
+    before = len(x)
+    found: list[list[Tensor]] = [[] for _ in side.dims]
+    sizes = [mul * n for mul, n in zip(side.muls, side.block_dims, strict=True)]
+    for part, mul, n, copies, matrix in zip(
+        x.split(sizes, 1), side.muls, side.block_dims, side.copies, matrices, strict=True
+    ):
+        block = part.reshape(before, mul, n, after)
+        if matrix is not None:
+            block = matrix.mT @ block
+        widths = [c * dim for c, dim in zip(copies, side.dims, strict=True)]
+        for r, share in enumerate(block.split(widths, 2)):
+            if copies[r]:
+                found[r].append(share.reshape(before, mul * copies[r], side.dims[r], after))
+    return [_join(vectors, 1) for vectors in found]
+
+
+def _join(tensors: list[Tensor], axis: int) -> Tensor:
+    return tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
+
+
+def _reference(left, kernels, matrices, numbers, mode) -> Tensor:
+    """Either of the two: left is w or, for (E2), F as ``(count, dim_out, dim_in, points)``."""
+    return (_forward, _adjoint)[mode](plan_of(numbers), left, kernels, matrices)
+
+
+# --- the operator ---------------------------------------------------------------------------------
+
+
+def _check(left, kernels, matrices, numbers, mode) -> None:
+    plan, (weights, entries, changes) = _decoded(tuple(numbers))
+    if mode == FORWARD:
+        check_tensor("expansion", "weights", left, (None, weights), left)
+    else:
+        shape = (None, plan.out.dim, plan.into.dim, *plan.points)
+        check_tensor("expansion", "filters", left, shape, left)
+    check_tensor("expansion", "kernels", kernels, (entries,), left)
+    check_tensor("expansion", "matrices", matrices, (changes,), left)
+
+
+def _fake(left, kernels, matrices, numbers, mode) -> Tensor:
+    plan, (weights, _, _) = _decoded(tuple(numbers))
+    if mode == FORWARD:
+        return left.new_empty(left.shape[0], plan.out.dim, plan.into.dim, *plan.points)
+    return left.new_empty(left.shape[0], weights)
+
+
+def _cpu(left, kernels, matrices, numbers, mode) -> Tensor:
+    left, kernels, matrices = left.contiguous(), kernels.contiguous(), matrices.contiguous()
+    out = _fake(left, kernels, matrices, numbers, mode)
+    arguments = (mode, left, kernels, matrices, out, tuple(numbers), left.shape[0])
+    library.call("expansion", left.dtype, *arguments)
+    return out
+
+
+def _save(ctx, inputs, output) -> None:
+    *tensors, ctx.numbers, ctx.mode = inputs
+    ctx.save_for_backward(*tensors)
+
+
+def _backward(ctx, grad):
+    """To the weights by the other of the two; to what is constant in a layer by the reference."""
+    left, kernels, matrices = ctx.saved_tensors
+    to_left = to_kernels = to_matrices = None
+    if ctx.needs_input_grad[0]:
+        to_left = OPERATOR(grad, kernels, matrices, ctx.numbers, 1 - ctx.mode)
+    if any(ctx.needs_input_grad[1:3]):
+
+        def of_constants(*constants: Tensor) -> Tensor:
+            return _reference(left, *constants, ctx.numbers, ctx.mode)
+
+        to_kernels, to_matrices = torch.func.vjp(of_constants, kernels, matrices)[1](grad)
+    return to_left, to_kernels, to_matrices, None, None
+
+
+OPERATOR = Operator(
+    "expansion(Tensor left, Tensor kernels, Tensor matrices, int[] numbers, int mode) -> Tensor",
+    reference=_reference,
+    fake=_fake,
+    check=_check,
+    cpu=_cpu,
+)
+OPERATOR.differentiate(_save, _backward)
+
+
+@register_flop_formula(OPERATOR.overload.overloadpacket)
+def _flops(left_shape, kernels_shape, matrices_shape, numbers, mode, *_, out_shape=None) -> int:
+    """Those of the reference, for torch's counter."""
+    plan = plan_of(numbers)
+    points, out, into = math.prod(plan.points), plan.out, plan.into
+    total = sum(u * v * k * i * j * points for u, v, k, i, j in plan.shapes)
+    for side, others in ((out, into.dim), (into, out.dim)):
+        for mul, size in zip(side.muls, side.matrix_sizes, strict=True):
+            total += mul * size * others * points
+    return 2 * left_shape[0] * total
