@@ -13,7 +13,7 @@ namespace {
 
 enum Mode : int64_t { kForward, kAdjoint };
 
-// The input or the output: blocks that hold vectors of a few kinds. As `Side.numbers` in Python.
+// The input or the output: blocks that hold vectors of a few kinds.
 struct Side {
     int64_t kinds, blocks;
     const int64_t *dims, *table;
@@ -55,24 +55,15 @@ struct Side {
     }
 };
 
+// As `Plan.numbers` in Python: sizes, then what they follow from.
 struct Plan {
-    int64_t points;
+    int64_t points, dim_out, dim_in, weights;
     Side out, in;
     const int64_t* kernels;  // for each pair of kinds
-    explicit Plan(const int64_t* n) : points(n[0]) {
-        out = {n[1], n[2], n + 5, n + 5 + n[1] + n[3]};
-        in = {n[3], n[4], n + 5 + n[1], out.table + n[2] * (n[1] + 2)};
-        kernels = in.table + n[4] * (n[3] + 2);
-    }
-    int64_t weights() const {
-        int64_t sum = 0;
-        for (int64_t r = 0; r < out.kinds; ++r) {
-            for (int64_t c = 0; c < in.kinds; ++c) {
-                sum += out.vectors_before(out.blocks, r) * in.vectors_before(in.blocks, c) *
-                       kernels[r * in.kinds + c];
-            }
-        }
-        return sum;
+    explicit Plan(const int64_t* n) : points(n[0]), dim_out(n[1]), dim_in(n[2]), weights(n[3]) {
+        out = {n[6], n[7], n + 10, n + 10 + n[6] + n[8]};
+        in = {n[8], n[9], n + 10 + n[6], out.table + n[7] * (n[6] + 2)};
+        kernels = in.table + n[9] * (n[8] + 2);
     }
 };
 
@@ -101,7 +92,7 @@ class Band {
     Band(const Plan& plan, int64_t b, int64_t copy, const T* basis, const T* matrices)
         : plan_(plan), b_(b), copy_(copy), basis_(basis), matrices_(matrices),
           height_(plan.out.dim(b)),
-          width_(plan.in.components_before(plan.in.blocks) * plan.points) {}
+          width_(plan.dim_in * plan.points) {}
 
     // `filter` is the band; `sorted` and `mixed` have room for it.
     void forward(const T* weights, T* filter, T* sorted, T* mixed) const {
@@ -209,9 +200,7 @@ EQ_OPERATOR expansion(int64_t mode, const T* left, const T* kernels, const T* ma
                       const int64_t* numbers, int64_t count) {
     const Plan plan(numbers);
     const Side& rows = plan.out;
-    const int64_t bands = rows.bands(), weights = plan.weights();
-    const int64_t width = plan.in.components_before(plan.in.blocks) * plan.points;
-    const int64_t height = rows.components_before(rows.blocks);
+    const int64_t bands = rows.bands(), width = plan.dim_in * plan.points;
     const int64_t room = rows.largest() * width;
     bool enough = true;
     parallel(count * bands, 1 + kGrain / (room + 1), [&](int64_t begin, int64_t end) {
@@ -225,7 +214,8 @@ EQ_OPERATOR expansion(int64_t mode, const T* left, const T* kernels, const T* ma
             int64_t b = 0, copy = i % bands;
             for (; copy >= rows.mul(b); ++b) copy -= rows.mul(b);
             const int64_t row = rows.components_before(b) + copy * rows.dim(b);
-            const int64_t f = (i / bands * height + row) * width, w = i / bands * weights;
+            const int64_t f = (i / bands * plan.dim_out + row) * width;
+            const int64_t w = i / bands * plan.weights;
             const Band<T> band(plan, b, copy, kernels, matrices);
             if (mode == kForward) {
                 band.forward(left + w, out + f, sorted, mixed);

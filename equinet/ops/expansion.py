@@ -17,8 +17,6 @@ It is linear in the weights, and the derivative with respect to them is its adjo
 Each of the two is the derivative of the other, so that they are closed under differentiation.
 """
 
-import functools
-import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -109,9 +107,9 @@ class Plan(NamedTuple):
         )
 
     def numbers(self) -> list[int]:
-        """The plan as a list, which the operator takes."""
+        """The plan as a list, which the operator takes: sizes, then what they follow from."""
         sides = (self.out, self.into)
-        found = [math.prod(self.points)]
+        found = [math.prod(self.points), self.out.dim, self.into.dim, *self.sizes]
         found += [n for side in sides for n in (len(side.dims), len(side.muls))]
         found += [*self.out.dims, *self.into.dims]
         for side in sides:
@@ -122,17 +120,13 @@ class Plan(NamedTuple):
 
 def plan_of(numbers: Sequence[int]) -> Plan:
     """The plan of which ``numbers`` are, with the points in a row."""
-    return _decoded(tuple(numbers))[0]
-
-
-@functools.lru_cache(256)  # it is asked for several times at each call
-def _decoded(numbers: tuple[int, ...]) -> tuple[Plan, tuple[int, int, int]]:
-    """The plan and its sizes."""
-    points, kinds_out, blocks_out, kinds_in, blocks_in = numbers[:5]
-    rest = iter(numbers[5:])
+    kinds_out, blocks_out, kinds_in, blocks_in = numbers[6:10]
+    rest = list(numbers[10:])
 
     def take(count: int) -> tuple[int, ...]:
-        return tuple(itertools.islice(rest, count))
+        taken = tuple(rest[:count])
+        del rest[:count]
+        return taken
 
     def side(dims: tuple[int, ...], blocks: int) -> Side:
         rows = [take(2 + len(dims)) for _ in range(blocks)]
@@ -141,8 +135,7 @@ def _decoded(numbers: tuple[int, ...]) -> tuple[Plan, tuple[int, int, int]]:
 
     dims_out, dims_in = take(kinds_out), take(kinds_in)
     out, into = side(dims_out, blocks_out), side(dims_in, blocks_in)
-    plan = Plan(out, into, tuple(take(kinds_in) for _ in range(kinds_out)), (points,))
-    return plan, plan.sizes
+    return Plan(out, into, tuple(take(kinds_in) for _ in range(kinds_out)), (numbers[0],))
 
 
 def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor) -> Tensor:
@@ -276,22 +269,21 @@ def _reference(left, kernels, matrices, numbers, mode) -> Tensor:
 # --- the operator ---------------------------------------------------------------------------------
 
 
+def _shape(mode: int, count: int, numbers: Sequence[int]) -> tuple[int, ...]:
+    """Of the weights, or for (E2) of the filters."""
+    points, dim_out, dim_in, weights = numbers[:4]
+    return (count, weights) if mode == FORWARD else (count, dim_out, dim_in, points)
+
+
 def _check(left, kernels, matrices, numbers, mode) -> None:
-    plan, (weights, entries, changes) = _decoded(tuple(numbers))
-    if mode == FORWARD:
-        check_tensor("expansion", "weights", left, (None, weights), left)
-    else:
-        shape = (None, plan.out.dim, plan.into.dim, *plan.points)
-        check_tensor("expansion", "filters", left, shape, left)
-    check_tensor("expansion", "kernels", kernels, (entries,), left)
-    check_tensor("expansion", "matrices", matrices, (changes,), left)
+    name = "weights" if mode == FORWARD else "filters"
+    check_tensor("expansion", name, left, (None, *_shape(mode, 0, numbers)[1:]), left)
+    check_tensor("expansion", "kernels", kernels, (numbers[4],), left)
+    check_tensor("expansion", "matrices", matrices, (numbers[5],), left)
 
 
 def _fake(left, kernels, matrices, numbers, mode) -> Tensor:
-    plan, (weights, _, _) = _decoded(tuple(numbers))
-    if mode == FORWARD:
-        return left.new_empty(left.shape[0], plan.out.dim, plan.into.dim, *plan.points)
-    return left.new_empty(left.shape[0], weights)
+    return left.new_empty(_shape(1 - mode, left.shape[0], numbers))
 
 
 def _cpu(left, kernels, matrices, numbers, mode) -> Tensor:
@@ -315,8 +307,8 @@ def _backward(ctx, grad):
         to_left = OPERATOR(grad, kernels, matrices, ctx.numbers, 1 - ctx.mode)
     if any(ctx.needs_input_grad[1:3]):
 
-        def of_constants(*constants: Tensor) -> Tensor:
-            return _reference(left, *constants, ctx.numbers, ctx.mode)
+        def of_constants(kernels: Tensor, matrices: Tensor) -> Tensor:
+            return _reference(left, kernels, matrices, ctx.numbers, ctx.mode)
 
         to_kernels, to_matrices = torch.func.vjp(of_constants, kernels, matrices)[1](grad)
     return to_left, to_kernels, to_matrices, None, None
