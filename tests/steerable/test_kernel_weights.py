@@ -12,7 +12,7 @@ from torch.func import grad, vmap
 from equinet.group import cyclic, o3, octahedral, point_group, so3
 from equinet.harmonics import Angular, GaussianShells, Harmonics, Pixels, Zernike, filter_grid
 from equinet.rep import irrep, quotient, regular, trivial, vector
-from equinet.steerable import kernel_basis
+from equinet.steerable import SampledKernels, kernel_basis
 from tests.steerable.kernel_cases import bases, random, residual, scattered, seeded, weights_of
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
@@ -228,3 +228,12 @@ def test_no_kernels_have_the_dtype_of_the_points():
 
 def test_no_kernels_expand_to_zero():
     assert_close(NOTHING.at(scattered(so3(), 2)).expand([]), torch.zeros(1, 9, 2), 0)
+
+
+def test_pairs_in_another_order_are_refused():
+    """The weights stand in the order of the fibres, so another order would be read wrongly."""
+    sampled = SMALL.on(filter_grid(3, 3))
+    turned = dict(reversed(sampled.pairs.items()))
+    twisted = SampledKernels(sampled.fibre_in, sampled.fibre_out, sampled.points, turned)
+    with pytest.raises(ValueError, match="kernels: expected pairs .* in the order of the irreps"):
+        twisted.expand(weights_of(twisted))
