@@ -17,6 +17,8 @@ It is linear in the weights, and the derivative with respect to them is its adjo
 Each of the two is the derivative of the other, so that they are closed under differentiation.
 """
 
+import functools
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -25,10 +27,11 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from equinet.ops.native import library
+from equinet.ops.native import cuda, library
 from equinet.ops.native.operator import Operator, check_tensor
 
 FORWARD, ADJOINT = 0, 1  # (E1), (E2); as in csrc/cpu/expansion.cpp
+GPU_THREADS = 256
 
 
 class Side(NamedTuple):
@@ -163,7 +166,6 @@ def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor) -> Te
 def _forward(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor) -> Tensor:
     """(E1), ``(count, dim_out, dim_in, points)``."""
     count, points, columns = len(weights), math.prod(plan.points), len(plan.into.dims)
-    q_out, q_in = _matrices(plan, matrices)
     pairs = []
     for (u, v, k, i, j), w, kernel in _pairs(plan, weights, kernels):
         if k:
@@ -174,23 +176,20 @@ def _forward(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor) -> 
         pairs.append(block.transpose(2, 3).reshape(count * u * i, v, j * points))
     rows = []
     for r, (u, i) in enumerate(zip(plan.out.vectors, plan.out.dims, strict=True)):
-        row = _blocks(plan.into, pairs[r * columns : (r + 1) * columns], q_in, points)
+        row = _blocks(plan.into, pairs[r * columns : (r + 1) * columns], points)
         rows.append(row.reshape(count, u, i * plan.into.dim * points))
-    width = plan.into.dim * points
-    return _blocks(plan.out, rows, q_out, width).view(count, plan.out.dim, plan.into.dim, points)
+    sorted = _blocks(plan.out, rows, plan.into.dim * points)
+    return _mixed(plan, sorted.unflatten(2, (plan.into.dim, points)), matrices, transposed=False)
 
 
 def _adjoint(plan: Plan, filters: Tensor, kernels: Tensor, matrices: Tensor) -> Tensor:
     """(E2), ``(count, weights)``."""
     count, points = len(filters), math.prod(plan.points)
-    q_out, q_in = _matrices(plan, matrices)
-    width = plan.into.dim * points
+    sorted = _mixed(plan, filters, matrices, transposed=True)
     rows = [
         vectors
-        for row in _kinds(plan.out, filters.reshape(count, plan.out.dim, width), q_out, width)
-        for vectors in _kinds(
-            plan.into, row.flatten(0, 2).unflatten(1, (plan.into.dim, points)), q_in, points
-        )
+        for row in _kinds(plan.out, sorted.flatten(2))
+        for vectors in _kinds(plan.into, row.flatten(0, 2).unflatten(1, (plan.into.dim, points)))
     ]
     found = []
     empty = filters.new_empty(count, plan.sizes[0])
@@ -205,56 +204,55 @@ def _pairs(plan: Plan, weights: Tensor, kernels: Tensor) -> Iterator[tuple]:
     """For each pair of kinds its shape, weights and kernels."""
     shapes, points = plan.shapes, math.prod(plan.points)
     w = weights.split([u * v * k for u, v, k, _, _ in shapes], 1)
-    return zip(
-        shapes, w, kernels.split([k * i * j * points for _, _, k, i, j in shapes]), strict=True
-    )
+    parts = kernels.split([k * i * j * points for _, _, k, i, j in shapes])
+    return zip(shapes, w, parts, strict=True)
 
 
-def _matrices(plan: Plan, flat: Tensor) -> tuple[list[Tensor | None], list[Tensor | None]]:
-    """The matrix of each block, None where it has none."""
-    found, start = [], 0
-    for side in (plan.out, plan.into):
-        matrices: list[Tensor | None] = []
-        for n, mixed in zip(side.block_dims, side.mixed, strict=True):
-            matrices.append(flat.narrow(0, start, n * n).view(n, n) if mixed else None)
-            start += n * n * mixed
-        found.append(matrices)
-    return found[0], found[1]
-
-
-def _blocks(side: Side, kinds: list[Tensor], matrices: list[Tensor | None], after: int) -> Tensor:
+def _blocks(side: Side, kinds: list[Tensor], after: int) -> Tensor:
     """Vectors by kind ``(before, vectors, dim * after)`` to blocks ``(before, dim, after)``."""
     before, used, found = len(kinds[0]), [0] * len(kinds), []
-    for mul, copies, matrix in zip(side.muls, side.copies, matrices, strict=True):
+    for mul, copies, n in zip(side.muls, side.copies, side.block_dims, strict=True):
         shares = []
         for r, c in enumerate(copies):
             if c:
                 vectors = kinds[r].narrow(1, used[r], mul * c)
                 shares.append(vectors.reshape(before, mul, c * side.dims[r], after))
                 used[r] += mul * c
-        block = _join(shares, 2)
-        if matrix is not None:
-            block = matrix @ block
-        found.append(block.reshape(before, mul * block.shape[2], after))
+        found.append(_join(shares, 2).reshape(before, mul * n, after))
     return _join(found, 1)
 
 
-def _kinds(side: Side, x: Tensor, matrices: list[Tensor | None], after: int) -> list[Tensor]:
+def _kinds(side: Side, x: Tensor) -> list[Tensor]:
     """The adjoint of it: for each kind ``(before, vectors, dim, after)``."""
-    before = len(x)
+    before, _, after = x.shape
     found: list[list[Tensor]] = [[] for _ in side.dims]
     sizes = [mul * n for mul, n in zip(side.muls, side.block_dims, strict=True)]
-    for part, mul, n, copies, matrix in zip(
-        x.split(sizes, 1), side.muls, side.block_dims, side.copies, matrices, strict=True
-    ):
-        block = part.reshape(before, mul, n, after)
-        if matrix is not None:
-            block = matrix.mT @ block
+    for block, mul, copies in zip(x.split(sizes, 1), side.muls, side.copies, strict=True):
         widths = [c * dim for c, dim in zip(copies, side.dims, strict=True)]
-        for r, share in enumerate(block.split(widths, 2)):
+        for r, share in enumerate(block.unflatten(1, (mul, sum(widths))).split(widths, 2)):
             if copies[r]:
                 found[r].append(share.reshape(before, mul * copies[r], side.dims[r], after))
     return [_join(vectors, 1) for vectors in found]
+
+
+def _mixed(plan: Plan, filters: Tensor, matrices: Tensor, *, transposed: bool) -> Tensor:
+    """Q_out F Q_in^T or Q_out^T F Q_in of filters ``(count, dim_out, dim_in, points)``."""
+    start = 0
+    for axis, side in enumerate((plan.out, plan.into), 1):
+        sizes, found = [mul * n for mul, n in zip(side.muls, side.block_dims, strict=True)], []
+        if not any(side.mixed):
+            continue
+        parts = filters.split(sizes, axis)
+        for block, mul, n in zip(parts, side.muls, side.matrix_sizes, strict=True):
+            if n:
+                matrix = matrices.narrow(0, start, n).view(math.isqrt(n), math.isqrt(n))
+                copies = block.unflatten(axis, (mul, len(matrix)))
+                mixed = (matrix.mT if transposed else matrix) @ copies.flatten(axis + 2)
+                block = mixed.reshape(block.shape)
+            found.append(block)
+            start += n
+        filters = _join(found, axis)
+    return filters
 
 
 def _join(tensors: list[Tensor], axis: int) -> Tensor:
@@ -294,6 +292,52 @@ def _cpu(left, kernels, matrices, numbers, mode) -> Tensor:
     return out
 
 
+@functools.lru_cache(64)  # for each layer it is made and carried to the GPU once
+def _table(numbers: tuple[int, ...], device: torch.device) -> Tensor:
+    """What csrc/cuda/expansion.cu looks up: see there."""
+    plan = plan_of(numbers)
+    found: list[int] = []
+    starts: list[list[list[int]]] = []  # for each side and kind
+    for side in (plan.out, plan.into):
+        starts.append([[] for _ in side.dims])
+        component = 0
+        for mul, copies in zip(side.muls, side.copies, strict=True):
+            for _ in range(mul):
+                for kind in [kind for kind, c in enumerate(copies) for _ in range(c)]:
+                    for entry in range(side.dims[kind]):
+                        found += [kind, len(starts[-1][kind]), entry]
+                    starts[-1][kind].append(component)
+                    component += side.dims[kind]
+    weight = kernel = 0
+    kinds_in = len(plan.into.dims)
+    for pair, (u, v, k, i, j) in enumerate(plan.shapes):
+        r, s = divmod(pair, kinds_in)
+        before_in = sum(plan.out.vectors) + sum(plan.into.vectors[:s])
+        found += [k, weight, kernel, i, j, u, v, sum(plan.out.vectors[:r]), before_in]
+        weight, kernel = weight + u * v * k, kernel + k * i * j * numbers[0]
+    found += itertools.chain.from_iterable(itertools.chain(*starts))
+    return torch.tensor(found, device=device)
+
+
+def _gpu(left, kernels, matrices, numbers, mode) -> Tensor:
+    plan = plan_of(numbers)
+    if mode == ADJOINT:
+        left = _mixed(plan, left, matrices, transposed=True)
+    left, kernels = left.contiguous(), kernels.contiguous()
+    out = _fake(left, kernels, matrices, numbers, mode)
+    threads = out.numel() * (1 if mode == FORWARD else 32)
+    if threads:
+        table = _table(tuple(numbers), left.device)
+        points, dim_out, dim_in, weights = numbers[:4]
+        kinds = len(plan.out.dims), len(plan.into.dims)
+        sizes = (*kinds, dim_out, dim_in, points, weights, left.shape[0])
+        arguments = (mode, left, kernels, out, table, *sizes)
+        grid = (-(threads // -GPU_THREADS),)
+        index = left.device.index
+        cuda.launch("expansion", left.dtype, index, grid, (GPU_THREADS,), *arguments)
+    return _mixed(plan, out, matrices, transposed=False) if mode == FORWARD else out
+
+
 def _save(ctx, inputs, output) -> None:
     *tensors, ctx.numbers, ctx.mode = inputs
     ctx.save_for_backward(*tensors)
@@ -320,6 +364,7 @@ OPERATOR = Operator(
     fake=_fake,
     check=_check,
     cpu=_cpu,
+    gpu=_gpu,
 )
 OPERATOR.differentiate(_save, _backward)
 
