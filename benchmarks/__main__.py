@@ -10,7 +10,7 @@ import torch
 from benchmarks.measure import as_json, machine, table
 
 # Imported when asked for: each needs other peers, in environments of their own.
-SUITES = ("algebra", "spherical", "steerable")
+SUITES = ("algebra", "gpu", "roofline", "spherical", "steerable")
 
 
 def main() -> None:
@@ -22,10 +22,13 @@ def main() -> None:
     )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    rows = importlib.import_module(f"benchmarks.{options.suite}").run()
+    suite = importlib.import_module(f"benchmarks.{options.suite}")
+    rows = suite.run()
+    if not rows:
+        return
     print(", ".join(f"{name}: {value}" for name, value in machine().items()))
     print()
-    print(table(rows))
+    print(getattr(suite, "table", table)(rows))
     options.out.mkdir(parents=True, exist_ok=True)
     path = options.out / f"{options.suite}.json"
     path.write_text(json.dumps(as_json(rows), indent=1) + "\n")

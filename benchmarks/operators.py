@@ -1,0 +1,91 @@
+"""What the compiled operators are timed on. A new operator adds lines to ``works``."""
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.steerable import conv2d, conv3d
+from equinet.nn.steerable import Steerable
+from equinet.ops.native.operator import Operator
+
+# The modules; equinet.ops gives the functions of the same names.
+block_matmul = sys.modules["equinet.ops.block_matmul"]
+expansion = sys.modules["equinet.ops.expansion"]
+
+
+@dataclass(frozen=True)
+class Work:
+    """One call of an operator, of the size that it has in a layer.
+
+    Attributes:
+        task: what is done, for people.
+        operator: what is called.
+        arguments: with real tensors in float64 on the CPU.
+    """
+
+    task: str
+    operator: Operator
+    arguments: tuple[Any, ...]
+
+    def on(self, device: str, dtype: torch.dtype) -> tuple[Any, ...]:
+        """The arguments there, in that precision."""
+        return tuple(a.to(device, dtype) if isinstance(a, Tensor) else a for a in self.arguments)
+
+    @property
+    def operations(self) -> int:
+        """Multiplications and additions of the products in the reference."""
+        with FlopCounterMode(display=False) as counter:
+            self.operator.reference(*self.on("meta", torch.float32))
+        return counter.get_total_flops()
+
+    @property
+    def bytes(self) -> int:
+        """Of the arguments and of the result in float32, each moved once."""
+        out = self.operator.reference(*self.on("meta", torch.float32))
+        return 4 * sum(a.numel() for a in (*self.arguments, out) if isinstance(a, Tensor))
+
+
+def works() -> list[Work]:
+    """The products of a layer of spherical MNIST, and the filters of two convolutions."""
+    return [
+        *_products("SphereConv 20x -> 40x regular, band 6, batch 32", 20, 40, 6, 32),
+        *_filters("filter of Conv3d SO(3) 16x0 + 8x1 + 4x2, 5^3", conv3d()),
+        *_filters("filter of Conv2d C8 16x regular, 5^2", conv2d()),
+    ]
+
+
+def _products(task: str, inputs: int, outputs: int, band: int, batch: int) -> list[Work]:
+    """The three products between functions on SO(3)."""
+    rows, columns = ([n * (2 * l + 1) for l in range(band)] for n in (outputs, inputs))
+    w, x, z = block_matmul._sizes(rows, columns, batch)
+    return [
+        Work(
+            f"{task}, {name}",
+            block_matmul.OPERATOR,
+            (_random(left), _random(right), None, rows, columns, batch, mode),
+        )
+        for mode, (name, left, right) in enumerate(
+            [("forward", w, x), ("gradient of the input", w, z), ("of the weights", z, x)]
+        )
+    ]
+
+
+def _filters(task: str, layer: Any) -> list[Work]:
+    """Filters from weights, and the gradient of the weights."""
+    assert isinstance(layer, Steerable)
+    plan, constants = layer._plan, layer.constants(torch.float64)
+    rest = constants["kernels"], constants["matrices"], plan.numbers()
+    filter = _random(1, plan.out.dim, plan.into.dim, plan.numbers()[0])
+    left = [("forward", _random(*layer.weight.shape)), ("gradient of the weights", filter)]
+    return [
+        Work(f"{task}, {name}", expansion.OPERATOR, (tensor, *rest, mode))
+        for mode, (name, tensor) in enumerate(left)
+    ]
+
+
+def _random(*shape: int) -> Tensor:
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
