@@ -57,12 +57,15 @@ def _side(fibre: Fibre, changes: list[Tensor | None]) -> Side:
 def constants(fibre_out: Fibre, fibre_in: Fibre, kernels: Sequence[Tensor]) -> dict[str, Tensor]:
     """What ``expand`` needs, by name: the kernels of each pair, and changes of basis."""
     changes = _changes(fibre_out, inverse=False) + _changes(fibre_in, inverse=True)
-    matrices = [change.flatten() for change in changes if change is not None]
-    none = torch.empty(0, dtype=torch.float64)
-    return {
-        "kernels": torch.cat([none.to(kernels[0])] + [kernel.flatten() for kernel in kernels]),
-        "matrices": torch.cat([none, *matrices]),
-    }
+    matrices = [change for change in changes if change is not None]
+    return {"kernels": _flat(kernels), "matrices": _flat(matrices)}
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    """Their entries in a row, a tensor of its own."""
+    if not tensors:
+        return torch.empty(0, dtype=torch.float64)
+    return torch.cat([tensor.flatten() for tensor in tensors])
 
 
 def _changes(fibre: Fibre, *, inverse: bool) -> list[Tensor | None]:
