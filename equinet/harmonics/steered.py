@@ -27,6 +27,7 @@ from equinet.harmonics.radial import Radial, gaussian_shells
 from equinet.numerics.cached import cached
 from equinet.rep import Irrep, Representation, irrep, restrict, trivial
 
+
 class SteeredFunctions(Protocol):
     """A family of steered functions."""
 
