@@ -67,6 +67,9 @@ class Pixels:
         on = (near < _NEAR * self.grid.unit).to(points.dtype)
         return {psi: values.to(points)[..., where] * on for psi, values in _values(self).items()}
 
+    def on(self, grid: FilterGrid) -> dict[Irrep, Tensor]:
+        return self(grid.points)
+
 
 Orbit = tuple[Tensor, Tensor, FiniteGroup]
 

@@ -1,4 +1,4 @@
-r"""Functions on R^n that a group steers. Before: ``filter_grid``. Next: ``pixel``.
+r"""Functions on R^n that a group steers. Before: ``moments``. Next: ``pixel``.
 
 A family of steered functions is a list of vectors of functions, each of which transforms by an
 irrep,
@@ -22,6 +22,7 @@ from torch import Tensor
 from equinet.group import O2, O3, SO2, SO3, Group, inversion, o2, o3
 from equinet.harmonics.circular import angular_harmonics
 from equinet.harmonics.filter_grid import FilterGrid
+from equinet.harmonics.moments import match_moments
 from equinet.harmonics.radial import Radial, gaussian_shells
 from equinet.numerics.cached import cached
 from equinet.rep import Irrep, Representation, irrep, restrict, trivial
@@ -42,6 +43,10 @@ class SteeredFunctions(Protocol):
 
     def __call__(self, points: Tensor) -> dict[Irrep, Tensor]:
         """Their values at ``points`` ``(..., n)``: for each irrep ``(count, dim, ...)``."""
+        ...
+
+    def on(self, grid: FilterGrid) -> dict[Irrep, Tensor]:
+        """Their samples at the taps of a filter, which stand for them in a convolution."""
         ...
 
 
@@ -107,24 +112,42 @@ class Harmonics:
         return range(largest + 1)
 
     def __call__(self, points: Tensor) -> dict[Irrep, Tensor]:
+        return self._split(self._whole(points))
+
+    def on(self, grid: FilterGrid) -> dict[Irrep, Tensor]:
+        """The samples at the taps, with the moments that the functions have in R^n (Y2)."""
+        points = grid.points
+        whole = self._whole(points)
+        return self._split([match_moments(values, J, points) for J, values in enumerate(whole)])
+
+    def _whole(self, points: Tensor) -> list[Tensor]:
+        """All harmonics times all profiles, one ``(profiles, dim, ...)`` for each degree."""
         if points.shape[-1:] != (self.group.n,):
             raise ValueError(
                 f"points: expected (..., {self.group.n}) for {self.group}, got "
                 f"{tuple(points.shape)}"
             )
-        found: dict[Irrep, list[Tensor]] = {psi: [] for psi in self.counts}
         radius = _norm(points) / self.unit
         angular = angular_harmonics(self._degrees.stop - 1, points)
-        for degree in self._degrees:
-            profiles = self.radial(degree, radius)
+        return [
+            self.radial(degree, radius)[:, None] * angular[degree].movedim(-1, 0)
+            for degree in self._degrees
+        ]
+
+    def _split(self, whole: list[Tensor]) -> dict[Irrep, Tensor]:
+        """Q_J^T of the harmonics of each degree, irrep by irrep."""
+        found: dict[Irrep, list[Tensor]] = {psi: [] for psi in self.counts}
+        for degree, values in zip(self._degrees, whole, strict=True):
             rho = harmonics_representation(self.group, degree)
             start = 0
             for psi in rho.constituents:
-                y = angular[degree]
                 stop = start + psi.dim
-                y = y[..., start:stop] if rho.Q is None else y @ rho.Q[:, start:stop].to(y)
-                if len(profiles):
-                    found[psi].append(profiles[:, None] * y.movedim(-1, 0))
+                if rho.Q is None:
+                    y = values[:, start:stop]
+                else:
+                    y = torch.einsum("cm...,mi->ci...", values, rho.Q[:, start:stop].to(values))
+                if len(y):
+                    found[psi].append(y)
                 start = stop
         return {psi: torch.cat(values) for psi, values in found.items()}
 
@@ -172,6 +195,9 @@ class ConstantFunction:
 
     def __call__(self, points: Tensor) -> dict[Irrep, Tensor]:
         return {_trivial(self.group): points.new_ones(1, 1, *points.shape[:-1])}
+
+    def on(self, grid: FilterGrid) -> dict[Irrep, Tensor]:
+        return self(grid.points)
 
 
 @cached()

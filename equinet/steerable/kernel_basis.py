@@ -35,8 +35,9 @@ from equinet.rep import Fibre, Irrep, Representation, clebsch_gordan, fibre
 from equinet.rep.fibre import Block
 from equinet.steerable.expansion import Pair, assemble, constants, plan
 
-# A family of functions vanishes on a grid if its values are below this part of the largest.
-_VANISHING = 1e-8
+# A function vanishes on a grid if its norm is below this part of the largest value of any: (K6)
+# would make a filter of its rounding.
+_VANISHING = 1e-4
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,10 @@ class KernelBasis:
     def on(self, grid: FilterGrid) -> SampledKernels:
         r"""The kernels at the taps of a filter, float64, scaled for initialisation.
 
-        Functions that vanish at all taps are left out, and functions that transform by another
-        irrep than the trivial one lose what their samples sum to, which in R^n is zero: a constant
-        field then has the answer that it has in R^n. With independent weights of variance 1, a
-        convolution with inputs of variance 1 has outputs of variance 1, in the mean over the
-        components of an irrep, and in every component if H maps the taps to each other (and Q_out
-        is orthogonal). To that end each kernel has the norm
+        The functions are what ``SteeredFunctions.on`` says, without those that vanish on the taps.
+        With independent weights of variance 1, a convolution with inputs of variance 1 has outputs
+        of variance 1, in the mean over the components of an irrep, and in every component if H maps
+        the taps to each other (and Q_out is orthogonal). To that end each kernel has the norm
 
         .. math:: \sum_{oip} K_{oip}^2 = d_{out} / N_{out} \quad (K6)
 
@@ -155,32 +154,15 @@ def _pair_on(psi_in: Irrep, psi_out: Irrep, functions: SteeredFunctions, grid: F
 
 @cached(64)
 def _values_on(functions: SteeredFunctions, grid: FilterGrid) -> dict[Irrep, Tensor]:
-    """The functions that do not vanish at all taps, without mean where they have none in R^n."""
+    """The samples of the functions that do not vanish at all taps."""
     found = {}
-    whole = functions(grid.points)
+    whole = functions.on(grid)
     largest = max((float(value.abs().max()) for value in whole.values()), default=0.0)
     for psi, value in whole.items():
-        value = value if psi.is_trivial else _without_mean(value)
         kept = value.flatten(1).norm(dim=1) > _VANISHING * largest
         if kept.any():
             found[psi] = value[kept]
     return found
-
-
-def _without_mean(values: Tensor) -> Tensor:
-    r"""Functions f ``(count, dim, taps)`` that answer a constant field with zero.
-
-    .. math:: f \mapsto f - |f| \sum_t f(t) / \sum_t |f(t)|
-
-    The integral of f vanishes if f transforms by another irrep than the trivial one, but on few
-    taps a harmonic of degree 4 sums to as much as one of degree 0: without this a layer would not
-    commute with turns between those of the grid, however smooth the field. |f| is invariant under
-    all elements of H that map the taps to each other, and if these are all of H nothing changes.
-    """
-    size = values.norm(dim=1, keepdim=True)
-    total = size.sum(2, keepdim=True)
-    mean = values.sum(2, keepdim=True) / torch.where(total > 0, total, 1)
-    return values - size * mean
 
 
 def invariants(psi_in: Irrep, psi_out: Irrep, psi: Irrep) -> Tensor:

@@ -1,5 +1,7 @@
 """Networks on grids: generic rotations, the size of activations, and types that do not fit."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -33,7 +35,31 @@ def _gated_volume(generator):
     return nn.Sequential(nn.Conv3d(x, nn.gated(h), 3, padding=1, generator=generator), nn.Gate(h))
 
 
-NETWORKS = [(_plane_conv, 3), (_plane_network, 3), (_plane_pools, 3), (_gated_volume, 2)]
+def _plane_frequency(generator, frequency):
+    x, y = (Plane("SO(2)").fields(text) for text in ("1x0", f"4x{frequency}"))
+    return nn.Conv2d(x, y, 5, padding=2, generator=generator)
+
+
+def _volume_degree(generator, degree):
+    x, y = (Volume("SO(3)").fields(text) for text in ("1x0", f"2x{degree}"))
+    return nn.Conv3d(x, y, 5, padding=2, generator=generator)
+
+
+NETWORKS = [
+    (_plane_conv, 3),
+    (_plane_network, 3),
+    (_plane_pools, 3),
+    (_gated_volume, 2),
+    # Each by itself: filters of high degree answer smooth fields with little.
+    *[(partial(_plane_frequency, frequency=frequency), 3) for frequency in (2, 3)],
+    *[(partial(_volume_degree, degree=degree), 2) for degree in (2, 3)],
+]
+
+
+def _network_name(make) -> str:
+    if isinstance(make, partial):
+        return f"{make.func.__name__} {next(iter(make.keywords.values()))}"
+    return make.__name__
 
 
 def _central_ball(space, sizes: list[int]) -> torch.Tensor:
@@ -42,7 +68,9 @@ def _central_ball(space, sizes: list[int]) -> torch.Tensor:
     return r < 0.5 * r[(0,) * space.n] / space.n**0.5
 
 
-@pytest.mark.parametrize("make, levels", NETWORKS, ids=[make.__name__ for make, _ in NETWORKS])
+@pytest.mark.parametrize(
+    "make, levels", NETWORKS, ids=[_network_name(make) for make, _ in NETWORKS]
+)
 def test_generic_rotations_become_exact_under_refinement(make, levels, generator):
     """The same picture on a grid, on one of half its step, and so on; the network stays."""
     module = make(generator).double().eval()
