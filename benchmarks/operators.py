@@ -9,12 +9,14 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.steerable import conv2d, conv3d
+from equinet.harmonics import Analysis, Synthesis
 from equinet.nn.steerable import Steerable
 from equinet.ops.native.operator import Operator
 
 # The modules; equinet.ops gives the functions of the same names.
 block_matmul = sys.modules["equinet.ops.block_matmul"]
 expansion = sys.modules["equinet.ops.expansion"]
+so3 = sys.modules["equinet.ops.so3"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,12 @@ class Work:
 
     def on(self, device: str, dtype: torch.dtype) -> tuple[Any, ...]:
         """The arguments there, in that precision."""
-        return tuple(a.to(device, dtype) if isinstance(a, Tensor) else a for a in self.arguments)
+        return tuple(
+            a.to(device, dtype if a.is_floating_point() else a.dtype)
+            if isinstance(a, Tensor)
+            else a
+            for a in self.arguments
+        )
 
     @property
     def operations(self) -> int:
@@ -50,11 +57,28 @@ class Work:
 
 
 def works() -> list[Work]:
-    """The products of a layer of spherical MNIST, and the filters of two convolutions."""
+    """Transforms on SO(3), products of a layer of spherical MNIST, filters of two convolutions."""
     return [
+        *_transforms("functions on SO(3), band 32, batch 8", 32, 1, 8),
+        *_transforms("functions on SO(3), band 10, 20 x 32", 10, 20, 32),
         *_products("SphereConv 20x -> 40x regular, band 6, batch 32", 20, 40, 6, 32),
         *_filters("filter of Conv3d SO(3) 16x0 + 8x1 + 4x2, 5^3", conv3d()),
         *_filters("filter of Conv2d C8 16x regular, 5^2", conv2d()),
+    ]
+
+
+def _transforms(task: str, band: int, channels: int, batch: int) -> list[Work]:
+    """The transforms between signals and spectra, as fields of this batch lie in memory."""
+    synthesis = Synthesis(band, band, None, torch.float64).group_tables()
+    analysis = Analysis(band, band, None, torch.float64).group_tables()
+    rows = band * (4 * band * band - 1) // 3
+    outer, inner = (channels, batch) if batch >= so3.WIDE else (1, channels * batch)
+    signal = _random(outer, *[2 * band] * 3, inner)
+    return [
+        Work(f"{task}, analysis", so3.ANALYSIS, (signal, *analysis)),
+        Work(
+            f"{task}, synthesis", so3.SYNTHESIS, (_random(rows, outer * inner), *synthesis, outer)
+        ),
     ]
 
 

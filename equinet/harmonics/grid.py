@@ -81,15 +81,19 @@ def sphere_tables(
     for n in orders:
         haar = weights * (1.0 if on_group or n == 0 else 0.5)
         d = wigner_d_real(band, n, beta, None if inverse else haar)[: 2 if n else 1]
-        d = d.permute(0, 2, 3, 1)  # (cc or ss, m, j, l - n)
+        d = d.permute(0, 2, 1, 3)  # (cc or ss, m, l - n, j)
+        if n:
+            d = torch.stack([d[0] + d[1], d[0] - d[1]]) / 2
         if inverse:
-            factor = (2 * torch.arange(n, band, dtype=torch.float64) + 1).expand(band, 1, -1)
+            factor = (2 * torch.arange(n, band, dtype=torch.float64) + 1)[:, None].expand(
+                band, -1, 1
+            )
             if not on_group:  # a real inverse FFT counts every m > 0 twice
                 factor = torch.cat([factor[:1], factor[1:] / 2])
         for m0, m1, l0 in chunks(band, n):
-            part = d[:, m0:m1, :, l0 - n :]
+            part = d[:, m0:m1, l0 - n :]
             if inverse:
-                part = part * factor[m0:m1, :, l0 - n :]
+                part = part * factor[m0:m1, l0 - n :]
             parts.append(part.to(dtype, memory_format=torch.contiguous_format).reshape(-1))
     phase = alpha[:, None] * torch.arange(band, dtype=torch.float64)
     scatter, gather = _rows(band, orders)

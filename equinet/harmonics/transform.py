@@ -3,9 +3,9 @@ r"""The Fourier transforms of real fields on the sphere and on SO(3), as modules
 In: signals on the SOFT grid or real spectra. Out: the other. Before: ``grid``. Next: ``so3_fft``.
 
 A user sees signals as ``(batch, channel, beta, alpha[, gamma])`` in any strides. On SO(3) the axes
-lie in memory the other way round, gamma outermost and batch innermost, so that each stage of a
-transform is a matrix product from the left: ``Synthesis`` returns tensors with those strides and
-``Analysis`` takes them without a copy; as with torch's channels_last, only the strides differ.
+lie in memory the other way round, with the batch innermost: ``Synthesis`` returns tensors with
+those strides and ``Analysis`` takes them without a copy; as with torch's channels_last, only the
+strides differ.
 Fields on S^2 are in the usual order and go through a fast Fourier transform over alpha.
 
 A spectrum is a real tensor ``(rows, channel * batch)`` in the basis of e3nn,
@@ -22,7 +22,14 @@ from torch import Tensor
 
 from equinet.harmonics.grid import gamma_waves, sphere_tables
 from equinet.numerics import Constants
-from equinet.ops import SphereTables, full_precision, wigner_analysis, wigner_synthesis
+from equinet.ops import (
+    GroupTables,
+    SphereTables,
+    so3_analysis,
+    so3_synthesis,
+    wigner_analysis,
+    wigner_synthesis,
+)
 
 
 class _Transform(Constants):
@@ -72,6 +79,9 @@ class _Transform(Constants):
         size = 2 * self.grid_band
         return SphereTables(self.orders, self.band, size, self.d, alpha, self.scatter, self.gather)
 
+    def group_tables(self) -> GroupTables:
+        return GroupTables(self.d, self.alpha, self.gamma, self.scatter, self.gather, self.band)
+
     def extra_repr(self) -> str:
         return f"grid_band={self.grid_band}, band={self.band}, order={self.order}"
 
@@ -85,13 +95,9 @@ class Analysis(_Transform):
     inverse = False
 
     def forward(self, signal: Tensor) -> Tensor:
-        size, signal = 2 * self.grid_band, signal.to(self.d.dtype)
+        signal = signal.to(self.d.dtype)
         if self.on_group:
-            columns = signal.shape[0] * signal.shape[1]
-            x = signal.permute(4, 3, 2, 1, 0).reshape(size, size * size * columns)
-            with full_precision(signal):
-                waves = self.gamma.T @ x
-            return wigner_analysis(waves.view(len(waves), size, size, columns), self.tables())
+            return so3_analysis(signal, self.group_tables())
         parts = 2 if self.order else 1
         x = signal.unflatten(1, (signal.shape[1] // parts, parts))
         columns = x.shape[0] * x.shape[1]
@@ -116,11 +122,9 @@ class Synthesis(_Transform):
         if not self.on_group and (not self.orders or not batch):
             zeros = spectrum.new_zeros(batch, parts * channels, size, size)
             return zeros + 0 * spectrum.sum()  # keeps the graph
-        waves = wigner_synthesis(spectrum, self.tables())
         if self.on_group:
-            with full_precision(waves):
-                x = self.gamma @ waves.flatten(1)
-            return x.view(size, size, size, channels, batch).permute(4, 3, 2, 1, 0)
+            return so3_synthesis(spectrum, self.group_tables(), channels)
+        waves = wigner_synthesis(spectrum, self.tables())
         # Re sum_m (U + i V') e^{i m alpha}, axes (batch, channel, part, beta, m). The orders that
         # are missing are added while the numbers are real, as ONNX pads no complex ones.
         missing = self.grid_band + 1 - waves.shape[2]

@@ -151,12 +151,17 @@ class _ReLU(torch.autograd.Function):
     @staticmethod
     def jvp(ctx, tangent):
         (positive,) = ctx.saved_tensors
-        return torch.where(positive, tangent, 0), None
+        return _where(positive, tangent), None
 
     @staticmethod
     def backward(ctx, grad, _):
         (positive,) = ctx.saved_tensors
-        return torch.where(positive, grad, 0)
+        return _where(positive, grad)
+
+
+def _where(positive: Tensor, x: Tensor) -> Tensor:
+    """``x`` where ``positive``, else 0: torch.where takes twice the time on a CPU."""
+    return torch.ops.aten.threshold_backward(x, positive, 0)
 
 
 def relu(x: Tensor) -> Tensor:

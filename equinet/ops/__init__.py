@@ -7,9 +7,11 @@ from equinet.ops.block_matmul import block_matmul
 from equinet.ops.expansion import Plan, Side, expand
 from equinet.ops.native.status import status
 from equinet.ops.precision import full_precision
+from equinet.ops.so3 import GroupTables, so3_analysis, so3_synthesis
 from equinet.ops.wigner import SphereTables, chunks, wigner_analysis, wigner_synthesis
 
 __all__ = [
+    "GroupTables",
     "Plan",
     "Side",
     "SphereTables",
@@ -17,6 +19,8 @@ __all__ = [
     "chunks",
     "expand",
     "full_precision",
+    "so3_analysis",
+    "so3_synthesis",
     "status",
     "wigner_analysis",
     "wigner_synthesis",

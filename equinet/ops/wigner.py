@@ -1,7 +1,7 @@
 r"""Wigner synthesis and analysis: between spectra and waves in alpha and gamma, order by order.
 
 In: a real spectrum, or signals on the grid of beta. Out: the other. Before: ``numerics``. Next:
-``block_matmul``.
+``so3``.
 
 A real function on SO(3) with coefficients f^l_mn in the real basis is
 
@@ -14,11 +14,12 @@ Z(gamma), the sums over l at fixed m, n >= 0 are (f_{+-} is the coefficient with
 so on)
 
 .. math::
-    U  &= \sum_l d^{cc} f_{++} + d^{ss} f_{--}, & U' &= \sum_l d^{cc} f_{--} + d^{ss} f_{++} \\
-    V  &= \sum_l d^{ss} f_{-+} - d^{cc} f_{+-}, & V' &= \sum_l d^{ss} f_{+-} - d^{cc} f_{-+}
-    \quad (F1)
+    A^+ = \sum_l d^+ [(f_{++} + f_{--}) + i (f_{-+} - f_{+-})], \qquad
+    A^- = \sum_l d^- [(f_{++} - f_{--}) - i (f_{-+} + f_{+-})] \quad (F1)
 
-and they give
+with d^+, d^- = (d^cc +- d^ss) / 2, which are d_{m,n} and d_{m,-n} up to signs:
+the amplitudes of two waves that run in opposite directions, as a real function has them. Their sum
+and difference, U + i V = A^+ + A^- and U' - i V' = A^+ - A^-, give
 
 .. math::
     Y^c_n = \sum_m \cos(m\alpha) U - \sin(m\alpha) V', \qquad
@@ -47,8 +48,8 @@ class SphereTables(NamedTuple):
         orders: the n >= 0, ascending.
         band: degrees l < band.
         size: points in beta (and in alpha).
-        d: flat table: for each n and each chunk of orders m from m0 on, d^cc and for n > 0 d^ss as
-            ``(m, size, band - max(m0, n))``, with all factors (weight or 2l + 1) in it.
+        d: flat table: for each n and each chunk of orders m from m0 on, d^+ and d^-, for n = 0 only
+            d^cc, as ``(m, band - max(m0, n), size)``, with all factors (weight or 2l + 1) in it.
         alpha: ``(size, 2 * band)``, the columns cos(m alpha) and then -sin(m alpha); None to leave
             (F2) to the caller.
         scatter: the rows of the spectrum in the order in which the loop works on them: for each n
@@ -197,17 +198,21 @@ def _synthesis(spectrum, orders, band, size, d, alpha, scatter) -> Tensor:
             z = out[wave : wave + parts]
         for m0, m1, l0 in chunks(band, n):
             count, degrees = m1 - m0, band - l0
-            cc = table.take(count, size, degrees)
+            plus = table.take(count, degrees, size).mT
             if n == 0:
-                torch.bmm(cc, rows.take(count, degrees, columns), out=z[0, 0, m0:m1])
-                torch.bmm(cc, rows.take(count, degrees, columns), out=z[0, 1, m0:m1]).neg_()
+                torch.bmm(plus, rows.take(count, degrees, columns), out=z[0, 0, m0:m1])
+                torch.bmm(plus, rows.take(count, degrees, columns), out=z[0, 1, m0:m1]).neg_()
                 continue
-            ss = table.take(count, size, degrees)
+            minus = table.take(count, degrees, size).mT
             pp, mm, mp, pm = (rows.take(count, degrees, columns) for _ in range(4))
-            torch.bmm(cc, pp, out=z[0, 0, m0:m1]).baddbmm_(ss, mm)  # U
-            torch.bmm(ss, pm, out=z[0, 1, m0:m1]).baddbmm_(cc, mp, alpha=-1)  # V'
-            torch.bmm(ss, mp, out=z[1, 0, m0:m1]).baddbmm_(cc, pm, alpha=-1)  # V
-            torch.bmm(cc, mm, out=z[1, 1, m0:m1]).baddbmm_(ss, pp)  # U'
+            a = torch.bmm(plus, torch.cat([pp + mm, mp - pm], -1))
+            b = torch.bmm(minus, torch.cat([pp - mm, -mp - pm], -1))
+            re_a, im_a = a[..., :columns], a[..., columns:]
+            re_b, im_b = b[..., :columns], b[..., columns:]
+            torch.add(re_a, re_b, out=z[0, 0, m0:m1])  # U
+            torch.sub(im_b, im_a, out=z[0, 1, m0:m1])  # V'
+            torch.add(im_a, im_b, out=z[1, 0, m0:m1])  # V
+            torch.sub(re_a, re_b, out=z[1, 1, m0:m1])  # U'
         if alpha is not None:
             torch.bmm(  # (F2)
                 alpha.expand(parts, -1, -1),
@@ -241,18 +246,22 @@ def _analysis(waves, orders, band, size, d, alpha, scatter, gather) -> Tensor:
         wave += parts
         for m0, m1, l0 in chunks(band, n):
             count, degrees = m1 - m0, band - l0
-            cc = table.take(count, size, degrees).mT
+            plus = table.take(count, degrees, size)
             if n == 0:
-                torch.bmm(cc, z[0, 0, m0:m1], out=rows.take(count, degrees, columns))
-                torch.bmm(cc, z[0, 1, m0:m1], out=rows.take(count, degrees, columns)).neg_()
+                torch.bmm(plus, z[0, 0, m0:m1], out=rows.take(count, degrees, columns))
+                torch.bmm(plus, z[0, 1, m0:m1], out=rows.take(count, degrees, columns)).neg_()
                 continue
-            ss = table.take(count, size, degrees).mT
+            minus = table.take(count, degrees, size)
             (u, v_prime), (v, u_prime) = z[0, :, m0:m1], z[1, :, m0:m1]
             pp, mm, mp, pm = (rows.take(count, degrees, columns) for _ in range(4))
-            torch.bmm(cc, u, out=pp).baddbmm_(ss, u_prime)
-            torch.bmm(cc, u_prime, out=mm).baddbmm_(ss, u)
-            torch.bmm(ss, v, out=mp).baddbmm_(cc, v_prime, alpha=-1)
-            torch.bmm(ss, v_prime, out=pm).baddbmm_(cc, v, alpha=-1)
+            a = torch.bmm(plus, torch.cat([u + u_prime, v - v_prime], -1))
+            b = torch.bmm(minus, torch.cat([u - u_prime, v + v_prime], -1))
+            re_a, im_a = a[..., :columns], a[..., columns:]
+            re_b, im_b = b[..., :columns], b[..., columns:]
+            torch.add(re_a, re_b, out=pp)
+            torch.sub(re_a, re_b, out=mm)
+            torch.sub(im_a, im_b, out=mp)
+            torch.add(im_a, im_b, out=pm).neg_()
     return all_rows.index_select(0, gather)
 
 

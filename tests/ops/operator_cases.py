@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
+from equinet.harmonics import Analysis, Synthesis
 from equinet.ops.native.operator import Operator
+from equinet.ops.so3 import ANALYSIS, SYNTHESIS
 
 # The modules; equinet.ops gives the functions of the same names.
 block_matmul = sys.modules["equinet.ops.block_matmul"]
@@ -22,16 +24,19 @@ class Case:
     Attributes:
         operator: what is called.
         arguments: with real tensors in float64.
+        constants: places of those that have no derivative.
     """
 
     operator: Operator
     arguments: tuple[Any, ...]
+    constants: tuple[int, ...] = ()
 
     def with_tensors(self, change) -> tuple[Any, ...]:
-        return tuple(
+        changed = [
             change(a) if isinstance(a, torch.Tensor) and a.is_floating_point() else a
             for a in self.arguments
-        )
+        ]
+        return tuple(a.detach() if i in self.constants else a for i, a in enumerate(changed))
 
     def __str__(self) -> str:
         return self.operator.name
@@ -53,6 +58,26 @@ def block_products(draw) -> Case:
     sizes = draw(st.lists(st.tuples(size, size), min_size=1, max_size=4))
     batch = draw(st.sampled_from([0, 1, 2, 5, 16, 19]))
     return block_product(sizes, batch, draw(st.integers(0, 2)), draw(st.booleans()))
+
+
+def so3_transform(grid_band: int, band: int, outer: int, inner: int, inverse: bool) -> Case:
+    generator = torch.Generator().manual_seed(band)
+    tables = (Synthesis if inverse else Analysis)(grid_band, band, None, F64).group_tables()
+    if inverse:
+        rows = band * (4 * band * band - 1) // 3
+        x = torch.randn(rows, outer * inner, dtype=F64, generator=generator)
+        return Case(SYNTHESIS, (x, *tables, outer), (1, 2, 3))
+    size = [2 * grid_band] * 3
+    x = torch.randn(outer, *size, inner, dtype=F64, generator=generator)
+    return Case(ANALYSIS, (x, *tables), (1, 2, 3))
+
+
+@st.composite
+def so3_transforms(draw, inverse: bool) -> Case:
+    band = draw(st.sampled_from([1, 2, 3, 5, 7, 17, 18]))  # also beyond a chunk of orders
+    most = 4 if band < 10 else 0
+    outer, inner = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 3, 8, 17, 33]))
+    return so3_transform(band + draw(st.integers(0, most)), band, outer, inner, inverse)
 
 
 def filters(plan: expansion.Plan, count: int, mode: int) -> Case:
@@ -106,10 +131,16 @@ WIDE_FILTER = expansion.Plan(
 )
 
 # Any shapes, for values.
-DRAWN = {"block_matmul": block_products(), "expansion": drawn_filters()}
+DRAWN = {
+    "block_matmul": block_products(),
+    "so3_synthesis": so3_transforms(inverse=True),
+    "so3_analysis": so3_transforms(inverse=False),
+    "expansion": drawn_filters(),
+}
 
 # A few small ones, for what takes long.
 SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode in range(3)]
+SMALL += [so3_transform(3, 2, 2, 1, inverse) for inverse in (True, False)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 
 # Some beyond a block of the CPU and the GPU, with remainders.
