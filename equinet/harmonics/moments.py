@@ -39,7 +39,8 @@ def match_moments(values: Tensor, degree: int, points: Tensor) -> Tensor:
     Args:
         values: harmonics of one degree times profiles at the taps, ``(count, dim, taps)``.
         degree: J. If the taps cannot tell all polynomials of this degree apart, (Y2) holds for
-            those of the largest degree that they can.
+            those of the largest degree that they can. Combinations that W hardly sees are left, as
+            on 9 taps an axis some of degree 7 and more.
         points: the taps, ``(taps, n)``.
     """
     if degree == 0 or not len(values):
