@@ -10,7 +10,7 @@ if the expectation E does. On trivial fields these are the layers of ``torch.nn`
 ============  ====================================================================================
 layer         E is over
 ============  ====================================================================================
-BatchNorm     batch and space, for each field
+BatchNorm     batch and space, for each field; mu = b = 0 on request
 InstanceNorm  space, for each sample and field
 GroupNorm     space and a group of fields, for each sample
 LayerNorm     all fields, for each point of space
@@ -43,6 +43,7 @@ class _SpaceNorm(FieldNorm):
 
     weights: Tensor
     over_batch = False
+    centre = True  # whether mu is taken away; else mu = 0 in (N1)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         # Of the points along beta on the sphere; elsewhere all points weigh the same.
@@ -69,6 +70,7 @@ class _SpaceNorm(FieldNorm):
             return x.new_zeros(1, self.count), x.new_ones(1, self.fields)
         mean, var = self.moments(x)
         m = self.pool_means(self.coefficients(mean))
+        m = m if self.centre else torch.zeros_like(m)
         return m, self.pool_variances(self.per_field(var + (mean - self.spread(m)) ** 2))
 
     def pool_means(self, m: Tensor) -> Tensor:
@@ -118,6 +120,9 @@ class BatchNorm(_SpaceNorm):
         momentum: of the running statistics.
         affine: learn w, one a field, and b, one for each invariant vector.
         track_running_stats: keep running statistics; else evaluation uses those of the batch.
+        centre: take mu away. Without it mu = b = 0: fields are only scaled, and where the input is
+            zero, as around an object in an empty volume, the output is zero too and goes on into
+            the zeros of the padding.
     Raises:
         ValueError: if a rho is not orthogonal; in training, if there is a single value of a scalar,
             which is its own mean.
@@ -135,12 +140,15 @@ class BatchNorm(_SpaceNorm):
         momentum: float = 0.1,
         affine: bool = True,
         track_running_stats: bool = True,
+        centre: bool = True,
     ) -> None:
-        super().__init__(in_type, eps, affine)
+        super().__init__(in_type, eps, affine, bias=centre)
+        self.centre = bool(centre)
         if not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
             raise ValueError(f"momentum: expected a number from 0 to 1, got {momentum!r}")
         self.momentum = float(momentum)
-        self.has_scalars = any(k == d for k, d in zip(self.means, in_type.dims, strict=True))
+        scalars = (k == d for k, d in zip(self.means, in_type.dims, strict=True))
+        self.has_scalars = self.centre and any(scalars)
         tracked = track_running_stats
         self.register_buffer("running_mean", torch.zeros(self.count) if tracked else None)
         self.register_buffer("running_var", torch.ones(in_type.copies) if tracked else None)
@@ -149,7 +157,7 @@ class BatchNorm(_SpaceNorm):
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         # k / dim of every field: the share of one point that the mean takes.
         triples = list(zip(self.multiplicities, self.means, self.in_type.dims, strict=True))
-        taken = [k / dim for mul, k, dim in triples for _ in range(mul)]
+        taken = [self.centre * k / dim for mul, k, dim in triples for _ in range(mul)]
         return {**super().constants(dtype), "taken": torch.tensor(taken, dtype=torch.float64)}
 
     def forward(self, x: Tensor) -> Tensor:
@@ -191,7 +199,10 @@ class BatchNorm(_SpaceNorm):
 
     def extra_repr(self) -> str:
         tracked = self.running_mean is not None
-        return f"{super().extra_repr()}, momentum={self.momentum:g}, track_running_stats={tracked}"
+        end = "" if self.centre else ", centre=False"
+        return (
+            f"{super().extra_repr()}, momentum={self.momentum:g}, track_running_stats={tracked}{end}"
+        )
 
 
 class InstanceNorm(_SpaceNorm):

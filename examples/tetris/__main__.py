@@ -41,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="train | table | figure")
 
     command = commands.add_parser("train", help="train one network; the same command again goes on")
-    command.add_argument("--network", choices=tuple(NETWORKS), default="steerable")
+    command.add_argument("--network", choices=tuple(NETWORKS), default="parity")
     command.add_argument(
         "--low-pass", choices=("yes", "no"), default="yes", help="a filter before each stride"
     )
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--tests", type=positive, default=TESTS, help="orientations of each piece in the test"
     )
-    training_options(command, epochs=120, batch=8, schedule="held", checkpoint_every=10)
+    training_options(command, epochs=40, batch=8, schedule="held", checkpoint_every=10)
     command.set_defaults(command=_train)
 
     command = commands.add_parser("table", help="results of runs as a Markdown table")

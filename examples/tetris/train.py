@@ -12,9 +12,9 @@ from examples.common.parallel import Team
 from examples.common.training import fit
 
 from .data import TESTS, test_pieces, training_pieces
-from .models import NETWORKS, SCALES
+from .models import NETWORKS, SCALES, parameter_groups
 
-LEARNING_RATE = {"steerable": 0.1, "plain": 0.01}
+LEARNING_RATE = {"steerable": 0.1, "parity": 0.01, "plain": 0.01}
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,7 @@ def train(
         out,
         team,
         watch={},
+        groups=parameter_groups,
         checkpoint_every=checkpoint_every,
         quiet=quiet,
     )

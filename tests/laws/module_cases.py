@@ -310,6 +310,7 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.VectorFieldPool, OCTAHEDRAL, "1x regular"),
     _case(nn.BatchNorm, SO3, "2x0 + 2x1", plain=True, traced=True),
     _case(nn.BatchNorm, C4, "1x regular + 1x1", plain=True),
+    _case(nn.BatchNorm, SO3, "2x0 + 2x1", centre=False, plain=True, traced=True),
     _case(nn.BatchNorm, POINTS, "2x0e + 2x1o", plain=True),
     _case(nn.InstanceNorm, SO2, "2x0 + 2x1", traced=True),
     _case(nn.GroupNorm, SO3, "2x0 + 2x1", num_groups=2, traced=True),

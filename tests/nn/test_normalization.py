@@ -86,6 +86,25 @@ def test_batch_norm_is_the_formula(in_type, generator):
     assert_close(module(x), expected, SYMMETRY)
 
 
+@every_type
+def test_batch_norm_that_does_not_centre_only_scales(in_type, generator):
+    """mu = b = 0 in (N1): zero stays zero, where the centred norm moves it."""
+    x = _shifted(in_type, generator)
+    x[0] = 0
+    module = _stir(BatchNorm(in_type, centre=False, eps=0.0), generator)
+    assert module.bias is None
+    y = module(x)
+    for i, (channels, _) in enumerate(_fields_of(in_type)):
+        rms = (x[:, channels] ** 2).mean().sqrt()
+        assert_close(y[:, channels], module.weight[i] * x[:, channels] / rms, SYMMETRY)
+    assert not y[0].any()
+    centred = BatchNorm(in_type).double()(x)
+    assert centred[0].any() == (in_type.fibre.invariants.shape[1] > 0)
+    once = BatchNorm(in_type, centre=False, eps=0.0, momentum=1.0, affine=False).double()
+    trained = once(x)  # with n points for the n terms of the mean: nothing to correct
+    assert_close(once.eval()(x), trained, ROUNDING)
+
+
 @every_grid
 def test_instance_norm_is_the_formula(in_type, generator):
     x = _shifted(in_type, generator)
