@@ -199,10 +199,8 @@ class BatchNorm(_SpaceNorm):
 
     def extra_repr(self) -> str:
         tracked = self.running_mean is not None
-        end = "" if self.centre else ", centre=False"
-        return (
-            f"{super().extra_repr()}, momentum={self.momentum:g}, track_running_stats={tracked}{end}"
-        )
+        text = f"{super().extra_repr()}, momentum={self.momentum:g}, track_running_stats={tracked}"
+        return text if self.centre else f"{text}, centre=False"
 
 
 class InstanceNorm(_SpaceNorm):

@@ -189,7 +189,7 @@ def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
     filters = [
         layer.weight
         for layer in network.modules()
-        if isinstance(layer, enn.Conv3d) and layer.in_type.space.group == eq.o3()
+        if isinstance(layer, enn.Conv3d) and layer.in_type.space == eq.Volume("O(3)")
     ]
     taken = {id(weight) for weight in filters}
     others = [p for p in network.parameters() if id(p) not in taken]

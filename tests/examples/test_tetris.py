@@ -17,6 +17,12 @@ TINY = Scale(
     side=2,
     padding=2,
     multiplicities=((1, 1), (2, 1), (2, 1), (4,)),
+    parity=(
+        "1x0e + 1x1o",
+        "2x0e + 1x1o + 1x1e",
+        "2x0e + 1x0o + 1x1o",
+        "4x0e + 2x0o",
+    ),
     channels=(2, 3, 3, 4),
 )
 ALL = torch.arange(len(PIECES))
@@ -88,11 +94,17 @@ def test_training_pieces_are_drawn_once():
     assert not torch.equal(first, training_pieces(1, 13, 2).make(ALL, 0)[0])
 
 
+def noise():
+    """Volumes in which no field of any network is small, as those of 0o are in a small piece."""
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(8, 1, 13, 13, 13, generator=generator, dtype=torch.float64)
+
+
 @pytest.mark.parametrize("low_pass", [True, False])
 @torch.no_grad()
 def test_scores_are_exact_under_rotations_of_the_cube(low_pass):
     torch.manual_seed(0)
-    volumes = upright(13).double()
+    volumes = noise()
     field = eq.Volume("SO(3)").fields("1x0")
     worst = {}
     for name, build in NETWORKS.items():
@@ -108,7 +120,36 @@ def test_scores_are_exact_under_rotations_of_the_cube(low_pass):
         ]
         worst[name] = torch.stack(errors).max() / scores.std(0).mean()
     assert worst["steerable"] < 1e-10
+    assert worst["parity"] < 1e-10
     assert worst["plain"] > 1e-3  # the test can fail
+
+
+@torch.no_grad()
+def test_a_mirror_image_changes_the_sign_of_what_tells_chiral_pieces_apart():
+    torch.manual_seed(0)
+    *features, _, _ = models.parity_network(TINY, low_pass=True).double()
+    body = torch.nn.Sequential(*features)
+    field = eq.Volume("O(3)").fields("1x0e")
+    mirror = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
+    even, odd = body(noise()).split([4, 2], 1)
+    mirrored_even, mirrored_odd = body(eq.field.act(field, mirror, noise())).split([4, 2], 1)
+    assert (mirrored_even - even).abs().max() < 1e-10 * even.abs().max()
+    assert (mirrored_odd + odd).abs().max() < 1e-10 * odd.abs().max()
+    # Six pieces are their own mirror images and have none of it but rounding, which the norms
+    # scale up with the small fields; the two chiral pieces have opposite ones.
+    odd = body(upright(13).double())[:, 4:]
+    chiral = odd[:2].abs().amax(0)
+    assert (odd[2:].abs().amax(0) < 1e-6 * chiral).all()
+    assert ((odd[0] + odd[1]).abs() < 1e-6 * chiral).all()
+
+
+def test_only_filters_of_the_parity_network_learn_slowly():
+    for name, build in NETWORKS.items():
+        network = build(TINY, True)
+        groups = models.parameter_groups(network)
+        assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
+        slow = [len(group["params"]) for group in groups if group["factor"] < 1]
+        assert slow == ([4] if name == "parity" else [])
 
 
 def test_command_line(tmp_path, capsys, monkeypatch):
@@ -124,7 +165,7 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     assert "steerable, " in capsys.readouterr().out
     main(["table", str(tmp_path)])
     table = capsys.readouterr().out.splitlines()
-    assert len(table) == 2 + 4 + 4
+    assert len(table) == 2 + 4 + 2 * len(NETWORKS)
     assert table[2].startswith("| paper, 36^3 | steerable | yes | 41,198 |")
     main(["figure", "--runs", str(tmp_path)])
     for name in ("accuracy.png", "pieces.png"):
