@@ -100,6 +100,16 @@ def one_group(network: torch.nn.Module) -> list[dict[str, Any]]:
     return [{"params": list(network.parameters()), "factor": 1.0}]
 
 
+def two_groups(
+    network: torch.nn.Module, chosen: list[torch.nn.Parameter], factor: float, others: float
+) -> list[dict[str, Any]]:
+    """Some parameters learn at ``factor`` times the rate and all others at ``others`` times it."""
+    taken = {id(parameter) for parameter in chosen}
+    rest = [parameter for parameter in network.parameters() if id(parameter) not in taken]
+    groups = [{"params": chosen, "factor": factor}, {"params": rest, "factor": others}]
+    return [group for group in groups if group["params"]]
+
+
 class Training:
     """The state of a training: what a checkpoint holds, and the step that moves it on."""
 

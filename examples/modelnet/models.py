@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from equinet import nn as enn
+from examples.common.training import two_groups
 
 from .data import VOLUME
 
@@ -79,8 +80,4 @@ def parameter_groups(network: torch.nn.Module) -> list[dict[str, Any]]:
     the last layer) is on the scale of its activations and scores and learns 10 times more slowly.
     """
     filters = [layer.weight for layer in network.modules() if isinstance(layer, enn.Conv3d)]
-    if not filters:
-        return [{"params": list(network.parameters()), "factor": 1.0}]
-    taken = {id(weight) for weight in filters}
-    others = [p for p in network.parameters() if id(p) not in taken]
-    return [{"params": filters, "factor": 1.0}, {"params": others, "factor": 0.1}]
+    return two_groups(network, filters, factor=1.0, others=0.1 if filters else 1.0)

@@ -17,6 +17,7 @@ import equinet as eq
 from equinet import nn as enn
 from equinet.group import Group
 from equinet.harmonics import Bessel, FilterGrid, Harmonics
+from examples.common.training import two_groups
 
 from .data import PIECES
 
@@ -26,7 +27,8 @@ DROPOUT = 0.2
 
 # Of the parity network. A mean over space can vary little from piece to piece.
 EPS = 1e-9
-# Initial weight of the 0o in the last layer: in all pieces but two they are the error of the grid.
+# Initial weight of the 0o in the norm before the last layer (1 for the 0e): in all pieces but two
+# they are the error of the grid.
 ODD_WEIGHT = 0.3
 
 
@@ -191,7 +193,4 @@ def parameter_groups(network: nn.Module) -> list[dict[str, Any]]:
         for layer in network.modules()
         if isinstance(layer, enn.Conv3d) and layer.in_type.space == eq.Volume("O(3)")
     ]
-    taken = {id(weight) for weight in filters}
-    others = [p for p in network.parameters() if id(p) not in taken]
-    groups = [{"params": filters, "factor": 0.1}, {"params": others, "factor": 1.0}]
-    return [group for group in groups if group["params"]]
+    return two_groups(network, filters, factor=0.1, others=1.0)
