@@ -17,6 +17,7 @@ from equinet.ops.native.operator import Operator
 block_matmul = sys.modules["equinet.ops.block_matmul"]
 expansion = sys.modules["equinet.ops.expansion"]
 so3 = sys.modules["equinet.ops.so3"]
+zero_where = sys.modules["equinet.ops.zero_where"]
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,20 @@ class Work:
     @property
     def bytes(self) -> int:
         """Of the arguments and of the result in float32, each moved once."""
-        out = self.operator.reference(*self.on("meta", torch.float32))
-        return 4 * sum(a.numel() for a in (*self.arguments, out) if isinstance(a, Tensor))
+        arguments = self.on("meta", torch.float32)
+        moved = (*arguments, self.operator.reference(*arguments))
+        return sum(a.numel() * a.element_size() for a in moved if isinstance(a, Tensor))
 
 
 def works() -> list[Work]:
-    """Transforms on SO(3), products of a layer of spherical MNIST, filters of two convolutions."""
+    """Transforms on SO(3), parts of the layers of spherical MNIST, filters of two convolutions."""
     return [
         *_transforms("functions on SO(3), band 32, batch 8", 32, 1, 8),
         *_transforms("functions on SO(3), band 10, 20 x 32", 10, 20, 32),
         *_products("SphereConv 20x -> 40x regular, band 6, batch 32", 20, 40, 6, 32),
         *_filters("filter of Conv3d SO(3) 16x0 + 8x1 + 4x2, 5^3", conv3d()),
         *_filters("filter of Conv2d C8 16x regular, 5^2", conv2d()),
+        _masked("gradient of ReLU on SO(3), band 10, 20 x 32", 10, 20, 32),
     ]
 
 
@@ -109,6 +112,12 @@ def _filters(task: str, layer: Any) -> list[Work]:
         Work(f"{task}, {name}", expansion.OPERATOR, (tensor, *rest, mode))
         for mode, (name, tensor) in enumerate(left)
     ]
+
+
+def _masked(task: str, band: int, channels: int, batch: int) -> Work:
+    """What ReLU does on the way back through functions on SO(3)."""
+    signal = _random(channels, *[2 * band] * 3, batch)
+    return Work(task, zero_where.OPERATOR, (signal, signal <= 0))
 
 
 def _random(*shape: int) -> Tensor:

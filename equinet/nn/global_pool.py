@@ -141,9 +141,11 @@ class GlobalAvgPool(_GlobalPool):
             return F.linear(x.mean(2), self.weights)
         if not self.on_sphere:
             return x.mean(tuple(range(2, x.dim())))
-        # Reversed, the axes lie in memory as the convolutions leave them.
-        y = x.permute(tuple(reversed(range(x.dim())))).flatten(0, -4).mean(0)
-        return (y.permute(2, 1, 0) @ self.weights.to(y.dtype)).contiguous()
+        # Reversed, the axes lie in memory as the convolutions leave them. The gradient of a sum is
+        # one number for all of it, that of a mean would be written out.
+        y = x.permute(tuple(reversed(range(x.dim())))).flatten(0, -4)
+        weights = self.weights / len(y)
+        return (y.sum(0).permute(2, 1, 0) @ weights.to(y.dtype)).contiguous()
 
     def export(self) -> nn.Module:
         """Over a finite space with a ``torch.nn.Linear`` for the invariant vectors."""

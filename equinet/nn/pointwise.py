@@ -10,6 +10,7 @@ from torch.nn import functional
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
 from equinet.numerics.cached import on_cpu
+from equinet.ops import zero_where
 from equinet.rep import Representation
 
 # Functions that torch.nn has as modules, with the same arguments by default.
@@ -93,7 +94,9 @@ class ReLU(Pointwise):
     """max(f, 0), value by value; see ``Pointwise``."""
 
     def __init__(self, in_type: FieldType) -> None:
-        super().__init__(in_type, relu)
+        # A convolution over a grid keeps its input, which is what torch.relu keeps too; the Fourier
+        # transform of one over the sphere keeps nothing.
+        super().__init__(in_type, relu if isinstance(in_type.space, Sphere) else torch.relu)
 
     def export(self) -> nn.Module:
         return nn.ReLU()
@@ -133,39 +136,8 @@ def _is_odd(function: Callable[[Tensor], Tensor], channels: int) -> bool:
     return bool(error < (1e-12 if dtype == torch.float64 else 1e-5))
 
 
-class _ReLU(torch.autograd.Function):
-    """torch.relu keeps its output; a convolution after it does not, so here the signs are kept."""
-
-    generate_vmap_rule = True
-
-    @staticmethod
-    def forward(x):
-        return torch.relu(x), x > 0
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.mark_non_differentiable(output[1])
-        ctx.save_for_backward(output[1])
-        ctx.save_for_forward(output[1])
-
-    @staticmethod
-    def jvp(ctx, tangent):
-        (positive,) = ctx.saved_tensors
-        return _where(positive, tangent), None
-
-    @staticmethod
-    def backward(ctx, grad, _):
-        (positive,) = ctx.saved_tensors
-        return _where(positive, grad)
-
-
-def _where(positive: Tensor, x: Tensor) -> Tensor:
-    """``x`` where ``positive``, else 0: torch.where takes twice the time on a CPU."""
-    return torch.ops.aten.threshold_backward(x, positive, 0)
-
-
 def relu(x: Tensor) -> Tensor:
-    """max(x, 0), which keeps only the signs for the backward pass."""
+    """max(x, 0), which keeps a byte for each value, where torch.relu keeps its output."""
     if torch.compiler.is_compiling():  # a compiler decides by itself what to keep
         return torch.relu(x)
-    return _ReLU.apply(x)[0]
+    return zero_where(x, x <= 0)

@@ -9,6 +9,7 @@ from equinet.ops.native.status import status
 from equinet.ops.precision import full_precision
 from equinet.ops.so3 import GroupTables, so3_analysis, so3_synthesis
 from equinet.ops.wigner import SphereTables, chunks, wigner_analysis, wigner_synthesis
+from equinet.ops.zero_where import zero_where
 
 __all__ = [
     "GroupTables",
@@ -24,4 +25,5 @@ __all__ = [
     "status",
     "wigner_analysis",
     "wigner_synthesis",
+    "zero_where",
 ]

@@ -1,48 +1,65 @@
 """The two networks, which read (batch, 1, 21, 21, 21) and give a score for each class.
 
-Both have four convolutions, on grids of 21, 11, 9 and 7 voxels, and a mean over the grid.
+Both have four convolutions and a mean over the grid.
 """
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch.nn.functional import silu
 
 from equinet import nn as enn
+from examples.common.filters import KERNEL, waves
 from examples.common.training import two_groups
 
 from .data import VOLUME
 
-# Filters of the steerable network have weights of order one, see ``parameter_groups``.
-LEARNING_RATE = {"steerable": 0.1, "plain": 1e-3}
+# Filters of the steerable network have weights of order one.
+LEARNING_RATE = {"steerable": 0.01, "plain": 1e-3}
 
 
 def steerable_network(classes: int) -> torch.nn.Sequential:
     """Fields of degree 0, 1 and 2 under SO(3); the score does not change with the orientation.
 
-    Before the stride a Gaussian takes away what the coarser grid cannot hold.
+    The walls of the objects are one voxel thin, so the error of the grid counts. Filters are waves
+    that the taps carry at every orientation, a low-pass filter takes away what a coarser grid
+    cannot hold, norms only scale, so that empty space stays empty, and gates are smooth. The last
+    layer reads how long the fields of every degree are.
     """
     occupancy = VOLUME.fields("1x0")
-    h1 = VOLUME.fields("16x0 + 8x1 + 4x2")
-    h2 = VOLUME.fields("24x0 + 12x1 + 6x2")
-    out = VOLUME.fields("128x0")
+    h1 = VOLUME.fields("8x0 + 4x1 + 4x2")
+    h2 = VOLUME.fields("16x0 + 8x1 + 8x2")
+    out = VOLUME.fields("48x0 + 16x1 + 16x2")
+    norms = enn.NormPool(out)
     return enn.Sequential(
-        enn.Downsample(occupancy, 2, stride=1),  # the low-pass filter alone
-        *block(occupancy, h1, kernel_size=5, stride=2, padding=2),  # 21 -> 11
-        *block(h1, h1, kernel_size=3),  # 11 -> 9
-        *block(h1, h2, kernel_size=3),  # 9 -> 7
-        enn.Conv3d(h2, out, kernel_size=3, bias=False),  # 7 -> 5
-        enn.BatchNorm(out),
-        enn.ReLU(out),
-        enn.GlobalAvgPool(out),
-        torch.nn.Linear(out.channels, classes),
+        enn.Downsample(occupancy, 3, stride=1),  # the low-pass filter alone
+        *block(occupancy, h1, stride=2),  # 21 -> 11
+        *block(h1, h1),
+        enn.Downsample(h1, 2),  # 11 -> 6
+        *block(h1, h2),
+        convolution(h2, out),
+        enn.BatchNorm(out, centre=False),
+        norms,
+        enn.GlobalAvgPool(norms.out_type),
+        torch.nn.BatchNorm1d(norms.out_type.channels),
+        torch.nn.Linear(norms.out_type.channels, classes),
     )
 
 
-def block(x, h, **options: Any) -> list[torch.nn.Module]:
-    """A convolution, normalised, and its gates."""
+def block(x, h, stride: int = 1) -> list[torch.nn.Module]:
+    """A convolution, scaled, and its gates."""
     wide = enn.gated(h)
-    return [enn.Conv3d(x, wide, bias=False, **options), enn.BatchNorm(wide), enn.Gate(h)]
+    return [
+        convolution(x, wide, stride),
+        enn.BatchNorm(wide, centre=False),
+        enn.Gate(h, function=silu),
+    ]
+
+
+def convolution(x, h, stride: int = 1) -> enn.Conv3d:
+    """A convolution over all of the grid."""
+    return enn.Conv3d(x, h, KERNEL, stride=stride, padding=KERNEL // 2, bias=False, functions=waves)
 
 
 def plain_network(classes: int) -> torch.nn.Sequential:

@@ -5,7 +5,6 @@ a linear layer. Before a stride, a low-pass filter can remove what the coarser g
 without it, the convolution itself has the stride.
 """
 
-import math
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -15,14 +14,12 @@ from torch import Tensor, nn
 
 import equinet as eq
 from equinet import nn as enn
-from equinet.group import Group
-from equinet.harmonics import Bessel, FilterGrid, Harmonics
+from examples.common.filters import KERNEL, waves
 from examples.common.training import two_groups
 
 from .data import PIECES
 
 STRIDES = (1, 2, 2, 1)
-KERNEL = 5
 DROPOUT = 0.2
 
 # Of the parity network. A mean over space can vary little from piece to piece.
@@ -143,12 +140,6 @@ def parity_network(scale: Scale, low_pass: bool) -> nn.Sequential:
     return enn.Sequential(
         *layers, enn.GlobalAvgPool(here), norm, nn.Linear(here.channels, len(PIECES))
     )
-
-
-def waves(group: Group, grid: FilterGrid) -> Harmonics:
-    """Eigenfunctions of the Laplacian in a ball, of at most 3/4 of the highest frequency."""
-    radius = KERNEL / 2 + 0.25
-    return Harmonics(group, Bessel(radius, 3, bound=0.75 * math.pi * radius), grid.unit)
 
 
 def quadratic(t: Tensor) -> Tensor:

@@ -177,10 +177,11 @@ def test_relu_is_torchs_with_all_derivatives(generator):
     assert_close(hessian, 2 * torch.diag((rows[0] > 0).double()), ROUNDING)
     zero = torch.zeros(1, requires_grad=True)
     assert torch.autograd.grad(relu(zero).sum(), zero)[0] == 0
+    assert relu(torch.tensor(torch.nan)).isnan()
 
 
 def test_relu_keeps_a_byte_for_each_value(generator):
-    """A convolution keeps its own input, so keeping the output too would double the memory."""
+    """The transform after it keeps nothing, so keeping the output would cost four times as much."""
     x = torch.randn(1000, generator=generator, requires_grad=True)
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(

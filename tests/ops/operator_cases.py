@@ -14,6 +14,7 @@ from equinet.ops.so3 import ANALYSIS, SYNTHESIS
 # The modules; equinet.ops gives the functions of the same names.
 block_matmul = sys.modules["equinet.ops.block_matmul"]
 expansion = sys.modules["equinet.ops.expansion"]
+zero_where = sys.modules["equinet.ops.zero_where"]
 F64 = torch.float64
 
 
@@ -116,6 +117,23 @@ def drawn_filters(draw) -> Case:
     return filters(draw(plans()), draw(st.integers(0, 3)), draw(st.integers(0, 1)))
 
 
+def masked(shape, expanded: tuple[int, ...] = (), order: tuple[int, ...] | None = None) -> Case:
+    """x is one number along the axes ``expanded``; the mask lies in memory in the order of axes."""
+    generator = torch.Generator().manual_seed(len(shape))
+    x = torch.randn([1 if i in expanded else n for i, n in enumerate(shape)], generator=generator)
+    order = order or tuple(range(len(shape)))
+    where = torch.rand([shape[i] for i in order], generator=generator) < 0.4
+    where = where.permute([order.index(i) for i in range(len(shape))])
+    return Case(zero_where.OPERATOR, (x.double().expand(shape), where))
+
+
+@st.composite
+def drawn_masked(draw) -> Case:
+    shape = draw(st.lists(st.sampled_from([0, 1, 2, 3, 7, 33]), max_size=4).map(tuple))
+    axes = st.sets(st.sampled_from(range(len(shape)))) if shape else st.just(set())
+    return masked(shape, tuple(draw(axes)))
+
+
 SCALARS_AND_MIXED = expansion.Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True))
 FILTER = expansion.Plan(
     SCALARS_AND_MIXED,
@@ -136,12 +154,14 @@ DRAWN = {
     "so3_synthesis": so3_transforms(inverse=True),
     "so3_analysis": so3_transforms(inverse=False),
     "expansion": drawn_filters(),
+    "zero_where": drawn_masked(),
 }
 
 # A few small ones, for what takes long.
 SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode in range(3)]
 SMALL += [so3_transform(3, 2, 2, 1, inverse) for inverse in (True, False)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
+SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 
 # Some beyond a block of the CPU and the GPU, with remainders.
 LARGE = [block_product([(130, 3), (2, 66), (65, 17)], 23, mode, True) for mode in range(3)]

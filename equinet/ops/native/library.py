@@ -15,6 +15,7 @@ from equinet.ops.native import compile
 
 TYPES = {torch.float32: ("f32", ctypes.c_float), torch.float64: ("f64", ctypes.c_double)}
 INTEGERS = {"int64_t": ctypes.c_int64, "int32_t": ctypes.c_int32, "double": ctypes.c_double}
+POINTERS = {"int64_t*": torch.int64, "uint8_t*": torch.bool}
 FAILURES = {1: "out of memory"}
 TORCH_LIBRARIES = {"linux": "libtorch_cpu.so", "darwin": "libtorch_cpu.dylib"}
 
@@ -85,7 +86,7 @@ def _pointer(name: str, kind: str, value, dtype: torch.dtype):
         return None
     if isinstance(value, tuple):
         return (ctypes.c_int64 * len(value))(*value)
-    wanted = dtype if "T*" in kind else torch.int64
+    wanted = dtype if "T*" in kind else POINTERS[kind.removeprefix("const ")]
     if value.device.type != "cpu" or value.dtype != wanted or not value.is_contiguous():
         raise TypeError(
             f"{name}: expected a contiguous tensor of {wanted} on the CPU for {kind}, got "

@@ -1,0 +1,99 @@
+r"""A tensor, and 0 where a mask says so: the backward pass of ReLU, and ReLU itself.
+
+In: a tensor and a mask. Out: a tensor. Before: ``expansion``. Next: the layers.
+
+.. math:: y_i = 0 \text{ where } b_i, \quad x_i \text{ elsewhere}
+
+It is linear in x and its own transpose. torch has no single pass over memory for it on a CPU, and
+the signals of a network on SO(3) are so large that every pass counts.
+"""
+
+import torch
+from torch import Tensor
+
+from equinet.ops.native import library
+from equinet.ops.native.operator import Operator, check_tensor
+
+
+def zero_where(x: Tensor, where: Tensor) -> Tensor:
+    """``x``, and 0 where ``where``.
+
+    Args:
+        x: of any shape and strides.
+        where: bool, of the same shape.
+    Returns:
+        A tensor that lies in memory as ``where`` does, without gaps.
+    """
+    return OPERATOR(x, where)
+
+
+def _reference(x, where) -> Tensor:
+    # Three to six times as fast on a CPU as torch.where and masked_fill.
+    return torch.ops.aten.threshold_backward(x, where.logical_not(), 0)
+
+
+# --- the operator ---------------------------------------------------------------------------------
+
+
+def _check(x, where) -> None:
+    check_tensor("zero_where", "x", x, tuple(where.shape), x)
+    if where.dtype != torch.bool or where.device != x.device:
+        raise TypeError(
+            f"zero_where: where: expected torch.bool on {x.device}, got {where.dtype} on "
+            f"{where.device}"
+        )
+
+
+def _fake(x, where) -> Tensor:
+    return torch.empty_like(where, dtype=x.dtype)
+
+
+def _cpu(x, where) -> Tensor:
+    out = _fake(x, where)
+    if where.stride() != out.stride():
+        where = torch.empty_like(where).copy_(where)
+    loops = _loops(x.shape, x.stride(), out.stride())
+    sizes, steps = (tuple(part) for part in zip(*loops, strict=True))
+    flat = (_memory(tensor) for tensor in (x, where, out))
+    library.call("zero_where", x.dtype, *flat, sizes, steps, len(loops), out.numel())
+    return out
+
+
+def _memory(x: Tensor) -> Tensor:
+    """All that lies between the first and the last number of ``x``."""
+    reach = sum((n - 1) * step for n, step in zip(x.shape, x.stride(), strict=True)) + 1
+    return x.as_strided((reach if x.numel() else 0,), (1,))
+
+
+def _loops(shape, steps, order) -> list[tuple[int, int]]:
+    """Size and step of the axes, those with the largest stride in ``order`` first.
+
+    Neighbours that one step carries through are one axis, so mostly there is just one.
+    """
+    axes = sorted(zip(order, shape, steps, strict=True), key=lambda axis: -axis[0])
+    loops = [(1, 1)]
+    for _, size, step in axes:
+        outer_size, outer_step = loops[-1]
+        if outer_size == 1 or outer_step == size * step:
+            loops[-1] = outer_size * size, step
+        elif size != 1:
+            loops.append((size, step))
+    return loops
+
+
+def _save(ctx, inputs, output) -> None:
+    ctx.save_for_backward(inputs[1])
+
+
+def _backward(ctx, grad):
+    return OPERATOR(grad, *ctx.saved_tensors), None
+
+
+OPERATOR = Operator(
+    "zero_where(Tensor x, Tensor where) -> Tensor",
+    reference=_reference,
+    fake=_fake,
+    check=_check,
+    cpu=_cpu,
+)
+OPERATOR.differentiate(_save, _backward)
