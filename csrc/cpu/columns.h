@@ -1,5 +1,6 @@
 // Small matrix products on rows of columns that are in the cache: C = A B, where B and C have one row
-// of a whole number of vectors for every index. Before: gemm.h. Next: so3_block.h.
+// of a whole number of vectors for every index. Before: gemm.h.
+// Next: thin.h, so3_block.h.
 //
 // Unlike gemm.h nothing is packed: A is a table that is read entry by entry, by its strides, and what
 // is done with a tile of the result is up to the caller, so that the steps of a transform are fused.
@@ -19,6 +20,13 @@ using Vector = typename Tile<T>::Vector;
 template <class T>
 constexpr int lanes() {
     return Tile<T>::lanes;
+}
+
+template <class T>
+inline Vector<T> load(const T* memory) {
+    Vector<T> value;
+    std::memcpy(&value, memory, sizeof value);
+    return value;
 }
 
 // Entry (i, k) lies at i * row + k * step.
@@ -64,7 +72,7 @@ inline __attribute__((always_inline)) void multiply(Table<T> a, const T* b, int6
     const T* left = a.data;
     for (int64_t k = 0; k < depth; ++k, left += a.step, b += b_step) {
         Vector<T> right[V];
-        for (int v = 0; v < V; ++v) std::memcpy(&right[v], b + v * lanes<T>(), sizeof right[v]);
+        for (int v = 0; v < V; ++v) right[v] = load(b + v * lanes<T>());
         for (int r = 0; r < R; ++r) {
             const T entry = left[r * a.row];
             for (int v = 0; v < V; ++v) sum[r][v] += entry * right[v];

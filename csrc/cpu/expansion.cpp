@@ -75,8 +75,8 @@ struct Pairs {
     int64_t many, apart, weights_apart;  // vectors of the input
     void forward(const T* w, const T* basis, T* rows, int64_t width) const {
         for (int64_t i = 0; i < dim_out; ++i) {
-            eq::combine(many, run, kernels, w, weights_apart, 1, basis + i * run, dim_out * run,
-                        rows + i * width, apart);
+            eq::combine<T>(many, run, kernels, {w, weights_apart, 1}, basis + i * run,
+                           dim_out * run, rows + i * width, apart);
         }
     }
     void adjoint(T* w, const T* basis, const T* rows, int64_t width) const {
@@ -170,8 +170,9 @@ class Band {
             const int64_t n = in.dim(b), size = n * plan_.points;
             for (int64_t i = 0; in.mixed(b) && i < height_ * in.mul(b); ++i) {
                 const int64_t x = i / in.mul(b) * width_ + at + i % in.mul(b) * size;
-                eq::combine(n, plan_.points, n, matrix, transposed ? 1 : n, transposed ? n : 1,
-                            from + x, plan_.points, to + x, plan_.points);
+                const eq::Table<T> q{matrix, transposed ? 1 : n, transposed ? n : 1};
+                eq::combine<T>(n, plan_.points, n, q, from + x, plan_.points, to + x,
+                               plan_.points);
             }
             if (in.mixed(b)) matrix += n * n;
             at += in.mul(b) * size;
@@ -181,7 +182,7 @@ class Band {
     void mix_output(const T* from, T* to, bool transposed) const {
         const T* const matrix = matrices_ + plan_.out.entries_before(b_);
         const int64_t row = transposed ? 1 : height_, column = transposed ? height_ : 1;
-        eq::combine(height_, width_, height_, matrix, row, column, from, width_, to, width_);
+        eq::combine<T>(height_, width_, height_, {matrix, row, column}, from, width_, to, width_);
     }
 
     const Plan& plan_;

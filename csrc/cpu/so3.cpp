@@ -50,6 +50,78 @@ bool for_jobs(const Blocks<T, V>& blocks, const T* alpha, const T* gamma, int64_
     return enough;
 }
 
+// visit(rows, k, at, next) for the coefficients (+-m, +-n) of each degree l and each block k of columns:
+// where they start in `spectrum`, null if there is none or it is another's, and where their amplitudes
+// lie in the packed ones of a block: F+ at `at` and F- `next` behind, 0 if there is none. All blocks of
+// a coefficient follow each other, as they do in memory.
+template <class T, int V, class S, class Visit>
+void for_coefficients(const Blocks<T, V>& blocks, S* spectrum, const Visit& visit) {
+    const Sizes& s = blocks.s;
+    parallel(s.band * s.band, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const int64_t n = i / s.band, m = i % s.band, l0 = m > n ? m : n;
+            const int64_t W2 = Job<T, V>::W2, next = n ? (s.band - l0) * W2 : 0;
+            int64_t at = (s.before(n) + s.before(n, m)) * W2;
+            for (int64_t l = l0; l < s.band; ++l, at += W2) {
+                for (int64_t k = 0; k < blocks.count; ++k) {
+                    const auto line = [&](int64_t a, int64_t b, bool there) -> S* {
+                        return there ? spectrum + s.row(l, a, b) * s.columns() + blocks.column(k)
+                                     : nullptr;
+                    };
+                    S* const rows[4] = {line(m, n, true), line(-m, n, m), line(-m, -n, m && n),
+                                        line(m, -n, n)};
+                    visit(rows, k, at, next);
+                }
+            }
+        }
+    });
+}
+
+template <class T, int V>
+void pack(const Blocks<T, V>& blocks, const T* spectrum, T* packed) {
+    using J = Job<T, V>;
+    const T zeros[J::W] = {};
+    for_coefficients<T, V>(blocks, spectrum, [&](const T* const* rows, int64_t k, int64_t at,
+                                                 int64_t next) {
+        T narrow[4][J::W] = {};
+        const T* from[4];
+        const int64_t wide = blocks.wide(k);
+        for (int q = 0; q < 4; ++q) {
+            from[q] = rows[q] ? rows[q] : zeros;
+            if (rows[q] && wide < J::W) {
+                std::memcpy(narrow[q], rows[q], wide * sizeof(T));
+                from[q] = narrow[q];
+            }
+        }
+        T* const to = packed + k * J::packed(blocks.s) + at;
+        J::pack(from[0], from[1], from[2], from[3], to, next ? to + next : nullptr);
+    });
+}
+
+// The transpose, of a sum of `shares` parts.
+template <class T, int V>
+void unpack(const Blocks<T, V>& blocks, const T* packed, int64_t shares, T* spectrum) {
+    using J = Job<T, V>;
+    for_coefficients<T, V>(blocks, spectrum, [&](T* const* rows, int64_t k, int64_t at,
+                                                 int64_t next) {
+        const T *from = packed + k * shares * J::packed(blocks.s) + at, *plus = from;
+        T sum[2][J::W2], result[4][J::W];
+        for (int64_t share = 1; share < shares; ++share) {
+            const T* const part = from + share * J::packed(blocks.s);
+            for (int64_t i = 0; i < J::W2; ++i) {
+                sum[0][i] = (share > 1 ? sum[0][i] : from[i]) + part[i];
+                sum[1][i] = (share > 1 ? sum[1][i] : from[next + i]) + part[next + i];
+            }
+            plus = sum[0];
+        }
+        const T* const minus = shares > 1 ? sum[1] : from + next;
+        J::unpack(plus, next ? minus : nullptr, result[0], result[1], result[2], result[3]);
+        for (int q = 0; q < 4; ++q) {
+            if (rows[q]) std::memcpy(rows[q], result[q], blocks.wide(k) * sizeof(T));
+        }
+    });
+}
+
 template <class T, int V>
 int synthesis(const Sizes& s, const T* spectrum, const T* d, const T* alpha, const T* gamma, T* out) {
     using J = Job<T, V>;
@@ -57,13 +129,7 @@ int synthesis(const Sizes& s, const T* spectrum, const T* d, const T* alpha, con
     const int64_t groups = (s.size + J::kBetas - 1) / J::kBetas;
     const Scratch<T> packed(blocks.count * J::packed(s));
     if (!packed) return EQ_NO_MEMORY;
-    parallel(blocks.count * s.band, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-            const int64_t k = i / s.band;
-            J::pack(s, i % s.band, spectrum + blocks.column(k), blocks.wide(k),
-                    packed.data() + k * J::packed(s));
-        }
-    });
+    pack(blocks, spectrum, packed.data());
     const int64_t field = s.size * s.size * s.size * s.inner;
     const auto run = [&](J& job, int64_t k, int64_t g) {
         const int64_t j0 = s.size * g / groups, j1 = s.size * (g + 1) / groups;
@@ -101,13 +167,7 @@ int analysis(const Sizes& s, const T* signal, const T* d, const T* alpha, const 
         }
     };
     if (!for_jobs(blocks, alpha, gamma, shares, run)) return EQ_NO_MEMORY;
-    parallel(blocks.count * s.band, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-            const int64_t k = i / s.band;
-            J::unpack(s, i % s.band, packed.data() + k * shares * J::packed(s), shares,
-                      J::packed(s), blocks.wide(k), out + blocks.column(k));
-        }
-    });
+    unpack(blocks, packed.data(), shares, out);
     return EQ_OK;
 }
 

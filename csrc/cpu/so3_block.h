@@ -20,6 +20,12 @@ struct Sizes {
         }
         return count;
     }
+    // The same within the order n, of those below m.
+    int64_t before(int64_t n, int64_t m) const {
+        int64_t count = 0;
+        for (int64_t k = 0; k < m; ++k) count += (n ? 2 : 1) * (band - (k > n ? k : n));
+        return count;
+    }
     // Of a coefficient in a spectrum.
     int64_t row(int64_t l, int64_t m, int64_t n) const {
         return l * (4 * l * l - 1) / 3 + (2 * l + 1) * (m + l) + n + l;
@@ -134,59 +140,34 @@ struct Job {
 
     static int64_t packed(const Sizes& s) { return s.before(s.band) * W2; }
 
-    // The coefficients of order n and a block of columns as amplitudes F+ and F- of waves, in the order
-    // in which they are summed: for each m F+ and then, for n > 0, F- of all l, real and imaginary.
-    static void pack(const Sizes& s, int64_t n, const T* spectrum, int64_t wide, T* to) {
-        to += s.before(n) * W2;
-        for (int64_t m = 0; m < s.band; ++m) {
-            const int64_t l0 = m > n ? m : n, next = (s.band - l0) * W2;
-            for (int64_t l = l0; l < s.band; ++l, to += W2) {
-                const auto line = [&](int64_t m, int64_t n) {
-                    return spectrum + s.row(l, m, n) * s.columns();
-                };
-                const T *pp = line(m, n), *mp = line(-m, n), *mm = line(-m, -n), *pm = line(m, -n);
-                for (int64_t i = 0; i < W; ++i) {
-                    const T a = i < wide ? pp[i] : T(0), b = i < wide && m ? mp[i] : T(0);
-                    to[i] = a;
-                    to[W + i] = b;
-                    if (!n) continue;
-                    const T c = i < wide && m ? mm[i] : T(0), e = i < wide ? pm[i] : T(0);
-                    to[i] = a + c;
-                    to[W + i] = b - e;
-                    to[next + i] = a - c;
-                    to[next + W + i] = -b - e;
-                }
-            }
-            if (n) to += next;
+    // The four coefficients (+-m, +-n) of degree l as amplitudes F+ and F- of waves, real and imaginary;
+    // those with a sign that makes no difference are zeros, and for n = 0 there is F+ only.
+    static void pack(const T* pp, const T* mp, const T* mm, const T* pm, T* plus, T* minus) {
+        if (!minus) {
+            std::memcpy(plus, pp, W * sizeof(T));
+            std::memcpy(plus + W, mp, W * sizeof(T));
+            return;
+        }
+        for (int64_t i = 0; i < W; ++i) {
+            plus[i] = pp[i] + mm[i];
+            plus[W + i] = mp[i] - pm[i];
+            minus[i] = pp[i] - mm[i];
+            minus[W + i] = -mp[i] - pm[i];
         }
     }
 
-    // The transpose, of a sum of `shares` parts that are `step` apart.
-    static void unpack(const Sizes& s, int64_t n, const T* from, int64_t shares, int64_t step,
-                       int64_t wide, T* spectrum) {
-        from += s.before(n) * W2;
-        for (int64_t m = 0; m < s.band; ++m) {
-            const int64_t l0 = m > n ? m : n, next = (s.band - l0) * W2;
-            for (int64_t l = l0; l < s.band; ++l, from += W2) {
-                const auto sum = [&](int64_t at) {
-                    T total = from[at];
-                    for (int64_t k = 1; k < shares; ++k) total += from[k * step + at];
-                    return total;
-                };
-                const auto line = [&](int64_t m, int64_t n) {
-                    return spectrum + s.row(l, m, n) * s.columns();
-                };
-                T *pp = line(m, n), *mp = line(-m, n), *mm = line(-m, -n), *pm = line(m, -n);
-                for (int64_t i = 0; i < wide; ++i) {
-                    const T a = sum(i), b = sum(W + i);
-                    const T c = n ? sum(next + i) : T(0), e = n ? sum(next + W + i) : T(0);
-                    pp[i] = a + c;
-                    if (m) mp[i] = b - e;
-                    if (n) pm[i] = -b - e;
-                    if (m && n) mm[i] = a - c;
-                }
-            }
-            if (n) from += next;
+    // The transpose.
+    static void unpack(const T* plus, const T* minus, T* pp, T* mp, T* mm, T* pm) {
+        if (!minus) {
+            std::memcpy(pp, plus, W * sizeof(T));
+            std::memcpy(mp, plus + W, W * sizeof(T));
+            return;
+        }
+        for (int64_t i = 0; i < W; ++i) {
+            pp[i] = plus[i] + minus[i];
+            mp[i] = plus[W + i] - minus[W + i];
+            mm[i] = plus[i] - minus[i];
+            pm[i] = -plus[W + i] - minus[W + i];
         }
     }
 
@@ -239,6 +220,19 @@ struct Job {
         });
     }
 
+    // The signal at one alpha and beta is a line of the cache for each gamma, far from each other, which
+    // the processor does not foresee: it is asked for while the sums for angles before it are made.
+    int64_t later(int64_t i) const { return i + 2 < s.size ? i + 2 : i; }
+    template <int to_write>
+    void fetch(const T* from, int64_t gamma_step) const {
+        for (int64_t g = 0; g < s.size; ++g) {
+            for (size_t byte = 0; byte < W * sizeof(T); byte += 64) {
+                const char* const line = reinterpret_cast<const char*>(from + g * gamma_step);
+                __builtin_prefetch(line + byte, to_write);
+            }
+        }
+    }
+
     // (F2) and (F3) for one angle beta: from z to `out`, the signal at that angle and block.
     void z_to_signal(const T* z, T* out, int64_t wide) const {
         for (int64_t n = 0; n < s.band; ++n) {
@@ -252,6 +246,7 @@ struct Job {
         for (int64_t i = 0; i < s.size; ++i) {
             const T* const waves = y + i * y_step(s);
             T* const to = out + i * alpha_step;
+            fetch<1>(out + later(i) * alpha_step, s.size * alpha_step);
             sum_waves(gamma, waves, waves + W, W2, W,
                       [&](int64_t angle, int64_t at, Vector<T> value) {
                           T* const place = to + angle * s.size * alpha_step + at;
@@ -272,6 +267,7 @@ struct Job {
         for (int64_t i = 0; i < s.size; ++i) {
             const T* const from = in + i * steps[2];
             if (steps[4] == 1 && wide == W) {
+                fetch<0>(in + later(i) * steps[2], steps[1]);
                 for (int64_t g = 0; g < s.size; ++g) {
                     std::memcpy(x + g * W, from + g * steps[1], W * sizeof(T));
                 }
