@@ -8,5 +8,5 @@ An example says what its samples are (:class:`~.training.Samples`) and builds it
     with join("cpu") as team:
         result, network = fit(settings, build, train, {"upright": ..., "rotated": ...}, out, team)
 
-Reading order: checkpoint, parallel, streams, digits, training, options, table, figures.
+Reading order: checkpoint, parallel, streams, digits, training, options, filters, table, figures.
 """
