@@ -50,10 +50,10 @@ bool for_jobs(const Blocks<T, V>& blocks, const T* alpha, const T* gamma, int64_
     return enough;
 }
 
-// visit(rows, k, at, next) for the coefficients (+-m, +-n) of each degree l and each block k of columns:
-// where they start in `spectrum`, null if there is none or it is another's, and where their amplitudes
-// lie in the packed ones of a block: F+ at `at` and F- `next` behind, 0 if there is none. All blocks of
-// a coefficient follow each other, as they do in memory.
+// visit(rows, k, at, next) for the coefficients (m, n), (-m, n), (-m, -n), (m, -n) of each degree l and
+// each block k of columns: where they start in `spectrum`, null for one that is the same as another, and
+// where their amplitudes lie in the packed ones of a block: F+ at `at`, F- `next` behind, 0 if there is
+// none. The blocks of a row are visited one after the other, as they lie in memory.
 template <class T, int V, class S, class Visit>
 void for_coefficients(const Blocks<T, V>& blocks, S* spectrum, const Visit& visit) {
     const Sizes& s = blocks.s;
@@ -83,12 +83,13 @@ void pack(const Blocks<T, V>& blocks, const T* spectrum, T* packed) {
     const T zeros[J::W] = {};
     for_coefficients<T, V>(blocks, spectrum, [&](const T* const* rows, int64_t k, int64_t at,
                                                  int64_t next) {
-        T narrow[4][J::W] = {};
+        T narrow[4][J::W];
         const T* from[4];
         const int64_t wide = blocks.wide(k);
         for (int q = 0; q < 4; ++q) {
             from[q] = rows[q] ? rows[q] : zeros;
             if (rows[q] && wide < J::W) {
+                std::memset(narrow[q], 0, sizeof narrow[q]);
                 std::memcpy(narrow[q], rows[q], wide * sizeof(T));
                 from[q] = narrow[q];
             }
