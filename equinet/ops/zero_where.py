@@ -22,13 +22,16 @@ def zero_where(x: Tensor, where: Tensor) -> Tensor:
         x: of any shape and strides.
         where: bool, of the same shape.
     Returns:
-        A tensor that lies in memory as ``where`` does, without gaps.
+        A tensor of the same shape. Where it is compiled, it lies in memory as ``where`` does.
+    Raises:
+        ValueError: if the shapes differ.
+        TypeError: if ``where`` is not bool, is on another device, or ``x`` is not real.
     """
     return OPERATOR(x, where)
 
 
 def _reference(x, where) -> Tensor:
-    # Three to six times as fast on a CPU as torch.where and masked_fill.
+    # More than twice as fast on a CPU as torch.where and masked_fill.
     return torch.ops.aten.threshold_backward(x, where.logical_not(), 0)
 
 
