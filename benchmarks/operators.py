@@ -54,7 +54,8 @@ class Work:
     def bytes(self) -> int:
         """Of the arguments and of the result in float32, each moved once."""
         arguments = self.on("meta", torch.float32)
-        moved = (*arguments, self.operator.reference(*arguments))
+        results = self.operator.reference(*arguments)
+        moved = (*arguments, *((results,) if isinstance(results, Tensor) else results))
         return sum(a.numel() * a.element_size() for a in moved if isinstance(a, Tensor))
 
 
@@ -77,11 +78,11 @@ def _transforms(task: str, band: int, channels: int, batch: int) -> list[Work]:
     rows = band * (4 * band * band - 1) // 3
     outer, inner = (channels, batch) if batch >= so3.WIDE else (1, channels * batch)
     signal = _random(outer, *[2 * band] * 3, inner)
+    spectrum = _random(rows, outer * inner)
     return [
-        Work(f"{task}, analysis", so3.ANALYSIS, (signal, *analysis)),
-        Work(
-            f"{task}, synthesis", so3.SYNTHESIS, (_random(rows, outer * inner), *synthesis, outer)
-        ),
+        Work(f"{task}, analysis", so3.ANALYSIS, (signal, None, *analysis)),
+        Work(f"{task}, synthesis", so3.SYNTHESIS, (spectrum, None, *synthesis, outer)),
+        Work(f"{task}, synthesis and ReLU", so3.RECTIFIED, (spectrum, *synthesis, outer)),
     ]
 
 

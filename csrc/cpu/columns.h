@@ -44,22 +44,25 @@ struct Shape {
 };
 
 // body(Shape, i, j) for every tile, rows from i and columns from j on, of a matrix of `rows` rows and
-// `width` columns, a multiple of a vector.
-template <class T, class Body>
+// `width` columns, a multiple of a vector. Tiles have `V` vectors, or one at the end, and `most` rows, 3 or
+// 4, or one less where a single row would be left, which keeps the processor waiting.
+template <class T, int most = kRows, int V = kVectors, class Body>
 inline void for_tiles(int64_t rows, int64_t width, const Body& body) {
     const auto across = [&](auto row, int64_t i) {
         constexpr int R = decltype(row)::rows;
         int64_t j = 0;
-        for (; j + kVectors * lanes<T>() <= width; j += kVectors * lanes<T>()) {
-            body(Shape<R, kVectors>{}, i, j);
-        }
-        for (; j < width; j += lanes<T>()) body(Shape<R, 1>{}, i, j);
+        for (; j + V * lanes<T>() <= width; j += V * lanes<T>()) body(Shape<R, V>{}, i, j);
+        for (; V > 1 && j < width; j += lanes<T>()) body(Shape<R, 1>{}, i, j);
     };
-    int64_t i = 0;
-    for (; i + kRows <= rows; i += kRows) across(Shape<kRows, 0>{}, i);
-    if (rows - i == 3) across(Shape<3, 0>{}, i);
-    if (rows - i == 2) across(Shape<2, 0>{}, i);
-    if (rows - i == 1) across(Shape<1, 0>{}, i);
+    for (int64_t i = 0; i < rows;) {
+        const int64_t left = rows - i, over = left % most;
+        const int64_t height = left < most ? left : over && over < most - 1 ? most - 1 : most;
+        if (most == 4 && height == 4) across(Shape<4, 0>{}, i);
+        if (height == 3) across(Shape<3, 0>{}, i);
+        if (height == 2) across(Shape<2, 0>{}, i);
+        if (height == 1) across(Shape<1, 0>{}, i);
+        i += height;
+    }
 }
 
 // sum = the product of R rows of A, from `a` on, and V vectors of B, from `b` on.
@@ -70,6 +73,7 @@ inline __attribute__((always_inline)) void multiply(Table<T> a, const T* b, int6
         for (int v = 0; v < V; ++v) sum[r][v] = Vector<T>{};
     }
     const T* left = a.data;
+#pragma GCC unroll 2
     for (int64_t k = 0; k < depth; ++k, left += a.step, b += b_step) {
         Vector<T> right[V];
         for (int v = 0; v < V; ++v) right[v] = load(b + v * lanes<T>());

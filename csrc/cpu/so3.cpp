@@ -4,8 +4,9 @@
 //     sums over m and over n, with cos and sin of m alpha and of n gamma                    (F2), (F3)
 //
 // and the transpose. A job is a block of columns with a few angles beta, small enough for all of its
-// sums to stay in the cache. The sums over waves are done for alpha and -alpha (gamma and -gamma) at a
-// time: they differ in the sign of the sines only, which halves the products.
+// sums to stay in the cache. The sums over waves are done for alpha, -alpha, pi - alpha and pi + alpha at
+// a time (and gamma): they differ in signs of even and odd waves only, which leaves a quarter of the
+// products.
 #include "common/api.h"
 #include "cpu/parallel.h"
 #include "cpu/so3_block.h"
@@ -123,30 +124,50 @@ void unpack(const Blocks<T, V>& blocks, const T* packed, int64_t shares, T* spec
     });
 }
 
+// What one call reads and writes.
+template <class T>
+struct Call {
+    Sizes s;
+    const T *d, *alpha, *gamma;
+    const uint8_t* zero;
+    // Where a mask begins for an angle beta and a block: see kGroup.
+    template <class Byte, class Blocks>
+    Byte* mask(Byte* start, const Blocks& blocks, int64_t k, int64_t j) const {
+        if (!start) return nullptr;
+        const int64_t groups = (s.inner + eq::kGroup - 1) / eq::kGroup, column = blocks.inner(k);
+        const int64_t group = blocks.outer(k) * groups + column / eq::kGroup;
+        return start + (group * s.size + j) * s.size * s.size * eq::kGroup + column % eq::kGroup;
+    }
+};
+
 template <class T, int V>
-int synthesis(const Sizes& s, const T* spectrum, const T* d, const T* alpha, const T* gamma, T* out) {
+int synthesis(const Call<T>& call, const T* spectrum, T* out, uint8_t* negative) {
     using J = Job<T, V>;
+    const Sizes& s = call.s;
     const Blocks<T, V> blocks{s};
     const int64_t groups = (s.size + J::kBetas - 1) / J::kBetas;
     const Scratch<T> packed(blocks.count * J::packed(s));
     if (!packed) return EQ_NO_MEMORY;
     pack(blocks, spectrum, packed.data());
-    const int64_t field = s.size * s.size * s.size * s.inner;
+    const int64_t alpha_step = s.size * s.inner, gamma_step = s.size * alpha_step;
     const auto run = [&](J& job, int64_t k, int64_t g) {
         const int64_t j0 = s.size * g / groups, j1 = s.size * (g + 1) / groups;
-        job.amplitudes_to_z(packed.data() + k * J::packed(s), d, j0, j1 - j0);
-        T* const to = out + blocks.outer(k) * field + blocks.inner(k);
+        job.amplitudes_to_z(packed.data() + k * J::packed(s), call.d, j0, j1 - j0);
+        T* const to = out + blocks.outer(k) * s.size * gamma_step + blocks.inner(k);
         for (int64_t j = j0; j < j1; ++j) {
-            job.z_to_signal(job.z + (j - j0) * J::z_step(s), to + j * s.inner, blocks.wide(k));
+            job.z_to_signal(job.z + (j - j0) * J::z_step(s),
+                            {to + j * s.inner, gamma_step, alpha_step, 1},
+                            call.mask(call.zero, blocks, k, j), call.mask(negative, blocks, k, j),
+                            blocks.wide(k));
         }
     };
-    return for_jobs(blocks, alpha, gamma, groups, run) ? EQ_OK : EQ_NO_MEMORY;
+    return for_jobs(blocks, call.alpha, call.gamma, groups, run) ? EQ_OK : EQ_NO_MEMORY;
 }
 
 template <class T, int V>
-int analysis(const Sizes& s, const T* signal, const T* d, const T* alpha, const T* gamma, T* out,
-             const int64_t* steps) {
+int analysis(const Call<T>& call, const T* signal, const int64_t* steps, T* out) {
     using J = Job<T, V>;
+    const Sizes& s = call.s;
     const Blocks<T, V> blocks{s};
     // With few columns the angles beta are shared out too, and the parts added in a fixed order.
     const int64_t groups = (s.size + J::kBetas - 1) / J::kBetas;
@@ -160,35 +181,37 @@ int analysis(const Sizes& s, const T* signal, const T* d, const T* alpha, const 
         for (int64_t g = first; g < last; ++g) {
             const int64_t j0 = s.size * g / groups, j1 = s.size * (g + 1) / groups;
             for (int64_t j = j0; j < j1; ++j) {
-                job.signal_to_z(from + j * steps[3], steps, job.z + (j - j0) * J::z_step(s),
-                                blocks.wide(k));
+                job.signal_to_z({from + j * steps[3], steps[1], steps[2], steps[4]},
+                                call.mask(call.zero, blocks, k, j),
+                                job.z + (j - j0) * J::z_step(s), blocks.wide(k));
             }
-            job.z_to_amplitudes(packed.data() + (k * shares + share) * J::packed(s), d, j0, j1 - j0,
-                                g == first);
+            job.z_to_amplitudes(packed.data() + (k * shares + share) * J::packed(s), call.d, j0,
+                                j1 - j0, g == first);
         }
     };
-    if (!for_jobs(blocks, alpha, gamma, shares, run)) return EQ_NO_MEMORY;
+    if (!for_jobs(blocks, call.alpha, call.gamma, shares, run)) return EQ_NO_MEMORY;
     unpack(blocks, packed.data(), shares, out);
     return EQ_OK;
 }
 
 }  // namespace
 
-// spectrum (rows, outer, inner) to out (outer, gamma, alpha, beta, inner).
-EQ_OPERATOR so3_synthesis(const T* spectrum, const T* d, const T* alpha, const T* gamma, T* out,
-                          int64_t band, int64_t size, int64_t outer, int64_t inner, int64_t chunk) {
-    const Sizes s{band, size, outer, inner, chunk};
-    if (inner <= eq::lanes<T>()) return synthesis<T, 1>(s, spectrum, d, alpha, gamma, out);
-    return synthesis<T, 2>(s, spectrum, d, alpha, gamma, out);
+// spectrum (rows, outer, inner) to out (outer, gamma, alpha, beta, inner); masks lie as kGroup says.
+EQ_OPERATOR so3_synthesis(const T* spectrum, const uint8_t* zero, const T* d, const T* alpha,
+                          const T* gamma, T* out, uint8_t* negative, int64_t band, int64_t size,
+                          int64_t outer, int64_t inner, int64_t chunk) {
+    const Call<T> call{{band, size, outer, inner, chunk}, d, alpha, gamma, zero};
+    if (inner <= eq::lanes<T>()) return synthesis<T, 1>(call, spectrum, out, negative);
+    return synthesis<T, 2>(call, spectrum, out, negative);
 }
 EQ_EXPORT(so3_synthesis)
 
 // The transpose; `steps` are those of the signal's axes.
-EQ_OPERATOR so3_analysis(const T* signal, const T* d, const T* alpha, const T* gamma, T* out,
-                         const int64_t* steps, int64_t band, int64_t size, int64_t outer,
-                         int64_t inner, int64_t chunk) {
-    const Sizes s{band, size, outer, inner, chunk};
-    if (inner <= eq::lanes<T>()) return analysis<T, 1>(s, signal, d, alpha, gamma, out, steps);
-    return analysis<T, 2>(s, signal, d, alpha, gamma, out, steps);
+EQ_OPERATOR so3_analysis(const T* signal, const uint8_t* zero, const T* d, const T* alpha,
+                         const T* gamma, T* out, const int64_t* steps, int64_t band, int64_t size,
+                         int64_t outer, int64_t inner, int64_t chunk) {
+    const Call<T> call{{band, size, outer, inner, chunk}, d, alpha, gamma, zero};
+    if (inner <= eq::lanes<T>()) return analysis<T, 1>(call, signal, steps, out);
+    return analysis<T, 2>(call, signal, steps, out);
 }
 EQ_EXPORT(so3_analysis)

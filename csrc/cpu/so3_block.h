@@ -11,7 +11,7 @@ namespace eq {
 struct Sizes {
     int64_t band, size, outer, inner, chunk;  // columns are (outer, inner)
     int64_t columns() const { return outer * inner; }
-    int64_t angles() const { return size / 2 + 1; }  // those up to pi
+    int64_t angles() const { return size / 4 + 1; }  // those up to pi / 2
     // Amplitudes of waves with orders below n: two for each m and l, one where n = 0.
     int64_t before(int64_t n) const {
         int64_t count = 0;
@@ -32,10 +32,34 @@ struct Sizes {
     }
 };
 
-// cos(k angle) and +-sin(k angle), k < band, for the angles up to pi: entry (angle, k).
+// cos(k angle) and +-sin(k angle), k < band, for the angles up to pi / 2: entry (angle, k).
 template <class T>
 struct Waves {
     const T *cos, *sin;
+};
+
+// A signal in memory: entry (gamma, alpha, column) at one angle beta.
+template <class T>
+struct Signal {
+    T* data;
+    int64_t gamma, alpha, column;  // steps
+    T* at(int64_t g, int64_t a) const { return data + g * gamma + a * alpha; }
+};
+
+// Where a signal counts as 0: bytes 0 or 1 in the order in which a signal is computed, (outer, group of
+// kGroup columns, beta, alpha, gamma, column).
+constexpr int64_t kGroup = 16;
+
+// A whole number as long as T: a row of a mask is made of them while it is worked with.
+template <class T>
+struct Whole;
+template <>
+struct Whole<float> {
+    typedef int32_t type;
+};
+template <>
+struct Whole<double> {
+    typedef int64_t type;
 };
 
 // All that one thread needs, in one piece of memory. Columns come in blocks of `W`.
@@ -44,14 +68,17 @@ struct Job {
     static constexpr int64_t W = V * lanes<T>(), W2 = 2 * W, kBetas = 16 / V;
     Sizes s;
     Waves<T> alpha, gamma;
-    T *z, *y, *x, *even, *odd, *a;
+    T *z, *y, *x, *folded, *a;
+    typedef typename Whole<T>::type Bits;
+    typedef Bits Mask __attribute__((vector_size(sizeof(Vector<T>))));
+    Bits* bits;  // of one row, -1 where a number is kept
 
     // Steps of beta and of alpha; odd, as powers of two would share few lines of the cache.
     static int64_t z_step(const Sizes& s) { return (2 * s.band * s.band + 1) * W2; }
     static int64_t y_step(const Sizes& s) { return (s.band | 1) * W2; }
     static int64_t scratch(const Sizes& s) {
         return 4 * s.angles() * s.band + kBetas * z_step(s) + s.size * y_step(s) +
-               (s.size + 2 * s.angles() + 2 * kBetas) * W2;
+               (s.size + s.size / 2 + 4 * s.angles() + 2 * kBetas) * W2;
     }
 
     // z[beta][n][cos or sin of m alpha][cos, sin of n gamma] and y[alpha][n][cos, sin of n gamma]
@@ -66,9 +93,9 @@ struct Job {
         z = take(kBetas * z_step(s));
         y = take(s.size * y_step(s));
         x = take(s.size * W2);
-        even = take(s.angles() * W2);
-        odd = take(s.angles() * W2);
+        folded = take(4 * s.angles() * W2);
         a = take(2 * W2 * kBetas);
+        bits = reinterpret_cast<Bits*>(take(s.size * W));
         for (T*& part : waves) part = take(count);
         for (int64_t i = 0; i < count; ++i) {
             const int64_t angle = i / b, k = i % b;
@@ -82,42 +109,69 @@ struct Job {
         gamma = {waves[2], waves[3]};
     }
 
-    // out[angle] = sum_k cos e[k] + sin o[k], `width` numbers for each; put(angle, j, value).
+    // visit(angle, f) for the angles that fold onto angle i: i, -i, pi - i, pi + i, each once, where f is
+    // their place in the table
+    //     cos k:  even k  + + + +,  odd k  + + - -;    sin k:  even k  + - - +,  odd k  + - + -
+    template <class Visit>
+    static void for_folded(int64_t size, int64_t i, const Visit& visit) {
+        visit(i, 0);
+        if (i) visit(size - i, 1);
+        if (4 * i != size) visit(size / 2 - i, 2);
+        if (i && 4 * i != size) visit(size / 2 + i, 3);
+    }
+
+    // put(angle, j, sum_k cos e[k] + sin o[k]) for vectors j of `width` numbers.
     template <class Put>
     void sum_waves(Waves<T> w, const T* e, const T* o, int64_t step, int64_t width,
                    const Put& put) const {
-        const Table<T> c{w.cos, s.band, 1}, d{w.sin, s.band, 1};
-        for_tiles<T>(s.angles(), width, [&](auto shape, int64_t i, int64_t j) {
-            constexpr int R = decltype(shape)::rows, N = decltype(shape)::vectors;
-            Vector<T> even[R][N], odd[R][N];
-            multiply<T, R, N>({c.at(i, 0), c.row, 1}, e + j, step, s.band, even);
-            multiply<T, R, N>({d.at(i, 0), d.row, 1}, o + j, step, s.band, odd);
+        const int64_t size = s.size, band = s.band, evens = (band + 1) / 2, odds = band / 2;
+        for_tiles<T, 3, 1>(s.angles(), width, [&](auto shape, int64_t i, int64_t j) {
+            constexpr int R = decltype(shape)::rows;
+            Vector<T> sum[4][R][1];  // cos of even k, of odd k, sin of even k, of odd k
+            const T *c = w.cos + i * band, *d = w.sin + i * band;
+            multiply<T, R, 1>({c, band, 2}, e + j, 2 * step, evens, sum[0]);
+            multiply<T, R, 1>({c + 1, band, 2}, e + step + j, 2 * step, odds, sum[1]);
+            multiply<T, R, 1>({d, band, 2}, o + j, 2 * step, evens, sum[2]);
+            multiply<T, R, 1>({d + 1, band, 2}, o + step + j, 2 * step, odds, sum[3]);
+#pragma GCC unroll 3
             for (int r = 0; r < R; ++r) {
-                for (int v = 0; v < N; ++v) {
-                    const int64_t angle = i + r, at = j + v * lanes<T>();
-                    put(angle, at, Vector<T>(even[r][v] + odd[r][v]));
-                    if (angle && 2 * angle != s.size) {
-                        put(s.size - angle, at, Vector<T>(even[r][v] - odd[r][v]));
-                    }
-                }
+                const Vector<T> near = sum[0][r][0] + sum[1][r][0];
+                const Vector<T> far = sum[0][r][0] - sum[1][r][0];
+                const Vector<T> both = sum[2][r][0] + sum[3][r][0];
+                const Vector<T> apart = sum[2][r][0] - sum[3][r][0];
+                for_folded(size, i + r, [&](int64_t angle, int f) {
+                    put(angle, j, f == 0   ? Vector<T>(near + both)
+                                  : f == 1 ? Vector<T>(near - both)
+                                  : f == 2 ? Vector<T>(far - apart)
+                                           : Vector<T>(far + apart));
+                });
             }
         });
     }
 
-    // The transpose: e[k] = sum over all angles of cos in[angle], o[k] = sum of +-sin in[angle].
-    void find_waves(Waves<T> w, const T* in, int64_t step, int64_t width, T* e, T* o,
-                    int64_t out_step) const {
-        for (int64_t angle = 0; angle < s.angles(); ++angle) {
-            const T* const here = in + angle * step;
-            const bool alone = !angle || 2 * angle == s.size;  // it is its own mirror image
-            const T* const there = alone ? here : in + (s.size - angle) * step;
-            for (int64_t j = 0; j < width; ++j) {
-                even[angle * width + j] = alone ? here[j] : here[j] + there[j];
-                odd[angle * width + j] = alone ? T(0) : here[j] - there[j];
+    // The transpose: e[k] = sum over all angles of cos get(angle), o[k] = sum of +-sin get(angle).
+    template <class Get>
+    void find_waves(Waves<T> w, int64_t width, const Get& get, T* e, T* o, int64_t out_step) const {
+        const int64_t size = s.size, band = s.band, evens = (band + 1) / 2, odds = band / 2;
+        const int64_t n = s.angles(), part = n * width;
+        T* to = folded;
+        for (int64_t i = 0; i < n; ++i) {
+            for (int64_t j = 0; j < width; j += lanes<T>(), to += lanes<T>()) {
+                Vector<T> f[4] = {};
+                for_folded(size, i, [&](int64_t angle, int at) { f[at] = get(angle, j); });
+                const Vector<T> near = f[0] + f[1], far = f[2] + f[3];
+                const Vector<T> both = f[0] - f[1], apart = f[2] - f[3];
+                const Vector<T> parts[4] = {near + far, near - far, both - apart, both + apart};
+#pragma GCC unroll 4
+                for (int p = 0; p < 4; ++p) store<T>(to + p * part, parts[p], false);
             }
         }
-        product<T>(s.band, width, s.angles(), {w.cos, 1, s.band}, even, width, e, out_step);
-        product<T>(s.band, width, s.angles(), {w.sin, 1, s.band}, odd, width, o, out_step);
+        const int64_t twice = 2 * out_step;
+        product<T>(evens, width, n, {w.cos, 2, band}, folded, width, e, twice);
+        product<T>(odds, width, n, {w.cos + 1, 2, band}, folded + part, width, e + out_step, twice);
+        product<T>(evens, width, n, {w.sin, 2, band}, folded + 2 * part, width, o, twice);
+        product<T>(odds, width, n, {w.sin + 1, 2, band}, folded + 3 * part, width, o + out_step,
+                   twice);
     }
 
     // visit(m, n, d+, d-, count): the tables d[l][beta] for l = max(m, n), ..., `count` of them, with
@@ -222,67 +276,108 @@ struct Job {
 
     // The signal at one alpha and beta is a line of the cache for each gamma, far from each other, which
     // the processor does not foresee: it is asked for while the sums for angles before it are made.
-    int64_t later(int64_t i) const { return i + 2 < s.size ? i + 2 : i; }
-    template <int to_write>
-    void fetch(const T* from, int64_t gamma_step) const {
+    template <int to_write, class N>
+    void fetch_later(const Signal<N>& signal, int64_t i) const {
+        if (i + 2 >= s.size) return;
         for (int64_t g = 0; g < s.size; ++g) {
+            const char* const line = reinterpret_cast<const char*>(signal.at(g, i + 2));
             for (size_t byte = 0; byte < W * sizeof(T); byte += 64) {
-                const char* const line = reinterpret_cast<const char*>(from + g * gamma_step);
                 __builtin_prefetch(line + byte, to_write);
             }
         }
     }
 
-    // (F2) and (F3) for one angle beta: from z to `out`, the signal at that angle and block.
-    void z_to_signal(const T* z, T* out, int64_t wide) const {
+    // visit(byte of row i of a mask that begins at `mask`, its bits), for all gamma and columns.
+    template <class Byte, class Visit>
+    void for_mask(Byte* mask, int64_t i, const Visit& visit) const {
+        constexpr int64_t some = W < kGroup ? W : kGroup;
+        for (int64_t c = 0; c < W; c += some, mask += s.size * s.size * s.size * kGroup) {
+            for (int64_t g = 0; g < s.size; ++g) {
+                Byte* const bytes = mask + (i * s.size + g) * kGroup;
+                Bits* const row = bits + g * W + c;
+                for (int64_t k = 0; k < some; ++k) visit(bytes[k], row[k]);
+            }
+        }
+    }
+    void read_mask(const uint8_t* zero, int64_t i) const {
+        for_mask(zero, i, [](const uint8_t& byte, Bits& kept) { kept = Bits(byte) - 1; });
+    }
+    void write_mask(uint8_t* negative, int64_t i) const {
+        for_mask(negative, i, [](uint8_t& byte, const Bits& kept) { byte = uint8_t(kept + 1); });
+    }
+    Vector<T> kept(Vector<T> value, int64_t gamma, int64_t j) const {
+        Mask mask;
+        std::memcpy(&mask, bits + gamma * W + j, sizeof mask);
+        return (Vector<T>)((Mask)value & mask);
+    }
+
+    // (F2) and (F3) for one angle beta: from z to the signal, which is 0 where `zero` says so; or it is
+    // rectified, which `negative` is told. Both may be null.
+    void z_to_signal(const T* z, Signal<T> out, const uint8_t* zero, uint8_t* negative,
+                     int64_t wide) const {
+        const int64_t step = y_step(s);
         for (int64_t n = 0; n < s.band; ++n) {
             const T* const waves = z + n * 2 * s.band * W2;
+            T* const to = y + n * W2;
             sum_waves(alpha, waves, waves + s.band * W2, W2, W2,
-                      [&](int64_t angle, int64_t at, Vector<T> value) {
-                          std::memcpy(y + angle * y_step(s) + n * W2 + at, &value, sizeof value);
+                      [=](int64_t angle, int64_t j, Vector<T> value) {
+                          store<T>(to + angle * step + j, value, false);
                       });
         }
-        const int64_t beta_step = s.inner, alpha_step = s.size * beta_step;
         for (int64_t i = 0; i < s.size; ++i) {
-            const T* const waves = y + i * y_step(s);
-            T* const to = out + i * alpha_step;
-            fetch<1>(out + later(i) * alpha_step, s.size * alpha_step);
+            const T* const waves = y + i * step;
+            fetch_later<1>(out, i);
+            if (zero) read_mask(zero, i);
             sum_waves(gamma, waves, waves + W, W2, W,
-                      [&](int64_t angle, int64_t at, Vector<T> value) {
-                          T* const place = to + angle * s.size * alpha_step + at;
-                          if (wide == W) {
-                              std::memcpy(place, &value, sizeof value);
-                          } else if (at < wide) {
-                              const int64_t some = wide - at;
-                              constexpr int64_t all = lanes<T>();
-                              std::memcpy(place, &value, (some < all ? some : all) * sizeof(T));
+                      [=](int64_t angle, int64_t j, Vector<T> value) {
+                          if (negative) {  // what is no number is kept
+                              const Mask above = ~(value <= 0);
+                              std::memcpy(bits + angle * W + j, &above, sizeof above);
+                              value = (Vector<T>)((Mask)value & above);
+                          }
+                          if (zero) value = kept(value, angle, j);
+                          T* const place = out.at(angle, i) + j;
+                          if (wide - j >= lanes<T>()) {
+                              store<T>(place, value, false);
+                          } else if (j < wide) {
+                              std::memcpy(place, &value, (wide - j) * sizeof(T));
                           }
                       });
+            if (negative) write_mask(negative, i);
         }
     }
 
-    // Its transpose. `in` is a signal at one angle beta with the steps of all axes.
-    void signal_to_z(const T* in, const int64_t* steps, T* z, int64_t wide) {
-        if (wide < W) std::memset(x, 0, s.size * W * sizeof(T));
+    // Its transpose; the signal counts as 0 where `zero` says so.
+    void signal_to_z(Signal<const T> in, const uint8_t* zero, T* z, int64_t wide) {
+        const int64_t step = y_step(s);
         for (int64_t i = 0; i < s.size; ++i) {
-            const T* const from = in + i * steps[2];
-            if (steps[4] == 1 && wide == W) {
-                fetch<0>(in + later(i) * steps[2], steps[1]);
-                for (int64_t g = 0; g < s.size; ++g) {
-                    std::memcpy(x + g * W, from + g * steps[1], W * sizeof(T));
-                }
-            } else {
-                for (int64_t k = 0; k < wide; ++k) {
-                    const T* const column = from + k * steps[4];
-                    for (int64_t g = 0; g < s.size; ++g) x[g * W + k] = column[g * steps[1]];
-                }
+            T* const waves = y + i * step;
+            if (zero) read_mask(zero, i);
+            const auto find = [&](Signal<const T> from, int64_t alpha) {
+                find_waves(gamma, W,
+                           [=](int64_t angle, int64_t j) {
+                               const Vector<T> value = load(from.at(angle, alpha) + j);
+                               return zero ? kept(value, angle, j) : value;
+                           },
+                           waves, waves + W, W2);
+            };
+            if (in.column == 1 && wide == W) {
+                fetch_later<0>(in, i);
+                find(in, i);
+                continue;
             }
-            T* const waves = y + i * y_step(s);
-            find_waves(gamma, x, W, W, waves, waves + W, W2);
+            std::memset(x, 0, s.size * W * sizeof(T));
+            for (int64_t k = 0; k < wide; ++k) {
+                for (int64_t g = 0; g < s.size; ++g) x[g * W + k] = in.at(g, i)[k * in.column];
+            }
+            find({x, W, 0, 1}, 0);
         }
         for (int64_t n = 0; n < s.band; ++n) {
             T* const waves = z + n * 2 * s.band * W2;
-            find_waves(alpha, y + n * W2, y_step(s), W2, waves, waves + s.band * W2, W2);
+            const T* const from = y + n * W2;
+            find_waves(alpha, W2,
+                       [=](int64_t angle, int64_t j) { return load(from + angle * step + j); },
+                       waves, waves + s.band * W2, W2);
         }
     }
 };

@@ -79,7 +79,8 @@ class FieldAnalysis(nn.Module):
 class FieldSynthesis(nn.Module):
     """Spectra of degrees l < ``band`` to feature maps of ``field_type``.
 
-    ``forward(flat, batch)`` is the inverse of ``FieldAnalysis`` on fields of that band.
+    ``forward(flat, batch)`` is the inverse of ``FieldAnalysis`` on fields of that band. With
+    ``relu`` the numbers below 0 become 0.
     """
 
     def __init__(self, field_type: FieldType, band: int) -> None:
@@ -89,12 +90,12 @@ class FieldSynthesis(nn.Module):
             Synthesis(sphere_of(field_type).band, band, _order(rho)) for _, rho in field_type.blocks
         )
 
-    def forward(self, flat: Tensor, batch: int) -> Tensor:
+    def forward(self, flat: Tensor, batch: int, relu: bool = False) -> Tensor:
         orders = block_orders(self.field_type, self.band)
         multiplicities = [mul for mul, _ in self.field_type.blocks]
         if len(orders) == 1:
             rows = flat.view(spectrum_size(self.band, orders[0]), multiplicities[0] * batch)
-            return self.parts[0](rows, multiplicities[0])
+            return self.parts[0](rows, multiplicities[0], relu)
         pieces, start = [[] for _ in orders], 0
         for l, k in enumerate(columns(self.field_type, self.band)):
             degree = flat[start : start + (2 * l + 1) * k * batch].view(2 * l + 1, k, batch)
@@ -107,7 +108,7 @@ class FieldSynthesis(nn.Module):
                 rows = (2 * l + 1) * (block.shape[1] // mul)
                 pieces[i].append(block.reshape(rows, mul * batch))
         fields = [
-            part(torch.cat(rows), mul)
+            part(torch.cat(rows), mul, relu)
             for part, rows, mul in zip(self.parts, pieces, multiplicities, strict=True)
         ]
         return torch.cat(fields, 1)

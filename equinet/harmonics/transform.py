@@ -20,6 +20,7 @@ with rows (l, m, n) as in ``grid`` and Haar measure of total mass 1.
 import torch
 from torch import Tensor
 
+from equinet import ops
 from equinet.harmonics.grid import gamma_waves, sphere_tables
 from equinet.numerics import Constants
 from equinet.ops import (
@@ -111,19 +112,24 @@ class Analysis(_Transform):
 class Synthesis(_Transform):
     """Spectrum to signal: ``forward(spectrum, channels)``, the inverse of ``Analysis``.
 
+    With ``relu`` the numbers below 0 become 0.
     For ``order`` = s > 0 the channels of the signal are (channel, component), two components each.
     """
 
     inverse = True
 
-    def forward(self, spectrum: Tensor, channels: int) -> Tensor:
+    def forward(self, spectrum: Tensor, channels: int, relu: bool = False) -> Tensor:
+        if self.on_group:
+            return so3_synthesis(spectrum, self.group_tables(), channels, relu)
+        signal = self._on_sphere(spectrum, channels)
+        return ops.relu(signal) if relu else signal
+
+    def _on_sphere(self, spectrum: Tensor, channels: int) -> Tensor:
         size, batch = 2 * self.grid_band, spectrum.shape[1] // channels
         parts = 2 if self.order else 1
-        if not self.on_group and (not self.orders or not batch):
+        if not self.orders or not batch:
             zeros = spectrum.new_zeros(batch, parts * channels, size, size)
             return zeros + 0 * spectrum.sum()  # keeps the graph
-        if self.on_group:
-            return so3_synthesis(spectrum, self.group_tables(), channels)
         waves = wigner_synthesis(spectrum, self.tables())
         # Re sum_m (U + i V') e^{i m alpha}, axes (batch, channel, part, beta, m). The orders that
         # are missing are added while the numbers are real, as ONNX pads no complex ones.

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
-from equinet.nn.pointwise import relu
+from equinet.ops import relu
 from equinet.rep import trivial
 
 

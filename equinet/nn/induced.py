@@ -6,8 +6,8 @@ from torch import Tensor
 
 from equinet.field import FieldType
 from equinet.nn.norm_activation import NormActivation
-from equinet.nn.pointwise import relu
 from equinet.numerics.cached import on_cpu
+from equinet.ops import relu
 from equinet.rep import Representation
 
 

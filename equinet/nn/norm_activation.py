@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
-from equinet.nn.pointwise import relu
 from equinet.nn.requirements import check_orthogonal
+from equinet.ops import relu
 
 
 class NormActivation(EquivariantModule):

@@ -10,7 +10,7 @@ from torch.nn import functional
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
 from equinet.numerics.cached import on_cpu
-from equinet.ops import zero_where
+from equinet.ops import relu
 from equinet.rep import Representation
 
 # Functions that torch.nn has as modules, with the same arguments by default.
@@ -134,10 +134,3 @@ def _is_odd(function: Callable[[Tensor], Tensor], channels: int) -> bool:
         points = points[:, None].expand(-1, channels).to(own[0].device if own else "cpu")
         error = (function(points) + function(-points)).abs().max()
     return bool(error < (1e-12 if dtype == torch.float64 else 1e-5))
-
-
-def relu(x: Tensor) -> Tensor:
-    """max(x, 0), which keeps a byte for each value, where torch.relu keeps its output."""
-    if torch.compiler.is_compiling():  # a compiler decides by itself what to keep
-        return torch.relu(x)
-    return zero_where(x, x <= 0)

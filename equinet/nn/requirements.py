@@ -18,13 +18,13 @@ def grid_of(in_type: FieldType) -> Grid:
 
 
 @on_cpu
-def check_permuted(in_type: FieldType, what: str, instead: str) -> None:
+def check_permuted(field_type: FieldType, what: str, instead: str, name: str = "in_type") -> None:
     """Raise ValueError unless H permutes the components of every field."""
-    for _, rho in in_type.blocks:
+    for _, rho in field_type.blocks:
         if not rho.is_regular and not rho.is_permutation:
             raise ValueError(
-                f"in_type: {what} needs trivial, regular or quotient fields, whose components are "
-                f"permuted, got {rho!r} in {in_type!r}; use {instead}"
+                f"{name}: {what} needs trivial, regular or quotient fields, whose components are "
+                f"permuted, got {rho!r} in {field_type!r}; use {instead}"
             )
 
 

@@ -10,6 +10,7 @@ from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.module import EquivariantModule
+from equinet.nn.requirements import check_permuted
 from equinet.ops import block_matmul, full_precision
 from equinet.steerable import SphereFilter, near_identity, sphere_basis
 
@@ -30,6 +31,8 @@ class SphereConv(EquivariantModule):
         out_type: fields over a sphere, of any band.
         filter: which family of filters; ``steerable.near_identity()`` by default.
         bias: add a learned constant to the invariant fields of the output.
+        relu: rectify the output, as ``enn.ReLU`` behind it does. Fields over SO(3) are large, and
+            this takes no pass over memory of its own, forwards or backwards.
         generator: for the initial weights, uniform in [-1, 1] times a constant that keeps the
             second moment of the activations through layers with ReLU.
     Shape:
@@ -43,6 +46,7 @@ class SphereConv(EquivariantModule):
         filter: SphereFilter | None = None,
         bias: bool = True,
         generator: torch.Generator | None = None,
+        relu: bool = False,
     ) -> None:
         super().__init__(in_type, out_type)
         if out_type is None:
@@ -50,6 +54,9 @@ class SphereConv(EquivariantModule):
         if filter is not None and not hasattr(filter, "matrices"):
             raise TypeError(f"filter: expected a SphereFilter, got {type(filter).__name__}")
         self.out_type: FieldType = out_type
+        self.aliases = self.relu = relu
+        if relu:
+            check_permuted(out_type, "relu", "enn.Gate, or enn.NormActivation", "out_type")
         self.filter = near_identity() if filter is None else filter
         self.band = min(sphere_of(in_type).band, sphere_of(out_type, "out_type").band)
         self.orders_in = block_orders(in_type, self.band)
@@ -123,4 +130,4 @@ class SphereConv(EquivariantModule):
         spectrum = self.analysis(x)
         with full_precision(x):
             spectrum = block_matmul(spectrum, self.expand(), batch, self.bias)
-        return self.synthesis(spectrum, batch)
+        return self.synthesis(spectrum, batch, self.relu)

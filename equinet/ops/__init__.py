@@ -9,7 +9,7 @@ from equinet.ops.native.status import status
 from equinet.ops.precision import full_precision
 from equinet.ops.so3 import GroupTables, so3_analysis, so3_synthesis
 from equinet.ops.wigner import SphereTables, chunks, wigner_analysis, wigner_synthesis
-from equinet.ops.zero_where import zero_where
+from equinet.ops.zero_where import relu, zero_where
 
 __all__ = [
     "GroupTables",
@@ -20,6 +20,7 @@ __all__ = [
     "chunks",
     "expand",
     "full_precision",
+    "relu",
     "so3_analysis",
     "so3_synthesis",
     "status",

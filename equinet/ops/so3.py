@@ -10,14 +10,24 @@ The waves Y of ``wigner`` are summed over the orders n,
 
 and the compiled form does (F1) to (F3) for a few angles beta and a few columns at a time, which
 stay in the cache from the spectrum to the signal. Each operator is the other's derivative.
+
+A signal is large and a mask is not. What ReLU makes of a signal is written as it is computed,
+
+.. math:: (f, b) = (\max(S \hat f, 0),\ S \hat f \le 0), \qquad
+          \hat g = S^T (1 - b)\, g \quad (F4)
+
+and its derivative reads the gradient where b is 0, so that no tensor is needed in between. The mask
+b lies in the order in which a signal is computed, (outer, group of 16 columns, beta, alpha, gamma,
+column), so that it streams through memory; columns that fill up a group are true.
 """
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from equinet.ops.native import library
-from equinet.ops.native.operator import Operator, check_tensor
+from equinet.ops.native.operator import Operator, check_mask, check_tensor
 from equinet.ops.precision import full_precision
 from equinet.ops.wigner import (
     CHUNK,
@@ -26,7 +36,9 @@ from equinet.ops.wigner import (
     wigner_analysis,
     wigner_synthesis,
 )
+from equinet.ops.zero_where import zero_where
 
+GROUP = 16  # columns of a mask that lie together, kGroup of csrc/cpu/so3_block.h
 WIDE = 32  # numbers that are read at a time, two vectors of csrc/cpu/columns.h or more
 
 
@@ -50,20 +62,26 @@ class GroupTables(NamedTuple):
     band: int
 
 
-def so3_synthesis(spectrum: Tensor, tables: GroupTables, channels: int) -> Tensor:
+def so3_synthesis(
+    spectrum: Tensor, tables: GroupTables, channels: int, relu: bool = False
+) -> Tensor:
     """The signal (F3) of a spectrum.
 
     Args:
         spectrum: real, ``(rows, channel * batch)``; rows (l, m, n) as in ``harmonics.grid``.
         tables: constants on the device of ``spectrum``, which fix the precision.
         channels: number of channels.
+        relu: write 0 for what is negative (F4).
     Returns:
         ``(batch, channel, size, size, size)`` with axes beta, alpha, gamma. In memory the batch is
         innermost, then beta, alpha and gamma.
     """
     batch, spectrum = spectrum.shape[1] // channels, spectrum.to(tables.d.dtype)
     outer = _outer(SYNTHESIS, spectrum, channels, batch)
-    signal = SYNTHESIS(spectrum, *tables, outer)
+    if relu:
+        signal, _ = RECTIFIED(spectrum, *tables, outer)
+    else:
+        signal = SYNTHESIS(spectrum, None, *tables, outer)
     signal = signal.unflatten(-1, (channels // outer, batch))
     return signal.permute(5, 0, 4, 3, 2, 1).flatten(1, 2)
 
@@ -74,7 +92,7 @@ def so3_analysis(signal: Tensor, tables: GroupTables) -> Tensor:
     signal = signal.to(tables.d.dtype)
     outer = _outer(ANALYSIS, signal, channels, batch)
     signal = signal.unflatten(1, (outer, channels // outer))
-    return ANALYSIS(signal.permute(1, 5, 4, 3, 2, 0).flatten(-2), *tables)
+    return ANALYSIS(signal.permute(1, 5, 4, 3, 2, 0).flatten(-2), None, *tables)
 
 
 def _outer(operator: Operator, x: Tensor, channels: int, batch: int) -> int:
@@ -92,19 +110,40 @@ def _sphere_tables(d, alpha, scatter, gather, band) -> SphereTables:
     return SphereTables(tuple(range(band)), band, len(alpha), d, alpha, scatter, gather)
 
 
-def _synthesis(spectrum, d, alpha, gamma, scatter, gather, band, outer) -> Tensor:
+def _synthesis(spectrum, zero, d, alpha, gamma, scatter, gather, band, outer) -> Tensor:
     waves = wigner_synthesis(spectrum, _sphere_tables(d, alpha, scatter, gather, band))
     with full_precision(waves):
         signal = (gamma @ waves.flatten(1)).view(len(gamma), *waves.shape[1:])
-    return signal.unflatten(-1, (outer, -1)).movedim(-2, 0).contiguous()
+    signal = signal.unflatten(-1, (outer, -1)).movedim(-2, 0).contiguous()
+    return signal if zero is None else zero_where(signal, _columns(zero, signal.shape[-1]))
 
 
-def _analysis(signal, d, alpha, gamma, scatter, gather, band) -> Tensor:
+def _rectified(spectrum, d, alpha, gamma, scatter, gather, band, outer) -> tuple[Tensor, Tensor]:
+    signal = _synthesis(spectrum, None, d, alpha, gamma, scatter, gather, band, outer)
+    negative = signal <= 0
+    return zero_where(signal, negative), _groups(negative)
+
+
+def _analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tensor:
+    if zero is not None:
+        signal = zero_where(signal, _columns(zero, signal.shape[-1]))
     signal = signal.movedim(0, -2).flatten(-2)
     with full_precision(signal):
         waves = gamma.T @ signal.flatten(1)
     waves = waves.view(len(waves), *signal.shape[1:])
     return wigner_analysis(waves, _sphere_tables(d, alpha, scatter, gather, band))
+
+
+def _groups(negative: Tensor) -> Tensor:
+    """A mask as a signal lies, (outer, gamma, alpha, beta, column), in the order of masks."""
+    filling = -negative.shape[-1] % GROUP
+    filled = torch.nn.functional.pad(negative, (0, filling), value=True)
+    return filled.unflatten(-1, (-1, GROUP)).permute(0, 4, 3, 2, 1, 5).contiguous()
+
+
+def _columns(zero: Tensor, count: int) -> Tensor:
+    """The inverse, for ``count`` columns."""
+    return zero.permute(0, 4, 3, 2, 1, 5).flatten(-2)[..., :count]
 
 
 # --- the operators --------------------------------------------------------------------------------
@@ -124,52 +163,95 @@ def _check_tables(operator, x, d, alpha, gamma, scatter, gather, band) -> None:
         raise ValueError(f"{operator}: alpha: expected an even number of angles, got {size}")
 
 
-def _check_synthesis(spectrum, d, alpha, gamma, scatter, gather, band, outer) -> None:
+def _check_spectrum(operator, spectrum, band, outer) -> None:
     rows = band * (4 * band * band - 1) // 3
-    check_tensor("so3_synthesis", "spectrum", spectrum, (rows, None), spectrum)
-    _check_tables("so3_synthesis", spectrum, d, alpha, gamma, scatter, gather, band)
+    check_tensor(operator, "spectrum", spectrum, (rows, None), spectrum)
     if outer < 1 or spectrum.shape[1] % outer:
         raise ValueError(
-            f"so3_synthesis: outer: expected a divisor of {spectrum.shape[1]} columns, got {outer}"
+            f"{operator}: outer: expected a divisor of {spectrum.shape[1]} columns, got {outer}"
         )
 
 
-def _check_analysis(signal, d, alpha, gamma, scatter, gather, band) -> None:
+def _check_synthesis(spectrum, zero, d, alpha, gamma, scatter, gather, band, outer) -> None:
+    _check_spectrum("so3_synthesis", spectrum, band, outer)
+    _check_tables("so3_synthesis", spectrum, d, alpha, gamma, scatter, gather, band)
+    shape = _mask_shape(outer, alpha.shape[0], spectrum.shape[1] // outer)
+    check_mask("so3_synthesis", "zero", zero, shape, spectrum)
+
+
+def _check_rectified(spectrum, d, alpha, gamma, scatter, gather, band, outer) -> None:
+    _check_spectrum("so3_rectified", spectrum, band, outer)
+    _check_tables("so3_rectified", spectrum, d, alpha, gamma, scatter, gather, band)
+
+
+def _check_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> None:
     size = alpha.shape[0]
     check_tensor("so3_analysis", "signal", signal, (None, size, size, size, None), signal)
+    shape = _mask_shape(signal.shape[0], size, signal.shape[-1])
+    check_mask("so3_analysis", "zero", zero, shape, signal)
     _check_tables("so3_analysis", signal, d, alpha, gamma, scatter, gather, band)
 
 
-def _fake_synthesis(spectrum, d, alpha, gamma, scatter, gather, band, outer) -> Tensor:
+def _mask_shape(outer: int, size: int, inner: int) -> tuple[int, ...]:
+    return outer, -(inner // -GROUP), size, size, size, GROUP
+
+
+def _fake_synthesis(spectrum, zero, d, alpha, gamma, scatter, gather, band, outer) -> Tensor:
     return spectrum.new_empty(outer, *[alpha.shape[0]] * 3, spectrum.shape[1] // outer)
 
 
-def _fake_analysis(signal, d, alpha, gamma, scatter, gather, band) -> Tensor:
+def _fake_rectified(spectrum, *rest) -> tuple[Tensor, Tensor]:
+    signal = _fake_synthesis(spectrum, None, *rest)
+    shape = _mask_shape(signal.shape[0], signal.shape[1], signal.shape[-1])
+    return signal, signal.new_ones(shape, dtype=torch.bool)
+
+
+def _fake_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tensor:
     return signal.new_empty(band * (4 * band * band - 1) // 3, signal.shape[0] * signal.shape[-1])
 
 
-def _cpu_synthesis(spectrum, d, alpha, gamma, scatter, gather, band, outer) -> Tensor:
-    tables = [table.contiguous() for table in (d, alpha, gamma)]
-    out = _fake_synthesis(spectrum, d, alpha, gamma, scatter, gather, band, outer)
+def _write(spectrum, zero, tables, out, negative) -> None:
+    """The compiled synthesis."""
+    d, alpha, gamma, _, _, band, outer = tables
+    zero = None if zero is None else zero.contiguous()
+    constants = [table.contiguous() for table in (d, alpha, gamma)]
     sizes = (band, len(alpha), outer, spectrum.shape[1] // outer, CHUNK)
-    library.call("so3_synthesis", d.dtype, spectrum.contiguous(), *tables, out, *sizes)
+    arguments = (spectrum.contiguous(), zero, *constants, out, negative, *sizes)
+    library.call("so3_synthesis", d.dtype, *arguments)
+
+
+def _cpu_synthesis(spectrum, zero, *tables) -> Tensor:
+    out = _fake_synthesis(spectrum, zero, *tables)
+    _write(spectrum, zero, tables, out, None)
     return out
 
 
-def _cpu_analysis(signal, d, alpha, gamma, scatter, gather, band) -> Tensor:
+def _cpu_rectified(spectrum, *tables) -> tuple[Tensor, Tensor]:
+    out, negative = _fake_rectified(spectrum, *tables)
+    _write(spectrum, None, tables, out, negative)
+    return out, negative
+
+
+def _cpu_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tensor:
     tables = [table.contiguous() for table in (d, alpha, gamma)]
-    out = _fake_analysis(signal, d, alpha, gamma, scatter, gather, band)
+    out = _fake_analysis(signal, zero, d, alpha, gamma, scatter, gather, band)
     sizes = (band, len(alpha), signal.shape[0], signal.shape[-1], CHUNK)
     steps = signal.stride()  # a signal of any strides is read where it lies
     reach = sum((n - 1) * step for n, step in zip(signal.shape, steps, strict=True)) + 1
     memory = signal.as_strided((reach if signal.numel() else 0,), (1,))
-    library.call("so3_analysis", d.dtype, memory, *tables, out, steps, *sizes)
+    zero = None if zero is None else zero.contiguous()
+    library.call("so3_analysis", d.dtype, memory, zero, *tables, out, steps, *sizes)
     return out
 
 
 def _save_synthesis(ctx, inputs, output) -> None:
     _, *constants, ctx.band, _ = inputs
     ctx.save_for_backward(*constants)
+
+
+def _save_rectified(ctx, inputs, output) -> None:
+    _, *constants, ctx.band, _ = inputs
+    ctx.save_for_backward(output[1], *constants)
 
 
 def _save_analysis(ctx, inputs, output) -> None:
@@ -179,27 +261,39 @@ def _save_analysis(ctx, inputs, output) -> None:
 
 
 def _synthesis_backward(ctx, grad):
+    return ANALYSIS(grad, *ctx.saved_tensors, ctx.band), *[None] * 8
+
+
+def _rectified_backward(ctx, grad, _):
     return ANALYSIS(grad, *ctx.saved_tensors, ctx.band), *[None] * 7
 
 
 def _analysis_backward(ctx, grad):
-    return SYNTHESIS(grad, *ctx.saved_tensors, ctx.band, ctx.outer), *[None] * 6
+    return SYNTHESIS(grad, *ctx.saved_tensors, ctx.band, ctx.outer), *[None] * 7
 
 
 _TABLES = "Tensor d, Tensor alpha, Tensor gamma, Tensor scatter, Tensor gather, int band"
-SYNTHESIS = Operator(
-    f"so3_synthesis(Tensor spectrum, {_TABLES}, SymInt outer) -> Tensor",
+SYNTHESIS = Operator(  # where `zero` is true, the signal counts as 0
+    f"so3_synthesis(Tensor spectrum, Tensor? zero, {_TABLES}, SymInt outer) -> Tensor",
     reference=_synthesis,
     fake=_fake_synthesis,
     check=_check_synthesis,
     cpu=_cpu_synthesis,
 )
+RECTIFIED = Operator(
+    f"so3_rectified(Tensor spectrum, {_TABLES}, SymInt outer) -> (Tensor, Tensor)",
+    reference=_rectified,
+    fake=_fake_rectified,
+    check=_check_rectified,
+    cpu=_cpu_rectified,
+)
 ANALYSIS = Operator(
-    f"so3_analysis(Tensor signal, {_TABLES}) -> Tensor",
+    f"so3_analysis(Tensor signal, Tensor? zero, {_TABLES}) -> Tensor",
     reference=_analysis,
     fake=_fake_analysis,
     check=_check_analysis,
     cpu=_cpu_analysis,
 )
 SYNTHESIS.differentiate(_save_synthesis, _synthesis_backward)
+RECTIFIED.differentiate(_save_rectified, _rectified_backward)
 ANALYSIS.differentiate(_save_analysis, _analysis_backward)

@@ -1,7 +1,7 @@
 r"""Wigner synthesis and analysis: between spectra and waves in alpha and gamma, order by order.
 
-In: a real spectrum, or signals on the grid of beta. Out: the other. Before: ``numerics``. Next:
-``so3``.
+In: a real spectrum, or signals on the grid of beta. Out: the other. Before: ``zero_where``.
+Next: ``so3``.
 
 A real function on SO(3) with coefficients f^l_mn in the real basis is
 

@@ -1,6 +1,6 @@
 r"""A tensor, and 0 where a mask says so: the backward pass of ReLU, and ReLU itself.
 
-In: a tensor and a mask. Out: a tensor. Before: ``expansion``. Next: the layers.
+In: a tensor and a mask. Out: a tensor. Before: ``native``. Next: ``wigner``.
 
 .. math:: y_i = 0 \text{ where } b_i, \quad x_i \text{ elsewhere}
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from equinet.ops.native import library
-from equinet.ops.native.operator import Operator, check_tensor
+from equinet.ops.native.operator import Operator, check_mask, check_tensor
 
 
 def zero_where(x: Tensor, where: Tensor) -> Tensor:
@@ -30,6 +30,13 @@ def zero_where(x: Tensor, where: Tensor) -> Tensor:
     return OPERATOR(x, where)
 
 
+def relu(x: Tensor) -> Tensor:
+    """max(x, 0), which keeps a byte for each value, where torch.relu keeps its output."""
+    if torch.compiler.is_compiling():  # a compiler decides by itself what to keep
+        return torch.relu(x)
+    return zero_where(x, x <= 0)
+
+
 def _reference(x, where) -> Tensor:
     # More than twice as fast on a CPU as torch.where and masked_fill.
     return torch.ops.aten.threshold_backward(x, where.logical_not(), 0)
@@ -40,11 +47,7 @@ def _reference(x, where) -> Tensor:
 
 def _check(x, where) -> None:
     check_tensor("zero_where", "x", x, tuple(where.shape), x)
-    if where.dtype != torch.bool or where.device != x.device:
-        raise TypeError(
-            f"zero_where: where: expected torch.bool on {x.device}, got {where.dtype} on "
-            f"{where.device}"
-        )
+    check_mask("zero_where", "where", where, tuple(x.shape), x)
 
 
 def _fake(x, where) -> Tensor:

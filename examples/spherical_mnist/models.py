@@ -29,14 +29,18 @@ def spherical_network() -> torch.nn.Sequential:
     hidden_1 = sphere.at(band=10).fields("20x regular")
     hidden_2 = sphere.at(band=6).fields("40x regular")
     return enn.Sequential(
-        enn.SphereConv(digit, hidden_1, filter=near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3)),
-        enn.ReLU(hidden_1),
+        enn.SphereConv(
+            digit,
+            hidden_1,
+            filter=near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3),
+            relu=True,
+        ),
         enn.SphereConv(
             hidden_1,
             hidden_2,
             filter=near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3, max_gamma=pi / 8, n_gamma=3),
+            relu=True,
         ),
-        enn.ReLU(hidden_2),
         enn.Integrate(hidden_2),
         torch.nn.Linear(40, 10),
     )
@@ -70,7 +74,7 @@ def parameter_groups(network: torch.nn.Module) -> list[dict]:
     return [
         {"params": filters, "factor": 1.0},
         {"params": biases, "factor": 0.1},
-        {"params": list(network.get_submodule("5").parameters()), "factor": 0.05},
+        {"params": list(network.get_submodule("3").parameters()), "factor": 0.05},
     ]
 
 

@@ -152,16 +152,21 @@ def _small_band(*texts: str) -> int:
 
 
 def _sphere_conv(
-    text_in: str, text_out: str, filter=None, up: int = 0, traced: bool = False
+    text_in: str,
+    text_out: str,
+    filter=None,
+    up: int = 0,
+    traced: bool = False,
+    relu: bool = False,
 ) -> ModuleCase:
     def make(band: int, generator: Generator) -> torch.nn.Module:
         types = _fields(text_in, band), _fields(text_out, band + up)
-        return nn.SphereConv(*types, filter, generator=generator)
+        return nn.SphereConv(*types, filter, generator=generator, relu=relu)
 
     kind = "" if filter is None else f"{type(filter).__name__}, "
     band = _small_band(text_in, text_out) - min(up, 0)
-    name = f"SphereConv({kind}{text_in} -> {text_out})"
-    return ModuleCase(name, make, level=band, traced=traced)
+    name = f"SphereConv({kind}{text_in} -> {text_out}{', relu' if relu else ''})"
+    return ModuleCase(name, make, not relu, band, traced=traced)
 
 
 def _on_sphere(
@@ -200,6 +205,8 @@ SPHERE: list[ModuleCase] = [
     # Between them, both transforms of both kinds of fields, with one block and with several.
     _sphere_conv("1x0 + 1x1", "1x regular", traced=True),
     _sphere_conv("1x regular", "1x0 + 1x1", traced=True),
+    _sphere_conv("2x trivial", "2x regular", traced=True, relu=True),
+    _sphere_conv("2x regular", "2x trivial", relu=True),
     *[_on_sphere(nn.BatchNorm, text, True, traced=text == FIELDS[2]) for text in FIELDS],
     *[_on_sphere(nn.InstanceNorm, text, True) for text in FIELDS[1:3]],
     *[_on_sphere(nn.GroupNorm, text, True, 2) for text in FIELDS[1:3]],

@@ -468,6 +468,28 @@ def test_layers_of_s2cnn_depend_on_the_order_of_the_weights(kind):
     assert (conv(x) - z).abs().max() > 0.1
 
 
+@pytest.mark.parametrize("text", ["3x regular", "3x trivial", "1x regular + 2x regular"])
+def test_relu_is_that_of_the_module_behind(text):
+    """With its gradients, of a plain and of an expanded one, as an integral gives it."""
+    x, y = Sphere(4).fields("2x regular"), Sphere(3).fields(text)
+    both = SphereConv(x, y, relu=True, generator=torch.Generator().manual_seed(0)).double()
+    conv = SphereConv(x, y, generator=torch.Generator().manual_seed(0)).double()
+    signal = torch.randn(x.shape(2), dtype=torch.float64, requires_grad=True)
+    expected, found = ReLU(y)(conv(signal)), both(signal)
+    assert torch.equal(found, expected) and (found == 0).any() and (found > 0).any()
+    for grad in (torch.randn_like(found), found.new_ones(()).expand_as(found)):
+        inputs = [(signal, *module.parameters()) for module in (both, conv)]
+        gradients = [
+            torch.autograd.grad(output, given, grad, retain_graph=True)
+            for output, given in zip((found, expected), inputs, strict=True)
+        ]
+        for first, second in zip(*gradients, strict=True):
+            assert_close(first, second, ROUNDING)
+    assert both.aliases and not conv.aliases
+    with pytest.raises(ValueError, match=r"^out_type: relu needs trivial, regular or .*got .*1"):
+        SphereConv(x, Sphere(3).fields("1x0 + 1x1"), relu=True)
+
+
 def test_bad_types():
     x = Sphere(4).fields("1x0")
     for bad in ("1x0", None, Sphere(4)):

@@ -8,8 +8,9 @@ import torch
 from hypothesis import strategies as st
 
 from equinet.harmonics import Analysis, Synthesis
+from equinet.ops import so3
 from equinet.ops.native.operator import Operator
-from equinet.ops.so3 import ANALYSIS, SYNTHESIS
+from equinet.ops.so3 import ANALYSIS, RECTIFIED, SYNTHESIS
 
 # The modules; equinet.ops gives the functions of the same names.
 block_matmul = sys.modules["equinet.ops.block_matmul"]
@@ -26,11 +27,13 @@ class Case:
         operator: what is called.
         arguments: with real tensors in float64.
         constants: places of those that have no derivative.
+        linear: in the first of the arguments.
     """
 
     operator: Operator
     arguments: tuple[Any, ...]
     constants: tuple[int, ...] = ()
+    linear: bool = True
 
     def with_tensors(self, change) -> tuple[Any, ...]:
         changed = [
@@ -41,6 +44,11 @@ class Case:
 
     def __str__(self) -> str:
         return self.operator.name
+
+
+def first(result: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Of several results the one that is continuous, which stands first."""
+    return result if isinstance(result, torch.Tensor) else result[0]
 
 
 def block_product(sizes, batch: int, mode: int, with_bias: bool) -> Case:
@@ -61,24 +69,30 @@ def block_products(draw) -> Case:
     return block_product(sizes, batch, draw(st.integers(0, 2)), draw(st.booleans()))
 
 
-def so3_transform(grid_band: int, band: int, outer: int, inner: int, inverse: bool) -> Case:
+def so3_transform(
+    operator: Operator, grid_band: int, band: int, outer: int, inner: int, masked: bool = False
+) -> Case:
     generator = torch.Generator().manual_seed(band)
+    inverse = operator is not ANALYSIS
     tables = (Synthesis if inverse else Analysis)(grid_band, band, None, F64).group_tables()
-    if inverse:
-        rows = band * (4 * band * band - 1) // 3
-        x = torch.randn(rows, outer * inner, dtype=F64, generator=generator)
-        return Case(SYNTHESIS, (x, *tables, outer), (1, 2, 3))
-    size = [2 * grid_band] * 3
-    x = torch.randn(outer, *size, inner, dtype=F64, generator=generator)
-    return Case(ANALYSIS, (x, *tables), (1, 2, 3))
+    shape = (outer, *[2 * grid_band] * 3, inner)
+    zero = torch.rand(so3._mask_shape(outer, shape[1], inner), generator=generator) < 0.4
+    rows = (band * (4 * band * band - 1) // 3, outer * inner)
+    x = torch.randn(rows if inverse else shape, dtype=F64, generator=generator)
+    if operator is ANALYSIS:
+        return Case(ANALYSIS, (x, zero if masked else None, *tables), (2, 3, 4))
+    if operator is SYNTHESIS:
+        return Case(SYNTHESIS, (x, zero if masked else None, *tables, outer), (2, 3, 4))
+    return Case(RECTIFIED, (x, *tables, outer), (1, 2, 3), linear=False)
 
 
 @st.composite
-def so3_transforms(draw, inverse: bool) -> Case:
+def so3_transforms(draw, operator: Operator) -> Case:
     band = draw(st.sampled_from([1, 2, 3, 5, 7, 17, 18]))  # also beyond a chunk of orders
     most = 4 if band < 10 else 0
     outer, inner = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 3, 8, 17, 33]))
-    return so3_transform(band + draw(st.integers(0, most)), band, outer, inner, inverse)
+    sizes = (band + draw(st.integers(0, most)), band, outer, inner)
+    return so3_transform(operator, *sizes, masked=draw(st.booleans()))
 
 
 def filters(plan: expansion.Plan, count: int, mode: int) -> Case:
@@ -151,15 +165,17 @@ WIDE_FILTER = expansion.Plan(
 # Any shapes, for values.
 DRAWN = {
     "block_matmul": block_products(),
-    "so3_synthesis": so3_transforms(inverse=True),
-    "so3_analysis": so3_transforms(inverse=False),
+    "so3_synthesis": so3_transforms(SYNTHESIS),
+    "so3_rectified": so3_transforms(RECTIFIED),
+    "so3_analysis": so3_transforms(ANALYSIS),
     "expansion": drawn_filters(),
     "zero_where": drawn_masked(),
 }
 
 # A few small ones, for what takes long.
 SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode in range(3)]
-SMALL += [so3_transform(3, 2, 2, 1, inverse) for inverse in (True, False)]
+SMALL += [so3_transform(o, 3, 2, 2, 1) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
+SMALL += [so3_transform(o, 3, 2, 1, 3, masked=True) for o in (SYNTHESIS, ANALYSIS)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from equinet.ops.native import compile, cuda
 from tests.ops.emulation.gpu import compile_driver, emulated_gpu
-from tests.ops.operator_cases import DRAWN, LARGE, block_product
+from tests.ops.operator_cases import DRAWN, LARGE, block_product, first
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
 F32, F64 = torch.float32, torch.float64
@@ -33,8 +33,8 @@ def check(driver, case, dtype, descending=False):
     if case.operator.gpu is None:
         pytest.skip(f"{case.operator.name} has no GPU code")
     with emulated_gpu(driver, descending):
-        found = case.operator.gpu(*case.with_tensors(lambda x: x.to(dtype)))
-    expected = case.operator.reference(*case.arguments)
+        found = first(case.operator.gpu(*case.with_tensors(lambda x: x.to(dtype))))
+    expected = first(case.operator.reference(*case.arguments))
     scale = 1 + (expected.abs().max() if expected.numel() else 0)
     assert_close(found / scale, expected / scale, ROUNDING if dtype == F64 else SINGLE)
 

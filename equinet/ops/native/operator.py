@@ -135,3 +135,23 @@ def check_tensor(
             f"{operator}: {name}: expected {like.dtype} on {like.device}, got {x.dtype} on "
             f"{x.device}"
         )
+
+
+def check_mask(
+    operator: str, name: str, mask: Tensor | None, shape: tuple[int, ...], like: Tensor
+) -> None:
+    """Refuse a mask, which may be None, of another shape, dtype or device than expected.
+
+    Raises:
+        ValueError: for a wrong shape.
+        TypeError: if it is not bool, or on another device than ``like``.
+    """
+    if mask is None:
+        return
+    if mask.dtype != torch.bool or mask.device != like.device:
+        raise TypeError(
+            f"{operator}: {name}: expected torch.bool on {like.device}, got {mask.dtype} on "
+            f"{mask.device}"
+        )
+    if tuple(mask.shape) != shape:
+        raise ValueError(f"{operator}: {name}: expected the shape {shape}, got {tuple(mask.shape)}")
