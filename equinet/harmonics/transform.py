@@ -20,7 +20,6 @@ with rows (l, m, n) as in ``grid`` and Haar measure of total mass 1.
 import torch
 from torch import Tensor
 
-from equinet import ops
 from equinet.harmonics.grid import gamma_waves, sphere_tables
 from equinet.numerics import Constants
 from equinet.ops import (
@@ -31,6 +30,7 @@ from equinet.ops import (
     wigner_analysis,
     wigner_synthesis,
 )
+from equinet.ops import relu as rectify
 
 
 class _Transform(Constants):
@@ -122,7 +122,7 @@ class Synthesis(_Transform):
         if self.on_group:
             return so3_synthesis(spectrum, self.group_tables(), channels, relu)
         signal = self._on_sphere(spectrum, channels)
-        return ops.relu(signal) if relu else signal
+        return rectify(signal) if relu else signal
 
     def _on_sphere(self, spectrum: Tensor, channels: int) -> Tensor:
         size, batch = 2 * self.grid_band, spectrum.shape[1] // channels
