@@ -9,13 +9,16 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.steerable import conv2d, conv3d
+from equinet.field import Sphere
 from equinet.harmonics import Analysis, Synthesis
+from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.steerable import Steerable
 from equinet.ops.native.operator import Operator
 
 # The modules; equinet.ops gives the functions of the same names.
 block_matmul = sys.modules["equinet.ops.block_matmul"]
 expansion = sys.modules["equinet.ops.expansion"]
+filter_spectrum = sys.modules["equinet.ops.filter_spectrum"]
 so3 = sys.modules["equinet.ops.so3"]
 zero_where = sys.modules["equinet.ops.zero_where"]
 
@@ -65,6 +68,7 @@ def works() -> list[Work]:
         *_transforms("functions on SO(3), band 32, batch 8", 32, 1, 8),
         *_transforms("functions on SO(3), band 10, 20 x 32", 10, 20, 32),
         *_products("SphereConv 20x -> 40x regular, band 6, batch 32", 20, 40, 6, 32),
+        *_spectra("filter of SphereConv 20x -> 40x regular, band 6", 10, 20, 6, 40),
         *_filters("filter of Conv3d SO(3) 16x0 + 8x1 + 4x2, 5^3", conv3d()),
         *_filters("filter of Conv2d C8 16x regular, 5^2", conv2d()),
         _masked("gradient of ReLU on SO(3), band 10, 20 x 32", 10, 20, 32),
@@ -99,6 +103,22 @@ def _products(task: str, inputs: int, outputs: int, band: int, batch: int) -> li
         for mode, (name, left, right) in enumerate(
             [("forward", w, x), ("gradient of the input", w, z), ("of the weights", z, x)]
         )
+    ]
+
+
+def _spectra(task: str, band_in: int, inputs: int, band_out: int, outputs: int) -> list[Work]:
+    """Spectra of filters between functions on SO(3), and the gradient of the weights."""
+    types = (
+        Sphere(band).fields(f"{count}x regular")
+        for band, count in ((band_in, inputs), (band_out, outputs))
+    )
+    layer = SphereConv(*types)
+    rest = layer.constants(torch.float64)["basis"], layer._plan.numbers()
+    weights, _, entries = layer._plan.sizes
+    left = [("forward", weights), ("gradient of the weights", entries)]
+    return [
+        Work(f"{task}, {name}", filter_spectrum.OPERATOR, (_random(size), *rest, mode))
+        for mode, (name, size) in enumerate(left)
     ]
 
 

@@ -34,13 +34,6 @@ void degree(int64_t mode, const T* left, const T* right, T* out, int64_t orders,
                 {out + i0 * batch, {batch}, z}, false, scratch);
 }
 
-// The first row that starts at or after `cost_before`, where each costs `cost`.
-int64_t cut(int64_t cost_before, int64_t cost, int64_t size) {
-    if (cost_before <= 0) return 0;
-    const int64_t i = (cost_before + cost - 1) / cost;
-    return i < size ? i : size;
-}
-
 // Multiplications below which a second thread costs more than it saves.
 constexpr int64_t kGrain = 1 << 16;
 

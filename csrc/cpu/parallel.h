@@ -20,6 +20,14 @@ void parallel(int64_t count, int64_t grain, const Body& body) {
     if (!eq_pool || count <= grain || eq_pool(0, count, grain, call, context)) body(0, count);
 }
 
+// The first of `size` items of equal cost that starts at or after `cost_before`, for work that is cut
+// into parts of equal cost and not of equally many items.
+inline int64_t cut(int64_t cost_before, int64_t cost, int64_t size) {
+    if (cost_before <= 0 || size <= 0) return 0;
+    const int64_t i = (cost_before + cost - 1) / cost;
+    return i < size ? i : size;
+}
+
 // Memory for intermediate results of one call on one thread, aligned to a cache line.
 template <class T>
 class Scratch {

@@ -1,7 +1,6 @@
 r"""Convolutions on the sphere and on SO(3). Before: ``point_conv``. Next: ``homogeneous_conv``."""
 
 import math
-from itertools import product
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +10,13 @@ from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_permuted
-from equinet.ops import block_matmul, full_precision
+from equinet.ops import (
+    SpectrumPlan,
+    SpectrumSide,
+    block_matmul,
+    filter_spectrum,
+    full_precision,
+)
 from equinet.steerable import SphereFilter, near_identity, sphere_basis
 
 
@@ -39,6 +44,8 @@ class SphereConv(EquivariantModule):
         ``in_type.shape(batch)`` to ``out_type.shape(batch)``.
     """
 
+    basis: Tensor
+
     def __init__(
         self,
         in_type: FieldType,
@@ -65,7 +72,7 @@ class SphereConv(EquivariantModule):
         self.synthesis = FieldSynthesis(out_type, self.band)
 
         self.scales: list[float] = []
-        weights = []
+        weights, points = [], []
         with torch.device("cpu"):
             pairs = self._pairs()
         for basis, gain, mul_out, mul_in in pairs:
@@ -74,12 +81,15 @@ class SphereConv(EquivariantModule):
             self.scales.append(1 / total if total else 0.0)
             start = torch.rand(mul_out, mul_in, basis.shape[1], generator=generator)
             weights.append(nn.Parameter(2 * start - 1))
+            points.append(basis.shape[1])
         if not any(self.scales):
             raise ValueError(
                 f"out_type: there is no equivariant map but zero from {in_type!r} to {out_type!r} "
                 f"below band {self.band}"
             )
         self.weights = nn.ParameterList(weights)
+        sides = (self._side(out_type, self.orders_out), self._side(in_type, self.orders_in))
+        self._plan = SpectrumPlan(*sides, tuple(points))
         invariant = [0 in orders for orders in self.orders_out]
         constants = sum(
             mul for (mul, _), yes in zip(out_type.blocks, invariant, strict=True) if yes
@@ -95,39 +105,32 @@ class SphereConv(EquivariantModule):
             for n_in, (mul_in, _) in zip(self.orders_in, self.in_type.blocks, strict=True)
         ]
 
+    def _side(self, field_type: FieldType, orders: list[tuple[int, ...]]) -> SpectrumSide:
+        counts = tuple(tuple(degree_columns(l, n) for l in range(self.band)) for n in orders)
+        return SpectrumSide(tuple(mul for mul, _ in field_type.blocks), counts)
+
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         # The scales do not depend on the dtype, so only the bases are made anew.
-        return {f"basis_{i}": basis for i, (basis, *_) in enumerate(self._pairs())}
+        pairs = zip(self.scales, self._pairs(), strict=True)
+        return {"basis": torch.cat([(scale * basis).flatten() for scale, (basis, *_) in pairs])}
 
     def expand(self) -> list[Tensor]:
         """The matrices W^l of all blocks, ``(K_l out, K_l in)`` for each degree."""
-        pairs = [  # for each pair of blocks the degrees, (orders out * copies, orders in * copies)
-            self._degrees(i, n_out, n_in)
-            for i, (n_out, n_in) in enumerate(product(self.orders_out, self.orders_in))
-        ]
-        width = len(self.orders_in)
-        if len(pairs) == 1:
-            return pairs[0]
-        return [
-            torch.cat([torch.cat(degree[i : i + width], 1) for i in range(0, len(degree), width)])
-            for degree in zip(*pairs, strict=True)
-        ]
+        shapes = self._plan.shapes
+        parts = self._filter().split([rows * columns for rows, columns in shapes])
+        return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    def _degrees(self, i: int, n_out: tuple[int, ...], n_in: tuple[int, ...]) -> list[Tensor]:
-        """The matrices of pair i of blocks."""
-        weight = self.weights[i] * self.scales[i]
-        filters = torch.einsum("fp,oip->foi", getattr(self, f"basis_{i}"), weight)
-        sizes = [(degree_columns(l, n_out), degree_columns(l, n_in)) for l in range(self.band)]
-        parts = filters.split([outs * ins for outs, ins in sizes])
-        return [
-            part.unflatten(0, size).permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
-            for part, size in zip(parts, sizes, strict=True)
-        ]
+    def _filter(self) -> Tensor:
+        """The matrices W^l in a row."""
+        weights = [weight.flatten() for weight in self.weights]
+        joined = weights[0] if len(weights) == 1 else torch.cat(weights)
+        return filter_spectrum(self._plan, joined, self.basis)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         batch = x.shape[0]
         spectrum = self.analysis(x)
+        rows, columns = self._plan.out.sizes, self._plan.into.sizes
         with full_precision(x):
-            spectrum = block_matmul(spectrum, self.expand(), batch, self.bias)
+            spectrum = block_matmul(spectrum, self._filter(), rows, columns, batch, self.bias)
         return self.synthesis(spectrum, batch, self.relu)

@@ -5,6 +5,7 @@ Knows no group. How the compiled part is built and bound is in ``native``; it is
 
 from equinet.ops.block_matmul import block_matmul
 from equinet.ops.expansion import Plan, Side, expand
+from equinet.ops.filter_spectrum import SpectrumPlan, SpectrumSide, filter_spectrum
 from equinet.ops.native.status import status
 from equinet.ops.precision import full_precision
 from equinet.ops.so3 import GroupTables, so3_analysis, so3_synthesis
@@ -15,10 +16,13 @@ __all__ = [
     "GroupTables",
     "Plan",
     "Side",
+    "SpectrumPlan",
+    "SpectrumSide",
     "SphereTables",
     "block_matmul",
     "chunks",
     "expand",
+    "filter_spectrum",
     "full_precision",
     "relu",
     "so3_analysis",

@@ -1,6 +1,6 @@
 r"""Product of a spectrum with one matrix per degree.
 
-In: a spectrum and filter blocks. Out: a spectrum. Before: ``wigner``.
+In: a spectrum and filter blocks. Out: a spectrum. Before: ``filter_spectrum``.
 
 .. math:: z^l_m = W^l x^l_m, \qquad m = -l, \dots, l                                  \quad (B1)
 
@@ -24,24 +24,27 @@ GPU_TILE = 64  # kTile of csrc/cuda/block_matmul.cu
 
 
 def block_matmul(
-    spectrum: Tensor, blocks: list[Tensor], batch: int, bias: Tensor | None = None
+    spectrum: Tensor,
+    weights: Tensor,
+    rows: list[int],
+    columns: list[int],
+    batch: int,
+    bias: Tensor | None = None,
 ) -> Tensor:
-    """Apply ``blocks[l]`` to the columns of every order m of degree l.
+    """Apply the matrix of degree l to the columns of every order m of it.
 
     Args:
-        spectrum: flat: for each degree ``(2l + 1, k_in, batch)``, concatenated.
-        blocks: for each degree a matrix ``(k_out, k_in)``; k may be zero.
+        spectrum: flat: for each degree ``(2l + 1, columns, batch)``, concatenated.
+        weights: flat: for each degree a matrix ``(rows, columns)``, concatenated.
+        rows: of each matrix; may be zero.
+        columns: of each matrix; may be zero.
         batch: number of samples.
-        bias: ``(k_out at l = 0,)``, added to the coefficients of degree 0, that is, to the
+        bias: ``(rows at l = 0,)``, added to the coefficients of degree 0, that is, to the
             constants.
     Returns:
-        The new spectrum, flat: for each degree ``(2l + 1, k_out, batch)``, concatenated.
+        The new spectrum, flat: for each degree ``(2l + 1, rows, batch)``, concatenated.
     """
-    rows, columns = [block.shape[0] for block in blocks], [block.shape[1] for block in blocks]
-    if not OPERATOR.serves(spectrum):
-        return _forward(blocks, _degrees(spectrum, columns, batch), bias)
-    weights = torch.cat([block.reshape(-1) for block in blocks])
-    return OPERATOR.overload(weights, spectrum, bias, rows, columns, batch, FORWARD)
+    return OPERATOR(weights, spectrum, bias, rows, columns, batch, FORWARD)
 
 
 # --- the reference --------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 r"""The Fourier transform of real functions on SO(3), from spectra to signals and transposed.
 
-In: a real spectrum, or a signal. Out: the other. Before: ``wigner``. Next: ``block_matmul``.
+In: a real spectrum, or a signal. Out: the other. Before: ``wigner``. Next: ``filter_spectrum``.
 
 The waves Y of ``wigner`` are summed over the orders n,
 

@@ -15,6 +15,7 @@ from equinet.ops.so3 import ANALYSIS, RECTIFIED, SYNTHESIS
 # The modules; equinet.ops gives the functions of the same names.
 block_matmul = sys.modules["equinet.ops.block_matmul"]
 expansion = sys.modules["equinet.ops.expansion"]
+filter_spectrum = sys.modules["equinet.ops.filter_spectrum"]
 zero_where = sys.modules["equinet.ops.zero_where"]
 F64 = torch.float64
 
@@ -131,6 +132,37 @@ def drawn_filters(draw) -> Case:
     return filters(draw(plans()), draw(st.integers(0, 3)), draw(st.integers(0, 1)))
 
 
+def local_filter(plan: filter_spectrum.SpectrumPlan, mode: int) -> Case:
+    weights, basis, entries = plan.sizes
+    generator = torch.Generator().manual_seed(mode)
+    left, right = (
+        torch.randn(size, dtype=F64, generator=generator)
+        for size in ((weights, entries)[mode], basis)
+    )
+    return Case(filter_spectrum.OPERATOR, (left, right, plan.numbers(), mode), (1,))
+
+
+@st.composite
+def spectrum_sides(draw, degrees: int) -> filter_spectrum.SpectrumSide:
+    muls = tuple(draw(st.lists(st.sampled_from([0, 1, 2, 5, 17]), min_size=1, max_size=3)))
+    counts = st.lists(st.integers(0, 4), min_size=degrees, max_size=degrees).map(tuple)
+    return filter_spectrum.SpectrumSide(muls, tuple(draw(counts) for _ in muls))
+
+
+@st.composite
+def spectrum_plans(draw) -> filter_spectrum.SpectrumPlan:
+    degrees = draw(st.integers(1, 4))
+    out, into = draw(spectrum_sides(degrees)), draw(spectrum_sides(degrees))
+    pairs = range(len(out.muls) * len(into.muls))
+    points = tuple(draw(st.sampled_from([0, 1, 3, 9, 17, 33])) for _ in pairs)
+    return filter_spectrum.SpectrumPlan(out, into, points)
+
+
+@st.composite
+def drawn_local_filters(draw) -> Case:
+    return local_filter(draw(spectrum_plans()), draw(st.integers(0, 1)))
+
+
 def masked(shape, expanded: tuple[int, ...] = (), order: tuple[int, ...] | None = None) -> Case:
     """x is one number along the axes ``expanded``; the mask lies in memory in the order of axes."""
     generator = torch.Generator().manual_seed(len(shape))
@@ -161,6 +193,17 @@ WIDE_FILTER = expansion.Plan(
     ((3, 2), (0, 7)),
     (125,),
 )
+# From functions on S^2 and fields of spin 1 to functions on SO(3), spin 2 and functions on S^2.
+LOCAL_FILTER = filter_spectrum.SpectrumPlan(
+    filter_spectrum.SpectrumSide((2, 1, 2), ((1, 3, 5), (0, 0, 2), (1, 1, 1))),
+    filter_spectrum.SpectrumSide((1, 3), ((1, 1, 1), (0, 2, 2))),
+    (3, 4, 1, 2, 5, 3),
+)
+WIDE_LOCAL_FILTER = filter_spectrum.SpectrumPlan(
+    filter_spectrum.SpectrumSide((17, 3), ((1, 3, 5, 7), (1, 1, 1, 1))),
+    filter_spectrum.SpectrumSide((13, 5), ((1, 3, 5, 7), (0, 2, 2, 2))),
+    (270, 31, 3, 12),
+)
 
 # Any shapes, for values.
 DRAWN = {
@@ -169,6 +212,7 @@ DRAWN = {
     "so3_rectified": so3_transforms(RECTIFIED),
     "so3_analysis": so3_transforms(ANALYSIS),
     "expansion": drawn_filters(),
+    "filter_spectrum": drawn_local_filters(),
     "zero_where": drawn_masked(),
 }
 
@@ -177,8 +221,10 @@ SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode
 SMALL += [so3_transform(o, 3, 2, 2, 1) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
 SMALL += [so3_transform(o, 3, 2, 1, 3, masked=True) for o in (SYNTHESIS, ANALYSIS)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
+SMALL += [local_filter(LOCAL_FILTER, mode) for mode in range(2)]
 SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 
 # Some beyond a block of the CPU and the GPU, with remainders.
 LARGE = [block_product([(130, 3), (2, 66), (65, 17)], 23, mode, True) for mode in range(3)]
 LARGE += [filters(WIDE_FILTER, 2, mode) for mode in range(2)]
+LARGE += [local_filter(WIDE_LOCAL_FILTER, mode) for mode in range(2)]

@@ -149,7 +149,7 @@ def test_required_but_missing(tmp_path, monkeypatch):
     monkeypatch.setattr(library, "CPU", None)
     monkeypatch.setattr(library, "CPU_PROBLEM", library.load([tmp_path])[1])
     with pytest.raises(RuntimeError, match="EQUINET_BUILD=require, but .* not compiled"):
-        block_matmul(torch.ones(1), [torch.ones(1, 1)], 1)
+        block_matmul(torch.ones(1), torch.ones(1), [1], [1], 1)
 
 
 @needs_compiler
