@@ -28,11 +28,15 @@ struct Block {
     eq::Axis by_copies() const { return {1, copies_in, width}; }
 };
 
-// out[j][i] = from[i][j]
+// out[j][i] = from[i][j], a few rows at a time, which stay in the cache.
 template <class T>
 void turn(int64_t rows, int64_t columns, const T* from, int64_t from_row, T* out, int64_t out_row) {
-    for (int64_t j = 0; j < columns; ++j) {
-        for (int64_t i = 0; i < rows; ++i) out[j * out_row + i] = from[i * from_row + j];
+    constexpr int64_t few = 64 / sizeof(T);
+    for (int64_t i0 = 0; i0 < rows; i0 += few) {
+        const int64_t i1 = rows - i0 < few ? rows : i0 + few;
+        for (int64_t j = 0; j < columns; ++j) {
+            for (int64_t i = i0; i < i1; ++i) out[j * out_row + i] = from[i * from_row + j];
+        }
     }
 }
 

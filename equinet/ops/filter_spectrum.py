@@ -154,9 +154,11 @@ def _forward(plan: SpectrumPlan, weights: Tensor, basis: Tensor) -> Tensor:
         pairs.append(matrices)
     width, found = len(plan.into.muls), []
     for blocks in zip(*pairs, strict=True):
-        rows = blocks if width == 1 else [
-            torch.cat(blocks[a : a + width], 1) for a in range(0, len(blocks), width)
-        ]
+        rows = (
+            blocks
+            if width == 1
+            else [torch.cat(blocks[a : a + width], 1) for a in range(0, len(blocks), width)]
+        )
         found += [row.reshape(-1) for row in rows]
     return torch.cat(found)
 

@@ -51,9 +51,7 @@ def test_one_matrix_for_each_degree(sizes, batch):
     blocks, parts, bias = draw(sizes, batch, torch.Generator().manual_seed(0))
     found = product(flat(parts), blocks, batch)
     assert_close(found, direct(blocks, parts), ROUNDING)
-    assert_close(
-        product(flat(parts), blocks, batch, bias), direct(blocks, parts, bias), ROUNDING
-    )
+    assert_close(product(flat(parts), blocks, batch, bias), direct(blocks, parts, bias), ROUNDING)
 
 
 def test_the_check_can_fail(generator):
