@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from equinet.ops.native import library
+from equinet.ops.native import cuda, library
 from equinet.ops.native.operator import Operator, check_tensor
 from equinet.ops.precision import full_precision
 from equinet.ops.wigner import (
@@ -28,6 +28,8 @@ from equinet.ops.wigner import (
 )
 
 WIDE = 32  # numbers that are read at a time, two vectors of csrc/cpu/columns.h or more
+GPU_WARP, GPU_THREADS = 32, 256
+GPU_BETAS, GPU_DEGREES, GPU_RUN = 4, 4, 4  # constants of csrc/cuda/so3_degrees.cu and so3_waves.cu
 
 
 class GroupTables(NamedTuple):
@@ -167,6 +169,84 @@ def _cpu_analysis(signal, d, alpha, gamma, scatter, gather, band) -> Tensor:
     return out
 
 
+def _gpu_synthesis(
+    spectrum, d, alpha, gamma, scatter, gather, band, outer, zero=None, negative=None
+) -> Tensor:
+    out = _fake_synthesis(spectrum, d, alpha, gamma, scatter, gather, band, outer)
+    if not out.numel():
+        return out
+    size, columns = len(alpha), spectrum.shape[1]
+    groups, wide = -(size // -GPU_BETAS), _columns_of_a_warp(columns)
+    block = wide, min(groups, GPU_THREADS // wide)
+    grid = -(columns // -wide), band * band, -(groups // -block[1])
+    z = _amplitudes(d, size, band, columns)
+    arguments = (spectrum.contiguous(), d.contiguous(), z, band, size, columns, out.shape[-1])
+    index = d.device.index
+    cuda.launch("so3_sum_degrees", d.dtype, index, grid, block, *arguments, CHUNK)
+    # Number of pairs of angles; how much there is of a table for each, and of y at a point.
+    tiles = size // 2 + 1, 2 * band, 2 * (2 * band - 1)
+    tables = alpha.contiguous(), gamma.contiguous(), zero
+    _launch_waves("so3_sum_waves", (z, *tables, out, negative), tiles, band, size, out)
+    return out
+
+
+def _gpu_analysis(signal, d, alpha, gamma, scatter, gather, band, zero=None) -> Tensor:
+    out = _fake_analysis(signal, d, alpha, gamma, scatter, gather, band)
+    if not out.numel():
+        return out
+    size, columns = len(alpha), out.shape[1]
+    z = _amplitudes(d, size, band, columns)
+    # The same of orders.
+    tiles = band, 2 * (size // 2 + 1), 4 * (size // 2 + 1)
+    tables = alpha.contiguous(), gamma.contiguous(), zero
+    _launch_waves("so3_find_waves", (signal.contiguous(), *tables, z), tiles, band, size, signal)
+    runs, wide = -(band // -GPU_DEGREES), _columns_of_a_warp(columns)
+    block = GPU_WARP, min(runs, GPU_THREADS // GPU_WARP)
+    grid = -(columns // -wide), band * band, -(runs // -block[1])
+    arguments = (z, d.contiguous(), out, band, size, columns, signal.shape[-1], CHUNK, wide)
+    cuda.launch("so3_find_degrees", d.dtype, d.device.index, grid, block, *arguments)
+    return out
+
+
+def _columns_of_a_warp(columns: int) -> int:
+    return min(GPU_WARP, 1 << (columns - 1).bit_length())
+
+
+def _amplitudes(d: Tensor, size: int, band: int, columns: int) -> Tensor:
+    """Room for those of all waves, about as much as a signal takes."""
+    return d.new_empty((2 * band - 1) ** 2 * size * columns)
+
+
+def _launch_waves(name, tensors, tiles, band: int, size: int, signal: Tensor) -> None:
+    """Launch a kernel of csrc/cuda/so3_waves.cu with tiles that fit into the shared memory."""
+    count, table, between = tiles
+    points, tile, other = _tiles(*tiles, cuda.SHARED // signal.element_size())
+    line, total = size * signal.shape[-1], signal.numel() // size**2
+    grid = (-(total // -points) * -(count // -tile),)
+    shared = (other * table + tile * between * points) * signal.element_size()
+    arguments = (*tensors, band, size, line, total, points, tile, other)
+    index = signal.device.index
+    cuda.launch(name, signal.dtype, index, grid, (GPU_THREADS,), *arguments, shared=shared)
+
+
+def _tiles(count: int, table: int, between: int, room: int) -> tuple[int, int, int]:
+    """The points of a block, and how many pairs or orders it takes in the two sums.
+
+    Args:
+        count: pairs or orders in all; the tiles are multiples of ``GPU_RUN``.
+        table: numbers in shared memory for each in the table of one of the sums.
+        between: numbers for each and each point between the sums.
+        room: numbers that the shared memory holds.
+    """
+    whole = -(count // -GPU_RUN) * GPU_RUN
+    other = min(whole, max(GPU_RUN, room // 3 // table // GPU_RUN * GPU_RUN))
+    room -= other * table
+    points = 16 if whole * between * 16 <= room else 8  # 8 numbers are a unit of the memory
+    while GPU_RUN * between * points > room and points > 1:
+        points //= 2
+    return points, min(other, room // (between * points) // GPU_RUN * GPU_RUN), other
+
+
 def _save_synthesis(ctx, inputs, output) -> None:
     _, *constants, ctx.band, _ = inputs
     ctx.save_for_backward(*constants)
@@ -193,6 +273,7 @@ SYNTHESIS = Operator(
     fake=_fake_synthesis,
     check=_check_synthesis,
     cpu=_cpu_synthesis,
+    gpu=_gpu_synthesis,
 )
 ANALYSIS = Operator(
     f"so3_analysis(Tensor signal, {_TABLES}) -> Tensor",
@@ -200,6 +281,7 @@ ANALYSIS = Operator(
     fake=_fake_analysis,
     check=_check_analysis,
     cpu=_cpu_analysis,
+    gpu=_gpu_analysis,
 )
 SYNTHESIS.differentiate(_save_synthesis, _synthesis_backward)
 ANALYSIS.differentiate(_save_analysis, _analysis_backward)
