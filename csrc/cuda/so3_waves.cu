@@ -125,7 +125,8 @@ struct Masks {
     const unsigned char* zero;
     unsigned char* negative;
     __device__ T read(const T* signal, i64 at) const {
-        return zero && zero[at] ? T(0) : signal[at];
+        const T value = signal[at];  // asked for in any case, so that nothing waits for the mask
+        return zero && zero[at] ? T(0) : value;
     }
     __device__ void write(T* signal, i64 at, T value) const {
         if (zero && zero[at]) value = 0;

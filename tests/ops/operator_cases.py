@@ -166,3 +166,4 @@ SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 # Some beyond a block of the CPU and the GPU, with remainders.
 LARGE = [block_product([(130, 3), (2, 66), (65, 17)], 23, mode, True) for mode in range(3)]
 LARGE += [filters(WIDE_FILTER, 2, mode) for mode in range(2)]
+LARGE += [so3_transform(16, 15, 2, 5, inverse) for inverse in (True, False)]

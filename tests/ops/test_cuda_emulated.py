@@ -3,15 +3,17 @@
 import shutil
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equinet.ops import so3
 from equinet.ops.native import compile, cuda
 from tests.ops.emulation.gpu import compile_driver, emulated_gpu
-from tests.ops.operator_cases import DRAWN, LARGE, block_product
+from tests.ops.operator_cases import DRAWN, LARGE, block_product, so3_transform
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
 F32, F64 = torch.float32, torch.float64
@@ -51,6 +53,39 @@ def test_beyond_one_block(driver, case):
     check(driver, case, F64)
 
 
+@pytest.mark.parametrize("shared", [2600, cuda.SHARED])  # several tiles of either sum, or one
+@pytest.mark.parametrize("descending", [False, True])
+def test_signals_on_so3_with_masks(driver, shared, descending, generator):
+    """``zero`` acts on a signal that is read or written, and ``negative`` is where ReLU acts."""
+    spectrum, *tables, outer = so3_transform(7, 7, 2, 9, True).arguments
+    signal = so3.SYNTHESIS.reference(spectrum, *tables, outer)
+    spectrum, signal = spectrum / signal.abs().max(), signal / signal.abs().max()
+    zero = torch.rand(signal.shape, generator=generator) < 0.4
+    kept = signal.masked_fill(zero, 0)
+    negative = torch.empty_like(zero)
+    with emulated_gpu(driver, descending), mock.patch.object(cuda, "SHARED", shared):
+        assert_close(so3._gpu_synthesis(spectrum, *tables, outer, zero), kept, ROUNDING)
+        found = so3._gpu_synthesis(spectrum, *tables, outer, zero, negative)
+        assert_close(found, kept.relu(), ROUNDING)
+        assert torch.equal(negative, kept <= 0)
+        found = so3._gpu_analysis(signal.masked_fill(zero, torch.nan), *tables, zero)
+    assert_close(found, so3.ANALYSIS.reference(kept, *tables), ROUNDING)
+    with pytest.raises(AssertionError):
+        assert_close(found, so3.ANALYSIS.reference(signal, *tables), ROUNDING)
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_tiles_of_waves_fit(size):
+    """Of the sum and of its transpose, at all bands that can be."""
+    room = cuda.SHARED // size
+    for band in range(1, 256):
+        for tiles in (band + 1, 2 * band, 4 * band - 2), (band, 2 * band + 2, 4 * band + 4):
+            points, tile, other = so3._tiles(*tiles, room)
+            assert other * tiles[1] + tile * points * tiles[2] <= room
+            assert 0 < tile <= other and tile % so3.GPU_RUN == other % so3.GPU_RUN == 0
+            assert so3.GPU_THREADS % points == 0
+
+
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_missing_barrier_is_seen(driver, tmp_path, descending):
     """The emulation can fail: without one of its barriers the kernel gives other numbers."""
@@ -72,3 +107,8 @@ def test_a_wrong_launch_is_refused(driver):
             cuda.launch("block_matmul", F32, None, (1,), (256,), 0, x.double(), x, *rest)
         with pytest.raises(cuda.CudaError, match=r"cuLaunchKernel: invalid argument \(1\)"):
             cuda.launch("block_matmul", F32, None, (0,), (256,), 0, x, x, *rest)
+        with pytest.raises(cuda.CudaError, match=r"cuLaunchKernel: invalid argument \(1\)"):
+            more = cuda.SHARED + 1
+            cuda.launch("block_matmul", F32, None, (1,), (256,), 0, x, x, *rest, shared=more)
+        with pytest.raises(TypeError, match=r"tensor of torch.bool on GPU .* for const unsigned ch"):
+            cuda.launch("so3_sum_waves", F32, None, (1,), (256,), *[x] * 6, *[1] * 7)

@@ -43,7 +43,7 @@ inline int current = 0, count = 0;
 inline bool descending = false;
 inline dim3 grid, block, at;
 inline std::function<void()> kernel;
-inline char exchange[1024][16];
+inline char exchange[2][1024][16];  // in turn: one is read while the next is written
 inline std::unique_ptr<char[]> shared;  // of its exact size, for the sanitizer
 inline size_t shared_size = 0;
 
@@ -113,11 +113,11 @@ inline int warp_end() { return warp_begin() + 32 < count ? warp_begin() + 32 : c
 template <class T>
 T shuffle(T value, int lane) {
     const int source = warp_begin() + lane, last = warp_end();
-    std::memcpy(exchange[current], &value, sizeof value);
+    const long turn = fibers[current].barriers % 2;
+    std::memcpy(exchange[turn][current], &value, sizeof value);
     barrier(warp_begin(), last);
     T result = value;
-    if (lane >= 0 && source < last) std::memcpy(&result, exchange[source], sizeof result);
-    barrier(warp_begin(), last);
+    if (lane >= 0 && source < last) std::memcpy(&result, exchange[turn][source], sizeof result);
     return result;
 }
 
