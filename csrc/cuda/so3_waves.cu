@@ -109,14 +109,14 @@ struct Spot {
     }
 };
 
-// A signal at one point: `line` numbers lie between neighbours in alpha.
+// A signal at one point: `line` numbers lie between neighbours in alpha, `row` in gamma.
 struct Field {
-    i64 size, line, start;
+    i64 size, line, row, start;
     __device__ Field(i64 size, i64 line, i64 at)
-        : size(size), line(line), start(at / line * size * size * line + at % line) {}
-    __device__ i64 offset(int gamma, int alpha) const { return start + (gamma * size + alpha) * line; }
+        : size(size), line(line), row(size * line), start(at / line * size * row + at % line) {}
     // The other of a pair of angles; 0 and pi have none but themselves.
-    __device__ int mirror(int angle) const { return angle ? int(size) - angle : 0; }
+    __device__ i64 mirror(i64 angle) const { return angle ? size - angle : 0; }
+    __device__ bool alone(i64 angle) const { return !angle || 2 * angle == size; }
 };
 
 // The signal counts as zero where `zero` says so. `negative` is to say where it was not above zero,
@@ -150,8 +150,9 @@ EQ_KERNEL(so3_sum_waves)(const T* z, const T* alpha, const T* gamma, const unsig
     const Field field(size, line, spot.at);
     const Masks masks{zero, negative};
     const int first = spot.tile * tile, count = first + tile < pairs ? tile : pairs - first;
-    T* const y = table + 2 * band * gamma_tile + spot.point;  // [alpha, -alpha][wave in gamma][point]
-    const int mirrored = waves * points;
+    // y[alpha, -alpha][wave in gamma][point], with a gap for runs to lie in banks of their own.
+    T* const y = table + 2 * band * gamma_tile + spot.point;
+    const int mirrored = waves * points + points / 8;
 
     stage(table, {alpha, band, true}, false, band, first, pairs, tile);
     __syncthreads();
@@ -178,18 +179,20 @@ EQ_KERNEL(so3_sum_waves)(const T* z, const T* alpha, const T* gamma, const unsig
         const int length = g + gamma_tile < pairs ? gamma_tile : pairs - g;
         spot.for_runs(inside ? count : 0, length, [&](int pair, int start) {
             const T* const from = y + 2 * pair * mirrored;
-            const int angle[2] = {first + pair, field.mirror(first + pair)};
             T even[2][kRun], odd[2][kRun];
             sum_waves(table + start, gamma_tile, band, from, from + mirrored, points, even, odd);
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
+                if (i && field.alone(first + pair)) break;
+                const int angle = first + pair;
+                const i64 base = field.start + (i ? field.mirror(angle) : angle) * line;
 #pragma unroll
                 for (int r = 0; r < kRun; ++r) {
-                    const int at = g + start + r, other = field.mirror(at);
-                    if ((i && angle[0] == angle[1]) || start + r >= length) break;
-                    masks.write(signal, field.offset(at, angle[i]), even[i][r] + odd[i][r]);
-                    if (at == other) continue;
-                    masks.write(signal, field.offset(other, angle[i]), even[i][r] - odd[i][r]);
+                    if (start + r >= length) break;
+                    const i64 at = g + start + r;
+                    masks.write(signal, base + at * field.row, even[i][r] + odd[i][r]);
+                    if (field.alone(at)) continue;
+                    masks.write(signal, base + (size - at) * field.row, even[i][r] - odd[i][r]);
                 }
             }
         });
@@ -208,30 +211,31 @@ EQ_KERNEL(so3_find_waves)(const T* signal, const T* alpha, const T* gamma, const
     const Field field(size, line, spot.at);
     const Masks masks{zero, nullptr};
     const int first = spot.tile * tile, count = first + tile < band ? tile : band - first;
-    // The sum and the difference of alpha and -alpha: y[pair][sum, difference][order][cos, sin][point]
+    // The sum and the difference of alpha and -alpha, y[pair][sum, difference][order][cos, sin][point],
+    // with a gap behind each order for runs to lie in banks of their own.
     T* const y = table + 2 * pairs * alpha_tile + spot.point;
-    const int difference = 2 * tile * points;
+    const int order = 2 * points + points / 4, difference = tile * order;
 
     stage(table, {gamma, band, false}, true, pairs, first, band, tile);
     __syncthreads();
     spot.for_runs(inside ? pairs : 0, count, [&](int pair, int start) {
-        const int angle[2] = {pair, field.mirror(pair)};
+        const i64 base[2] = {field.start + pair * line, field.start + field.mirror(pair) * line};
         T c[2][kRun] = {}, s[2][kRun] = {};
         const auto take = [&](int j, T* e, T* o) {
-            const int other = field.mirror(j);
+            const i64 here = j * field.row, there = field.mirror(j) * field.row;
 #pragma unroll
             for (int i = 0; i < 2; ++i) {
-                const T a = masks.read(signal, field.offset(j, angle[i]));
-                const T b = masks.read(signal, field.offset(other, angle[i]));
-                e[i] = j == other ? a : a + b;
+                const T a = masks.read(signal, base[i] + here);
+                const T b = masks.read(signal, base[i] + there);
+                e[i] = here == there ? a : a + b;
                 o[i] = a - b;
             }
         };
         find_waves(table + start, tile, pairs, take, c, s);
-        const bool alone = angle[0] == angle[1];
-        T* to = y + 2 * pair * difference + 2 * start * points;
+        const bool alone = field.alone(pair);
+        T* to = y + 2 * pair * difference + start * order;
 #pragma unroll
-        for (int r = 0; r < kRun; ++r, to += 2 * points) {
+        for (int r = 0; r < kRun; ++r, to += order) {
             if (start + r >= count) break;
             to[0] = alone ? c[0][r] : c[0][r] + c[1][r];
             to[points] = alone ? s[0][r] : s[0][r] + s[1][r];
@@ -245,7 +249,7 @@ EQ_KERNEL(so3_find_waves)(const T* signal, const T* alpha, const T* gamma, const
         __syncthreads();
         const int length = m0 + alpha_tile < band ? alpha_tile : band - m0;
         spot.for_runs(inside ? count : 0, length, [&](int k, int start) {
-            const T* const from = y + 2 * k * points;
+            const T* const from = y + k * order;
             T c[2][kRun] = {}, s[2][kRun] = {};
             const auto take = [&](int j, T* e, T* o) {
                 const T* const sum = from + 2 * j * difference;

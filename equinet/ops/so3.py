@@ -183,8 +183,8 @@ def _gpu_synthesis(
     arguments = (spectrum.contiguous(), d.contiguous(), z, band, size, columns, out.shape[-1])
     index = d.device.index
     cuda.launch("so3_sum_degrees", d.dtype, index, grid, block, *arguments, CHUNK)
-    # Number of pairs of angles; how much there is of a table for each, and of y at a point.
-    tiles = size // 2 + 1, 2 * band, 2 * (2 * band - 1)
+    # Pairs of angles, and for each how much there is of a table, and of y at a point, with gaps.
+    tiles = size // 2 + 1, 2 * band, 4 * band - 1
     tables = alpha.contiguous(), gamma.contiguous(), zero
     _launch_waves("so3_sum_waves", (z, *tables, out, negative), tiles, band, size, out)
     return out
@@ -196,8 +196,8 @@ def _gpu_analysis(signal, d, alpha, gamma, scatter, gather, band, zero=None) -> 
         return out
     size, columns = len(alpha), out.shape[1]
     z = _amplitudes(d, size, band, columns)
-    # The same of orders.
-    tiles = band, 2 * (size // 2 + 1), 4 * (size // 2 + 1)
+    pairs = size // 2 + 1
+    tiles = band, 2 * pairs, -(9 * pairs // -2)  # the same for orders
     tables = alpha.contiguous(), gamma.contiguous(), zero
     _launch_waves("so3_find_waves", (signal.contiguous(), *tables, z), tiles, band, size, signal)
     runs, wide = -(band // -GPU_DEGREES), _columns_of_a_warp(columns)
@@ -209,7 +209,8 @@ def _gpu_analysis(signal, d, alpha, gamma, scatter, gather, band, zero=None) -> 
 
 
 def _columns_of_a_warp(columns: int) -> int:
-    return min(GPU_WARP, 1 << (columns - 1).bit_length())
+    """A power of two; memory gives 8 numbers in float32 at least."""
+    return min(GPU_WARP, max(8, 1 << (columns - 1).bit_length()))
 
 
 def _amplitudes(d: Tensor, size: int, band: int, columns: int) -> Tensor:
@@ -221,6 +222,8 @@ def _launch_waves(name, tensors, tiles, band: int, size: int, signal: Tensor) ->
     """Launch a kernel of csrc/cuda/so3_waves.cu with tiles that fit into the shared memory."""
     count, table, between = tiles
     points, tile, other = _tiles(*tiles, cuda.SHARED // signal.element_size())
+    if not tile:
+        raise ValueError(f"{name}: size: expected at most 400 angles on a GPU, got {size}")
     line, total = size * signal.shape[-1], signal.numel() // size**2
     grid = (-(total // -points) * -(count // -tile),)
     shared = (other * table + tile * between * points) * signal.element_size()
