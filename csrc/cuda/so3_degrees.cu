@@ -2,9 +2,10 @@
 //
 //     spectrum (rows, outer, inner)  <->  amplitudes z of waves (in gamma, in alpha; outer, beta, inner)
 //
-// with the waves 1, cos, sin, cos 2, sin 2, ... of both angles. Next: so3_waves.cu. The spectrum is
-// touched once by each group of angles beta and z once, which is as large as the signal at most and
-// lies in the second cache for what is common. A thread has one column and one pair of orders m, n >= 0.
+// with the waves 1, cos, sin, cos 2, sin 2, ... of both angles. Next: so3_waves.cu. A thread has one
+// column and one pair of orders m, n >= 0. So of the spectrum and of z, which is as large as a signal
+// and found in the second cache again if that holds it, each number is moved once by a block, for as
+// many of the angles beta, or degrees, as the block has: up to 32 for 32 columns or more.
 
 constexpr int kBetas = 4;    // angles of a thread in the sum
 constexpr int kDegrees = 4;  // degrees of a thread in its transpose
@@ -14,7 +15,7 @@ constexpr int kLanes = 32;
 __device__ inline i64 center_of(i64 l) { return l * (4 * l * l - 1) / 3 + (2 * l + 1) * l + l; }
 
 // Where d+ and d- start for l = max(m, n), ...; `d` has them in chunks of m for each n, as
-// equinet/ops/wigner.py says. There is no d- for n = 0.
+// equinet/ops/wigner.py says. For n = 0 there is no d-, and `minus` is `plus`.
 struct Place {
     i64 plus, minus;
 };
@@ -32,7 +33,7 @@ __device__ inline Place place_of(int m, int n, int band, i64 size, int chunk) {
     const int l0 = start > n ? start : n, l = m > n ? m : n;
     const int wide = start + chunk < band ? chunk : band - start;
     at += (m - start) * (band - l0) + l - l0;
-    return {at * size, (at + wide * (band - l0)) * size};
+    return {at * size, (at + (n ? wide * (band - l0) : 0)) * size};
 }
 
 // Four numbers of the orders +-m, +-n: coefficients (m, n), (-m, n), (-m, -n), (m, -n), or entries of
@@ -72,20 +73,20 @@ EQ_KERNEL(so3_sum_degrees)(const T* spectrum, const T* d, T* z, int band, i64 si
     const i64 groups = (size + kBetas - 1) / kBetas;  // the angles beta of one are `groups` apart
     if (column >= columns || group >= groups) return;
     const Place place = place_of(m, n, band, size, chunk);
-    const T *plus = d + place.plus + group, *minus = d + place.minus + group;
+    const T *plus = d + place.plus, *minus = d + place.minus;
     T p[kBetas][2] = {}, q[kBetas][2] = {};
     for (int l = m > n ? m : n; l < band; ++l, plus += size, minus += size) {
         const Four<const T> f = coefficients(spectrum, l, m, n, columns);
         const T pp = f.pp[column], mp = read(f.mp, column), mm = read(f.mm, column),
                 pm = read(f.pm, column);
+        const T u = n ? pp - mm : T(0), v = n ? -mp - pm : T(0);
 #pragma unroll
         for (int r = 0; r < kBetas; ++r) {
-            if (group + r * groups >= size) break;
-            p[r][0] += plus[r * groups] * (pp + mm);
-            p[r][1] += plus[r * groups] * (mp - pm);
-            if (!n) continue;
-            q[r][0] += minus[r * groups] * (pp - mm);
-            q[r][1] += minus[r * groups] * (-mp - pm);
+            const i64 beta = group + r * groups, at = beta < size ? beta : group;  // without a branch
+            p[r][0] += plus[at] * (pp + mm);
+            p[r][1] += plus[at] * (mp - pm);
+            q[r][0] += minus[at] * u;
+            q[r][1] += minus[at] * v;
         }
     }
     const Four<T> to = amplitudes(z, m, n, 2 * band - 1, size * columns);
@@ -114,18 +115,19 @@ EQ_KERNEL(so3_find_degrees)(const T* z, const T* d, T* spectrum, int band, i64 s
     const Four<const T> from = amplitudes(z, m, n, 2 * band - 1, size * columns);
     const i64 first = column / inner * size * inner + column % inner;
     T sum[kDegrees][4] = {};
+#pragma unroll 2
     for (i64 beta = lane / wide; beta < size && column < columns; beta += kLanes / wide) {
         const i64 at = first + beta * inner;
         const T cc = from.pp[at], sc = read(from.mp, at), ss = read(from.mm, at),
                 cs = read(from.pm, at);
+        const T u = n ? cc - ss : T(0), v = n ? cs + sc : T(0);
 #pragma unroll
         for (int r = 0; r < kDegrees; ++r) {
-            if (l + r >= band) break;
-            sum[r][0] += plus[r * size + beta] * (cc + ss);
-            sum[r][1] += plus[r * size + beta] * (cs - sc);
-            if (!n) continue;
-            sum[r][2] += minus[r * size + beta] * (cc - ss);
-            sum[r][3] += minus[r * size + beta] * (cs + sc);
+            const i64 entry = (l + r < band ? r : 0) * size + beta;  // without a branch
+            sum[r][0] += plus[entry] * (cc + ss);
+            sum[r][1] += plus[entry] * (cs - sc);
+            sum[r][2] += minus[entry] * u;
+            sum[r][3] += minus[entry] * v;
         }
     }
 #pragma unroll

@@ -3,10 +3,11 @@
 //     z (waves in gamma, in alpha; outer, beta, inner)  <->  signal (outer, gamma, alpha, beta, inner)
 //
 // with the waves 1, cos, sin, cos 2, sin 2, ... A block has a few points (outer, beta, inner), which
-// are neighbours in both. It does the one sum from global into shared memory and the other from there;
+// are neighbours in both. It does one sum from global into shared memory and the other from there;
 // only a tile of what lies between fits, of `tile` pairs of angles +-alpha in the sum and of as many
-// orders n in its transpose. So the result is touched once, and what is read is read by as many blocks,
-// neighbours in time, as there are tiles: one up to band 12, 5 for band 32 (in float).
+// orders n in its transpose. So the result is written once, and what is summed is read once by each
+// tile, of which the blocks are neighbours in time: 1 up to band 16, 5 at band 32 (4 in the transpose,
+// all in float32).
 //
 // Both sums are done for an angle and its mirror image at a time: they differ in the sign of the sines
 // only, which halves the products. A thread does two series of kRun such pairs, or orders, at a time:

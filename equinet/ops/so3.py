@@ -9,7 +9,8 @@ The waves Y of ``wigner`` are summed over the orders n,
     + \sin(n\gamma)\, Y_n^s(\alpha, \beta) \quad (F3)
 
 and the compiled form does (F1) to (F3) for a few angles beta and a few columns at a time, which
-stay in the cache from the spectrum to the signal. Each operator is the other's derivative.
+stay in the cache from the spectrum to the signal. On a GPU (F1) is a kernel by itself, and between
+the two lies about as much as a signal. Each operator is the other's derivative.
 """
 
 from typing import NamedTuple
