@@ -8,3 +8,10 @@ constexpr int kMaxDegrees = 128;
 struct Degrees {
     i64 count, rows[kMaxDegrees], columns[kMaxDegrees];
 };
+
+// The shared memory that a launch asks for, as `T* const name`.
+#ifndef EQ_SHARED
+#define EQ_SHARED(name)                                              \
+    extern __shared__ __align__(16) unsigned char eq_shared_memory[]; \
+    T* const name = reinterpret_cast<T*>(eq_shared_memory)
+#endif

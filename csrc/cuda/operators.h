@@ -6,3 +6,5 @@
 #include "cuda/block_matmul.cu"
 #include "cuda/expansion.cu"
 #include "cuda/filter_spectrum.cu"
+#include "cuda/so3_degrees.cu"
+#include "cuda/so3_waves.cu"

@@ -9,7 +9,8 @@ The waves Y of ``wigner`` are summed over the orders n,
     + \sin(n\gamma)\, Y_n^s(\alpha, \beta) \quad (F3)
 
 and the compiled form does (F1) to (F3) for a few angles beta and a few columns at a time, which
-stay in the cache from the spectrum to the signal. Each operator is the other's derivative.
+stay in the cache from the spectrum to the signal. On a GPU (F1) is a kernel by itself, and between
+the two lies about as much as a signal. Each operator is the other's derivative.
 
 A signal is large and a mask is not. What ReLU makes of a signal is written as it is computed,
 
@@ -26,6 +27,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from equinet.ops import so3_gpu
 from equinet.ops.native import library
 from equinet.ops.native.operator import Operator, check_mask, check_tensor
 from equinet.ops.precision import full_precision
@@ -244,6 +246,24 @@ def _cpu_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tenso
     return out
 
 
+def _gpu_synthesis(spectrum, zero, *tables) -> Tensor:
+    out = _fake_synthesis(spectrum, zero, *tables)
+    so3_gpu.write(spectrum, zero, tables, out, None)
+    return out
+
+
+def _gpu_rectified(spectrum, *tables) -> tuple[Tensor, Tensor]:
+    out, negative = _fake_rectified(spectrum, *tables)
+    so3_gpu.write(spectrum, None, tables, out, negative)
+    return out, negative
+
+
+def _gpu_analysis(signal, zero, *tables) -> Tensor:
+    out = _fake_analysis(signal, zero, *tables)
+    so3_gpu.read(signal, zero, tables, out)
+    return out
+
+
 def _save_synthesis(ctx, inputs, output) -> None:
     _, *constants, ctx.band, _ = inputs
     ctx.save_for_backward(*constants)
@@ -279,6 +299,7 @@ SYNTHESIS = Operator(  # where `zero` is true, the signal counts as 0
     fake=_fake_synthesis,
     check=_check_synthesis,
     cpu=_cpu_synthesis,
+    gpu=_gpu_synthesis,
 )
 RECTIFIED = Operator(
     f"so3_rectified(Tensor spectrum, {_TABLES}, SymInt outer) -> (Tensor, Tensor)",
@@ -286,6 +307,7 @@ RECTIFIED = Operator(
     fake=_fake_rectified,
     check=_check_rectified,
     cpu=_cpu_rectified,
+    gpu=_gpu_rectified,
 )
 ANALYSIS = Operator(
     f"so3_analysis(Tensor signal, Tensor? zero, {_TABLES}) -> Tensor",
@@ -293,6 +315,7 @@ ANALYSIS = Operator(
     fake=_fake_analysis,
     check=_check_analysis,
     cpu=_cpu_analysis,
+    gpu=_gpu_analysis,
 )
 SYNTHESIS.differentiate(_save_synthesis, _synthesis_backward)
 RECTIFIED.differentiate(_save_rectified, _rectified_backward)

@@ -3,17 +3,20 @@
 import shutil
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from equinet.ops import so3, so3_gpu
 from equinet.ops.native import compile, cuda
 from tests.ops.emulation.gpu import compile_driver, emulated_gpu
-from tests.ops.operator_cases import DRAWN, LARGE, block_product, first
+from tests.ops.operator_cases import DRAWN, LARGE, block_product, first, so3_transform
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
+MASKED = [so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS]
 F32, F64 = torch.float32, torch.float64
 
 
@@ -51,6 +54,37 @@ def test_beyond_one_block(driver, case):
     check(driver, case, F64)
 
 
+@pytest.mark.parametrize("shared", [2000, cuda.SHARED])  # several tiles of either sum, or one
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("operator", MASKED, ids=lambda o: o.name)
+def test_masks_on_so3(driver, shared, descending, operator):
+    """What is read or written, and the mask that ReLU leaves, to the last byte."""
+    case = so3_transform(operator, 5, 5, 2, 19, True)
+    with emulated_gpu(driver, descending), mock.patch.object(cuda, "SHARED", shared):
+        found = operator.gpu(*case.arguments)
+    expected = operator.reference(*case.arguments)
+    scale = first(expected).abs().max()
+    assert_close(first(found) / scale, first(expected) / scale, ROUNDING)
+    if operator is so3.RECTIFIED:
+        assert torch.equal(found[1], expected[1])
+    else:
+        without = (case.arguments[0], None, *case.arguments[2:])
+        assert not torch.allclose(first(found), operator.reference(*without))
+
+
+@pytest.mark.parametrize("size", [4, 8])
+def test_tiles_of_waves_fit(size):
+    """Of the sum and of its transpose."""
+    room = cuda.SHARED // size
+    for pairs in range(2, 202):
+        band = pairs - 1
+        for tiles in (pairs, 2 * band, 4 * band - 1), (band, 2 * pairs, -(9 * pairs // -2)):
+            points, tile, other = so3_gpu._tiles(*tiles, room)
+            assert other * tiles[1] + tile * points * tiles[2] <= room
+            assert 0 < tile <= other and tile % so3_gpu.RUN == other % so3_gpu.RUN == 0
+            assert so3_gpu.THREADS % points == 0
+
+
 @pytest.mark.parametrize("descending", [False, True])
 def test_a_missing_barrier_is_seen(driver, tmp_path, descending):
     """The emulation can fail: without one of its barriers the kernel gives other numbers."""
@@ -72,3 +106,8 @@ def test_a_wrong_launch_is_refused(driver):
             cuda.launch("block_matmul", F32, None, (1,), (256,), 0, x.double(), x, *rest)
         with pytest.raises(cuda.CudaError, match=r"cuLaunchKernel: invalid argument \(1\)"):
             cuda.launch("block_matmul", F32, None, (0,), (256,), 0, x, x, *rest)
+        with pytest.raises(cuda.CudaError, match=r"cuLaunchKernel: invalid argument \(1\)"):
+            more = cuda.SHARED + 1
+            cuda.launch("block_matmul", F32, None, (1,), (256,), 0, x, x, *rest, shared=more)
+        with pytest.raises(TypeError, match=r"tensor of torch.bool on GPU .* for const unsig"):
+            cuda.launch("so3_sum_waves", F32, None, (1,), (256,), *[x] * 6, *[1] * 7)

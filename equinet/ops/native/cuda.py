@@ -20,6 +20,7 @@ from equinet.ops.native import compile, library, nvrtc
 
 MARKER = r"EQ_KERNEL\((\w+)\)\(([^)]*)\)"  # a kernel's name and arguments, in its source
 INTEGERS = {"i64": ctypes.c_longlong, "int": ctypes.c_int, "double": ctypes.c_double}
+POINTERS = {"i64*": torch.int64, "unsigned char*": torch.bool}
 
 
 class CudaError(RuntimeError):
@@ -61,7 +62,13 @@ class Gpu:
         raise CudaError("; ".join(reasons))
 
     def launch(
-        self, name: str, dtype: torch.dtype, grid: Sequence[int], block: Sequence[int], arguments
+        self,
+        name: str,
+        dtype: torch.dtype,
+        grid: Sequence[int],
+        block: Sequence[int],
+        arguments,
+        shared: int = 0,
     ) -> None:
         """See the function ``launch``."""
         declared, (suffix, real) = self.signatures[name], library.TYPES[dtype]
@@ -77,7 +84,7 @@ class Gpu:
             self._do("cuCtxSetCurrent", self.context)  # a backward thread may have none
             function = self._function(f"{name}_{suffix}")
             stream = ctypes.c_void_p(torch.cuda.current_stream(self.index).cuda_stream)
-            unsigned = [ctypes.c_uint(size) for size in (*sizes, 0)]
+            unsigned = [ctypes.c_uint(size) for size in (*sizes, shared)]
             self._do("cuLaunchKernel", function, *unsigned, stream, pointers, None)
 
     def _function(self, name: str) -> ctypes.c_void_p:
@@ -100,7 +107,7 @@ def _value(name: str, kind: str, value, dtype: torch.dtype, real, index: int | N
         return value if isinstance(value, ctypes.Array) else (INTEGERS | {"T": real})[kind](value)
     if value is None:
         return ctypes.c_void_p()
-    wanted = dtype if "T*" in kind else torch.int64
+    wanted = dtype if "T*" in kind else POINTERS[kind.removeprefix("const ")]
     if value.device.index != index or value.dtype != wanted or not value.is_contiguous():
         raise TypeError(
             f"{name}: expected a contiguous tensor of {wanted} on GPU {index} for {kind}, got "
@@ -176,7 +183,13 @@ setattr(available, "_dynamo_marked_constant", True)  # noqa: B010
 
 
 def launch(
-    name: str, dtype: torch.dtype, index: int, grid: Sequence[int], block: Sequence[int], *arguments
+    name: str,
+    dtype: torch.dtype,
+    index: int,
+    grid: Sequence[int],
+    block: Sequence[int],
+    *arguments,
+    shared: int = 0,
 ) -> None:
     """Run a kernel on the current stream of a GPU.
 
@@ -188,15 +201,17 @@ def launch(
         block: threads.
         arguments: contiguous tensors for pointers, None for a null pointer, numbers, and ctypes
             arrays for structures.
+        shared: bytes of shared memory for EQ_SHARED, at most ``SHARED``.
     Raises:
         RuntimeError: if there is no code for this GPU, or the launch fails.
     """
     gpu = _gpu(index)
     if isinstance(gpu, str):
         raise CudaError(f"equinet::{name}: no code for GPU {index}: {gpu}")
-    gpu.launch(name, dtype, grid, block, arguments)
+    gpu.launch(name, dtype, grid, block, arguments, shared)
 
 
+SHARED = 48 * 1024  # what a launch may ask for on every GPU
 MAX_DEGREES = 128
 
 

@@ -4,13 +4,14 @@
 // turn. That finds wrong indices, missing barriers and, under the address sanitizer, accesses
 // outside of an array. It does not find races that need real scheduling. Fibers run in ascending
 // or, with emulation::descending, in descending order: a kernel whose result depends on the order
-// lacks a barrier. Shared memory starts with NaN patterns.
+// lacks a barrier. The shared memory that a launch asks for starts with NaN patterns in each block.
 #pragma once
 #include <ucontext.h>
 
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <vector>
 
 #define __global__
@@ -20,6 +21,7 @@
 #define __launch_bounds__(...)
 #define __restrict__
 #define __shared__ static
+#define EQ_SHARED(name) T* const name = reinterpret_cast<T*>(emulation::shared.get())
 
 struct dim3 {
     unsigned x = 1, y = 1, z = 1;
@@ -41,7 +43,9 @@ inline int current = 0, count = 0;
 inline bool descending = false;
 inline dim3 grid, block, at;
 inline std::function<void()> kernel;
-inline char exchange[1024][16];
+inline char exchange[2][1024][16];  // in turn: one is read while the next is written
+inline std::unique_ptr<char[]> shared;  // of its exact size, for the sanitizer
+inline size_t shared_size = 0;
 
 inline void give_way() {
     const int me = current;
@@ -66,6 +70,7 @@ inline void run_fiber() {
 }
 
 inline void run_block() {
+    std::memset(shared.get(), 0xff, shared_size);
     count = block.x * block.y * block.z;
     if (int(fibers.size()) < count) fibers.resize(count);
     for (int i = 0; i < count; ++i) {
@@ -92,8 +97,9 @@ inline void run_block() {
     }
 }
 
-inline void launch(dim3 blocks, dim3 threads, std::function<void()> body) {
+inline void launch(dim3 blocks, dim3 threads, size_t bytes, std::function<void()> body) {
     grid = blocks, block = threads, kernel = body;
+    shared.reset(new char[bytes]), shared_size = bytes;
     for (at.z = 0; at.z < grid.z; ++at.z) {
         for (at.y = 0; at.y < grid.y; ++at.y) {
             for (at.x = 0; at.x < grid.x; ++at.x) run_block();
@@ -107,11 +113,11 @@ inline int warp_end() { return warp_begin() + 32 < count ? warp_begin() + 32 : c
 template <class T>
 T shuffle(T value, int lane) {
     const int source = warp_begin() + lane, last = warp_end();
-    std::memcpy(exchange[current], &value, sizeof value);
+    const long turn = fibers[current].barriers % 2;
+    std::memcpy(exchange[turn][current], &value, sizeof value);
     barrier(warp_begin(), last);
     T result = value;
-    if (lane >= 0 && source < last) std::memcpy(&result, exchange[source], sizeof result);
-    barrier(warp_begin(), last);
+    if (lane >= 0 && source < last) std::memcpy(&result, exchange[turn][source], sizeof result);
     return result;
 }
 

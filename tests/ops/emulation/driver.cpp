@@ -14,13 +14,13 @@
 
 namespace {
 
-using Entry = std::function<void(void**, dim3, dim3)>;
+using Entry = std::function<void(void**, dim3, dim3, unsigned)>;
 
 template <class... A, size_t... N>
 Entry entry(void (*kernel)(A...), std::index_sequence<N...>) {
-    return [kernel](void** given, dim3 grid, dim3 block) {
+    return [kernel](void** given, dim3 grid, dim3 block, unsigned shared) {
         std::tuple<A...> values(*static_cast<A*>(given[N])...);
-        emulation::launch(grid, block, [&] { std::apply(kernel, values); });
+        emulation::launch(grid, block, shared, [&] { std::apply(kernel, values); });
     };
 }
 
@@ -60,10 +60,10 @@ API cuGetErrorString(int error, const char** text) {
 }
 
 API cuLaunchKernel(void* function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by,
-                   unsigned bz, unsigned, void*, void** given, void**) {
+                   unsigned bz, unsigned shared, void*, void** given, void**) {
     if (!gx || !gy || !gz || !bx || !by || !bz || bx * by * bz > 1024) return kInvalidValue;
-    if (gy > 65535 || gz > 65535) return kInvalidValue;
-    (*static_cast<Entry*>(function))(given, {gx, gy, gz}, {bx, by, bz});
+    if (gy > 65535 || gz > 65535 || shared > 48 * 1024) return kInvalidValue;
+    (*static_cast<Entry*>(function))(given, {gx, gy, gz}, {bx, by, bz}, shared);
     return kSuccess;
 }
 
