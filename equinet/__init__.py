@@ -11,18 +11,10 @@ construction::
     net = enn.Sequential(enn.SphereConv(x, h), enn.ReLU(h), enn.Integrate(h))
 """
 
-from equinet import (
-    field,
-    group,
-    harmonics,
-    nn,
-    ops,
-    rep,
-    steerable,
-    taxonomy,
-    testing,
-    transforms,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from equinet import field, group, harmonics, nn, ops, rep, steerable
 from equinet.field import (
     FieldType,
     HomogeneousSpace,
@@ -48,7 +40,10 @@ from equinet.group import (
     tetrahedral,
 )
 from equinet.nn import summary
-from equinet.taxonomy import catalogue
+
+if TYPE_CHECKING:
+    from equinet import taxonomy, testing, transforms
+    from equinet.taxonomy import catalogue
 
 __version__ = "0.1.0"
 
@@ -86,3 +81,22 @@ __all__ = [
     "tetrahedral",
     "transforms",
 ]
+
+# What no network needs comes when it is asked for: a quarter of what there is to import.
+_LATER = {
+    "catalogue": "equinet.taxonomy",
+    "taxonomy": "equinet.taxonomy",
+    "testing": "equinet.testing",
+    "transforms": "equinet.transforms",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = importlib.import_module(_LATER[name])
+    return module if _LATER[name].endswith(f".{name}") else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -87,6 +87,27 @@ def test_version():
     assert equinet.__version__.count(".") == 2
 
 
+def test_what_no_network_needs_comes_when_asked_for():
+    program = """
+import sys, equinet
+later = ("taxonomy", "testing", "transforms")
+assert set(equinet.__all__) <= set(dir(equinet))
+print(*(f"equinet.{name}" in sys.modules for name in later), "equinet.nn" in sys.modules)
+print(*(getattr(equinet, name).__name__ for name in (*later, "catalogue")))
+assert not hasattr(equinet, "nothing")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", program],
+        env={"PYTHONPATH": ":".join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    before, after = run.stdout.splitlines()
+    assert before == "False False False True"
+    assert after == "equinet.taxonomy equinet.testing equinet.transforms catalogue"
+
+
 def test_import_is_light_and_leaves_nothing_behind(tmp_path):
     """Nothing heavy comes that torch has not brought, nothing warns, nothing is written.
 
