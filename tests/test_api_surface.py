@@ -39,8 +39,8 @@ INVENTORY = {
         matrix_to_angles points_to_angles random_rotations range_basis
         real_from_complex rotation_generators soft_angles soft_weights
         solid_harmonics wigner_D wigner_d wigner_d_real""",
-    "equinet.ops": """GroupTables Plan Side SphereTables block_matmul chunks expand full_precision
-        so3_analysis so3_synthesis status wigner_analysis wigner_synthesis zero_where""",
+    "equinet.ops": """FieldTables GroupTables Plan Side block_matmul chunks expand full_precision
+        s2_analysis s2_synthesis so3_analysis so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose

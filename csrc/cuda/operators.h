@@ -5,3 +5,4 @@
 // defines scale_f32 and scale_f64. As on the CPU, Python reads the types from that line.
 #include "cuda/block_matmul.cu"
 #include "cuda/expansion.cu"
+#include "cuda/s2.cu"
