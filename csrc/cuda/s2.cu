@@ -32,7 +32,9 @@ struct Sphere {
 __device__ inline void amplitudes(const Sphere& s, const T* spectrum, i64 l, i64 m, i64 column, T f[4]) {
     const i64 n = s.order;
     const T factor = m ? T(0.5) : T(1);  // a real inverse Fourier transform counts every m > 0 twice
-    const auto at = [&](i64 a, i64 b) { return factor * spectrum[s.row(l, a, b) * s.columns() + column]; };
+    const auto at = [&](i64 a, i64 b) {
+        return factor * spectrum[s.row(l, a, b) * s.columns() + column];
+    };
     const T pp = at(m, n), mp = m ? at(-m, n) : T(0);
     if (!n) {
         f[0] = pp, f[1] = -mp;
@@ -118,7 +120,9 @@ EQ_KERNEL(s2_transform)(int mode, const T* left, const T* d, T* out, i64 band, i
 #pragma unroll
             for (int i = 0; i < kEach; ++i) {
 #pragma unroll
-                for (int t = 0; t < 4; ++t) sum[i][t] += a[k][row + i * kSide] * b[k][column + t * kSide];
+                for (int t = 0; t < 4; ++t) {
+                    sum[i][t] += a[k][row + i * kSide] * b[k][column + t * kSide];
+                }
             }
         }
         __syncthreads();

@@ -137,7 +137,7 @@ def _synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
     waves = torch.cat([waves[:, :1], waves[:, 1:] / 2], 1)
     x = torch.complex(waves[..., 0, :], waves[..., 1, :]).unflatten(-1, (channels, batch))
     x = x.permute(4, 3, 0, 2, 1).flatten(1, 2)  # (batch, channel and part, beta, m)
-    return _signal(x, size)
+    return _signal(x.contiguous(), size)
 
 
 def _analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
@@ -177,7 +177,7 @@ def _waves(signal: Tensor) -> Tensor:
 
 
 def _signal(waves: Tensor, size: int) -> Tensor:
-    """Its inverse but for the factor ``size``."""
+    """Its inverse but for a factor; both leave nothing to torch, which refuses empty tensors."""
     if waves.numel():
         return torch.fft.irfft(waves, n=size, norm="forward")
     return waves.real.new_zeros(*waves.shape[:-1], size) + waves.real.sum()

@@ -14,6 +14,7 @@ from equinet.ops.so3 import ANALYSIS, SYNTHESIS
 # The modules; equinet.ops gives the functions of the same names.
 block_matmul = sys.modules["equinet.ops.block_matmul"]
 expansion = sys.modules["equinet.ops.expansion"]
+s2 = sys.modules["equinet.ops.s2"]
 zero_where = sys.modules["equinet.ops.zero_where"]
 F64 = torch.float64
 
@@ -79,6 +80,27 @@ def so3_transforms(draw, inverse: bool) -> Case:
     most = 4 if band < 10 else 0
     outer, inner = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 3, 8, 17, 33]))
     return so3_transform(band + draw(st.integers(0, most)), band, outer, inner, inverse)
+
+
+def s2_transform(
+    grid_band: int, band: int, order: int, channels: int, batch: int, inverse: bool
+) -> Case:
+    generator = torch.Generator().manual_seed(band)
+    tables = (Synthesis if inverse else Analysis)(grid_band, band, order, F64).field_tables()
+    parts, size = 2 if order else 1, 2 * grid_band
+    shape = (s2._rows(band, order), channels, batch)
+    if not inverse:
+        shape = (batch, parts * channels, size, size)
+    x = torch.randn(shape, dtype=F64, generator=generator)
+    return Case(s2.SYNTHESIS if inverse else s2.ANALYSIS, (x, *tables), (1,))
+
+
+@st.composite
+def s2_transforms(draw, inverse: bool) -> Case:
+    band = draw(st.sampled_from([1, 2, 3, 5, 9, 17, 33]))  # also beyond a chunk of orders
+    order = draw(st.integers(0, min(band - 1, 3)))
+    channels, batch = draw(st.integers(0, 3)), draw(st.sampled_from([0, 1, 3, 8, 17, 33]))
+    return s2_transform(band + draw(st.integers(0, 4)), band, order, channels, batch, inverse)
 
 
 def filters(plan: expansion.Plan, count: int, mode: int) -> Case:
@@ -151,6 +173,8 @@ WIDE_FILTER = expansion.Plan(
 # Any shapes, for values.
 DRAWN = {
     "block_matmul": block_products(),
+    "s2_synthesis": s2_transforms(inverse=True),
+    "s2_analysis": s2_transforms(inverse=False),
     "so3_synthesis": so3_transforms(inverse=True),
     "so3_analysis": so3_transforms(inverse=False),
     "expansion": drawn_filters(),
@@ -160,9 +184,12 @@ DRAWN = {
 # A few small ones, for what takes long.
 SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode in range(3)]
 SMALL += [so3_transform(3, 2, 2, 1, inverse) for inverse in (True, False)]
+SMALL += [s2_transform(3, 2, n, 2, 1, inverse) for n in (0, 1) for inverse in (True, False)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 
 # Some beyond a block of the CPU and the GPU, with remainders.
 LARGE = [block_product([(130, 3), (2, 66), (65, 17)], 23, mode, True) for mode in range(3)]
 LARGE += [filters(WIDE_FILTER, 2, mode) for mode in range(2)]
+LARGE += [s2_transform(70, 20, n, 3, 7, inverse) for n in (0, 2) for inverse in (True, False)]
+LARGE += [s2_transform(70, 70, 0, 1, 1, inverse) for inverse in (True, False)]
