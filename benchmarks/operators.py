@@ -60,7 +60,7 @@ class Work:
 
 
 def works() -> list[Work]:
-    """Transforms on SO(3) and on the sphere, parts of the layers of spherical MNIST, filters of two convolutions."""
+    """Transforms, parts of the layers of spherical MNIST, filters of two convolutions."""
     return [
         *_transforms("functions on SO(3), band 32, batch 8", 32, 1, 8),
         *_transforms("functions on SO(3), band 10, 20 x 32", 10, 20, 32),
@@ -88,9 +88,7 @@ def _transforms(task: str, band: int, channels: int, batch: int) -> list[Work]:
     ]
 
 
-def _sphere_transforms(
-    task: str, band: int, order: int, channels: int, batch: int
-) -> list[Work]:
+def _sphere_transforms(task: str, band: int, order: int, channels: int, batch: int) -> list[Work]:
     """The same of fields of an irrep; the operations are those of the sums over beta or l."""
     synthesis = Synthesis(band, band, order, torch.float64).field_tables()
     analysis = Analysis(band, band, order, torch.float64).field_tables()

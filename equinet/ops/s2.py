@@ -94,7 +94,7 @@ def s2_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
 
 
 def _pieces(d, band, size, order, device, dtype):
-    """For each chunk the table ``(m, l, points)`` and the signs (-1)^(l + m + n) ``(m, l, 1, 1)``."""
+    """For each chunk the table ``(m, l, points)`` and (-1)^(l + m + n) as ``(m, l, 1, 1)``."""
     at, points = 0, _points(size, order)
     for m0, m1, l0 in chunks(band, order):
         count, degrees = m1 - m0, band - l0

@@ -89,7 +89,8 @@ def test_spectra_and_signals_of_any_strides(case, generator):
     expected = s2_synthesis(f[:, ::2].contiguous(), tables, 3)
     assert_close(s2_synthesis(f.T.contiguous().T[:, ::2], tables, 3), expected, ROUNDING)
     expected = s2_analysis(y[::2].contiguous(), tables)
-    assert_close(s2_analysis(y.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)[::2], tables), expected, ROUNDING)
+    strided = y.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)[::2]
+    assert_close(s2_analysis(strided, tables), expected, ROUNDING)
     flat = y[:, :, :1, :1].expand(y.shape)  # the gradient of an integral
     assert_close(s2_analysis(flat, tables), s2_analysis(flat.contiguous(), tables), ROUNDING)
 
@@ -135,7 +136,7 @@ def test_bad_input():
         s2.SYNTHESIS(f, tables[0][1:], *tables[1:])
     with pytest.raises(ValueError, match=r"order: expected 0 to 1, got 2"):
         s2.SYNTHESIS(f, *tables[:-1], 2)
-    with pytest.raises(ValueError, match=r"size: expected an even number of angles, 4 or more, got"):
+    with pytest.raises(ValueError, match="size: expected an even number of angles, 4 or more"):
         s2.SYNTHESIS(f, *tables[:-2], 2, 1)
     y = torch.zeros(1, 3, 6, 6, dtype=F64)
     with pytest.raises(ValueError, match="s2_analysis: signal: expected two components .* got 3"):
