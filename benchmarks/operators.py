@@ -19,6 +19,7 @@ from equinet.ops.native.operator import Operator
 block_matmul = sys.modules["equinet.ops.block_matmul"]
 expansion = sys.modules["equinet.ops.expansion"]
 filter_spectrum = sys.modules["equinet.ops.filter_spectrum"]
+s2 = sys.modules["equinet.ops.s2"]
 so3 = sys.modules["equinet.ops.so3"]
 zero_where = sys.modules["equinet.ops.zero_where"]
 
@@ -63,10 +64,12 @@ class Work:
 
 
 def works() -> list[Work]:
-    """Transforms on SO(3), parts of the layers of spherical MNIST, filters of two convolutions."""
+    """Transforms, parts of the layers of spherical MNIST, filters of two convolutions."""
     return [
         *_transforms("functions on SO(3), band 32, batch 8", 32, 1, 8),
         *_transforms("functions on SO(3), band 10, 20 x 32", 10, 20, 32),
+        *_sphere_transforms("functions on S^2, band 128, batch 32", 128, 0, 1, 32),
+        *_sphere_transforms("tangent fields on S^2, band 16, 4 x 32", 16, 1, 4, 32),
         *_products("SphereConv 20x -> 40x regular, band 6, batch 32", 20, 40, 6, 32),
         *_spectra("filter of SphereConv 20x -> 40x regular, band 6", 10, 20, 6, 40),
         *_filters("filter of Conv3d SO(3) 16x0 + 8x1 + 4x2, 5^3", conv3d()),
@@ -87,6 +90,18 @@ def _transforms(task: str, band: int, channels: int, batch: int) -> list[Work]:
         Work(f"{task}, analysis", so3.ANALYSIS, (signal, None, *analysis)),
         Work(f"{task}, synthesis", so3.SYNTHESIS, (spectrum, None, *synthesis, outer)),
         Work(f"{task}, synthesis and ReLU", so3.RECTIFIED, (spectrum, *synthesis, outer)),
+    ]
+
+
+def _sphere_transforms(task: str, band: int, order: int, channels: int, batch: int) -> list[Work]:
+    """The same of fields of an irrep; the operations are those of the sums over beta or l."""
+    synthesis = Synthesis(band, band, order, torch.float64).field_tables()
+    analysis = Analysis(band, band, order, torch.float64).field_tables()
+    signal = _random(batch, channels * (2 if order else 1), 2 * band, 2 * band)
+    spectrum = _random(s2._rows(band, order), channels, batch)
+    return [
+        Work(f"{task}, analysis", s2.ANALYSIS, (signal, *analysis)),
+        Work(f"{task}, synthesis", s2.SYNTHESIS, (spectrum, *synthesis)),
     ]
 
 

@@ -6,5 +6,6 @@
 #include "cuda/block_matmul.cu"
 #include "cuda/expansion.cu"
 #include "cuda/filter_spectrum.cu"
+#include "cuda/s2.cu"
 #include "cuda/so3_degrees.cu"
 #include "cuda/so3_waves.cu"

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from equinet.numerics import soft_angles, soft_weights, wigner_d_real
 from equinet.numerics.cached import cached
-from equinet.ops import SphereTables, chunks
+from equinet.ops import FieldTables, GroupTables, chunks
 
 
 def spectrum_size(band: int, orders: tuple[int, ...]) -> int:
@@ -42,7 +42,7 @@ def spectrum_index(band: int, orders: tuple[int, ...]) -> Tensor:
 
 
 def gamma_waves(band: int, size: int) -> Tensor:
-    """cos(n gamma_k) and sin(n gamma_k), n < ``band``; ``(size, waves)`` as in ``ops.wigner``."""
+    """cos(n gamma_k) and sin(n gamma_k), n < ``band``; ``(size, waves)`` as in ``ops.so3``."""
     gamma = 2 * torch.pi * torch.arange(size, dtype=torch.float64) / size
     rows = [torch.ones_like(gamma)]
     for n in range(1, band):
@@ -50,67 +50,78 @@ def gamma_waves(band: int, size: int) -> Tensor:
     return torch.stack(rows, -1)
 
 
-def sphere_tables(
-    grid_band: int,
-    band: int,
-    orders: tuple[int, ...],
-    on_group: bool,
-    inverse: bool,
-    dtype: torch.dtype = torch.float64,
-) -> SphereTables:
-    r"""Constants for signals on the SOFT grid of ``grid_band`` and spectra of degrees l < ``band``.
+def group_tables(
+    grid_band: int, band: int, inverse: bool, dtype: torch.dtype = torch.float64
+) -> GroupTables:
+    r"""Constants for functions on SO(3) of ``grid_band`` and spectra of degrees l < ``band``.
 
     With ``inverse`` the factor is 2l + 1, and synthesis with these tables is the inverse transform.
     Without it, it is the Haar measure of the grid point, and analysis is the forward transform: the
-    quadrature weight over beta, the mean over alpha, and 1/2 = mean cos^2(n gamma) for n > 0 where
-    the signal is not itself sampled in gamma.
+    quadrature weight over beta, the mean over alpha, and the mean over gamma.
 
     Args:
         grid_band: b of the grid, 2b points per angle.
         band: exclusive bound of the degree, at most ``grid_band``.
-        orders: ascending n >= 0.
-        on_group: whether a signal is a function on SO(3), sampled in gamma, rather than a field on
-            S^2. Fields on S^2 are left to a fast Fourier transform over alpha.
         inverse: which of the two.
         dtype: of the result; all is computed in float64.
     """
     size = 2 * grid_band
     beta, alpha = soft_angles(grid_band)
-    weights = soft_weights(grid_band) / size
+    weights = None if inverse else soft_weights(grid_band) / size
     parts = []
-    for n in orders:
-        haar = weights * (1.0 if on_group or n == 0 else 0.5)
-        d = wigner_d_real(band, n, beta, None if inverse else haar)[: 2 if n else 1]
-        d = d.permute(0, 2, 1, 3)  # (cc or ss, m, l - n, j)
-        if n:
-            d = torch.stack([d[0] + d[1], d[0] - d[1]]) / 2
-        if inverse:
-            factor = (2 * torch.arange(n, band, dtype=torch.float64) + 1)[:, None].expand(
-                band, -1, 1
-            )
-            if not on_group:  # a real inverse FFT counts every m > 0 twice
-                factor = torch.cat([factor[:1], factor[1:] / 2])
-        for m0, m1, l0 in chunks(band, n):
-            part = d[:, m0:m1, l0 - n :]
-            if inverse:
-                part = part * factor[m0:m1, l0 - n :]
-            parts.append(part.to(dtype, memory_format=torch.contiguous_format).reshape(-1))
+    for n in range(band):
+        parts += _table(_amplitudes(band, n, beta, weights), band, n, dtype)
     phase = alpha[:, None] * torch.arange(band, dtype=torch.float64)
-    scatter, gather = _rows(band, orders)
-    return SphereTables(
-        orders,
-        band,
-        size,
-        torch.cat(parts) if parts else torch.zeros(0, dtype=dtype),
-        torch.cat([phase.cos(), -phase.sin()], 1).to(dtype) if on_group else None,
-        scatter,
-        gather,
+    gamma = gamma_waves(band, size) / (1 if inverse else size)
+    waves = torch.cat([phase.cos(), -phase.sin()], 1).to(dtype)
+    return GroupTables(
+        torch.cat(parts), waves, gamma.to(dtype), *_rows(band, tuple(range(band))), band
     )
+
+
+def field_tables(
+    grid_band: int, band: int, order: int, inverse: bool, dtype: torch.dtype = torch.float64
+) -> FieldTables:
+    """The same for fields of the irrep ``order`` of SO(2) on the sphere.
+
+    In place of the mean over gamma, in which they are not sampled, the Haar measure has a factor
+    1/2 = mean cos^2(n gamma) for n > 0.
+    """
+    size = 2 * grid_band
+    if order >= band:
+        return FieldTables(torch.zeros(0, dtype=dtype), *_rows(band, ()), band, size, order)
+    beta, _ = soft_angles(grid_band)
+    points = size if order else grid_band  # the rest by symmetry
+    weights = soft_weights(grid_band) / size / (2 if order else 1)
+    d = _amplitudes(band, order, beta[:points], None if inverse else weights[:points])[:1]
+    table = torch.cat(_table(d, band, order, dtype))
+    return FieldTables(table, *_rows(band, (order,)), band, size, order)
+
+
+def _amplitudes(band: int, n: int, beta: Tensor, weights: Tensor | None) -> Tensor:
+    """d^+ and d^- of ``ops.wigner``, for n = 0 d^cc only, ``(1 or 2, m, l - n, j)``.
+
+    With the factor ``weights``, 2l + 1 if it is None.
+    """
+    d = wigner_d_real(band, n, beta, weights)[: 2 if n else 1].permute(0, 2, 1, 3)
+    if n:
+        d = torch.stack([d[0] + d[1], d[0] - d[1]]) / 2
+    if weights is None:
+        d.mul_(2 * torch.arange(n, band, dtype=torch.float64)[:, None] + 1)
+    return d
+
+
+def _table(d: Tensor, band: int, n: int, dtype: torch.dtype) -> list[Tensor]:
+    """Flat: for each chunk of orders the part of ``_amplitudes`` that is not 0."""
+    return [
+        d[:, m0:m1, l0 - n :].to(dtype, memory_format=torch.contiguous_format).reshape(-1)
+        for m0, m1, l0 in chunks(band, n)
+    ]
 
 
 @cached(64)
 def _rows(band: int, orders: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """``scatter`` and ``gather`` of ``ops.wigner``; places without a coefficient point to row 0."""
+    """``scatter`` and ``gather`` of both; places without a coefficient point to row 0."""
     l, m, n = spectrum_index(band, orders).unbind(1)
     place = torch.full((band, 2 * band, 2 * band), -1)
     place[l, m + band, n + band] = torch.arange(len(l))

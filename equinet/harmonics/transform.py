@@ -20,15 +20,15 @@ with rows (l, m, n) as in ``grid`` and Haar measure of total mass 1.
 import torch
 from torch import Tensor
 
-from equinet.harmonics.grid import gamma_waves, sphere_tables
+from equinet.harmonics.grid import field_tables, group_tables
 from equinet.numerics import Constants
 from equinet.ops import (
+    FieldTables,
     GroupTables,
-    SphereTables,
+    s2_analysis,
+    s2_synthesis,
     so3_analysis,
     so3_synthesis,
-    wigner_analysis,
-    wigner_synthesis,
 )
 from equinet.ops import relu as rectify
 
@@ -57,7 +57,6 @@ class _Transform(Constants):
         if not 0 < band <= grid_band:
             raise ValueError(f"band: expected 1 to {grid_band} (the grid's band), got {band}")
         self.grid_band, self.band, self.order = grid_band, band, order
-        self.on_group = order is None
         if order is None:
             self.orders = tuple(range(band))
         else:
@@ -65,20 +64,17 @@ class _Transform(Constants):
         self.set_constants(dtype)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        tables = sphere_tables(
-            self.grid_band, self.band, self.orders, self.on_group, self.inverse, dtype
-        )
-        out = {"d": tables.d, "scatter": tables.scatter, "gather": tables.gather}
-        if tables.alpha is not None:
-            gamma = gamma_waves(self.band, 2 * self.grid_band)
-            out["alpha"] = tables.alpha
-            out["gamma"] = gamma if self.inverse else gamma / (2 * self.grid_band)
-        return out
+        args = (self.inverse, dtype)
+        if self.order is None:
+            tables = group_tables(self.grid_band, self.band, *args)
+        else:
+            tables = field_tables(self.grid_band, self.band, self.order, *args)
+        return {name: x for name, x in tables._asdict().items() if isinstance(x, Tensor)}
 
-    def tables(self) -> SphereTables:
-        alpha = self.alpha if self.on_group else None
+    def field_tables(self) -> FieldTables:
+        assert self.order is not None
         size = 2 * self.grid_band
-        return SphereTables(self.orders, self.band, size, self.d, alpha, self.scatter, self.gather)
+        return FieldTables(self.d, self.scatter, self.gather, self.band, size, self.order)
 
     def group_tables(self) -> GroupTables:
         return GroupTables(self.d, self.alpha, self.gamma, self.scatter, self.gather, self.band)
@@ -96,17 +92,12 @@ class Analysis(_Transform):
     inverse = False
 
     def forward(self, signal: Tensor) -> Tensor:
-        signal = signal.to(self.d.dtype)
-        if self.on_group:
+        if self.order is None:
             return so3_analysis(signal, self.group_tables())
-        parts = 2 if self.order else 1
-        x = signal.unflatten(1, (signal.shape[1] // parts, parts))
-        columns = x.shape[0] * x.shape[1]
-        if not self.orders or not columns:  # no degree below the band, or no sample
-            return signal.new_zeros(self.gather.shape[0], columns) + 0 * signal.sum()
-        # int f cos and -int f sin, index (batch, channel, part, beta, m, c or s)
-        waves = torch.view_as_real(torch.fft.rfft(x)[..., : self.band])
-        return wigner_analysis(waves.permute(2, 5, 4, 3, 1, 0).flatten(-2), self.tables())
+        if self.orders:
+            return s2_analysis(signal, self.field_tables())
+        columns = signal.shape[0] * signal.shape[1] // 2  # no degree is below the band
+        return self.d.new_zeros(0, columns) + 0 * signal.to(self.d.dtype).sum()
 
 
 class Synthesis(_Transform):
@@ -119,22 +110,11 @@ class Synthesis(_Transform):
     inverse = True
 
     def forward(self, spectrum: Tensor, channels: int, relu: bool = False) -> Tensor:
-        if self.on_group:
+        if self.order is None:
             return so3_synthesis(spectrum, self.group_tables(), channels, relu)
-        signal = self._on_sphere(spectrum, channels)
-        return rectify(signal) if relu else signal
-
-    def _on_sphere(self, spectrum: Tensor, channels: int) -> Tensor:
+        if self.orders:
+            signal = s2_synthesis(spectrum, self.field_tables(), channels)
+            return rectify(signal) if relu else signal
         size, batch = 2 * self.grid_band, spectrum.shape[1] // channels
-        parts = 2 if self.order else 1
-        if not self.orders or not batch:
-            zeros = spectrum.new_zeros(batch, parts * channels, size, size)
-            return zeros + 0 * spectrum.sum()  # keeps the graph
-        waves = wigner_synthesis(spectrum, self.tables())
-        # Re sum_m (U + i V') e^{i m alpha}, axes (batch, channel, part, beta, m). The orders that
-        # are missing are added while the numbers are real, as ONNX pads no complex ones.
-        missing = self.grid_band + 1 - waves.shape[2]
-        waves = torch.cat([waves, waves.new_zeros(*waves.shape[:2], missing, *waves.shape[3:])], 2)
-        x = torch.complex(waves[:, 0], waves[:, 1]).unflatten(-1, (channels, batch))
-        x = torch.fft.irfft(x.permute(4, 3, 0, 2, 1), n=size, norm="forward")
-        return x.flatten(1, 2)
+        zeros = self.d.new_zeros(batch, 2 * channels, size, size)
+        return zeros + 0 * spectrum.to(self.d.dtype).sum()  # keeps the graph

@@ -8,27 +8,28 @@ from equinet.ops.expansion import Plan, Side, expand
 from equinet.ops.filter_spectrum import SpectrumPlan, SpectrumSide, filter_spectrum
 from equinet.ops.native.status import status
 from equinet.ops.precision import full_precision
+from equinet.ops.s2 import FieldTables, s2_analysis, s2_synthesis
 from equinet.ops.so3 import GroupTables, so3_analysis, so3_synthesis
-from equinet.ops.wigner import SphereTables, chunks, wigner_analysis, wigner_synthesis
+from equinet.ops.wigner import chunks
 from equinet.ops.zero_where import relu, zero_where
 
 __all__ = [
+    "FieldTables",
     "GroupTables",
     "Plan",
     "Side",
     "SpectrumPlan",
     "SpectrumSide",
-    "SphereTables",
     "block_matmul",
     "chunks",
     "expand",
     "filter_spectrum",
     "full_precision",
     "relu",
+    "s2_analysis",
+    "s2_synthesis",
     "so3_analysis",
     "so3_synthesis",
     "status",
-    "wigner_analysis",
-    "wigner_synthesis",
     "zero_where",
 ]

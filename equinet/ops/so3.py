@@ -1,6 +1,7 @@
 r"""The Fourier transform of real functions on SO(3), from spectra to signals and transposed.
 
-In: a real spectrum, or a signal. Out: the other. Before: ``wigner``. Next: ``filter_spectrum``.
+In: a real spectrum, or a signal. Out: the other. Before: ``so3_gpu``. Next:
+``filter_spectrum``.
 
 The waves Y of ``wigner`` are summed over the orders n,
 

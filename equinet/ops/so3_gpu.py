@@ -1,6 +1,6 @@
 """How the kernels of csrc/cuda/so3_degrees.cu and so3_waves.cu are launched.
 
-In: the arguments of the operators, and room for results. Out: nothing. Before: ``wigner``. Next:
+In: the arguments of the operators, and room for results. Out: nothing. Before: ``s2``. Next:
 ``so3``, which says what is computed.
 """
 
@@ -63,7 +63,9 @@ def _amplitudes(d: Tensor, size: int, band: int, columns: int) -> Tensor:
     return d.new_empty((2 * band - 1) ** 2 * size * columns)
 
 
-def _launch_waves(name, tensors, tiles, band: int, signal: Tensor) -> None:
+def _launch_waves(
+    name: str, tensors: tuple, tiles: tuple[int, int, int], band: int, signal: Tensor
+) -> None:
     """Launch a kernel of csrc/cuda/so3_waves.cu with tiles that fit into the shared memory."""
     (count, table, between), size, inner = tiles, signal.shape[1], signal.shape[-1]
     points, tile, other = _tiles(*tiles, cuda.SHARED // signal.element_size())

@@ -1,7 +1,7 @@
 r"""Wigner synthesis and analysis: between spectra and waves in alpha and gamma, order by order.
 
 In: a real spectrum, or signals on the grid of beta. Out: the other. Before: ``zero_where``.
-Next: ``so3``.
+Next: ``s2``.
 
 A real function on SO(3) with coefficients f^l_mn in the real basis is
 
@@ -27,7 +27,7 @@ and difference, U + i V = A^+ + A^- and U' - i V' = A^+ - A^-, give
 
 Everything is a real matrix product from the left on tensors whose last axis holds the columns
 (channel and batch), so nothing is ever transposed, and one order n is worked off while it is in
-cache. Where a fast Fourier transform over alpha is cheaper, (F2) is left to the caller.
+cache. Fields on S^2 have few orders n and go through a fast Fourier transform over alpha: ``s2``.
 """
 
 from typing import Any, NamedTuple
@@ -50,8 +50,7 @@ class SphereTables(NamedTuple):
         size: points in beta (and in alpha).
         d: flat table: for each n and each chunk of orders m from m0 on, d^+ and d^-, for n = 0 only
             d^cc, as ``(m, band - max(m0, n), size)``, with all factors (weight or 2l + 1) in it.
-        alpha: ``(size, 2 * band)``, the columns cos(m alpha) and then -sin(m alpha); None to leave
-            (F2) to the caller.
+        alpha: ``(size, 2 * band)``, the columns cos(m alpha) and then -sin(m alpha).
         scatter: the rows of the spectrum in the order in which the loop works on them: for each n
             and chunk the sets ++, --, -+, +- with index (m, l), for n = 0 the sets +0 and -0.
         gather: for every row of the spectrum its place in that list.
@@ -61,7 +60,7 @@ class SphereTables(NamedTuple):
     band: int
     size: int
     d: Tensor
-    alpha: Tensor | None
+    alpha: Tensor
     scatter: Tensor
     gather: Tensor
 
@@ -84,8 +83,7 @@ def wigner_synthesis(spectrum: Tensor, tables: SphereTables) -> Tensor:
         tables: constants on the device of ``spectrum``.
     Returns:
         ``(waves, size, size, columns)`` with axes alpha, beta; the waves are Y^c_n, Y^s_n for each
-        order (one for n = 0). With ``tables.alpha`` None, ``(waves, 2, band, size, columns)``: U,
-        V' and V, U' with index (m, beta).
+        order (one for n = 0).
     """
     if spectrum.dim() != 2 or spectrum.shape[0] != tables.gather.shape[0]:
         raise ValueError(
@@ -95,11 +93,7 @@ def wigner_synthesis(spectrum: Tensor, tables: SphereTables) -> Tensor:
 
 
 def wigner_analysis(waves: Tensor, tables: SphereTables) -> Tensor:
-    """The transpose of ``wigner_synthesis`` with the same tables, Y -> f.
-
-    With ``tables.alpha`` None the rows of V' and U' with m = 0, the amplitudes of sin 0, are left
-    undefined by the one and ignored by the other.
-    """
+    """The transpose of ``wigner_synthesis`` with the same tables, Y -> f."""
     return _kind(_Analysis).apply(waves, *tables)
 
 
@@ -186,16 +180,12 @@ def _synthesis(spectrum, orders, band, size, d, alpha, scatter) -> Tensor:
     columns = spectrum.shape[1]
     rows = _Cursor(spectrum.index_select(0, scatter))
     table = _Cursor(d)
-    out = spectrum.new_empty(wave_count(orders), 2, band, size, columns)
-    if alpha is not None:
-        # z[c or s in gamma, c or s in alpha, m]: U, V' and V, U' of (F1), for one order at a time
-        z = spectrum.new_empty(2, 2, band, size, columns)
-        out = spectrum.new_empty(wave_count(orders), size, size * columns)
+    # z[c or s in gamma, c or s in alpha, m]: U, V' and V, U' of (F1), for one order at a time
+    z = spectrum.new_empty(2, 2, band, size, columns)
+    out = spectrum.new_empty(wave_count(orders), size, size * columns)
     wave = 0
     for n in orders:
         parts = 2 if n else 1
-        if alpha is None:
-            z = out[wave : wave + parts]
         for m0, m1, l0 in chunks(band, n):
             count, degrees = m1 - m0, band - l0
             plus = table.take(count, degrees, size).mT
@@ -213,36 +203,29 @@ def _synthesis(spectrum, orders, band, size, d, alpha, scatter) -> Tensor:
             torch.sub(im_b, im_a, out=z[0, 1, m0:m1])  # V'
             torch.add(im_a, im_b, out=z[1, 0, m0:m1])  # V
             torch.sub(re_a, re_b, out=z[1, 1, m0:m1])  # U'
-        if alpha is not None:
-            torch.bmm(  # (F2)
-                alpha.expand(parts, -1, -1),
-                z[:parts].view(parts, 2 * band, size * columns),
-                out=out[wave : wave + parts],
-            )
+        torch.bmm(  # (F2)
+            alpha.expand(parts, -1, -1),
+            z[:parts].view(parts, 2 * band, size * columns),
+            out=out[wave : wave + parts],
+        )
         wave += parts
-    return out if alpha is None else out.view(out.shape[0], size, size, columns)
+    return out.view(out.shape[0], size, size, columns)
 
 
 def _analysis(waves, orders, band, size, d, alpha, scatter, gather) -> Tensor:
     columns = waves.shape[-1]
     all_rows = waves.new_empty(scatter.shape[0], columns)
     rows, table = _Cursor(all_rows), _Cursor(d)
-    waves = waves.contiguous()
-    if alpha is not None:
-        z = waves.new_empty(2, 2, band, size, columns)
-        waves = waves.view(waves.shape[0], size, size * columns)
+    z = waves.new_empty(2, 2, band, size, columns)
+    waves = waves.contiguous().view(waves.shape[0], size, size * columns)
     wave = 0
     for n in orders:
         parts = 2 if n else 1
-        here = waves[wave : wave + parts]
-        if alpha is None:
-            z = here
-        else:
-            torch.bmm(
-                alpha.T.expand(parts, -1, -1),
-                here,
-                out=z[:parts].view(parts, 2 * band, size * columns),
-            )
+        torch.bmm(
+            alpha.T.expand(parts, -1, -1),
+            waves[wave : wave + parts],
+            out=z[:parts].view(parts, 2 * band, size * columns),
+        )
         wave += parts
         for m0, m1, l0 in chunks(band, n):
             count, degrees = m1 - m0, band - l0

@@ -16,6 +16,7 @@ from equinet.ops.so3 import ANALYSIS, RECTIFIED, SYNTHESIS
 block_matmul = sys.modules["equinet.ops.block_matmul"]
 expansion = sys.modules["equinet.ops.expansion"]
 filter_spectrum = sys.modules["equinet.ops.filter_spectrum"]
+s2 = sys.modules["equinet.ops.s2"]
 zero_where = sys.modules["equinet.ops.zero_where"]
 F64 = torch.float64
 
@@ -94,6 +95,27 @@ def so3_transforms(draw, operator: Operator) -> Case:
     outer, inner = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 3, 8, 17, 33]))
     sizes = (band + draw(st.integers(0, most)), band, outer, inner)
     return so3_transform(operator, *sizes, masked=draw(st.booleans()))
+
+
+def s2_transform(
+    grid_band: int, band: int, order: int, channels: int, batch: int, inverse: bool
+) -> Case:
+    generator = torch.Generator().manual_seed(band)
+    tables = (Synthesis if inverse else Analysis)(grid_band, band, order, F64).field_tables()
+    parts, size = 2 if order else 1, 2 * grid_band
+    shape = (s2._rows(band, order), channels, batch)
+    if not inverse:
+        shape = (batch, parts * channels, size, size)
+    x = torch.randn(shape, dtype=F64, generator=generator)
+    return Case(s2.SYNTHESIS if inverse else s2.ANALYSIS, (x, *tables), (1,))
+
+
+@st.composite
+def s2_transforms(draw, inverse: bool) -> Case:
+    band = draw(st.sampled_from([1, 2, 3, 5, 9, 17, 33]))  # also beyond a chunk of orders
+    order = draw(st.integers(0, min(band - 1, 3)))
+    channels, batch = draw(st.integers(0, 3)), draw(st.sampled_from([0, 1, 3, 8, 17, 33]))
+    return s2_transform(band + draw(st.integers(0, 4)), band, order, channels, batch, inverse)
 
 
 def filters(plan: expansion.Plan, count: int, mode: int) -> Case:
@@ -208,6 +230,8 @@ WIDE_LOCAL_FILTER = filter_spectrum.SpectrumPlan(
 # Any shapes, for values.
 DRAWN = {
     "block_matmul": block_products(),
+    "s2_synthesis": s2_transforms(inverse=True),
+    "s2_analysis": s2_transforms(inverse=False),
     "so3_synthesis": so3_transforms(SYNTHESIS),
     "so3_rectified": so3_transforms(RECTIFIED),
     "so3_analysis": so3_transforms(ANALYSIS),
@@ -220,6 +244,7 @@ DRAWN = {
 SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode in range(3)]
 SMALL += [so3_transform(o, 3, 2, 2, 1) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
 SMALL += [so3_transform(o, 3, 2, 1, 3, masked=True) for o in (SYNTHESIS, ANALYSIS)]
+SMALL += [s2_transform(3, 2, n, 2, 1, inverse) for n in (0, 1) for inverse in (True, False)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 SMALL += [local_filter(LOCAL_FILTER, mode) for mode in range(2)]
 SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
@@ -229,3 +254,5 @@ LARGE = [block_product([(130, 3), (2, 66), (65, 17)], 23, mode, True) for mode i
 LARGE += [filters(WIDE_FILTER, 2, mode) for mode in range(2)]
 LARGE += [local_filter(WIDE_LOCAL_FILTER, mode) for mode in range(2)]
 LARGE += [so3_transform(o, 16, 15, 2, 5, True) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
+LARGE += [s2_transform(70, 20, n, 3, 7, inverse) for n in (0, 2) for inverse in (True, False)]
+LARGE += [s2_transform(70, 70, 0, 1, 1, inverse) for inverse in (True, False)]

@@ -1,0 +1,314 @@
+r"""The Fourier transform of real fields on the sphere, from spectra to signals and transposed.
+
+In: a real spectrum, or a signal. Out: the other. Before: ``wigner``. Next: ``so3``.
+
+A field of the irrep n of SO(2) is a function on SO(3) with the orders n and -n only; its components
+are the waves Y^c_n and Y^s_n of ``wigner``, for n = 0 it is one, a function on the sphere. Over
+alpha they go through a real fast Fourier transform,
+
+.. math:: Y = \mathrm{Re} \sum_{0 \le m < b} X_m(\beta)\, e^{i m \alpha} \quad (H1)
+
+and what is left is a sum over the degrees l for each order m. Of the two amplitudes of (F1) in
+``wigner`` the table of one suffices, as pi - beta turns them into each other,
+
+.. math:: d^-_l(\beta) = (-1)^{l+m+n}\, d^+_l(\pi - \beta) \quad (H2)
+
+on a grid that is symmetric to the equator. With the coefficients f_{+-} for the indices +m, -n, and
+so on,
+
+.. math::
+    P(\beta) = \sum_l d^+_l(\beta)\, [(f_{++} + f_{--}) - i (f_{-+} - f_{+-})], \qquad
+    Q(\beta) = \sum_l d^+_l(\beta)\, (-1)^{l+m+n} [(f_{++} - f_{--}) - i (f_{-+} + f_{+-})]
+    \quad (H3)
+
+.. math::
+    X^c(\beta) = P(\beta) + Q(\pi - \beta), \qquad
+    X^s(\beta) = i\, (P(\beta) - Q(\pi - \beta)) \quad (H4)
+
+and for n = 0, where only f_{++} and f_{-+} are left, X = P on one half of the sphere and X = Q,
+mirrored, on the other: half of the table will do. There the sums over even and over odd l + m are
+the same in P and in Q up to a sign, and the compiled form takes each of them once.
+
+Each of the two operators is the derivative of the other.
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from equinet.ops.native import cuda, library
+from equinet.ops.native.operator import Operator, check_tensor
+from equinet.ops.precision import full_precision
+from equinet.ops.wigner import CHUNK, chunks
+
+SYNTHESIS_MODE, ANALYSIS_MODE = 0, 1  # as in csrc/cuda/s2.cu
+GPU_TILE, GPU_COLUMNS = 64, 16  # rows and columns of a tile there
+
+
+class FieldTables(NamedTuple):
+    """The constants of one transform on the sphere, made by ``harmonics.grid``.
+
+    Attributes:
+        d: flat: d^+, for n = 0 d^cc, with all factors in it; for each chunk of orders m from m0 on
+            ``(m, band - max(m0, n), points)``. The points are all ``size`` angles beta, for n = 0
+            the first half of them.
+        scatter: the rows of the spectrum in the order in which the reference works on them: for
+            each chunk the sets ++, --, -+, +- with index (m, l), for n = 0 the sets +0 and -0.
+        gather: for every row of the spectrum its place in that list.
+        band: degrees l < band.
+        size: points in beta and in alpha.
+        order: n >= 0.
+    """
+
+    d: Tensor
+    scatter: Tensor
+    gather: Tensor
+    band: int
+    size: int
+    order: int
+
+
+def s2_synthesis(spectrum: Tensor, tables: FieldTables, channels: int) -> Tensor:
+    """The signal (H1) of a spectrum.
+
+    Args:
+        spectrum: real, ``(rows, channel * batch)``; rows (l, m, n) as in ``harmonics.grid``.
+        tables: constants on the device of ``spectrum``, which fix the precision.
+        channels: number of channels.
+    Returns:
+        ``(batch, channel, size, size)`` with axes beta and alpha, two components for each channel
+        where n > 0.
+    """
+    batch = spectrum.shape[1] // channels
+    spectrum = spectrum.to(tables.d.dtype).unflatten(1, (channels, batch))
+    return SYNTHESIS(spectrum, *tables)
+
+
+def s2_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
+    """The transpose of ``s2_synthesis`` with the same tables, ``(rows, channel * batch)``."""
+    return ANALYSIS(signal.to(tables.d.dtype), *tables).flatten(1)
+
+
+# --- the reference --------------------------------------------------------------------------------
+
+
+def _pieces(d, band, size, order, device, dtype):
+    """For each chunk the table ``(m, l, points)`` and (-1)^(l + m + n) as ``(m, l, 1, 1)``."""
+    at, points = 0, _points(size, order)
+    for m0, m1, l0 in chunks(band, order):
+        count, degrees = m1 - m0, band - l0
+        table = d[at : at + count * degrees * points].view(count, degrees, points)
+        at += count * degrees * points
+        m, l = torch.arange(m0, m1, device=device), torch.arange(l0, band, device=device)
+        signs = 1 - 2 * ((m[:, None] + l + order) % 2)
+        yield table, signs[..., None, None].to(dtype)
+
+
+def _synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
+    channels, batch = spectrum.shape[1:]
+    rows, at, found = spectrum.flatten(1).index_select(0, scatter), 0, []
+    for table, sign in _pieces(d, band, size, order, d.device, d.dtype):
+        count, degrees, _ = table.shape
+        sets = rows[at : at + _sets(order) * count * degrees]
+        at += len(sets)
+        sets = sets.unflatten(0, (_sets(order), count, degrees))
+        if order:
+            pp, mm, mp, pm = sets.unbind(0)
+            plus = torch.stack([pp + mm, pm - mp], 2)  # (H3), index (m, l, real or imaginary)
+            minus = torch.stack([pp - mm, -mp - pm], 2)
+        else:
+            plus = minus = torch.stack([sets[0], -sets[1]], 2)
+        both = torch.stack([plus, sign * minus], 2)
+        with full_precision(both):
+            sums = torch.bmm(table.mT, both.flatten(2)).unflatten(2, both.shape[2:])
+        p, q = sums[:, :, 0], sums[:, :, 1].flip(1)
+        if order:  # (H4), index (part, m, beta, real or imaginary, column)
+            difference = p - q
+            turned = torch.stack([-difference[:, :, 1], difference[:, :, 0]], 2)
+            found.append(torch.stack([p + q, turned]))
+        else:
+            found.append(torch.cat([p, q], 1)[None])
+    # A real inverse FFT counts every m > 0 twice. The orders that are missing are added while the
+    # numbers are real, as ONNX pads no complex ones.
+    first = found[0]
+    missing = first.new_zeros(first.shape[0], size // 2 + 1 - band, *first.shape[2:])
+    waves = torch.cat([*found, missing], 1)
+    waves = torch.cat([waves[:, :1], waves[:, 1:] / 2], 1)
+    x = torch.complex(waves[..., 0, :], waves[..., 1, :]).unflatten(-1, (channels, batch))
+    x = x.permute(4, 3, 0, 2, 1).flatten(1, 2)  # (batch, channel and part, beta, m)
+    return _signal(x.contiguous(), size)
+
+
+def _analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
+    parts = 2 if order else 1
+    batch, channels = signal.shape[0], signal.shape[1] // parts
+    waves = torch.view_as_real(_waves(signal)[..., :band]).unflatten(1, (channels, parts))
+    waves = waves.permute(2, 4, 3, 5, 1, 0).flatten(-2)  # (part, m, beta, real or imaginary, ...)
+    found, m0 = [], 0
+    for table, sign in _pieces(d, band, size, order, d.device, d.dtype):
+        here = waves[:, m0 : m0 + len(table)]
+        m0 += len(table)
+        if order:
+            turned = torch.stack([here[1, :, :, 1], -here[1, :, :, 0]], 2)
+            p, q = here[0] + turned, here[0] - turned
+        else:
+            p, q = here[0].split(size // 2, 1)
+        both = torch.stack([p, q.flip(1)], 2)
+        with full_precision(both):
+            sums = torch.bmm(table, both.flatten(2)).unflatten(2, both.shape[2:])
+        plus, minus = sums[:, :, 0], sign * sums[:, :, 1]
+        if order:
+            (a, b), (e, f) = plus.unbind(2), minus.unbind(2)
+            sets = [a + e, a - e, -b - f, b - f]
+        else:
+            a, b = (plus + minus).unbind(2)
+            sets = [a, -b]
+        found += [part.flatten(0, 1) for part in sets]
+    rows = torch.cat(found).index_select(0, gather)
+    return rows.unflatten(1, (channels, batch))
+
+
+def _waves(signal: Tensor) -> Tensor:
+    """The sum over alpha with cos(m alpha) - i sin(m alpha), all m <= size / 2."""
+    if signal.numel():
+        return torch.fft.rfft(signal)
+    return torch.complex(signal, signal)[..., : signal.shape[-1] // 2 + 1]
+
+
+def _signal(waves: Tensor, size: int) -> Tensor:
+    """Its inverse but for a factor; both leave nothing to torch, which refuses empty tensors."""
+    if waves.numel():
+        return torch.fft.irfft(waves, n=size, norm="forward")
+    return waves.real.new_zeros(*waves.shape[:-1], size) + waves.real.sum()
+
+
+def _sets(order: int) -> int:
+    """The number of pairs of signs of m and n."""
+    return 4 if order else 2
+
+
+def _points(size: int, order: int) -> int:
+    """The number of angles beta in a table."""
+    return size if order else size // 2
+
+
+# --- the operators --------------------------------------------------------------------------------
+
+
+def _rows(band: int, order: int) -> int:
+    return 2 * (band * band - order * order) if order else band * band
+
+
+def _check_tables(operator, x, d, band, size, order) -> None:
+    if size < 2 * band or size % 2:
+        raise ValueError(
+            f"{operator}: size: expected an even number of angles, {2 * band} or more, got {size}"
+        )
+    if not 0 <= order < band:
+        raise ValueError(f"{operator}: order: expected 0 to {band - 1}, got {order}")
+    entries = sum((m1 - m0) * (band - l0) for m0, m1, l0 in chunks(band, order))
+    check_tensor(operator, "d", d, (entries * _points(size, order),), x)
+
+
+def _check_synthesis(spectrum, d, scatter, gather, band, size, order) -> None:
+    _check_tables("s2_synthesis", spectrum, d, band, size, order)
+    check_tensor("s2_synthesis", "spectrum", spectrum, (_rows(band, order), None, None), spectrum)
+
+
+def _check_analysis(signal, d, scatter, gather, band, size, order) -> None:
+    _check_tables("s2_analysis", signal, d, band, size, order)
+    check_tensor("s2_analysis", "signal", signal, (None, None, size, size), signal)
+    if order and signal.shape[1] % 2:
+        raise ValueError(
+            f"s2_analysis: signal: expected two components for each channel, got "
+            f"{signal.shape[1]} in all"
+        )
+
+
+def _fake_synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
+    channels, batch = spectrum.shape[1:]
+    return spectrum.new_empty(batch, (2 if order else 1) * channels, size, size)
+
+
+def _fake_analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
+    channels = signal.shape[1] // (2 if order else 1)
+    return signal.new_empty(_rows(band, order), channels, signal.shape[0])
+
+
+def _cpu_synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
+    channels, batch = spectrum.shape[1:]
+    waves = spectrum.new_empty(batch, (2 if order else 1) * channels, size, size // 2 + 1, 2)
+    sizes = (band, size, order, channels, batch, CHUNK)
+    arguments = (spectrum.contiguous(), d.contiguous(), waves, *sizes)
+    library.call("s2_synthesis", d.dtype, *arguments)
+    return _signal(torch.view_as_complex(waves), size)
+
+
+def _cpu_analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
+    waves = torch.view_as_real(_waves(signal)).contiguous()
+    out = _fake_analysis(signal, d, scatter, gather, band, size, order)
+    sizes = (band, size, order, *out.shape[1:], CHUNK)
+    library.call("s2_analysis", d.dtype, waves, d.contiguous(), out, *sizes)
+    return out
+
+
+def _launch(mode, left, d, out, rows, orders, sizes) -> None:
+    """The kernel, for each order and each tile of ``rows`` rows and the columns."""
+    columns = sizes[3] * sizes[4]
+    tiles = -(rows // -GPU_TILE) * -(columns // -GPU_COLUMNS)
+    if tiles:
+        arguments = (mode, left, d.contiguous(), out, *sizes, CHUNK)
+        index = left.device.index
+        cuda.launch("s2_transform", d.dtype, index, (tiles, orders), (256,), *arguments)
+
+
+def _gpu_synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
+    channels, batch = spectrum.shape[1:]
+    waves = spectrum.new_empty(batch, (2 if order else 1) * channels, size, size // 2 + 1, 2)
+    sizes = (band, size, order, channels, batch)
+    # Half of a tile are mirrored angles where the order is not 0.
+    rows = -(size // 2 // -(GPU_TILE // 2)) * GPU_TILE if order else size // 2
+    _launch(SYNTHESIS_MODE, spectrum.contiguous(), d, waves, rows, size // 2 + 1, sizes)
+    return _signal(torch.view_as_complex(waves), size)
+
+
+def _gpu_analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
+    waves = torch.view_as_real(_waves(signal)).contiguous()
+    out = _fake_analysis(signal, d, scatter, gather, band, size, order)
+    _launch(ANALYSIS_MODE, waves, d, out, band - order, band, (band, size, order, *out.shape[1:]))
+    return out
+
+
+def _save(ctx, inputs, output) -> None:
+    _, *constants, ctx.band, ctx.size, ctx.order = inputs
+    ctx.save_for_backward(*constants)
+
+
+def _synthesis_backward(ctx, grad):
+    return ANALYSIS(grad, *ctx.saved_tensors, ctx.band, ctx.size, ctx.order), *[None] * 6
+
+
+def _analysis_backward(ctx, grad):
+    return SYNTHESIS(grad, *ctx.saved_tensors, ctx.band, ctx.size, ctx.order), *[None] * 6
+
+
+_TABLES = "Tensor d, Tensor scatter, Tensor gather, int band, int size, int order"
+SYNTHESIS = Operator(
+    f"s2_synthesis(Tensor spectrum, {_TABLES}) -> Tensor",
+    reference=_synthesis,
+    fake=_fake_synthesis,
+    check=_check_synthesis,
+    cpu=_cpu_synthesis,
+    gpu=_gpu_synthesis,
+)
+ANALYSIS = Operator(
+    f"s2_analysis(Tensor signal, {_TABLES}) -> Tensor",
+    reference=_analysis,
+    fake=_fake_analysis,
+    check=_check_analysis,
+    cpu=_cpu_analysis,
+    gpu=_gpu_analysis,
+)
+SYNTHESIS.differentiate(_save, _synthesis_backward)
+ANALYSIS.differentiate(_save, _analysis_backward)
