@@ -123,11 +123,8 @@ def _products(task: str, inputs: int, outputs: int, band: int, batch: int) -> li
 
 def _spectra(task: str, band_in: int, inputs: int, band_out: int, outputs: int) -> list[Work]:
     """Spectra of filters between functions on SO(3), and the gradient of the weights."""
-    types = (
-        Sphere(band).fields(f"{count}x regular")
-        for band, count in ((band_in, inputs), (band_out, outputs))
-    )
-    layer = SphereConv(*types)
+    into = Sphere(band_in).fields(f"{inputs}x regular")
+    layer = SphereConv(into, Sphere(band_out).fields(f"{outputs}x regular"))
     rest = layer.constants(torch.float64)["basis"], layer._plan.numbers()
     weights, _, entries = layer._plan.sizes
     left = [("forward", weights), ("gradient of the weights", entries)]
