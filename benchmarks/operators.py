@@ -68,6 +68,7 @@ def works() -> list[Work]:
     return [
         *_transforms("functions on SO(3), band 32, batch 8", 32, 1, 8),
         *_transforms("functions on SO(3), band 10, 20 x 32", 10, 20, 32),
+        *_transforms("functions on SO(3), band 6, 40 x 32", 6, 40, 32),
         *_sphere_transforms("functions on S^2, band 128, batch 32", 128, 0, 1, 32),
         *_sphere_transforms("tangent fields on S^2, band 16, 4 x 32", 16, 1, 4, 32),
         *_products("SphereConv 20x -> 40x regular, band 6, batch 32", 20, 40, 6, 32),

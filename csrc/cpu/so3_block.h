@@ -366,9 +366,16 @@ struct Job {
                 find(in, i);
                 continue;
             }
-            std::memset(x, 0, s.size * W * sizeof(T));
-            for (int64_t k = 0; k < wide; ++k) {
-                for (int64_t g = 0; g < s.size; ++g) x[g * W + k] = in.at(g, i)[k * in.column];
+            if (wide < W) std::memset(x, 0, s.size * W * sizeof(T));
+            if (in.column == 0 && wide == W) {  // the gradient of an integral
+                for (int64_t g = 0; g < s.size; ++g) {
+                    const T value = *in.at(g, i);
+                    for (int64_t k = 0; k < W; ++k) x[g * W + k] = value;
+                }
+            } else {
+                for (int64_t k = 0; k < wide; ++k) {
+                    for (int64_t g = 0; g < s.size; ++g) x[g * W + k] = in.at(g, i)[k * in.column];
+                }
             }
             find({x, W, 0, 1}, 0);
         }

@@ -206,7 +206,8 @@ def _fake_synthesis(spectrum, zero, d, alpha, gamma, scatter, gather, band, oute
 def _fake_rectified(spectrum, *rest) -> tuple[Tensor, Tensor]:
     signal = _fake_synthesis(spectrum, None, *rest)
     shape = _mask_shape(signal.shape[0], signal.shape[1], signal.shape[-1])
-    return signal, signal.new_ones(shape, dtype=torch.bool)
+    new = signal.new_ones if signal.shape[-1] % GROUP else signal.new_empty  # what fills up is true
+    return signal, new(shape, dtype=torch.bool)
 
 
 def _fake_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tensor:
