@@ -58,8 +58,11 @@ bool for_jobs(const Blocks<T, V>& blocks, const T* alpha, const T* gamma, int64_
 template <class T, int V, class S, class Visit>
 void for_coefficients(const Blocks<T, V>& blocks, S* spectrum, const Visit& visit) {
     const Sizes& s = blocks.s;
-    parallel(s.band * s.band, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
+    const int64_t pairs = s.band * s.band;
+    parallel(pairs, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t turn = begin; turn < end; ++turn) {
+            // From both ends in turn, as high orders have few degrees: so every thread has a fair share.
+            const int64_t i = turn % 2 ? pairs - 1 - turn / 2 : turn / 2;
             const int64_t n = i / s.band, m = i % s.band, l0 = m > n ? m : n;
             const int64_t W2 = Job<T, V>::W2, next = n ? (s.band - l0) * W2 : 0;
             int64_t at = (s.before(n) + s.before(n, m)) * W2;
