@@ -287,11 +287,12 @@ struct Job {
         }
     }
 
-    // visit(byte of row i of a mask that begins at `mask`, its bits), for all gamma and columns.
+    // visit(byte of row i of a mask that begins at `mask`, its bits), for all gamma and the groups of
+    // which the first `wide` columns are.
     template <class Byte, class Visit>
-    void for_mask(Byte* mask, int64_t i, const Visit& visit) const {
+    void for_mask(Byte* mask, int64_t i, int64_t wide, const Visit& visit) const {
         constexpr int64_t some = W < kGroup ? W : kGroup;
-        for (int64_t c = 0; c < W; c += some, mask += s.size * s.size * s.size * kGroup) {
+        for (int64_t c = 0; c < wide; c += some, mask += s.size * s.size * s.size * kGroup) {
             for (int64_t g = 0; g < s.size; ++g) {
                 Byte* const bytes = mask + (i * s.size + g) * kGroup;
                 Bits* const row = bits + g * W + c;
@@ -299,11 +300,11 @@ struct Job {
             }
         }
     }
-    void read_mask(const uint8_t* zero, int64_t i) const {
-        for_mask(zero, i, [](const uint8_t& byte, Bits& kept) { kept = Bits(byte) - 1; });
+    void read_mask(const uint8_t* zero, int64_t i, int64_t wide) const {
+        for_mask(zero, i, wide, [](const uint8_t& byte, Bits& kept) { kept = Bits(byte) - 1; });
     }
-    void write_mask(uint8_t* negative, int64_t i) const {
-        for_mask(negative, i, [](uint8_t& byte, const Bits& kept) { byte = uint8_t(kept + 1); });
+    void write_mask(uint8_t* negative, int64_t i, int64_t wide) const {
+        for_mask(negative, i, wide, [](uint8_t& byte, const Bits& kept) { byte = uint8_t(kept + 1); });
     }
     Vector<T> kept(Vector<T> value, int64_t gamma, int64_t j) const {
         Mask mask;
@@ -327,7 +328,7 @@ struct Job {
         for (int64_t i = 0; i < s.size; ++i) {
             const T* const waves = y + i * step;
             fetch_later<1>(out, i);
-            if (zero) read_mask(zero, i);
+            if (zero) read_mask(zero, i, wide);
             sum_waves(gamma, waves, waves + W, W2, W,
                       [=](int64_t angle, int64_t j, Vector<T> value) {
                           if (negative) {  // what is no number is kept
@@ -343,7 +344,7 @@ struct Job {
                               std::memcpy(place, &value, (wide - j) * sizeof(T));
                           }
                       });
-            if (negative) write_mask(negative, i);
+            if (negative) write_mask(negative, i, wide);
         }
     }
 
@@ -352,7 +353,7 @@ struct Job {
         const int64_t step = y_step(s);
         for (int64_t i = 0; i < s.size; ++i) {
             T* const waves = y + i * step;
-            if (zero) read_mask(zero, i);
+            if (zero) read_mask(zero, i, wide);
             const auto find = [&](Signal<const T> from, int64_t alpha) {
                 find_waves(gamma, W,
                            [=](int64_t angle, int64_t j) {
