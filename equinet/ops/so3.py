@@ -146,7 +146,7 @@ def _groups(negative: Tensor) -> Tensor:
 
 def _columns(zero: Tensor, count: int) -> Tensor:
     """The inverse, for ``count`` columns."""
-    return zero.permute(0, 4, 3, 2, 1, 5).flatten(-2)[..., :count]
+    return zero.permute(0, 4, 3, 2, 1, 5).flatten(-2)[..., :count].contiguous()
 
 
 # --- the operators --------------------------------------------------------------------------------
