@@ -152,14 +152,17 @@ class FieldType:
         """Raise unless ``x`` has the shape and kind of a batch of such feature maps.
 
         Raises:
-            TypeError: if ``x`` is not real floating.
+            TypeError: if ``x`` is not a tensor, or not real floating.
             ValueError: if its shape is another one.
         """
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{argument}: expected a real floating tensor, got {type(x).__name__}")
         if not x.is_floating_point():
             raise TypeError(f"{argument}: expected a real floating tensor, got {x.dtype}")
         axes = {"channel": self.channels, **self.space.axes(self.blocks)}
+        # A size may be symbolic: compared with !=, never looked up in a tuple.
         if x.dim() != 1 + len(axes) or any(
-            size not in (None, actual)
+            size is not None and size != actual
             for size, actual in zip(axes.values(), x.shape[1:], strict=True)
         ):
             names = ", ".join(["batch", *axes])
