@@ -21,6 +21,9 @@ exact_modules = pytest.mark.parametrize("case", [c for c in MODULES if c.exact],
 other_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.exact], ids=str)
 # Points have neighbours; elsewhere the samples of a batch know nothing of each other.
 separate_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.others], ids=str)
+grid_modules = pytest.mark.parametrize(
+    "case", [c for c in MODULES if len(c.sizes) in (2, 3)], ids=str
+)
 
 F64 = torch.float64
 
@@ -155,6 +158,20 @@ def test_strides_do_not_matter(case, generator):
         assert not same.is_contiguous() and torch.equal(same, x)
         assert_close(module(same), y, ROUNDING)
     assert_close(module(expanded), module(x[:1].repeat(2, *[1] * (x.dim() - 1))), ROUNDING)
+
+
+@grid_modules
+def test_memory_format_is_kept(case, generator):
+    """Channels that lie side by side in memory do so in the output, with the same values."""
+    module = case().eval()
+    (x,) = case.arguments(module, generator)
+    y = module(x)
+    if y.dim() != x.dim():
+        return
+    layout = torch.channels_last if x.dim() == 4 else torch.channels_last_3d
+    last = module(x.contiguous(memory_format=layout))
+    assert y.is_contiguous() and last.is_contiguous(memory_format=layout)
+    assert_close(last, y, SINGLE)
 
 
 @separate_modules

@@ -1,9 +1,10 @@
-"""Each new graph goes through torch.compile, torch.export and ONNX, each module through torch.func.
+"""Every module goes through torch.compile and torch.func, each new graph through export and ONNX.
 
 The programs leave the batch open, and the sizes of a grid.
 """
 
 import copy
+import itertools
 
 import pytest
 import torch
@@ -21,6 +22,32 @@ separate_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.
 F64 = torch.float64
 
 
+def _kind(case) -> str:
+    return case.name.partition("(")[0]
+
+
+KINDS = [list(cases) for _, cases in itertools.groupby(sorted(MODULES, key=_kind), key=_kind)]
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("dynamic", [None, True], ids=["as given", "dynamic"])
+@pytest.mark.parametrize("cases", KINDS, ids=lambda cases: _kind(cases[0]))
+def test_networks_of_one_kind_in_one_process(cases, dynamic, generator):
+    """Without a break in the graph, one after the other, and with sizes that change.
+
+    ``None`` is torch's default: a size becomes symbolic when a second one is seen.
+    """
+    torch.compiler.reset()
+    with torch._dynamo.config.patch(recompile_limit=8 * len(cases)):
+        for case in cases:
+            module = case().eval()
+            options = dict(fullgraph=True, dynamic=dynamic, backend="eager")
+            compiled = torch.compile(module, **options)
+            for batch, more in ((2, 0), (3, 2)):
+                arguments = case.arguments(module, generator, batch=batch, more=more)
+                assert_close(compiled(*arguments), module(*arguments), SINGLE)
+
+
 @pytest.mark.compile
 @traced_modules
 def test_compile(case, generator):
@@ -29,7 +56,8 @@ def test_compile(case, generator):
     x, *others = case.arguments(module, generator)
     x.requires_grad_()
     torch.compiler.reset()
-    compiled = torch.compile(copy.deepcopy(module), fullgraph=True, backend="aot_eager")
+    options = dict(fullgraph=True, dynamic=True, backend="aot_eager")
+    compiled = torch.compile(copy.deepcopy(module), **options)
     weights = torch.randn(module(x, *others).shape, generator=generator)
     grads = []
     for net in (module, compiled):
@@ -140,3 +168,30 @@ def test_one_gradient_for_each_sample(case, generator):
     whole = torch.func.grad(lambda p: sum(loss(p, sample) for sample in x))(parameters)
     for name in parameters:
         assert_close(grads[name].sum(0), whole[name], ROUNDING * (1 + whole[name].abs().max()))
+
+
+@every_module
+def test_an_ensemble_in_one_call(case, generator):
+    """Modules with their states stacked, parameters and constants, compute what each computes."""
+    modules = [case(seed=seed).double().eval() for seed in range(3)]
+    arguments = case.arguments(modules[0], generator, dtype=F64)
+    parameters, buffers = torch.func.stack_module_state(modules)
+    if not parameters and not buffers:
+        return
+
+    def one(parameters, buffers):
+        return torch.func.functional_call(modules[0], (parameters, buffers), arguments)
+
+    def loss(parameters):
+        return torch.func.vmap(one)(parameters, buffers).square().sum()
+
+    outputs = torch.func.vmap(one)(parameters, buffers)
+    assert_close(outputs, torch.stack([module(*arguments) for module in modules]), ROUNDING)
+    if not parameters:
+        return
+    grads = torch.func.grad(loss)(parameters)
+    for i, module in enumerate(modules):
+        module(*arguments).square().sum().backward()
+        for name, parameter in module.named_parameters():
+            scale = 1 + parameter.grad.abs().max()
+            assert_close(grads[name][i] / scale, parameter.grad / scale, ROUNDING)
