@@ -66,6 +66,7 @@ class ModuleCase:
         plain: whether ``export()`` leaves nothing of this library.
         others: makes the arguments after the fields, for a number of points.
         levels: three for a case that is not exact.
+        bound: the class, its arguments and options, of a case that is a single call.
     """
 
     name: str
@@ -77,6 +78,7 @@ class ModuleCase:
     plain: bool = False
     others: Others | None = None
     levels: tuple[int, ...] = (3, 5, 8)
+    bound: Callable[[], tuple[Callable, tuple, dict]] | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -124,20 +126,24 @@ def _case(
     seeded = "generator" in inspect.signature(kind).parameters
     spaces = space if isinstance(space, tuple) else (space, space)
 
-    def make(level: int, generator: Generator) -> torch.nn.Module:
+    def bound() -> tuple[Callable, tuple, dict]:
         with torch.device("cpu"):  # types are values, wherever the module is to be
             types = [
                 over.fields(part) for over, part in zip(spaces, text.split(" -> "), strict=False)
             ]
+        return kind, (*types, *args), options
+
+    def make(level: int, generator: Generator) -> torch.nn.Module:
         own = dict(generator=generator) if seeded else {}
-        return kind(*types, *args, **options, **own)
+        return kind(*bound()[1], **options, **own)
 
     if sizes is None and isinstance(space, Grid):
         sizes = {1: (8,), 2: (6, 6), 3: (4, 4, 4)}[space.n]
     said = [getattr(arg, "__name__", repr(arg)) for arg in args]
     said += [f"{key}={value}" for key, value in options.items()]
     name = ", ".join([f"{kind.__name__}({space}: {text}", *said]) + ")"
-    return ModuleCase(name, make, exact, 1, sizes or (), traced, plain, others)
+    own = bound if inspect.isclass(kind) else None
+    return ModuleCase(name, make, exact, 1, sizes or (), traced, plain, others, bound=own)
 
 
 # --- over the sphere, where the level is the band -------------------------------------------------

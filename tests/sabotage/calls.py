@@ -1,0 +1,319 @@
+"""One sound call of every public function and class, to be spoilt one argument at a time."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+import equinet as eq
+from equinet import field, group, harmonics, nn, numerics, ops, rep, steerable, testing, transforms
+from equinet.transforms.graph import radius_graph
+from tests.laws.module_cases import MODULES
+
+PACKAGES = (eq, field, group, harmonics, nn, numerics, ops, rep, steerable, testing, transforms)
+
+
+@dataclass(frozen=True)
+class Call:
+    """A callable and sound arguments by name; those of a variable number are named ``*0``, ``*1``.
+
+    Attributes:
+        name: of the callable, and of the case where it has several.
+        function: what is called.
+        arguments: by name.
+        names: what an error may call the argument that is to blame.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+    names: frozenset[str]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __call__(self, **spoilt: Any) -> Any:
+        """The result, with some arguments replaced."""
+        given = self.arguments | spoilt
+        rest = {name: value for name, value in given.items() if not name.startswith("*")}
+        variable = [value for name, value in given.items() if name.startswith("*")]
+        if not variable:
+            return self.function(**rest)
+        return self.function(*variable, **rest)
+
+
+def call(function: Callable[..., Any], *args: Any, name: str = "", **options: Any) -> Call:
+    """The call ``function(*args, **options)``, with defaults filled in."""
+    signature = inspect.signature(function)
+    bound = signature.bind(*args, **options)
+    bound.apply_defaults()
+    arguments: dict[str, Any] = {}
+    for key, value in bound.arguments.items():
+        kind = signature.parameters[key].kind
+        if kind is inspect.Parameter.VAR_POSITIONAL:
+            arguments |= {f"*{i}": item for i, item in enumerate(value)}
+        elif kind is not inspect.Parameter.VAR_KEYWORD:
+            arguments[key] = value
+    names = frozenset(signature.parameters) | {key for key in signature.parameters}
+    return Call(name or function.__name__, function, arguments, names)
+
+
+@cache
+def calls() -> tuple[Call, ...]:
+    """All of them; made when asked for, since the modules take a while."""
+    makers = (_fields, _groups, _harmonics, _numerics, _reps, _steerable, _checks, _others)
+    found = [one for make in makers for one in make()]
+    return (*found, *_modules(), *_operators())
+
+
+def _random(*size: int) -> Tensor:
+    return torch.randn(*size, generator=torch.Generator().manual_seed(0))
+
+
+def _fields() -> Iterator[Call]:
+    plane, sphere = eq.Plane("C4"), eq.Sphere(3)
+    h = plane.fields("1x trivial + 1x regular")
+    x, turn = _random(2, 5, 6, 6), eq.cyclic(4).elements[1].float()
+    for kind, name in ((eq.Line, "O(1)"), (eq.Plane, "C4"), (eq.Volume, "O(3)")):
+        yield call(kind, name, 0.5)
+        yield call(kind(name).positions, *[4] * kind(name).n, name=f"{kind.__name__}.positions")
+    for kind in (eq.Point, eq.Points):
+        yield call(kind, "SO(3)", 3)
+    yield call(eq.Points("SO(3)", 3).move, numerics.random_rotations(), _random(5, 3).double())
+    yield call(eq.Sphere, 4)
+    yield call(sphere.at, 2, name="Sphere.at")
+    for space in (plane, sphere, eq.Point("O(3)", 3)):
+        name = {"Plane": "2x regular", "Sphere": "2x1", "Point": "2x1o"}[type(space).__name__]
+        yield call(space.fields, name, name=f"{type(space).__name__}.fields")
+    yield call(eq.FieldType, plane, h.blocks)
+    yield call(h.shape, 2, 6, 6, name="FieldType.shape")
+    yield call(h.rho, turn, name="FieldType.rho")
+    yield call(h.split, x, name="FieldType.split")
+    yield call(eq.act, h, turn, x)
+    functions = sphere.fields("1x trivial")
+    yield call(eq.act, functions, numerics.random_rotations().float(), _random(2, 1, 6, 6))
+    yield call(field.random_field, h, 2, sizes=(5, 5), smoothness=1.0)
+    yield call(field.random_field, functions, 2, band=2, name="random_field on a sphere")
+    yield call(field.resample, x, _random(2, 4, 4, 2).double())
+    yield call(field.sphere_of, functions)
+    yield call(field.FieldAnalysis, functions, 3)
+    yield call(field.FieldSynthesis, functions, 3)
+    yield call(field.torus, 3, "C4")
+    g = eq.symmetric(4)
+    corners = eq.HomogeneousSpace.of(g, torch.eye(4))
+    yield call(eq.HomogeneousSpace, g, corners.fibre_group)
+    yield call(eq.HomogeneousSpace.of, g, torch.eye(4), name="HomogeneousSpace.of")
+    t = corners.fields("1x vector")
+    f = _random(2, 4, 4).double()
+    F = field.lift(t, f)
+    yield call(field.lift, t, f)
+    yield call(field.lower, t, F)
+    yield call(field.mackey_projection, t, F)
+    yield call(field.mackey_residual, t, F)
+    yield call(field.act_on_mackey, t, g.elements[5], F)
+    yield call(field.induced_matrices, t)
+
+
+def _groups() -> Iterator[Call]:
+    s4, d4 = eq.symmetric(4), eq.dihedral(4)
+    c4, c2 = eq.cyclic(4), eq.cyclic(2)
+    for function, n in (
+        (eq.cyclic, 4), (eq.dihedral, 3), (eq.symmetric, 4), (group.alternating, 4),
+        (group.inversion, 3), (group.trivial_group, 3),
+    ):  # fmt: skip
+        yield call(function, n)
+    yield call(group.named_group, "C4", 2)
+    yield call(eq.point_group, "m-3m")
+    yield call(group.axial, "Cinf")
+    yield call(group.generate, c4.elements[1:2])
+    yield call(group.permutation_group, (1, 2, 0), name="permutation_group")
+    yield call(group.automorphisms, torch.ones(4, 4) - torch.eye(4))
+    yield call(group.subgroup, d4, d4.elements[1:2])
+    for function in (group.conjugacy_classes, group.subgroup_classes):
+        yield call(function, d4)
+    yield call(group.cosets, d4, c4)
+    yield call(group.double_cosets, d4, c2, c4)
+    yield call(group.find_subgroup, d4, c4)
+    yield call(group.is_subgroup, c4, d4)
+    yield call(group.section, d4, c4)
+    yield call(group.orbit_section, s4, torch.eye(4))
+    yield call(group.direct_product, c4, c2, name="direct_product")
+    yield call(group.semidirect_product, c4, c2)
+    for one in (d4, eq.so3(), eq.o2()):
+        kind = type(one).__name__
+        yield call(one.sample, 3, name=f"{kind}.sample")
+        yield call(one.haar, 4, name=f"{kind}.haar")
+        yield call(one.grid, 4, name=f"{kind}.grid")
+        yield call(one.check, one.sample(2), name=f"{kind}.check")
+        yield call(one.conjugate, torch.eye(one.n).double(), name=f"{kind}.conjugate")
+
+
+def _harmonics() -> Iterator[Call]:
+    points, so3 = _random(7, 3), eq.so3()
+    yield call(harmonics.spherical_harmonics, 2, points)
+    yield call(harmonics.circular_harmonics, 2, points[:, :2])
+    yield call(harmonics.angular_harmonics, 2, points)
+    yield call(harmonics.angular_coefficients, so3, 2)
+    yield call(harmonics.harmonics_representation, so3, 2)
+    sphere, rotations = _random(2, 3, 6, 6), _random(2, 3, 6, 6, 6)
+    R = numerics.random_rotations().float()
+    yield call(harmonics.rotate_s2, sphere, R)
+    yield call(harmonics.rotate_so3, rotations, R)
+    yield call(harmonics.s2_fft, sphere, 3, 1)
+    yield call(harmonics.s2_rfft, sphere, 3)
+    yield call(harmonics.s2_ifft, torch.complex(_random(2, 9), _random(2, 9)), 3, 3)
+    yield call(harmonics.s2_irfft, _random(2, 9), 3, 3)
+    yield call(harmonics.so3_fft, rotations, 3)
+    yield call(harmonics.so3_rfft, rotations, 3)
+    yield call(harmonics.so3_ifft, torch.complex(_random(2, 35), _random(2, 35)), 3, 3)
+    yield call(harmonics.so3_irfft, _random(2, 35), 3, 3)
+    yield call(harmonics.Analysis, 3, 3, None)
+    yield call(harmonics.Synthesis, 3, 3, None)
+    grid = harmonics.filter_grid(5, 3)
+    yield call(harmonics.filter_grid, 5, 3)
+    yield call(harmonics.FilterGrid, (5, 5), (1.0, 1.0))
+    yield call(harmonics.shell_harmonics, so3, grid)
+    yield call(harmonics.gaussian_shells, 2.0)
+    yield call(harmonics.Pixels, eq.cyclic(4), harmonics.filter_grid(3, 2))
+    yield call(harmonics.ConstantFunction, so3)
+    yield call(harmonics.Harmonics, so3, harmonics.Angular(2))
+    yield call(harmonics.Angular, 2)
+    yield call(harmonics.BSpline, 2.0, 4, 2)
+    yield call(harmonics.Bessel, 2.0, 3, lmax=2)
+    yield call(harmonics.GaussianShells, (0.0, 1.0), lmax=2)
+    yield call(harmonics.Zernike, 2.0, 3, 3)
+
+
+def _numerics() -> Iterator[Call]:
+    angle, R = _random(4).double(), numerics.random_rotations(4)
+    yield call(numerics.angles_to_matrix, angle, angle, angle)
+    yield call(numerics.matrix_to_angles, R)
+    yield call(numerics.points_to_angles, _random(4, 3))
+    yield call(numerics.random_rotations, 4, name="random_rotations")
+    yield call(numerics.wigner_D, 2, R)
+    yield call(numerics.wigner_d, 2, angle)
+    yield call(numerics.wigner_d_real, 3, 1, angle)
+    yield call(numerics.legendre, 3, angle.cos())
+    yield call(numerics.solid_harmonics, 2, _random(4, 3))
+    yield call(numerics.soft_angles, 3)
+    yield call(numerics.soft_weights, 3)
+    yield call(numerics.real_from_complex, 2)
+    yield call(numerics.rotation_generators, 2)
+    yield call(numerics.generic_symmetric, 3)
+    yield call(numerics.eigenprojectors, torch.diag(torch.tensor([1.0, 1.0, 2.0])).double())
+    yield call(numerics.range_basis, torch.diag(torch.tensor([1.0, 1.0, 0.0])).double())
+
+
+def _reps() -> Iterator[Call]:
+    so3, d4, c4 = eq.so3(), eq.dihedral(4), eq.cyclic(4)
+    one, two = rep.irreps(so3, 2)[1:]
+    v = rep.vector(d4)
+    yield call(rep.Irrep, so3, "1")
+    yield call(rep.irrep, so3, "1")
+    yield call(rep.irreps, so3, 2)
+    yield call(rep.named, d4, "regular")
+    for function in (rep.trivial, rep.vector):
+        yield call(function, d4)
+    yield call(rep.regular, so3, 2)
+    yield call(rep.quotient, d4, c4)
+    yield call(rep.clebsch_gordan, one, one, two)
+    yield call(rep.couple, one, two)
+    yield call(rep.wigner_3j, 1, 1, 2)
+    yield call(rep.character_table, d4)
+    yield call(rep.correlation_table, d4, c4)
+    yield call(rep.CartesianTensor, so3, "ij=ji")
+    yield call(rep.Fibre, ((2, v),))
+    yield call(rep.fibre, ((2, v),))
+    yield call(rep.Representation, so3, "1+1", (one, one))
+    yield call(rep.decompose, d4, rep.vector(d4))
+    yield call(rep.direct_sum, v, v, name="direct_sum")
+    yield call(rep.tensor_product, v, v)
+    yield call(rep.symmetric_power, v, 2)
+    yield call(rep.exterior_power, v, 2)
+    yield call(rep.dual, v)
+    yield call(rep.restrict, v, c4)
+    yield call(rep.induce, rep.vector(c4), d4)
+    yield call(rep.hom, v, rep.regular(d4))
+    yield call(rep.fourier_basis, so3, numerics.random_rotations(3), 2)
+    yield call(v, d4.elements, name="Representation.__call__")
+
+
+def _steerable() -> Iterator[Call]:
+    c4 = eq.cyclic(4)
+    functions = harmonics.shell_harmonics(c4, harmonics.filter_grid(3, 2))
+    v = rep.vector(c4)
+    yield call(steerable.kernel_basis, v, v, functions)
+    yield call(steerable.KernelBasis, rep.fibre(v), rep.fibre(v), functions)
+    basis = steerable.kernel_basis(v, v, functions)
+    yield call(basis.on, harmonics.filter_grid(3, 2), name="KernelBasis.on")
+    yield call(steerable.near_identity)
+    yield call(steerable.equatorial, n_alpha=8)
+    yield call(steerable.smooth)
+    yield call(steerable.sphere_basis, steerable.smooth(), 3, (0,), (0, 1))
+    s4 = eq.symmetric(4)
+    corners = group.orbit_section(s4, torch.eye(4))
+    fibre = rep.fibre(rep.vector(corners.subgroup))
+    yield call(steerable.homogeneous_kernels, corners, corners, fibre, fibre)
+    psi = rep.irreps(corners.subgroup)[0]
+    yield call(steerable.kernels_between, corners, corners, psi, psi)
+
+
+def _checks() -> Iterator[Call]:
+    h = eq.Plane("C4").fields("1x regular")
+    relu = nn.ReLU(h)
+    yield call(testing.equivariance_error, relu, sizes=(5, 5), count=2)
+    yield call(testing.assert_equivariant, relu, sizes=(5, 5), count=2)
+    yield call(testing.report, relu, sizes=(5, 5), count=1)
+    yield call(testing.certificate, relu)
+    yield call(nn.summary, relu, sizes=(5, 5))
+    yield call(relu.check, _random(2, 4, 5, 5), name="EquivariantModule.check")
+
+
+def _others() -> Iterator[Call]:
+    positions = _random(6, 3)
+    batch = torch.tensor([0, 0, 0, 1, 1, 1])
+    yield call(radius_graph, positions, 1.5, batch, cell=3 * torch.eye(3))
+    volume = eq.Volume("SO(3)")
+    yield call(transforms.voxelize, positions, _random(6, 2), volume, (4, 4, 4), 0.6, batch=batch)
+    yield call(transforms.rotate_randomly, _random(2, 1, 6, 6))
+    yield call(transforms.StereographicProjection, 8, 3)
+    project = transforms.StereographicProjection(8, 3)
+    R = numerics.random_rotations(2).float()
+    yield call(project.forward, _random(2, 1, 8, 8), R, name="StereographicProjection.forward")
+    yield call(nn.gated, volume.fields("1x0 + 1x1"))
+    yield call(nn.squash, _random(4).abs())
+    yield call(nn.RadialNetwork, 2.0, 4, (8,), 4)
+
+
+def _modules() -> Iterator[Call]:
+    """The constructor and the call of every module of the laws."""
+    generator = torch.Generator().manual_seed(0)
+    for case in MODULES:
+        module = case()
+        if case.bound is not None:
+            function, args, options = case.bound()
+            yield call(function, *args, name=f"{case}", **options)
+        arguments = case.arguments(module, generator)
+        yield call(module.forward, *arguments, name=f"{case}.forward")
+
+
+def _operators() -> Iterator[Call]:
+    """The functions that call the compiled operators."""
+    yield call(ops.relu, _random(4))
+    yield call(ops.zero_where, _random(4), torch.tensor([True, False, True, False]))
+
+
+def public() -> dict[str, Any]:
+    """Every public function and class, by its name."""
+    found = {}
+    for package in PACKAGES:
+        module = importlib.import_module(package.__name__)
+        found |= {name: getattr(module, name) for name in module.__all__}
+    return {name: value for name, value in found.items() if callable(value)}
