@@ -1,6 +1,6 @@
 """What every group offers. Its elements are orthogonal matrices, batched tensors ``(..., n, n)``.
 
-In: nothing. Out: the noun Group. Next: ``finite``.
+In: nothing. Out: the noun Group. Next: ``lookup``.
 
 The product is ``g @ h``, the inverse is ``g.mT`` and the action on points is a matrix times a
 vector. A subgroup consists of some of the same matrices, so it needs no map into the larger group.
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from equinet.numerics.arguments import real_tensor
 
 TOLERANCE = 1e-4  # elements come in float32 too, after several products
 
@@ -119,14 +121,18 @@ def _outsider(group: Group, elements: Tensor) -> str:
 
 
 def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:
-    """The float64 version of an orthogonal ``(n, n)`` matrix; ValueError for anything else."""
-    matrix = torch.as_tensor(matrix, dtype=torch.float64)
+    """The nearest matrix that is orthogonal in float64; ValueError if that is not near."""
+    matrix = real_tensor(matrix, argument)
     one = torch.eye(n, dtype=torch.float64)
-    if matrix.shape != (n, n) or not (matrix.mT @ matrix - one).abs().max() < TOLERANCE:
+    error = (matrix.mT @ matrix - one).abs().max() if matrix.shape == (n, n) else torch.inf
+    if not error < TOLERANCE:
         raise ValueError(
             f"{argument}: expected an orthogonal matrix of shape ({n}, {n}), got {matrix.tolist()}"
         )
-    return matrix
+    if error < 1e-15:
+        return matrix
+    u, _, v = torch.linalg.svd(matrix)
+    return u @ v
 
 
 def is_subgroup(subgroup: Group, group: Group) -> bool:

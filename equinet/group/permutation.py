@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from equinet.group.finite import FiniteGroup, finite_group, generate
+from equinet.group.finite import FiniteGroup, finite_group
+from equinet.group.generate import generate
 from equinet.numerics.cached import cached
 
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from equinet.group.axial import axial, frame, unit_axis
-from equinet.group.finite import FiniteGroup, generate
+from equinet.group.finite import FiniteGroup
+from equinet.group.generate import generate
 from equinet.group.group import Group
 from equinet.numerics.cached import cached
 
