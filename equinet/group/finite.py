@@ -21,7 +21,7 @@ from torch import Tensor
 
 from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
 from equinet.group.lookup import Lookup, frame, keys
-from equinet.numerics.arguments import check_memory
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached, on_cpu
 
 _DIGITS = 1e6  # elements are sorted by six digits
@@ -96,6 +96,7 @@ class FiniteGroup(Group):
         return self.elements[list(_generators(self))]
 
     def haar(self, degree: int) -> tuple[Factor, ...]:
+        check_integer(degree, "degree", 0)
         return ((self.elements, torch.full((self.order,), 1 / self.order, dtype=torch.float64)),)
 
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:

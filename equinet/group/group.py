@@ -9,13 +9,16 @@ vector. A subgroup consists of some of the same matrices, so it needs no map int
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
 
-from equinet.numerics.arguments import real_tensor
+from equinet.numerics.arguments import check_integer, check_memory, real_tensor
 
 TOLERANCE = 1e-4  # elements come in float32 too, after several products
+
+LARGEST_DEGREE = 10_000  # of a quadrature
 
 # Elements ``(count, n, n)`` and their weights ``(count,)``.
 Factor = tuple[Tensor, Tensor]
@@ -72,10 +75,11 @@ class Group:
 
         A finite group gives all its elements, whatever the degree.
         """
-        if not isinstance(degree, int) or isinstance(degree, bool) or degree < 0:
-            raise ValueError(f"degree: expected an integer >= 0, got {degree!r}")
+        factors = self.haar(check_integer(degree, "degree", 0))
+        count = prod(len(w) for _, w in factors)
+        check_memory(count * self.n**2, "degree", f"a grid of {count} elements")
         elements, weights = self.identity()[None], torch.ones(1, dtype=torch.float64)
-        for more, w in self.haar(degree):
+        for more, w in factors:
             elements = (elements[:, None] @ more).flatten(0, 1)
             weights = (weights[:, None] * w).flatten()
         return elements, weights
@@ -91,12 +95,16 @@ class Group:
 
     def contains(self, elements: Tensor, tolerance: float = TOLERANCE) -> bool:
         """Whether every matrix in ``elements`` ``(..., n, n)`` belongs to the group."""
+        if not isinstance(elements, Tensor):
+            return False
         if elements.shape[-2:] != (self.n, self.n) or not elements.is_floating_point():
             return False
         return bool(self.mask(elements, tolerance).all())
 
     def check(self, elements: Tensor, argument: str = "g") -> None:
-        """Raise ValueError unless ``elements`` are elements of the group."""
+        """Raise ValueError unless ``elements`` are elements of the group, TypeError for others."""
+        if not isinstance(elements, Tensor):
+            raise TypeError(f"{argument}: expected a tensor, got {type(elements).__name__}")
         if not self.contains(elements):
             raise ValueError(
                 f"{argument}: expected elements of {self.name}, orthogonal matrices of shape "
@@ -135,8 +143,17 @@ def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:
     return u @ v
 
 
+def check_group(group: object, argument: str = "group") -> Group:
+    """The group, if it is one; else TypeError."""
+    if not isinstance(group, Group):
+        raise TypeError(f"{argument}: expected a Group, got {type(group).__name__}")
+    return group
+
+
 def is_subgroup(subgroup: Group, group: Group) -> bool:
     """Whether every element of ``subgroup`` is one of ``group``."""
+    check_group(subgroup, "subgroup")
+    check_group(group)
     if subgroup.n != group.n or group.is_finite and not subgroup.is_finite:
         return False
     # A closed subgroup that holds generators holds all products and limits of them.
@@ -145,8 +162,7 @@ def is_subgroup(subgroup: Group, group: Group) -> bool:
 
 def check_subgroup(subgroup: Group, group: Group, argument: str = "subgroup") -> None:
     """Raise ValueError unless ``subgroup`` consists of elements of ``group``."""
-    if not isinstance(subgroup, Group):
-        raise TypeError(f"{argument}: expected a Group, got {type(subgroup).__name__}")
+    check_group(subgroup, argument)
     if not is_subgroup(subgroup, group):
         raise ValueError(
             f"{argument}: expected a subgroup of {group}, got {subgroup}, whose elements are not "

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, closure
-from equinet.group.group import Group, check_subgroup
+from equinet.group.group import Group, check_group, check_subgroup
 from equinet.numerics.cached import cached
 
 
@@ -22,10 +22,14 @@ def check_finite(group: Group, argument: str = "group") -> FiniteGroup:
     return group
 
 
-@cached(128)
 def conjugacy_classes(group: FiniteGroup) -> tuple[tuple[int, ...], ...]:
     """The sets {h g h^-1}, as sorted element numbers, in the order of their first elements."""
-    table, inverse = check_finite(group).table, group.inverse
+    return _conjugacy_classes(check_finite(group))
+
+
+@cached(128)
+def _conjugacy_classes(group: FiniteGroup) -> tuple[tuple[int, ...], ...]:
+    table, inverse = group.table, group.inverse
     classes, seen = [], torch.zeros(group.order, dtype=torch.bool)
     every = torch.arange(group.order)
     for i in range(group.order):
@@ -65,7 +69,7 @@ def cosets(group: Group, subgroup: Group) -> Cosets:
     Raises:
         ValueError: if it is not a subgroup, or one of infinite index.
     """
-    check_subgroup(subgroup, group)
+    check_subgroup(subgroup, check_group(group))
     representatives = group.identity()[None]
     for r in group.components[1:]:
         if not subgroup.mask(representatives.mT @ r).any():
@@ -96,13 +100,17 @@ def _subset(group: FiniteGroup, members: Tensor, name: str | None = None) -> Fin
     return FiniteGroup(group.n, elements, name or f"a subgroup of {group} of order {len(elements)}")
 
 
-@cached(128)
 def subgroup_classes(group: FiniteGroup) -> tuple[FiniteGroup, ...]:
     """One subgroup of each conjugacy class of subgroups, by order; the smallest is trivial.
 
     Every subgroup is found by adding one cyclic subgroup after another, up to conjugation.
     """
-    table = check_finite(group).table
+    return _subgroup_classes(check_finite(group))
+
+
+@cached(128)
+def _subgroup_classes(group: FiniteGroup) -> tuple[FiniteGroup, ...]:
+    table = group.table
     cyclic = {_bits(closure(group, [i])): i for i in range(group.order)}
     conjugations = table[table, group.inverse[:, None]]  # [h, g] is the number of h g h^-1
     found: dict[bytes, Tensor] = {}

@@ -16,7 +16,7 @@ MEMORY = 4 * 2**30  # bytes that one table, basis or list of matrices may take
 def check_integer(value: object, argument: str, least: int, most: float = math.inf) -> int:
     """The value, if it is an integer from ``least`` to ``most``; else ValueError."""
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        wanted = f">= {least}" if most == math.inf else f"from {least} to {most}"
+        wanted = f">= {least}" if most == math.inf else f"from {least} to {most:,}"
         raise ValueError(f"{argument}: expected an integer {wanted}, got {value!r}")
     return value
 
