@@ -2,7 +2,8 @@
 
 from equinet.group.axial import Axial, axial
 from equinet.group.double_coset import DoubleCosets, double_cosets
-from equinet.group.finite import FiniteGroup, generate
+from equinet.group.finite import FiniteGroup
+from equinet.group.generate import generate
 from equinet.group.group import Group, is_subgroup
 from equinet.group.named import named_group
 from equinet.group.permutation import (

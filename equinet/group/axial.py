@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
 from equinet.group.so2 import O2, SO2, o2, so2
+from equinet.numerics.arguments import real_tensor
 
 # Names by Schoenflies: is there a reflection in the plane across the axis, and is the sign of the
 # axis +1, the determinant of the planar part, or free?
@@ -132,14 +133,14 @@ class Axial(Group):
 
 def axial(kind: str, axis: Sequence[float] = (0.0, 0.0, 1.0)) -> Axial:
     """The continuous group ``kind`` (see ``Axial``) about ``axis``, a vector of any length."""
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"kind: expected one of {', '.join(_KINDS)}, got {kind!r}")
     return Axial(3, kind, unit_axis(axis))
 
 
 def unit_axis(axis: Sequence[float]) -> Axis:
     """The unit vector along ``axis`` whose last non-zero component is positive."""
-    values = [float(a) for a in axis]
+    values = real_tensor(axis, "axis").flatten().tolist()
     length = math.hypot(*values)
     if len(values) != 3 or not 0 < length < math.inf:
         raise ValueError(f"axis: expected a vector of three numbers, not zero, got {axis!r}")

@@ -58,7 +58,6 @@ class DoubleCosets:
         return f"the double cosets {self.left}\\{self.group}/{self.right}"
 
 
-@cached(256)
 def double_cosets(group: FiniteGroup, left: FiniteGroup, right: FiniteGroup) -> DoubleCosets:
     r"""The double cosets H2\G/H1, with stabilisers, in the order of their first elements.
 
@@ -78,6 +77,11 @@ def double_cosets(group: FiniteGroup, left: FiniteGroup, right: FiniteGroup) -> 
     """
     check_subgroup(check_finite(left, "left"), check_finite(group), "left")
     check_subgroup(check_finite(right, "right"), group, "right")
+    return _double_cosets(group, left, right)
+
+
+@cached(256)
+def _double_cosets(group: FiniteGroup, left: FiniteGroup, right: FiniteGroup) -> DoubleCosets:
     in_left, in_right = group.index(left.elements), group.index(right.elements)
     number = torch.full((group.order,), -1)
     lefts, rights = torch.empty_like(number), torch.empty_like(number)

@@ -1,6 +1,6 @@
 """Finite groups: a list of matrices in a canonical order, closed under products.
 
-Before: ``group``. Next: ``subgroup``.
+Before: ``lookup``. Next: ``generate``.
 
 The order of the elements depends on the matrices alone. In the plane and in space proper rotations
 come before improper ones, and within each they are sorted by the Euler angles (beta, alpha, gamma)
@@ -13,42 +13,63 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
+from equinet.group.lookup import Lookup, frame, keys
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached, on_cpu
 
-_DIGITS = 1e6  # two elements are equal if their entries agree to six digits
+_DIGITS = 1e6  # elements are sorted by six digits
+_EQUAL = 1e-9  # equal groups are interchangeable: far below the tolerance of any check of values
+_SMALL = 1024  # an order up to which a table is at hand
 
 
 @dataclass(frozen=True, repr=False, eq=False)
 class FiniteGroup(Group):
     """A finite group of orthogonal matrices. Build it with ``generate`` or a named function.
 
-    Two finite groups are equal if they consist of the same matrices.
+    Two finite groups are equal if they consist of the same matrices, up to the rounding of float64.
 
     Attributes:
         n: size of the matrices.
-        elements: all of them in canonical order, float64 ``(order, n, n)``.
+        elements: all of them, float64 ``(order, n, n)``; given in any order, kept in the canonical
+            one.
         label: its name.
+
+    Raises:
+        ValueError: if the elements are not a group up to the rounding of float64.
     """
 
     elements: Tensor
     label: str
-    _key: bytes = field(init=False)
     _hash: int = field(init=False)
 
     @on_cpu
     def __post_init__(self) -> None:
-        key = _rounded(self.elements).numpy().tobytes()
-        object.__setattr__(self, "_key", key)
-        object.__setattr__(self, "_hash", zlib.crc32(key))  # the same in every process
+        _check_elements(self.elements, self.n)
+        elements = self.elements[_canonical_order(self.elements)]
+        object.__setattr__(self, "elements", elements)
+        # Four digits in general position: the same for equal groups, and in every process.
+        digits = (keys(elements @ frame(self.n)) * 1e4).round().long()
+        object.__setattr__(self, "_hash", zlib.crc32(digits.numpy().tobytes()))
+        if not _is_closed(self):
+            raise ValueError(
+                f"elements: expected all elements of a group, each once and exact in float64, got "
+                f"{len(elements)} matrices whose products are not among them (see generate)"
+            )
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, FiniteGroup) and (self.n, self._key) == (other.n, other._key)
+        if self is other:
+            return True
+        if not isinstance(other, FiniteGroup) or self._hash != other._hash:
+            return False
+        mine, others = self.elements, other.elements
+        return mine.shape == others.shape and bool(((mine - others).abs() < _EQUAL).all())
 
     def __hash__(self) -> int:
         return self._hash
@@ -75,6 +96,7 @@ class FiniteGroup(Group):
         return self.elements[list(_generators(self))]
 
     def haar(self, degree: int) -> tuple[Factor, ...]:
+        check_integer(degree, "degree", 0)
         return ((self.elements, torch.full((self.order,), 1 / self.order, dtype=torch.float64)),)
 
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
@@ -84,8 +106,8 @@ class FiniteGroup(Group):
         """Number of the element that is nearest to each matrix of ``g`` ``(..., n, n)``."""
         if self.order == 1:
             return torch.zeros(g.shape[:-2], dtype=torch.long, device=g.device)
-        frame = _frame(self.n).to(g)
-        return _nearest(g @ frame, self.elements.to(g) @ frame)
+        vectors = frame(self.n).to(g)
+        return _nearest(g @ vectors, self.elements.to(g) @ vectors)
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
         nearest = self.elements.to(elements)[self.index(elements)]
@@ -94,12 +116,24 @@ class FiniteGroup(Group):
     @property
     def table(self) -> Tensor:
         """The multiplication table, int64 ``(order, order)``: g_i g_j is number table[i, j]."""
+        check_memory(self.order**2, "group", f"the multiplication table of {self}")
         return _table(self)
+
+    @on_cpu
+    def products(self, i: Tensor, j: Tensor) -> Tensor:
+        """The numbers of g_i g_j, for numbers i and j that broadcast; without the whole table."""
+        i, j = torch.broadcast_tensors(i, j)
+        if self.order <= _SMALL:
+            return self.table[i, j]
+        images = self.elements @ frame(self.n)
+        parts = zip(i.flatten().split(_SMALL**2), j.flatten().split(_SMALL**2), strict=True)
+        found = [_lookup(self).find(self.elements[a] @ images[b]) for a, b in parts]
+        return torch.cat(found).view(i.shape)
 
     @property
     def inverse(self) -> Tensor:
         """Number of the inverse of each element, int64 ``(order,)``."""
-        return self.index(self.elements.mT)
+        return _lookup(self).find(self.elements.mT @ frame(self.n))
 
     def conjugate(self, by: Tensor) -> FiniteGroup:
         by = check_orthogonal(by, self.n, "by")
@@ -112,96 +146,43 @@ class FiniteGroup(Group):
 
 def finite_group(elements: Tensor, label: str) -> FiniteGroup:
     """The finite group with these elements, which must be all of it, in any order."""
-    return FiniteGroup(elements.shape[-1], elements[_canonical_order(elements)], label)
+    return FiniteGroup(elements.shape[-1], elements, label)
 
 
-def generate(generators: Tensor, name: str | None = None, *, bound: int = 10_000) -> FiniteGroup:
-    """The finite group generated by orthogonal matrices.
-
-    Args:
-        generators: ``(count, n, n)``.
-        name: how to call it.
-        bound: give up beyond this order.
-    Raises:
-        ValueError: if a generator is not orthogonal, or the products do not close within ``bound``.
-
-    Example:
-        >>> quarter = torch.tensor([[0.0, -1.0], [1.0, 0.0]])
-        >>> generate(quarter[None]).order
-        4
-    """
-    generators = torch.as_tensor(generators, dtype=torch.float64)
-    if generators.dim() != 3 or generators.shape[-1] != generators.shape[-2]:
+def _check_elements(elements: Tensor, n: int) -> None:
+    """Raise unless these are orthogonal matrices in float64, the identity among them."""
+    if not isinstance(elements, Tensor) or elements.dtype != torch.float64:
+        kind = elements.dtype if isinstance(elements, Tensor) else type(elements).__name__
+        raise TypeError(f"elements: expected a float64 tensor, got {kind} (see generate)")
+    if elements.dim() != 3 or not len(elements) or elements.shape[1:] != (n, n) or n < 1:
         raise ValueError(
-            f"generators: expected matrices of shape (count, n, n), got {tuple(generators.shape)}"
+            f"elements: expected matrices (order, {n}, {n}), got {tuple(elements.shape)}"
         )
-    n = generators.shape[-1]
-    for i, matrix in enumerate(generators):
-        check_orthogonal(matrix, n, f"generators[{i}]")
-    one = torch.eye(n, dtype=torch.float64).expand_as(generators)
-    if not torch.allclose(generators.mT @ generators, one, rtol=0, atol=1e-14):
-        u, _, v = torch.linalg.svd(generators)
-        generators = u @ v  # the nearest matrices that are orthogonal in float64
-    known = new = torch.eye(n, dtype=torch.float64)[None]
-    while len(new):
-        new = _unknown((new[:, None] @ generators).flatten(0, 1), known)
-        known = torch.cat([known, new])
-        if len(known) > bound:
-            raise ValueError(
-                f"generators: expected matrices that generate at most bound = {bound} elements, "
-                f"got more than {bound}"
-            )
-    return finite_group(_polished(known), name or f"a group of order {len(known)}")
-
-
-def _unknown(matrices: Tensor, known: Tensor) -> Tensor:
-    """Those that are not among the known ones, each once."""
-    found = []
-    for part in matrices.split(4096):  # not all distances at once
-        part = part[~_equal(part, known).any(-1)]
-        part = part[~_equal(part, part).tril(-1).any(-1)]
-        known = torch.cat([known, part])
-        found.append(part)
-    return torch.cat(found)
-
-
-def _equal(a: Tensor, b: Tensor) -> Tensor:
-    """Which orthogonal matrices are equal up to the tolerance: bool ``(len(a), len(b))``."""
-    n = a.shape[-1]
-    return n - a.flatten(1) @ b.flatten(1).mT < TOLERANCE**2 / 2
-
-
-def _polished(elements: Tensor) -> Tensor:
-    r"""Matrices that multiply like a group up to an error, without that error.
-
-    .. math:: g_i \leftarrow \frac1{|H|} \sum_j g_j^{-1} g_{ji}
-
-    (and the nearest orthogonal matrix of that) squares the error in each step.
-    """
-    rough = FiniteGroup(elements.shape[-1], elements, "")
-    if (elements.mT @ elements - rough.identity()).abs().max() < 1e-14:
-        return elements
-    for _ in range(3):
-        table = torch.stack([rough.index(g @ elements) for g in elements])
-        mean = torch.stack(
-            [(elements.mT @ elements[table[:, i]]).mean(0) for i in range(len(elements))]
+    error = (elements.mT @ elements - torch.eye(n, dtype=torch.float64)).abs().max()
+    if not error < 1e-12:
+        raise ValueError(
+            f"elements: expected matrices that are orthogonal in float64, got an error of "
+            f"{float(error):.1e} (see generate)"
         )
-        u, _, v = torch.linalg.svd(mean)
-        elements = u @ v
-    return elements
 
 
-@cached()
-def _frame(n: int) -> Tensor:
-    """A few vectors, ``(n, min(n, 4))``, whose images tell apart the elements of a group.
+@cached(128)
+def _lookup(group: FiniteGroup) -> Lookup:
+    return Lookup(group.elements @ frame(group.n))
 
-    In up to four dimensions they are a basis. In more they are in general position, and all four
-    would have to lie close to a subspace for two elements to be confused.
-    """
-    if n <= 4:
-        return torch.eye(n, dtype=torch.float64)
-    generator = torch.Generator().manual_seed(n)
-    return torch.randn(n, 4, generator=generator, dtype=torch.float64)
+
+def _is_closed(group: FiniteGroup) -> bool:
+    """Whether products with the generators are elements, up to the rounding of float64."""
+    elements = group.elements
+    if len(Lookup(elements @ frame(group.n)).firsts(1e-6)) < len(elements):
+        return False
+    if (elements[0] - torch.eye(group.n)).abs().max() > 1e-12:
+        return False
+    for i in _generators(group):
+        numbers = _after(group, i)
+        if (numbers < 0).any() or (elements @ elements[i] - elements[numbers]).abs().max() > 1e-12:
+            return False
+    return True
 
 
 def _nearest(images: Tensor, known: Tensor) -> Tensor:
@@ -248,16 +229,17 @@ def _euler_columns(elements: Tensor) -> Tensor:
 @cached(128)
 def _table(group: FiniteGroup) -> Tensor:
     # Few products of matrices: if g = s h, its row is that of s after that of h.
-    order = group.order
-    rows = torch.arange(order).repeat(order, 1)
+    order, vectors = group.order, frame(group.n)
+    rows = torch.empty(order, order, dtype=torch.long)
+    rows[0] = torch.arange(order)
     known = torch.zeros(order, dtype=torch.bool)
     known[0] = True
     steps: list[Tensor] = []
-    images = group.elements @ _frame(group.n)
+    images = group.elements @ vectors
     for i in range(order):
         if known[i]:
             continue
-        steps.append(_nearest(group.elements[i] @ images, images))
+        steps.append(_lookup(group).find(group.elements[i] @ images))
         new = known.nonzero()[:, 0]
         while len(new):
             reached = []
@@ -272,26 +254,32 @@ def _table(group: FiniteGroup) -> Tensor:
     return rows
 
 
+@cached(512)
+def _after(group: FiniteGroup, i: int) -> Tensor:
+    """The numbers of g g_i for all elements g, -1 where there is none, int64 ``(order,)``."""
+    images = group.elements[i] @ frame(group.n)
+    return _lookup(group).find(group.elements @ images)
+
+
 @cached(128)
 def _generators(group: FiniteGroup) -> tuple[int, ...]:
     """The first elements, each not a product of those before it, that generate the group."""
     chosen: list[int] = []
     reached = torch.zeros(group.order, dtype=torch.bool)
     reached[0] = True
-    for i in range(group.order):
-        if not reached[i]:
-            chosen.append(i)
-            reached = _closure(group.table, chosen)
+    while not reached.all():
+        chosen.append(int(reached.to(torch.int8).argmin()))
+        reached = closure(group, chosen)
     return tuple(chosen) or (0,)
 
 
-def _closure(table: Tensor, chosen: list[int]) -> Tensor:
+def closure(group: FiniteGroup, chosen: Sequence[int]) -> Tensor:
     """Which elements are products of the chosen ones: bool ``(order,)``."""
-    reached = torch.zeros(len(table), dtype=torch.bool)
+    reached = torch.zeros(group.order, dtype=torch.bool)
     new = torch.zeros(1, dtype=torch.long)
-    steps = table[:, chosen]
+    steps = [_after(group, i) for i in chosen]
     while len(new):
         reached[new] = True
-        new = steps[new].flatten().unique()
+        new = torch.cat([step[new] for step in steps] or [new[:0]]).unique()
         new = new[~reached[new]]
     return reached

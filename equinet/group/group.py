@@ -1,6 +1,6 @@
 """What every group offers. Its elements are orthogonal matrices, batched tensors ``(..., n, n)``.
 
-In: nothing. Out: the noun Group. Next: ``finite``.
+In: nothing. Out: the noun Group. Next: ``lookup``.
 
 The product is ``g @ h``, the inverse is ``g.mT`` and the action on points is a matrix times a
 vector. A subgroup consists of some of the same matrices, so it needs no map into the larger group.
@@ -9,11 +9,16 @@ vector. A subgroup consists of some of the same matrices, so it needs no map int
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import torch
 from torch import Tensor
 
+from equinet.numerics.arguments import check_integer, check_memory, real_tensor
+
 TOLERANCE = 1e-4  # elements come in float32 too, after several products
+
+LARGEST_DEGREE = 10_000  # of a quadrature
 
 # Elements ``(count, n, n)`` and their weights ``(count,)``.
 Factor = tuple[Tensor, Tensor]
@@ -70,10 +75,11 @@ class Group:
 
         A finite group gives all its elements, whatever the degree.
         """
-        if not isinstance(degree, int) or isinstance(degree, bool) or degree < 0:
-            raise ValueError(f"degree: expected an integer >= 0, got {degree!r}")
+        factors = self.haar(check_integer(degree, "degree", 0))
+        count = prod(len(w) for _, w in factors)
+        check_memory(count * self.n**2, "degree", f"a grid of {count} elements")
         elements, weights = self.identity()[None], torch.ones(1, dtype=torch.float64)
-        for more, w in self.haar(degree):
+        for more, w in factors:
             elements = (elements[:, None] @ more).flatten(0, 1)
             weights = (weights[:, None] * w).flatten()
         return elements, weights
@@ -89,12 +95,16 @@ class Group:
 
     def contains(self, elements: Tensor, tolerance: float = TOLERANCE) -> bool:
         """Whether every matrix in ``elements`` ``(..., n, n)`` belongs to the group."""
+        if not isinstance(elements, Tensor):
+            return False
         if elements.shape[-2:] != (self.n, self.n) or not elements.is_floating_point():
             return False
         return bool(self.mask(elements, tolerance).all())
 
     def check(self, elements: Tensor, argument: str = "g") -> None:
-        """Raise ValueError unless ``elements`` are elements of the group."""
+        """Raise ValueError unless ``elements`` are elements of the group, TypeError for others."""
+        if not isinstance(elements, Tensor):
+            raise TypeError(f"{argument}: expected a tensor, got {type(elements).__name__}")
         if not self.contains(elements):
             raise ValueError(
                 f"{argument}: expected elements of {self.name}, orthogonal matrices of shape "
@@ -119,18 +129,31 @@ def _outsider(group: Group, elements: Tensor) -> str:
 
 
 def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:
-    """The float64 version of an orthogonal ``(n, n)`` matrix; ValueError for anything else."""
-    matrix = torch.as_tensor(matrix, dtype=torch.float64)
+    """The nearest matrix that is orthogonal in float64; ValueError if that is not near."""
+    matrix = real_tensor(matrix, argument)
     one = torch.eye(n, dtype=torch.float64)
-    if matrix.shape != (n, n) or not (matrix.mT @ matrix - one).abs().max() < TOLERANCE:
+    error = (matrix.mT @ matrix - one).abs().max() if matrix.shape == (n, n) else torch.inf
+    if not error < TOLERANCE:
         raise ValueError(
             f"{argument}: expected an orthogonal matrix of shape ({n}, {n}), got {matrix.tolist()}"
         )
-    return matrix
+    if error < 1e-15:
+        return matrix
+    u, _, v = torch.linalg.svd(matrix)
+    return u @ v
+
+
+def check_group(group: object, argument: str = "group") -> Group:
+    """The group, if it is one; else TypeError."""
+    if not isinstance(group, Group):
+        raise TypeError(f"{argument}: expected a Group, got {type(group).__name__}")
+    return group
 
 
 def is_subgroup(subgroup: Group, group: Group) -> bool:
     """Whether every element of ``subgroup`` is one of ``group``."""
+    check_group(subgroup, "subgroup")
+    check_group(group)
     if subgroup.n != group.n or group.is_finite and not subgroup.is_finite:
         return False
     # A closed subgroup that holds generators holds all products and limits of them.
@@ -139,8 +162,7 @@ def is_subgroup(subgroup: Group, group: Group) -> bool:
 
 def check_subgroup(subgroup: Group, group: Group, argument: str = "subgroup") -> None:
     """Raise ValueError unless ``subgroup`` consists of elements of ``group``."""
-    if not isinstance(subgroup, Group):
-        raise TypeError(f"{argument}: expected a Group, got {type(subgroup).__name__}")
+    check_group(subgroup, argument)
     if not is_subgroup(subgroup, group):
         raise ValueError(
             f"{argument}: expected a subgroup of {group}, got {subgroup}, whose elements are not "

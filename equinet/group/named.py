@@ -9,6 +9,7 @@ from equinet.group.point import (
     is_point_group_name,
     point_group,
     unknown_name,
+    without_subscript,
 )
 from equinet.group.so2 import o2, so2
 from equinet.group.so3 import o3, so3
@@ -29,18 +30,20 @@ def named_group(name: str, n: int) -> Group:
     Raises:
         ValueError: for a name that is not one, with the nearest that are.
     """
-    if n not in _NAMES:
-        raise ValueError(f"n: expected 1, 2 or 3 for a group by name, got {n!r}")
     if not isinstance(name, str):
         raise TypeError(f"group: expected a Group or its name, got {type(name).__name__}")
-    plain = name.replace("_", "").replace("(", "").replace(")", "")
+    if isinstance(n, bool) or not isinstance(n, int) or n not in _NAMES:
+        raise ValueError(f"n: expected 1, 2 or 3 for a group by name, got {n!r}")
+    plain = without_subscript(re.sub(r"^(S?O)\(([123])\)$", r"\1\2", name))
     if plain in ("trivial", "C1"):
         return trivial_group(n)
     if n == 1 and plain in ("O1", "D1", "Ci"):
         return inversion(1)
-    match = re.fullmatch(r"([CD])(\d+)", plain)
-    if n == 2 and match and int(match[2]) > 0:
-        return (cyclic if match[1] == "C" else dihedral)(int(match[2]))
+    match = re.fullmatch("([CD])([1-9][0-9]*)", plain)
+    if n == 2 and match:
+        # An order beyond any, where there are too many digits for a number.
+        order = int(match[2][:20])
+        return (cyclic if match[1] == "C" else dihedral)(order)
     continuous = {(2, "SO2"): so2, (2, "O2"): o2, (3, "SO3"): so3, (3, "O3"): o3}
     if (n, plain) in continuous:
         return continuous[n, plain]()

@@ -5,19 +5,23 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from equinet.group.finite import FiniteGroup, finite_group, generate
+from equinet.group.finite import FiniteGroup, finite_group
+from equinet.group.generate import generate
+from equinet.numerics.arguments import check_integer, real_tensor
 from equinet.numerics.cached import cached
 
 
 def permutation_matrix(permutation: Sequence[int]) -> Tensor:
     """The matrix P with P e_i = e_permutation[i], float64 ``(n, n)``."""
-    n = len(permutation)
-    if sorted(permutation) != list(range(n)):
+    images = list(permutation)
+    n = len(images)
+    whole = all(isinstance(i, int) and not isinstance(i, bool) for i in images)
+    if not whole or sorted(images) != list(range(n)):
         raise ValueError(
-            f"permutation: expected the numbers 0 to {n - 1} in some order, got {list(permutation)}"
+            f"permutation: expected the numbers 0 to {n - 1} in some order, got {images}"
         )
     matrix = torch.zeros(n, n, dtype=torch.float64)
-    matrix[list(permutation), range(n)] = 1
+    matrix[images, range(n)] = 1
     return matrix
 
 
@@ -30,6 +34,9 @@ def permutation_group(
         >>> permutation_group([1, 2, 0]).order
         3
     """
+    for p in permutations:
+        if not isinstance(p, Sequence) or isinstance(p, str):
+            raise TypeError(f"permutations: expected lists of images, got {p!r}")
     if len({len(p) for p in permutations}) != 1 or not permutations[0]:
         raise ValueError(
             "permutations: expected at least one, of equally many things, got "
@@ -38,20 +45,30 @@ def permutation_group(
     return generate(torch.stack([permutation_matrix(p) for p in permutations]), name, bound=bound)
 
 
-@cached()
 def symmetric(n: int) -> FiniteGroup:
-    """S_n, all permutations of n things; for n > 3 in the order of words in a dictionary."""
-    if not isinstance(n, int) or isinstance(n, bool) or not 1 <= n <= 7:
-        raise ValueError(f"n: expected an integer from 1 to 7 (5040 permutations), got {n!r}")
+    """S_n, all permutations of n things; for n > 3 in the order of words in a dictionary.
+
+    Raises:
+        ValueError: unless n is from 1 to 7; S_7 has 5040 elements, and S_8 would have 40,320.
+    """
+    return _symmetric(check_integer(n, "n", 1, 7))
+
+
+@cached()
+def _symmetric(n: int) -> FiniteGroup:
     if n == 1:
         return permutation_group([0], name="S1")
     swap, cycle = [1, 0, *range(2, n)], [*range(1, n), 0]
     return permutation_group(swap, cycle, name=f"S{n}")
 
 
-@cached()
 def alternating(n: int) -> FiniteGroup:
     """A_n, the even permutations of n things."""
+    return _alternating(check_integer(n, "n", 1, 7))
+
+
+@cached()
+def _alternating(n: int) -> FiniteGroup:
     whole = symmetric(n)
     even = torch.linalg.det(whole.elements) > 0
     return FiniteGroup(n, whole.elements[even], f"A{n}")
@@ -77,7 +94,10 @@ def automorphisms(
         >>> automorphisms(square).order
         8
     """
-    A = torch.as_tensor(adjacency)
+    check_integer(bound, "bound", 1)
+    if not isinstance(adjacency, Tensor):
+        adjacency = real_tensor(adjacency, "adjacency")
+    A = adjacency
     if A.dim() != 2 or A.shape[0] != A.shape[1] or not len(A) or not A.isfinite().all():
         raise ValueError(
             "adjacency: expected a matrix (n, n) of finite numbers, got a tensor of shape "

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from equinet.group.axial import axial, frame, unit_axis
-from equinet.group.finite import FiniteGroup, generate
+from equinet.group.finite import FiniteGroup
+from equinet.group.generate import generate
 from equinet.group.group import Group
 from equinet.numerics.cached import cached
 
@@ -45,7 +46,8 @@ POINT_GROUP_NAMES = (
 
 _CUBIC = ("T", "Td", "Th", "O", "Oh", "I", "Ih")
 _INFINITE = ("C", "Cv", "Ch", "D", "Dh")
-_AXIAL_NAME = re.compile(r"(C|D|S)(\d+|inf)(v|h|d|)")
+_AXIAL_NAME = re.compile("(C|D|S)([1-9][0-9]*|inf)(v|h|d|)")
+_LARGEST = 2500  # of a rotation about the main axis: D_nh has four times as many elements
 _NO_AXIS = (0.0, 0.0, 1.0)
 
 
@@ -61,6 +63,8 @@ def point_group(name: str, axis: Sequence[float] = _NO_AXIS) -> Group:
     """
     schoenflies = schoenflies_name(name)
     match = _AXIAL_NAME.fullmatch(schoenflies)
+    if match and match[2] != "inf" and (len(match[2]) > 6 or int(match[2]) > _LARGEST):
+        raise ValueError(f"name: expected an order of at most {_LARGEST}, got {name!r}")
     if match and match[2] == "inf" and match[1] + match[3] in _INFINITE:
         return axial(schoenflies, axis)
     generators = _generators(schoenflies, match)
@@ -74,11 +78,16 @@ def point_group(name: str, axis: Sequence[float] = _NO_AXIS) -> Group:
 
 
 def schoenflies_name(name: str) -> str:
-    """The Schoenflies symbol that is meant by ``name``, without underscores."""
+    """The Schoenflies symbol that is meant by ``name``, "Td" for "T_d"."""
     if not isinstance(name, str):
         raise TypeError(f"name: expected a string, got {type(name).__name__}")
-    plain = HERMANN_MAUGUIN.get(name, name.replace("_", ""))
+    plain = HERMANN_MAUGUIN.get(name, without_subscript(name))
     return _SYNONYMS.get(plain, plain)
+
+
+def without_subscript(name: str) -> str:
+    """The name with its subscript on the line: "Td" for "T_d"."""
+    return re.sub("(?<=[A-Za-z0-9])_(?=[A-Za-z0-9])", "", name)
 
 
 def is_point_group_name(name: str) -> bool:
@@ -139,7 +148,7 @@ def _generators(name: str, axial_name: re.Match | None) -> list[Tensor] | None:
             "Ih": [_fivefold(), minus],
         }
         return start + extra[name]
-    if axial_name is None or axial_name[2] == "inf" or int(axial_name[2]) < 1:
+    if axial_name is None or axial_name[2] == "inf" or len(axial_name[2]) > 6:
         return None
     n = int(axial_name[2])
     kinds = {

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, finite_group
-from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
+from equinet.group.group import TOLERANCE, Factor, Group, check_group, check_orthogonal
 from equinet.group.subgroup import check_finite
+from equinet.numerics.arguments import check_memory
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,13 +110,14 @@ def direct_product(*groups: Group) -> Group:
     if not groups:
         raise ValueError("groups: expected at least one group, got none")
     for group in groups:
-        if not isinstance(group, Group):
-            raise TypeError(f"groups: expected groups, got {type(group).__name__}")
+        check_group(group, "groups")
     if not all(isinstance(group, FiniteGroup) for group in groups):
         flat = (g.factors if isinstance(g, ProductGroup) else (g,) for g in groups)
         return ProductGroup(sum(g.n for g in groups), tuple(itertools.chain.from_iterable(flat)))
     factors = [check_finite(group) for group in groups]
     order = prod(factor.order for factor in factors)
+    n = sum(factor.n for factor in factors)
+    check_memory(order * n**2, "groups", f"{order} elements of {n} x {n} matrices")
     indices = torch.cartesian_prod(*(torch.arange(f.order) for f in factors)).view(order, -1)
     blocks = [f.elements[i] for f, i in zip(factors, indices.unbind(1), strict=True)]
     return finite_group(block_diagonal(blocks), " x ".join(f.name for f in factors))
@@ -152,10 +154,15 @@ def semidirect_product(
                 f"{normal.n} and {acting.n}, got none"
             )
         action = _conjugation
+    if not callable(action):
+        raise TypeError(f"action: expected a function of h and elements, got {action!r}")
+    order, n = normal.order * acting.order, normal.order + acting.n
+    check_memory(order * n**2, "normal", f"{order} elements of {n} x {n} matrices")
     images = []
     for h in acting.elements:
         moved = action(h, normal.elements)
-        if moved.shape != normal.elements.shape or not normal.contains(moved):
+        inside = isinstance(moved, Tensor) and moved.shape == normal.elements.shape
+        if not inside or not normal.contains(moved):
             raise ValueError(f"action: expected elements of {normal}, got others for h = {h}")
         images.append(normal.index(moved))
     alpha = torch.stack(images)  # [h, m] is the number of alpha_h(m)

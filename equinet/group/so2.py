@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
+from equinet.group.group import LARGEST_DEGREE, TOLERANCE, Factor, Group, check_orthogonal
+from equinet.numerics.arguments import check_integer
 
 
 @dataclass(frozen=True, repr=False)
@@ -37,7 +38,7 @@ class SO2(Group):
 
     def haar(self, degree: int) -> tuple[Factor, ...]:
         # Equidistant angles integrate cos(k angle) exactly for 0 < k < their number.
-        count = degree + 1
+        count = check_integer(degree, "degree", 0, LARGEST_DEGREE) + 1
         angles = 2 * math.pi * torch.arange(count, dtype=torch.float64) / count
         return ((self.element(angles), torch.full((count,), 1 / count, dtype=torch.float64)),)
 

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
+from equinet.group.group import LARGEST_DEGREE, TOLERANCE, Factor, Group, check_orthogonal
 from equinet.group.so2 import halves
 from equinet.numerics import angles_to_matrix, matrix_to_angles, random_rotations
+from equinet.numerics.arguments import check_integer
 
 
 @dataclass(frozen=True, repr=False)
@@ -38,7 +39,7 @@ class SO3(Group):
     def haar(self, degree: int) -> tuple[Factor, ...]:
         # dR = d alpha sin(beta) d beta d gamma / 8 pi^2: equidistant angles about y, Gauss's rule
         # in cos(beta).
-        count = degree + 1
+        count = check_integer(degree, "degree", 0, LARGEST_DEGREE) + 1
         ring = 2 * math.pi * torch.arange(count, dtype=torch.float64) / count
         nodes, weights = map(torch.from_numpy, np.polynomial.legendre.leggauss(degree // 2 + 1))
         zero, flat = torch.zeros_like(ring), torch.zeros_like(nodes)

@@ -13,13 +13,16 @@ import torch
 from torch import Tensor
 
 from equinet.group import FiniteGroup, Group, ProductGroup
-from equinet.group.group import Factor
+from equinet.group.group import Factor, check_group
 from equinet.numerics import eigenprojectors, generic_symmetric, range_basis
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import cached
 from equinet.rep.finite import finite_laws
 from equinet.rep.lie import Law, lie_law, lie_names
 from equinet.rep.schur import averages, endomorphisms, projector
 from equinet.rep.young import aliases
+
+LARGEST_DEGREE = 1000  # of an irrep that is evaluated: a matrix with a side of 2001
 
 _KINDS = {1: "real", 2: "complex", 4: "quaternionic"}
 
@@ -49,8 +52,7 @@ class Irrep:
     _hash: int = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.group, Group):
-            raise TypeError(f"group: expected a Group, got {type(self.group).__name__}")
+        check_group(self.group)
         if not isinstance(self.name, str):
             raise TypeError(f"name: expected a string, got {type(self.name).__name__}")
         if isinstance(self.group, FiniteGroup):
@@ -99,17 +101,27 @@ def check_elements(group: Group, g: Tensor) -> None:
 def irreps(group: Group, lmax: int | None = None) -> tuple[Irrep, ...]:
     """The irreps of a group: of a finite one all, of a continuous one those up to degree ``lmax``.
 
+    Irreps of a finite group have degree 0, so for any ``lmax`` they are all.
+
+    Raises:
+        TypeError: if ``group`` is no group.
+        ValueError: if ``lmax`` is no degree, or None for a continuous group.
+
     Example:
         >>> from equinet.group import octahedral
         >>> [psi.name for psi in irreps(octahedral())]
         ['A1', 'A2', 'E', 'T1', 'T2']
     """
+    check_group(group)
     if isinstance(group, FiniteGroup):
+        if lmax is not None:
+            check_integer(lmax, "lmax", 0)
         return tuple(Irrep(group, name) for name in finite_laws(group))
-    if lmax is None or isinstance(lmax, bool) or lmax < 0:
+    if lmax is None:
         raise ValueError(
-            f"lmax: expected the largest degree, since {group} is continuous, got {lmax!r}"
+            f"lmax: expected the largest degree, since {group} is continuous, got None"
         )
+    check_integer(lmax, "lmax", 0, LARGEST_DEGREE)
     if isinstance(group, ProductGroup):
         return tuple(Irrep(group, name) for name in _product_names(group, lmax))
     return tuple(Irrep(group, name) for name in lie_names(group, lmax))

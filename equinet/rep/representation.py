@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from equinet.group import Group
+from equinet.group.group import check_group
 from equinet.numerics.cached import on_cpu
 from equinet.rep.irreps import Irrep, check_elements
 
@@ -39,12 +40,18 @@ class Representation:
 
     @on_cpu
     def __post_init__(self) -> None:
+        check_group(self.group)
+        if self.irreps is not None:
+            irreps = tuple(check_irrep(psi, "irreps") for psi in self.irreps)
+            object.__setattr__(self, "irreps", irreps)
         for psi in self.irreps or ():
             if psi.group != self.group:
                 raise ValueError(
                     f"irreps: expected irreps of {self.group}, got {psi.name} of {psi.group}"
                 )
         if self.Q is not None:
+            if not isinstance(self.Q, Tensor):
+                raise TypeError(f"Q: expected a float64 matrix, got {type(self.Q).__name__}")
             if self.Q.shape != (self.dim, self.dim) or self.Q.dtype != torch.float64:
                 raise ValueError(
                     f"Q: expected a float64 matrix of shape ({self.dim}, {self.dim}), got "
@@ -150,6 +157,28 @@ class Representation:
 
     def __repr__(self) -> str:
         return f"{self.name} of {self.group}"
+
+
+def check_rep(rho: object, argument: str = "rho") -> Representation:
+    """The representation; an irrep is taken as one, and TypeError raised for anything else."""
+    if isinstance(rho, Irrep):
+        return Representation(rho.group, rho.name, (rho,))
+    if not isinstance(rho, Representation):
+        raise TypeError(f"{argument}: expected a Representation, got {type(rho).__name__}")
+    return rho
+
+
+def check_irrep(psi: object, argument: str = "psi") -> Irrep:
+    """The irrep, or the one that a representation is, in its own basis; else TypeError."""
+    if isinstance(psi, Representation) and psi.irreps and len(psi.irreps) == 1 and psi.Q is None:
+        return psi.irreps[0]
+    if not isinstance(psi, Irrep):
+        what = f"{psi!r}" if isinstance(psi, Representation) else type(psi).__name__
+        raise TypeError(
+            f"{argument}: expected an irrep, or a representation that is one in its own basis, got "
+            f"{what}"
+        )
+    return psi
 
 
 def _is_invertible(matrix: Tensor) -> bool:

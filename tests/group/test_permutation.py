@@ -80,9 +80,9 @@ def test_permutations_of_different_sets(wrong):
 
 
 @pytest.mark.parametrize("build", [symmetric, alternating])
-@pytest.mark.parametrize("n", [0, 8, 2.0, True, "4"])
+@pytest.mark.parametrize("n", [0, 8, 100, 2.0, True, "4"])
 def test_bad_sizes(build, n):
-    with pytest.raises(ValueError, match=f"^n: expected an integer from 1 to 7 .*, got {n!r}$"):
+    with pytest.raises(ValueError, match=f"^n: expected an integer from 1 to 7, got {n!r}$"):
         build(n)
 
 

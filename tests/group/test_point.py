@@ -75,7 +75,7 @@ def test_crystallographic_groups(name):
     assert group.order == order and group.name == name
     assert len(conjugacy_classes(group)) == classes
     assert point_group(hermann) == group and str(point_group(hermann)) == name
-    assert point_group(f"{name[0]}_{name[1:]}") == group
+    assert point_group(re.sub("(?<=[A-Z])(?=.)", "_", name)) == group
     assert is_subgroup(group, so3()) == (name in CHIRAL)
     assert is_subgroup(inversion(3), group) == (name in CENTRIC)
     fixed = torch.linalg.matrix_rank(group.elements.mean(0), atol=1e-9)

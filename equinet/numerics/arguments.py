@@ -1,0 +1,55 @@
+"""What a caller may hand over: numbers in range, real tensors, sizes that fit into memory.
+
+Before: ``cached``. Next: every module that takes such a thing.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+MEMORY = 4 * 2**30  # bytes that one table, basis or list of matrices may take
+
+
+def check_integer(value: object, argument: str, least: int, most: float = math.inf) -> int:
+    """The value, if it is an integer from ``least`` to ``most``; else ValueError."""
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        wanted = f">= {least}" if most == math.inf else f"from {least} to {most:,}"
+        raise ValueError(f"{argument}: expected an integer {wanted}, got {value!r}")
+    return value
+
+
+def check_memory(numbers: int, argument: str, what: str) -> None:
+    """Raise ValueError if that many numbers of eight bytes are more than ``MEMORY``."""
+    if 8 * numbers > MEMORY:
+        raise ValueError(
+            f"{argument}: expected what fits into {MEMORY / 2**30:.0f} GiB, got {what}, which "
+            f"takes {_gibibytes(8 * numbers)} GiB"
+        )
+
+
+def _gibibytes(size: int) -> str:
+    """Of any length: a float has no room for 10^400 bytes."""
+    size = -(-size // 2**30)
+    return f"{size}" if size < 10**6 else f"10^{len(str(size)) - 1}"
+
+
+def real_tensor(value: object, argument: str) -> Tensor:
+    """The value, a tensor or nested lists of real numbers, in float64; else TypeError."""
+    if not isinstance(value, Tensor):
+        try:
+            value = torch.as_tensor(value, dtype=None if hasattr(value, "dtype") else torch.float64)
+        except (TypeError, ValueError, RuntimeError, OverflowError):
+            raise TypeError(
+                f"{argument}: expected a tensor of real numbers, got {_short(value)}"
+            ) from None
+    if value.is_complex() or value.dtype == torch.bool:
+        raise TypeError(f"{argument}: expected a tensor of real numbers, got {value.dtype}")
+    return value.detach().double()
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) < 80 else type(value).__name__
