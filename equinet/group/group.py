@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-TOLERANCE = 1e-4  # elements come in float32 too, after several products
+from equinet.numerics.membership import TOLERANCE, are_orthogonal, check_members
 
 # Elements ``(count, n, n)`` and their weights ``(count,)``.
 Factor = tuple[Tensor, Tensor]
@@ -84,8 +84,7 @@ class Group:
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
         """Which matrices in ``elements`` ``(..., n, n)`` belong to the group: bool ``(...)``."""
-        one = torch.eye(self.n, dtype=elements.dtype, device=elements.device)
-        return ((elements.mT @ elements - one).abs() < tolerance).all(-1).all(-1)
+        return are_orthogonal(elements, tolerance)
 
     def contains(self, elements: Tensor, tolerance: float = TOLERANCE) -> bool:
         """Whether every matrix in ``elements`` ``(..., n, n)`` belongs to the group."""
@@ -93,14 +92,16 @@ class Group:
             return False
         return bool(self.mask(elements, tolerance).all())
 
-    def check(self, elements: Tensor, argument: str = "g") -> None:
-        """Raise ValueError unless ``elements`` are elements of the group."""
-        if not self.contains(elements):
-            raise ValueError(
-                f"{argument}: expected elements of {self.name}, orthogonal matrices of shape "
-                f"(..., {self.n}, {self.n}), got a tensor of shape {tuple(elements.shape)}"
-                f"{_outsider(self, elements)}"
-            )
+    def check(self, elements: Tensor, argument: str = "g", like: Tensor | None = None) -> None:
+        """Raise unless they are elements of the group, one or one for each sample of ``like``.
+
+        Values are not looked at while they are traced or mapped, nor on the meta device.
+
+        Raises:
+            TypeError: if ``elements`` is not a tensor.
+            ValueError: if it is one of another shape or dtype, or of other matrices.
+        """
+        check_members(elements, self.n, self.mask, self.name, argument, like)
 
     def conjugate(self, by: Tensor) -> Group:
         """The group of all ``by @ h @ by.T``, for an orthogonal matrix ``by`` ``(n, n)``."""
@@ -108,14 +109,6 @@ class Group:
 
     def __repr__(self) -> str:
         return self.name
-
-
-def _outsider(group: Group, elements: Tensor) -> str:
-    """The first matrix that does not belong, in words; empty where no single one is to blame."""
-    if elements.shape[-2:] != (group.n, group.n) or not elements.is_floating_point():
-        return ""
-    bad = elements[~group.mask(elements)]
-    return f" with {bad[0].tolist()}" if len(bad) else ""
 
 
 def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:

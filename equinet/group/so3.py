@@ -10,6 +10,7 @@ from torch import Tensor
 from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
 from equinet.group.so2 import halves
 from equinet.numerics import angles_to_matrix, matrix_to_angles, random_rotations
+from equinet.numerics.membership import are_rotations
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,7 +52,7 @@ class SO3(Group):
         return random_rotations(*size, generator=generator)
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-        return super().mask(elements, tolerance) & (torch.linalg.det(elements) > 0)
+        return are_rotations(elements, tolerance)
 
     def conjugate(self, by: Tensor) -> Group:
         check_orthogonal(by, 3, "by")
