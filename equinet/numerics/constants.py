@@ -47,9 +47,13 @@ class Constants(nn.Module):
 
     @on_cpu
     def _made(self, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
-        """The constants as numbers, whatever the default device or the mode."""
+        """The constants as numbers, whatever the default device or the mode.
+
+        Index tables may come from a cache, and no two buffers may be one tensor: torch lists that
+        under one name only.
+        """
         return {
-            name: value.to(device, dtype if value.is_floating_point() else value.dtype)
+            name: value.to(device, dtype) if value.is_floating_point() else value.to(device).clone()
             for name, value in self.constants(dtype).items()
         }
 
