@@ -67,17 +67,15 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
     check_order(order)
     field_type.check(x)
     space = field_type.space
+    if isinstance(space, Grid | Fibres | Sphere | HomogeneousSpace):
+        check_elements(space.group, g, x)
     if isinstance(space, Grid):
-        check_elements(space.group, g, x.shape[0])
         return _on_grid(field_type, space, g, x, order)
     if isinstance(space, Fibres):
-        check_elements(space.group, g, x.shape[0])
         return _on_fibres(field_type, g, x)
     if isinstance(space, Sphere):
-        check_elements(space.group, g, x.shape[0])
         return _on_sphere(field_type, g, x)
     if isinstance(space, HomogeneousSpace):
-        check_elements(space.group, g, x.shape[0])
         return _on_cosets(field_type, space, g, x)
     raise ValueError(
         "field_type: expected fields over a Line, Plane, Volume, Sphere, Points, Point or "

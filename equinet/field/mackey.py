@@ -83,7 +83,7 @@ def act_on_mackey(field_type: FieldType, g: Tensor, F: Tensor) -> Tensor:
     """
     s = _section(field_type)
     _check(field_type, s, F)
-    check_elements(s.group, g, len(F))
+    check_elements(s.group, g, F)
     numbers = s.group.index((g if g.dim() == 3 else g[None]).detach().cpu().double())
     sources = s.group.table[numbers].argsort(-1)  # u -> g u, and back
     return F.gather(2, sources.to(F.device)[:, None].expand(len(F), F.shape[1], -1))

@@ -111,6 +111,6 @@ class Points(Fibres):
             raise ValueError(
                 f"positions: expected (points, {self.n}), got {tuple(positions.shape)}"
             )
-        check_elements(self.group, g, len(positions))
+        check_elements(self.group, g, positions)
         g = (g if g.dim() == 3 else g[None]).to(positions)
         return torch.einsum("zij,zj->zi", g, positions)

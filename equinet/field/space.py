@@ -60,9 +60,6 @@ def refuse_infinite(space: Space, blocks: tuple[Block, ...]) -> None:
             )
 
 
-def check_elements(group: Group, g: Tensor, batch: int) -> None:
-    """Raise ValueError unless ``g`` is one element of the group, or one for each sample."""
-    group.check(g, "g")
-    n = group.n
-    if g.shape not in {(n, n), (batch, n, n)}:
-        raise ValueError(f"g: expected ({n}, {n}) or ({batch}, {n}, {n}), got {tuple(g.shape)}")
+def check_elements(group: Group, g: Tensor, x: Tensor) -> None:
+    """Raise unless ``g`` is one element of the group, or one for each sample of ``x``."""
+    group.check(g, "g", x)

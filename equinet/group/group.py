@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 
 from equinet.numerics.arguments import check_integer, check_memory, real_tensor
-
-TOLERANCE = 1e-4  # elements come in float32 too, after several products
+from equinet.numerics.membership import TOLERANCE, are_orthogonal, check_members
 
 LARGEST_DEGREE = 10_000  # of a quadrature
 
@@ -90,8 +89,7 @@ class Group:
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
         """Which matrices in ``elements`` ``(..., n, n)`` belong to the group: bool ``(...)``."""
-        one = torch.eye(self.n, dtype=elements.dtype, device=elements.device)
-        return ((elements.mT @ elements - one).abs() < tolerance).all(-1).all(-1)
+        return are_orthogonal(elements, tolerance)
 
     def contains(self, elements: Tensor, tolerance: float = TOLERANCE) -> bool:
         """Whether every matrix in ``elements`` ``(..., n, n)`` belongs to the group."""
@@ -101,16 +99,16 @@ class Group:
             return False
         return bool(self.mask(elements, tolerance).all())
 
-    def check(self, elements: Tensor, argument: str = "g") -> None:
-        """Raise ValueError unless ``elements`` are elements of the group, TypeError for others."""
-        if not isinstance(elements, Tensor):
-            raise TypeError(f"{argument}: expected a tensor, got {type(elements).__name__}")
-        if not self.contains(elements):
-            raise ValueError(
-                f"{argument}: expected elements of {self.name}, orthogonal matrices of shape "
-                f"(..., {self.n}, {self.n}), got a tensor of shape {tuple(elements.shape)}"
-                f"{_outsider(self, elements)}"
-            )
+    def check(self, elements: Tensor, argument: str = "g", like: Tensor | None = None) -> None:
+        """Raise unless they are elements of the group, one or one for each sample of ``like``.
+
+        Values are not looked at while they are traced or mapped, nor on the meta device.
+
+        Raises:
+            TypeError: if ``elements`` is not a tensor.
+            ValueError: if it is one of another shape or dtype, or of other matrices.
+        """
+        check_members(elements, self.n, self.mask, self.name, argument, like)
 
     def conjugate(self, by: Tensor) -> Group:
         """The group of all ``by @ h @ by.T``, for an orthogonal matrix ``by`` ``(n, n)``."""
@@ -118,14 +116,6 @@ class Group:
 
     def __repr__(self) -> str:
         return self.name
-
-
-def _outsider(group: Group, elements: Tensor) -> str:
-    """The first matrix that does not belong, in words; empty where no single one is to blame."""
-    if elements.shape[-2:] != (group.n, group.n) or not elements.is_floating_point():
-        return ""
-    bad = elements[~group.mask(elements)]
-    return f" with {bad[0].tolist()}" if len(bad) else ""
 
 
 def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equinet.group.group import LARGEST_DEGREE, TOLERANCE, Factor, Group, check_orthogonal
 from equinet.numerics.arguments import check_integer
+from equinet.numerics.membership import are_rotations
 
 
 @dataclass(frozen=True, repr=False)
@@ -34,6 +35,7 @@ class SO2(Group):
 
     def angle(self, g: Tensor) -> Tensor:
         """Angle in (-pi, pi] of the rotations ``g``."""
+        self.check(g)
         return torch.atan2(g[..., 1, 0], g[..., 0, 0])
 
     def haar(self, degree: int) -> tuple[Factor, ...]:
@@ -48,7 +50,7 @@ class SO2(Group):
         )
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-        return super().mask(elements, tolerance) & (torch.linalg.det(elements) > 0)
+        return are_rotations(elements, tolerance)
 
     def conjugate(self, by: Tensor) -> Group:
         check_orthogonal(by, 2, "by")

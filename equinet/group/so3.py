@@ -11,6 +11,7 @@ from equinet.group.group import LARGEST_DEGREE, TOLERANCE, Factor, Group, check_
 from equinet.group.so2 import halves
 from equinet.numerics import angles_to_matrix, matrix_to_angles, random_rotations
 from equinet.numerics.arguments import check_integer
+from equinet.numerics.membership import are_rotations
 
 
 @dataclass(frozen=True, repr=False)
@@ -52,7 +53,7 @@ class SO3(Group):
         return random_rotations(*size, generator=generator)
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-        return super().mask(elements, tolerance) & (torch.linalg.det(elements) > 0)
+        return are_rotations(elements, tolerance)
 
     def conjugate(self, by: Tensor) -> Group:
         check_orthogonal(by, 3, "by")

@@ -59,6 +59,7 @@ class Cosets:
 
     def number(self, g: Tensor) -> Tensor:
         """Which coset each element of ``g`` ``(..., n, n)`` lies in, int64 ``(...)``."""
+        self.group.check(g)
         inside = self.subgroup.mask(self.representatives.to(g).mT @ g[..., None, :, :])
         return inside.to(torch.int8).argmax(-1)
 

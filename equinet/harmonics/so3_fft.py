@@ -18,6 +18,7 @@ from equinet.harmonics.grid import spectrum_size
 from equinet.harmonics.transform import Analysis, Synthesis
 from equinet.numerics import wigner_D
 from equinet.numerics.cached import cached
+from equinet.numerics.membership import check_rotations
 
 
 @cached(4)
@@ -90,10 +91,7 @@ def rotate_spectrum(spectrum: Tensor, band: int, columns: list[int], rotation: T
         columns: number of signed orders n at each degree.
         rotation: R, ``(3, 3)`` or one for each sample, ``(batch, 3, 3)``.
     """
-    if rotation.shape not in {(3, 3), (spectrum.shape[0], 3, 3)}:
-        raise ValueError(
-            f"rotation: expected (3, 3) or ({spectrum.shape[0]}, 3, 3), got {tuple(rotation.shape)}"
-        )
+    check_rotations(rotation, "rotation", spectrum)
     out, start = [], 0
     rotation = rotation.to(spectrum.device, spectrum.dtype)
     for l in range(band):

@@ -49,6 +49,8 @@ class EquivariantModule(Constants):
         own = next((t for t in _tensors(self) if t.is_floating_point()), None)
         if own is None:
             return
+        if own.is_meta and not x.is_meta:
+            own = self._made_like(x)
         if own.device != x.device:
             raise ValueError(
                 f"x: expected a tensor on {own.device}, where this {type(self).__name__} is, got "
@@ -59,6 +61,19 @@ class EquivariantModule(Constants):
                 f"x: expected {own.dtype} as this {type(self).__name__}, got {x.dtype}; use "
                 f"module.to(x.dtype) or x.to({own.dtype})"
             )
+
+    def _made_like(self, x: Tensor) -> Tensor:
+        """Make what is on the meta device, of a module that has constants only."""
+        parameter = next(self.parameters(), None)
+        if parameter is not None or torch.compiler.is_compiling():
+            raise ValueError(
+                f"x: expected a tensor on meta, where this {type(self).__name__} is, got one on "
+                f"{x.device}; first call to_empty(device=...), then load_state_dict"
+            )
+        for part in self.modules():
+            if isinstance(part, Constants):
+                part.make_constants(x)
+        return x
 
     def export(self) -> nn.Module:
         """The equal module of plain ``torch.nn``, as it computes in evaluation mode.

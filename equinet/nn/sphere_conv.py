@@ -10,6 +10,7 @@ from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_permuted
+from equinet.numerics.cached import on_cpu
 from equinet.ops import (
     SpectrumPlan,
     SpectrumSide,
@@ -73,9 +74,7 @@ class SphereConv(EquivariantModule):
 
         self.scales: list[float] = []
         weights, points = [], []
-        with torch.device("cpu"):
-            pairs = self._pairs()
-        for basis, gain, mul_out, mul_in in pairs:
+        for basis, gain, mul_out, mul_in in self._pairs():
             # Uniform weights have variance 1/3; ReLU halves the second moment.
             total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
             self.scales.append(1 / total if total else 0.0)
@@ -97,6 +96,7 @@ class SphereConv(EquivariantModule):
         self.bias = nn.Parameter(torch.zeros(constants)) if bias and constants else None
         self.set_constants()
 
+    @on_cpu
     def _pairs(self) -> list[tuple[Tensor, float, int, int]]:
         """(basis, gain, copies out, copies in) for each pair of an output and an input block."""
         return [

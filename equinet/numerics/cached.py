@@ -1,36 +1,57 @@
-"""Constants that are remembered: on the CPU, whatever torch's default device is.
+"""Constants that are remembered: made on the CPU and outside of every mode of torch.
 
 Next: ``constants``.
 
 Under ``with torch.device("meta")`` a network is made without memory; the numbers that tell its
-shape, those of groups and representations, must be there all the same, and must not be remembered
-as numbers without a value.
+shape, those of groups and representations, must be there all the same. And what is remembered
+serves the whole process: a tensor of ``torch.inference_mode()``, of a functorch transform or of a
+tracer must not be among it.
 """
 
 import functools
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import torch
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_THREAD = threading.local()
+
 
 def on_cpu(function: F) -> F:
-    """The function, with tensors that name no device made on the CPU."""
+    """The function, computed where no mode is on: tensors that name no device are on the CPU.
+
+    Every mode of torch (default device, inference, autocast, functorch, dispatch) belongs to one
+    thread, so the function runs in a thread of its own.
+    """
 
     @functools.wraps(function)
     def compute(*args, **kwargs):
-        if torch.get_default_device().type == "cpu":
+        # Dynamo can follow no thread; and what it traces is not remembered.
+        if torch.compiler.is_dynamo_compiling() or getattr(_THREAD, "is_plain", False):
             return function(*args, **kwargs)
-        with torch.device("cpu"):
-            return function(*args, **kwargs)
+        done: Future = Future()
+
+        def run() -> None:
+            _THREAD.is_plain = True
+            try:
+                done.set_result(function(*args, **kwargs))
+            except BaseException as error:  # it is raised where the result is asked for
+                done.set_exception(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        thread.join()
+        return done.result()
 
     return compute  # pyright: ignore[reportReturnType]
 
 
 def cached(size: int | None = None) -> Callable[[F], F]:
-    """Remember the values of a pure function of hashable arguments, which is computed on the CPU.
+    """Remember the values of a pure function of hashable arguments, which is made ``on_cpu``.
 
     Args:
         size: how many values are remembered; None for all.

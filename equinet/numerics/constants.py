@@ -3,10 +3,14 @@
 Before: ``cached``. Next: every module of the library.
 """
 
+import itertools
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from equinet.numerics.cached import on_cpu
 
 
 class Constants(nn.Module):
@@ -15,8 +19,13 @@ class Constants(nn.Module):
     A subclass defines ``constants()`` and calls ``self.set_constants()`` at the end of its
     ``__init__``. The buffers are non-persistent, so a ``state_dict`` holds parameters only; and
     when the module is widened (``.double()``) they are computed anew instead of keeping float32
-    digits.
+    digits. They are made outside of every mode, such as ``torch.inference_mode()``; and where they
+    are left on the meta device by ``load_state_dict(assign=True)``, they join what was assigned.
     """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_load_state_dict_post_hook(_join_assigned)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         """The constants by name, computed in float64; those that are real are then cast.
@@ -30,14 +39,30 @@ class Constants(nn.Module):
     def set_constants(self, dtype: torch.dtype | None = None) -> None:
         """Register the constants as buffers in ``dtype``, by default torch's default dtype."""
         dtype = dtype or torch.get_default_dtype()
-        for name, value in self._on_cpu(dtype).items():
-            value = value.to(dtype) if value.is_floating_point() else value
-            self.register_buffer(name, value.to(torch.get_default_device()), persistent=False)
+        probe = torch.empty(0)  # a mode that makes no numbers, such as FakeTensorMode, shows here
+        for name, value in self._made(dtype, probe.device).items():
+            if type(probe) is not Tensor:
+                value = torch.empty(value.shape, dtype=value.dtype)
+            self.register_buffer(name, value, persistent=False)
 
-    def _on_cpu(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        """The constants as numbers, even where the default device is meta."""
-        with torch.device("cpu"):
-            return self.constants(dtype)
+    @on_cpu
+    def _made(self, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
+        """The constants as numbers, whatever the default device or the mode.
+
+        Index tables may come from a cache, and no two buffers may be one tensor: torch lists that
+        under one name only.
+        """
+        return {
+            name: value.to(device, dtype) if value.is_floating_point() else value.to(device).clone()
+            for name, value in self.constants(dtype).items()
+        }
+
+    def make_constants(self, like: Tensor) -> None:
+        """Make the constants that are on the meta device in the dtype and on the device of one."""
+        missing = [name for name, value in self._buffers.items() if _is_meta(value)]
+        if missing:
+            made = self._made(like.dtype, like.device)
+            self._buffers.update((name, made[name]) for name in missing if name in made)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
         old = dict(self._buffers)
@@ -48,18 +73,32 @@ class Constants(nn.Module):
             if new is not None and name in old and _is_lost(old[name], new)
         }
         if lost:
-            real = [new.dtype for new in lost.values() if new.is_floating_point()]
-            exact = self._on_cpu(real[0] if real else torch.get_default_dtype())
-            for name in lost.keys() & exact.keys():
-                self._buffers[name] = exact[name].to(lost[name])
+            first = next((new for new in lost.values() if new.is_floating_point()), None)
+            dtype = torch.get_default_dtype() if first is None else first.dtype
+            made = self._made(dtype, next(iter(lost.values())).device)
+            self._buffers.update((name, made[name]) for name in lost.keys() & made.keys())
         return self
+
+
+def _is_meta(value: Tensor | None) -> bool:
+    return value is not None and value.is_meta
+
+
+def _join_assigned(module: nn.Module, _: Any) -> None:
+    """Make the constants on the meta device where there are numbers, after they were loaded."""
+    own = itertools.chain(module.parameters(), module.buffers())
+    loaded = next((t for t in own if t.is_floating_point() and not t.is_meta), None)
+    if loaded is not None:
+        for part in module.modules():
+            if isinstance(part, Constants):
+                part.make_constants(loaded)
 
 
 def _is_lost(old: Tensor | None, new: Tensor) -> bool:
     """Whether a constant has digits, or values, that the move from ``old`` could not give it."""
     if old is None or new.is_meta:
         return False
-    if old.is_meta:
+    if old.is_meta or new.is_inference():
         return True
     if not new.is_floating_point():
         return False

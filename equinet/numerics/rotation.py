@@ -10,6 +10,8 @@ stand; only the names of the Cartesian axes are relabelled, (x, y, z) -> (y, z, 
 import torch
 from torch import Tensor
 
+from equinet.numerics.membership import check_rotations
+
 
 def _about(angle: Tensor, axis: int) -> Tensor:
     """Rotation about the Cartesian axis 0, 1 or 2 (x, y, z), counter-clockwise in radians."""
@@ -38,7 +40,16 @@ def matrix_to_angles(rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(alpha, beta, gamma) in radians of ``rotation``, shape ``(..., 3, 3)``; beta in [0, pi].
 
     At beta = 0 or pi only alpha + gamma or alpha - gamma is determined; then alpha = 0.
+
+    Raises:
+        TypeError, ValueError: if ``rotation`` is not a tensor of rotations.
     """
+    check_rotations(rotation)
+    return euler_angles(rotation)
+
+
+def euler_angles(rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The same without a look at ``rotation``."""
     alpha, beta = points_to_angles(rotation[..., :, 1])  # R maps the pole (0, 1, 0) to this point
     # Undo alpha and beta; what is left is Y(gamma), whose first row is (cos, 0, sin).
     zero = torch.zeros_like(alpha)

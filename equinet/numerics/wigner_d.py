@@ -26,7 +26,8 @@ import torch
 from torch import Tensor
 
 from equinet.numerics.cached import cached
-from equinet.numerics.rotation import matrix_to_angles
+from equinet.numerics.membership import check_rotations
+from equinet.numerics.rotation import euler_angles
 
 _ROOT = math.sqrt(0.5)
 
@@ -204,7 +205,7 @@ class _WignerD(torch.autograd.Function):
 
     @staticmethod
     def forward(rotation: Tensor, l: int, half_turn: Tensor) -> Tensor:
-        alpha, beta, gamma = matrix_to_angles(rotation)
+        alpha, beta, gamma = euler_angles(rotation)
         # exp(beta X_x) = J exp(beta X_y) J with J the half turn that swaps x and y.
         n = 2 * l + 1
         half = _times_pole(l, half_turn, beta).reshape(-1, n) @ half_turn  # one large product
@@ -236,12 +237,10 @@ def wigner_D(l: int, rotation: Tensor) -> Tensor:
     Returns:
         Orthogonal matrices of shape ``(..., 2l + 1, 2l + 1)`` in the dtype of ``rotation``. The
         gradient is the one along the rotation group; it is finite everywhere, poles included.
+    Raises:
+        TypeError, ValueError: if ``rotation`` is not a tensor of rotations.
     """
-    if rotation.shape[-2:] != (3, 3) or not rotation.is_floating_point():
-        raise ValueError(
-            "rotation: expected real matrices of shape (..., 3, 3), got "
-            f"{rotation.dtype} of shape {tuple(rotation.shape)}"
-        )
+    check_rotations(rotation)
     # Tables grow by doubling, so that asking for l = 0, 1, 2, ... makes few of them.
     half_turn = _half_turns(max(8, 1 << l.bit_length()))[l]
     return _WignerD.apply(rotation, l, half_turn.to(rotation))

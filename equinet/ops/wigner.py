@@ -100,7 +100,7 @@ def wigner_analysis(waves: Tensor, tables: SphereTables) -> Tensor:
 class _Synthesis(torch.autograd.Function):
     @staticmethod
     def vmap(info, in_dims, spectrum, *constants):
-        return _as_columns(_Synthesis, info.batch_size, in_dims[0], spectrum, constants)
+        return _as_columns(_Synthesis, info.batch_size, in_dims, spectrum, constants)
 
     @staticmethod
     def forward(spectrum, orders, band, size, d, alpha, scatter, gather):
@@ -121,7 +121,7 @@ class _Synthesis(torch.autograd.Function):
 class _Analysis(torch.autograd.Function):
     @staticmethod
     def vmap(info, in_dims, waves, *constants):
-        return _as_columns(_Analysis, info.batch_size, in_dims[0], waves, constants)
+        return _as_columns(_Analysis, info.batch_size, in_dims, waves, constants)
 
     @staticmethod
     def forward(waves, orders, band, size, d, alpha, scatter, gather):
@@ -152,7 +152,7 @@ def _with_jvp(function: type) -> type:
         return forward.apply(tangent, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
 
     def vmap(info, in_dims, x, *constants):
-        return _as_columns(forward, info.batch_size, in_dims[0], x, constants)
+        return _as_columns(forward, info.batch_size, in_dims, x, constants)
 
     methods = {"setup_context": setup_context, "jvp": jvp, "vmap": vmap}
     forward: Any = type(
@@ -168,9 +168,18 @@ def _kind(function: Any) -> Any:
     return function if torch.compiler.is_compiling() else _WITH_JVP[function]
 
 
-def _as_columns(function, size, dim, x, constants):
-    """Rule for ``torch.vmap``: the mapped axis becomes more columns."""
-    columns = x.movedim(dim, -1)
+def _as_columns(function, size, in_dims, x, constants):
+    """Rule for ``torch.vmap``: the mapped axis becomes more columns.
+
+    Constants that are mapped too are those of several modules of one kind, all alike.
+    """
+    constants = [
+        value.select(dim, 0) if isinstance(dim, int) else value
+        for value, dim in zip(constants, in_dims[1:], strict=True)
+    ]
+    if in_dims[0] is None:
+        return function.apply(x, *constants), None
+    columns = x.movedim(in_dims[0], -1)
     out = function.apply(columns.flatten(-2), *constants)
     out = out.unflatten(-1, (columns.shape[-2], size))
     return out, out.dim() - 1
@@ -222,7 +231,7 @@ def _analysis(waves, orders, band, size, d, alpha, scatter, gather) -> Tensor:
     for n in orders:
         parts = 2 if n else 1
         torch.bmm(
-            alpha.T.expand(parts, -1, -1),
+            alpha.mT.expand(parts, -1, -1),
             waves[wave : wave + parts],
             out=z[:parts].view(parts, 2 * band, size * columns),
         )

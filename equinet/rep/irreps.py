@@ -93,9 +93,8 @@ class Irrep:
 
 
 def check_elements(group: Group, g: Tensor) -> None:
-    """Raise ValueError unless ``g`` are elements of the group; not checked in compiled code."""
-    if not torch.compiler.is_compiling():
-        group.check(g)
+    """Raise unless ``g`` are elements of the group."""
+    group.check(g)
 
 
 def irreps(group: Group, lmax: int | None = None) -> tuple[Irrep, ...]:

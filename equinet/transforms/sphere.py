@@ -6,6 +6,7 @@ from torch.nn.functional import grid_sample
 
 from equinet.harmonics import rotate_s2
 from equinet.numerics import Constants, angles_to_matrix, random_rotations, soft_angles
+from equinet.numerics.membership import check_rotations
 
 
 class StereographicProjection(Constants):
@@ -54,11 +55,7 @@ class StereographicProjection(Constants):
             )
         points = self.points.to(images).expand(len(images), -1, -1, -1)
         if rotations is not None:
-            if rotations.shape not in {(3, 3), (len(images), 3, 3)}:
-                raise ValueError(
-                    f"rotations: expected (3, 3) or ({len(images)}, 3, 3), got "
-                    f"{tuple(rotations.shape)}"
-                )
+            check_rotations(rotations, "rotations", images)
             # R^-1 x, and x is a row vector here
             r = rotations.to(images).expand(len(images), 3, 3)
             points = (points.flatten(1, 2) @ r).view_as(points)

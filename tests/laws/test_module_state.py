@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from equinet import nn
+from equinet.harmonics import rotate_s2
 from tests.laws.module_cases import MODULES
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
@@ -123,8 +124,59 @@ def test_made_on_the_meta_device(case, generator):
     expected = module(*arguments)
     y = late(*[argument.to("meta") for argument in arguments])
     assert y.is_meta and y.shape == expected.shape
+    assigned = copy.deepcopy(late)
+    assigned.load_state_dict(module.state_dict(), assign=True)  # the constants follow
     late.to_empty(device="cpu").load_state_dict(module.state_dict())
-    assert_close(late(*arguments), expected, SINGLE)
+    for filled in (assigned, late):
+        assert_close(filled(*arguments), expected, SINGLE)
+
+
+def test_a_module_without_numbers_says_how_to_give_it_some():
+    """``torch.set_default_device`` is another way to get there."""
+    case = next(case for case in MODULES if case.name.startswith("Conv3d"))
+    torch.set_default_device("meta")
+    try:
+        late = case()
+    finally:
+        torch.set_default_device(None)
+    with pytest.raises(ValueError, match="^x: expected a tensor on meta.*to_empty.*load_state"):
+        late(torch.zeros(late.in_type.shape(1, *case.sizes)))
+
+
+def _in_a_transform(make):
+    torch.func.grad(lambda x: (make(), x.sum())[1])(torch.zeros(2))
+
+
+def _with_inference_mode(make):
+    with torch.inference_mode():
+        make()
+
+
+def _with_meta_device(make):
+    with torch.device("meta"):
+        make()
+
+
+_MADE_OF_CACHES = ("SphereConv(SmoothFilter", "SphereConv(2x regular", "Sequential(a spher")
+_MADE_OF_CACHES += ("Conv3d(Volume('SO(3)')", "TensorProduct(Volume", "HomogeneousConv", "InducedN")
+
+
+@pytest.mark.parametrize("mode", [_in_a_transform, _with_inference_mode, _with_meta_device])
+def test_modes_leave_no_trace(mode, generator, default_dtype):
+    """A network made under a mode does not spoil those that are made later in the process."""
+    default_dtype(torch.float32)  # forgets all cached constants
+    cases = [case for case in MODULES if case.name.startswith(_MADE_OF_CACHES)]
+    for case in cases:
+        mode(case)
+    mode(lambda: rotate_s2(torch.ones(1, 1, 4, 4), torch.eye(3)))
+    for case in cases:
+        module = case()
+        y = module(*case.arguments(module, generator))
+        y.square().sum().backward()
+        assert all(p.grad.isfinite().all() for p in module.parameters())
+    x = torch.ones(1, 1, 4, 4, requires_grad=True)
+    rotate_s2(x, torch.eye(3)).sum().backward()
+    assert_close(x.grad.sum(), 16.0, SINGLE)
 
 
 @every_module

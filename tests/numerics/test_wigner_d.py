@@ -330,16 +330,12 @@ def test_shapes_and_dtypes(generator):
     assert wigner_d(2, torch.tensor(0.5)).dtype == F64
 
 
-def test_nan_passes_through():
-    assert wigner_D(2, torch.full((3, 3), math.nan)).isnan().all()
-
-
 @pytest.mark.parametrize(
     ("rotation", "got"),
     [
-        (torch.eye(2), r"float32 of shape \(2, 2\)"),
-        (torch.eye(3, dtype=torch.int64), r"int64 of shape \(3, 3\)"),
-        (torch.eye(3) + 0j, r"complex64 of shape \(3, 3\)"),
+        (torch.eye(2), r"shape \(2, 2\)"),
+        (torch.eye(3, dtype=torch.int64), r"shape \(3, 3\) of torch.int64"),
+        (torch.eye(3) + 0j, r"shape \(3, 3\) of torch.complex64"),
         (torch.ones(3), r"shape \(3,\)"),
     ],
 )

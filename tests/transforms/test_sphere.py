@@ -171,7 +171,7 @@ def test_bad_images():
         assert str(tuple(bad.shape)) in str(e.value) and str(bad.dtype) in str(e.value)
     one = torch.eye(3)
     for bad in (one[:2], one.expand(3, 3, 3), one[0], one.expand(1, 2, 3, 3)):
-        with pytest.raises(ValueError, match=r"^rotations: expected \(3, 3\) or \(2, 3, 3\), got"):
+        with pytest.raises(ValueError, match=r"^rotations: expected .*3, 3\).*got"):
             projection(good, bad)
 
 
