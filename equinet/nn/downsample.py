@@ -17,7 +17,7 @@ from equinet.field import FieldType
 from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
 from equinet.nn.module import EquivariantModule
-from equinet.nn.requirements import check_alike, grid_of
+from equinet.nn.requirements import check_alike, exchanged_axes, grid_of
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -62,7 +62,8 @@ class Downsample(EquivariantModule):
         padding: Size | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        n = grid_of(in_type).n
+        space = grid_of(in_type)
+        n = space.n
         self.factor = each(factor, n, "factor")
         if sigma is not None and not 0 <= sigma < math.inf:
             raise ValueError(f"sigma: expected a number >= 0, got {sigma!r}")
@@ -74,7 +75,8 @@ class Downsample(EquivariantModule):
         halves = [(k - 1) // 2 for k in self.kernel_size]
         self.padding = each(halves if padding is None else padding, n, "padding", 0)
         for name in ("factor", "kernel_size", "stride", "padding"):
-            check_alike(in_type, name, getattr(self, name))
+            check_alike(space, name, getattr(self, name))
+        self.out_type = FieldType(space.coarsened(self.stride), in_type.blocks)
         self.centred = Centred(
             in_type, type(self).__name__, self.kernel_size, self.stride, self.padding
         )
@@ -96,10 +98,6 @@ class Downsample(EquivariantModule):
         """(D1) along one axis, ``(size, size out)``."""
         taps, s, p = getattr(self, f"taps_{axis}"), self.stride[axis], self.padding[axis]
         out = (size + 2 * p - len(taps)) // s + 1
-        if out < 1:
-            raise ValueError(
-                f"x: expected at least {len(taps) - 2 * p} points along axis {axis + 2}, got {size}"
-            )
         points = torch.arange(size, device=taps.device)
         i = points[:, None] - s * torch.arange(out, device=taps.device) + p
         inside = (i >= 0) & (i < len(taps))
@@ -144,27 +142,45 @@ class Upsample(EquivariantModule):
 
     Args:
         in_type: fields over a grid.
-        factor: ratio of the sizes, one number or one for each axis; unless ``size`` is given.
-        size: of the result, one number or one for each axis.
+        factor: ratio of the sizes, one number or one for each axis; 2 by default. Where it differs
+            between the axes the result is over a grid of another shape, as ``out_type`` says.
+        size: of the result, one number or one for each axis. It takes the place of the sizes that
+            ``factor`` (then 1 by default) would give, which still says how the steps change
+            relative to each other.
         mode: "nearest" repeats each value, "linear" interpolates between neighbours.
         align_corners: for "linear", whether the outermost points stay where they are, so that
             n points become ``factor * (n - 1) + 1``, which undoes the sizes of a stride with odd
             kernels; else the grid covers the same cells and n become ``factor * n``.
+        scale_factor: the name that ``factor`` has in ``torch.nn.Upsample``.
     Raises:
-        ValueError: if the group exchanges axes along which the factor is not the same; for
-            "nearest" and a size that is no multiple of the input's.
+        TypeError: for both ``factor`` and ``scale_factor``.
+        ValueError: for "nearest" and a size that is no multiple of the input's; if the group
+            exchanges axes along which ``size`` changes the steps otherwise than ``factor`` says.
     """
+
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
         in_type: FieldType,
-        factor: Size = 2,
+        factor: Size | None = None,
         size: Size | None = None,
         mode: Literal["nearest", "linear"] = "linear",
         align_corners: bool = False,
+        *,
+        scale_factor: Size | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        n = grid_of(in_type).n
+        space = grid_of(in_type)
+        n = space.n
+        if factor is not None and scale_factor is not None:
+            raise TypeError(
+                "scale_factor: expected None beside factor, which is the same, got "
+                f"{scale_factor!r} and {factor!r}"
+            )
+        factor = scale_factor if factor is None else factor
+        if factor is None:
+            factor = 2 if size is None else 1
         if mode not in ("nearest", "linear"):
             raise ValueError(f"mode: expected 'nearest' or 'linear', got {mode!r}")
         if align_corners and mode == "nearest":
@@ -172,11 +188,14 @@ class Upsample(EquivariantModule):
         self.factor = each(factor, n, "factor")
         self.size = None if size is None else each(size, n, "size")
         self.mode, self.align_corners = mode, align_corners
-        check_alike(in_type, "factor", self.factor)
+        self.out_type = FieldType(space.refined(self.factor), in_type.blocks)
+        self._exchanged = exchanged_axes(space)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         size = self._size_out(x.shape[2:])
+        if self.size is not None:
+            self._check_size(x.shape[2:])
         if self.mode == "linear":
             mode = _LINEAR[len(size)]
             return F.interpolate(x, size, mode=mode, align_corners=self.align_corners)
@@ -187,6 +206,24 @@ class Upsample(EquivariantModule):
                 )
             x = x.repeat_interleave(new // old, axis)
         return x
+
+    def _check_size(self, sizes: Sequence[int]) -> None:
+        """Raise ValueError if ``size`` changes the shape of the grid otherwise than declared."""
+        if torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            return
+        assert self.size is not None
+        ends = int(self.align_corners)
+        steps = list(zip(sizes, self.size, self.factor, strict=True))
+        for i, j in self._exchanged:
+            (old_i, new_i, factor_i), (old_j, new_j, factor_j) = steps[i], steps[j]
+            before, after = (old_i - ends) * factor_i, (old_j - ends) * factor_j
+            if before and after and before * (new_j - ends) != after * (new_i - ends):
+                names = self.in_type.space.names  # pyright: ignore
+                raise ValueError(
+                    f"size: expected sizes that change the steps along {names[i]} and {names[j]}, "
+                    f"which the group turns into each other, in the ratio of factor "
+                    f"{self.factor}, got {self.size} from {tuple(sizes)}"
+                )
 
     def _size_out(self, sizes: Sequence[int]) -> list[int]:
         if self.size is not None:

@@ -36,6 +36,8 @@ _MAXIMUM = {
 class _Window(EquivariantModule):
     """A pool over a moving window on a grid."""
 
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
+
     def __init__(
         self,
         in_type: FieldType,
@@ -45,17 +47,19 @@ class _Window(EquivariantModule):
         dilation: Size = 1,
     ) -> None:
         super().__init__(in_type, in_type)
-        n = grid_of(in_type).n
+        space = grid_of(in_type)
+        n = space.n
         self.kernel_size = each(kernel_size, n, "kernel_size")
         self.stride = self.kernel_size if stride is None else each(stride, n, "stride")
         self.padding = each(padding, n, "padding", 0)
         self.dilation = each(dilation, n, "dilation")
         for name in ("kernel_size", "stride", "padding", "dilation"):
-            check_alike(in_type, name, getattr(self, name))
+            check_alike(space, name, getattr(self, name))
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(
                 f"padding: expected at most half of kernel_size {self.kernel_size}, got {padding!r}"
             )
+        self.out_type = FieldType(space.coarsened(self.stride), in_type.blocks)
         self.centred = Centred(
             in_type,
             type(self).__name__,

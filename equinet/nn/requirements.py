@@ -1,5 +1,6 @@
 """What a module may ask of the fields that it is given. Before: ``module``. Next: ``centred``."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -53,16 +54,29 @@ def check_orthogonal(
 
 
 @on_cpu
-def check_alike(in_type: FieldType, name: str, values: Sequence[object]) -> None:
-    """Raise ValueError if the group exchanges axes of one spacing that have different values."""
-    space = grid_of(in_type)
+def exchanged_axes(space: Grid) -> list[tuple[int, int]]:
+    """The pairs of axes of a feature map that the group turns into each other."""
     steps = torch.eye(space.n, dtype=torch.float64) + space.group.generators.abs().sum(0)
     mixes = torch.linalg.matrix_power(steps, space.n) > 1e-9
-    axes = list(zip(space.coordinates, values, strict=True))
-    for a, value in axes:
-        for b, other in axes:
-            if mixes[a, b] and value != other and space.spacing[a] == space.spacing[b]:
-                raise ValueError(
-                    f"{name}: expected the same along the axes {'xyz'[a]} and {'xyz'[b]}, which "
-                    f"{space.group} turns into each other, got {tuple(values)}"
-                )
+    axes = space.coordinates
+    return [(i, j) for i, j in itertools.combinations(range(space.n), 2) if mixes[axes[i], axes[j]]]
+
+
+def check_alike(space: Grid, name: str, values: Sequence[object]) -> None:
+    """Raise ValueError if the group exchanges axes of one spacing that have different values."""
+    for i, j in exchanged_axes(space):
+        a, b = space.coordinates[i], space.coordinates[j]
+        if values[i] != values[j] and space.spacing[a] == space.spacing[b]:
+            raise ValueError(
+                f"{name}: expected the same along the axes {'xyz'[a]} and {'xyz'[b]}, which "
+                f"{space.group} turns into each other, got {tuple(values)}"
+            )
+
+
+def check_sizes(sizes: Sequence[int], least: Sequence[int], name: str) -> None:
+    """Raise ValueError if a grid is smaller along an axis than a layer needs."""
+    if any(size < few for size, few in zip(sizes, least, strict=True)):
+        raise ValueError(
+            f"x: expected sizes of at least {tuple(least)} for the window and the padding of this "
+            f"{name}, got {tuple(sizes)}"
+        )
