@@ -22,6 +22,7 @@ from equinet.field import FieldType, Line, Plane, Volume
 from equinet.field.grid import Grid
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
+from equinet.harmonics.filter_grid import check_samples
 from equinet.nn.centred import Centred
 from equinet.nn.requirements import check_alike
 from equinet.nn.steerable import Steerable
@@ -145,7 +146,10 @@ def sample_filter(
     functions: Functions,
 ) -> SampledKernels:
     """The kernels of a layer at the taps of its filter."""
-    return kernel_basis(blocks_in, blocks_out, functions(blocks_in[0][1].group, grid)).on(grid)
+    basis = kernel_basis(blocks_in, blocks_out, functions(blocks_in[0][1].group, grid))
+    entries = [many * psi.dim * phi.dim for (psi, phi), many in basis.counts.items()]
+    check_samples(grid, sum(entries), "kernels")
+    return basis.on(grid)
 
 
 def check_over(space: type, in_type: FieldType, out_type: FieldType) -> None:
