@@ -24,6 +24,7 @@ from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
 from equinet.harmonics.filter_grid import check_samples
 from equinet.nn.centred import Centred
+from equinet.nn.layout import laid_out
 from equinet.nn.requirements import check_alike
 from equinet.nn.steerable import Steerable
 from equinet.ops import full_precision
@@ -251,12 +252,12 @@ class _Conv(Convolution):
         self._centred.check(x.shape[2:])
         with full_precision(x):
             weight, bias = self.filter(), self.shift()
-        x, padding = self.enter(x), self.padding
+        z, padding = self.enter(x), self.padding
         if self._pads:
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
-            x, padding = F.pad(x, self._margins, mode=mode), 0
-        y = self.convolve(x, weight, bias, self.stride, padding, self.dilation, self.groups)
-        return self.leave(y)
+            z, padding = F.pad(z, self._margins, mode=mode), 0
+        y = self.convolve(z, weight, bias, self.stride, padding, self.dilation, self.groups)
+        return laid_out(self.leave(y), x)
 
     def export(self) -> nn.Module:
         """A ``torch.nn`` convolution with the filter of now."""

@@ -20,6 +20,7 @@ from equinet.field import FieldType, Line, Plane, Volume
 from equinet.harmonics import shell_harmonics
 from equinet.nn.centred import moved_axes
 from equinet.nn.conv import Convolution, Functions, Size, each, filled, ungrouped
+from equinet.nn.layout import laid_out
 from equinet.nn.requirements import check_sizes
 from equinet.ops import full_precision
 
@@ -83,7 +84,7 @@ class _ConvTranspose(Convolution):
             self.enter(x), weight, bias, self.stride, self.padding, self.output_padding,
             self.groups, self.dilation,
         )  # fmt: skip
-        return self.leave(y)
+        return laid_out(self.leave(y), x)
 
     def _check_size(self, sizes: Sequence[int]) -> None:
         """Raise ValueError if nothing is left of the output."""
@@ -95,7 +96,7 @@ class _ConvTranspose(Convolution):
                 self.padding, self.dilation, self.kernel_size, self.output_padding, strict=True
             )
         ]
-        least = [max(c // s + 2, 1) for c, s in zip(cut, self.stride, strict=True)]
+        least = [max(-(-c // s) + 1, 1) for c, s in zip(cut, self.stride, strict=True)]
         check_sizes(sizes, least, type(self).__name__)
 
     def _transposed(self, filters: Tensor, groups: int | None = None) -> Tensor:

@@ -1,6 +1,6 @@
 r"""Between grids of different steps: low-pass and stride, and interpolation.
 
-Before: ``global_pool``. Next: ``structure``.
+Before: ``global_pool``. Next: ``pixel_shuffle``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
+from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
-from equinet.nn.requirements import check_alike, exchanged_axes, grid_of
+from equinet.nn.requirements import check_alike, check_steps, grid_of
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -89,10 +90,11 @@ class Downsample(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         self.centred.check(x.shape[2:])
+        y = x
         for axis in reversed(range(len(self.stride))):
             # The last axis is filtered and becomes the first; after all of them they are in order.
-            x = (x @ self._matrix(axis, x.shape[-1])).movedim(-1, 2)
-        return x.contiguous()
+            y = (y @ self._matrix(axis, y.shape[-1])).movedim(-1, 2)
+        return laid_out(y, x)
 
     def _matrix(self, axis: int, size: int) -> Tensor:
         """(D1) along one axis, ``(size, size out)``."""
@@ -189,41 +191,24 @@ class Upsample(EquivariantModule):
         self.size = None if size is None else each(size, n, "size")
         self.mode, self.align_corners = mode, align_corners
         self.out_type = FieldType(space.refined(self.factor), in_type.blocks)
-        self._exchanged = exchanged_axes(space)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         size = self._size_out(x.shape[2:])
         if self.size is not None:
-            self._check_size(x.shape[2:])
+            space, ends = grid_of(self.in_type), int(self.align_corners)
+            check_steps(space, "size", x.shape[2:], self.size, self.factor, ends)
         if self.mode == "linear":
             mode = _LINEAR[len(size)]
             return F.interpolate(x, size, mode=mode, align_corners=self.align_corners)
+        y = x
         for axis, (new, old) in enumerate(zip(size, x.shape[2:], strict=True), 2):
             if new % old:
                 raise ValueError(
                     f"x: expected sizes that divide {size} for mode 'nearest', got {tuple(x.shape)}"
                 )
-            x = x.repeat_interleave(new // old, axis)
-        return x
-
-    def _check_size(self, sizes: Sequence[int]) -> None:
-        """Raise ValueError if ``size`` changes the shape of the grid otherwise than declared."""
-        if torch.compiler.is_compiling() or torch.compiler.is_exporting():
-            return
-        assert self.size is not None
-        ends = int(self.align_corners)
-        steps = list(zip(sizes, self.size, self.factor, strict=True))
-        for i, j in self._exchanged:
-            (old_i, new_i, factor_i), (old_j, new_j, factor_j) = steps[i], steps[j]
-            before, after = (old_i - ends) * factor_i, (old_j - ends) * factor_j
-            if before and after and before * (new_j - ends) != after * (new_i - ends):
-                names = self.in_type.space.names  # pyright: ignore
-                raise ValueError(
-                    f"size: expected sizes that change the steps along {names[i]} and {names[j]}, "
-                    f"which the group turns into each other, in the ratio of factor "
-                    f"{self.factor}, got {self.size} from {tuple(sizes)}"
-                )
+            y = y.repeat_interleave(new // old, axis)
+        return laid_out(y, x)
 
     def _size_out(self, sizes: Sequence[int]) -> list[int]:
         if self.size is not None:

@@ -1,4 +1,4 @@
-"""What a module may ask of the fields that it is given. Before: ``module``. Next: ``centred``."""
+"""What a module may ask of the fields that it is given. Before: ``module``. Next: ``layout``."""
 
 import itertools
 from collections.abc import Sequence
@@ -80,3 +80,36 @@ def check_sizes(sizes: Sequence[int], least: Sequence[int], name: str) -> None:
             f"x: expected sizes of at least {tuple(least)} for the window and the padding of this "
             f"{name}, got {tuple(sizes)}"
         )
+
+
+def check_steps(
+    space: Grid,
+    name: str,
+    sizes: Sequence[int],
+    new: Sequence[int],
+    factor: Sequence[int] | None = None,
+    ends: int = 0,
+) -> None:
+    """Raise ValueError if sizes change the steps of a grid otherwise than its type says.
+
+    Args:
+        space: the grid; along axes that its group leaves alone the steps may change in any way.
+        name: of the argument that says the new sizes.
+        sizes: before.
+        new: afterwards.
+        factor: how the type of the output changes the steps relative to each other.
+        ends: 1 if the outermost points stay where they are, 0 if the outermost cells do.
+    """
+    if torch.compiler.is_compiling() or torch.compiler.is_exporting():
+        return
+    factor = (1,) * space.n if factor is None else factor
+    for i, j in exchanged_axes(space):
+        (a, b), (before, after) = ([(s[k] - ends) for k in (i, j)] for s in (sizes, new))
+        wrong = a * factor[i] * after != b * factor[j] * before
+        if a and b and wrong:
+            ratio = "alike" if len(set(factor)) == 1 else f"in the ratio of factor {tuple(factor)}"
+            raise ValueError(
+                f"{name}: expected sizes that change the steps along {space.names[i]} and "
+                f"{space.names[j]}, which {space.group} turns into each other, {ratio}, got "
+                f"{tuple(new)} from {tuple(sizes)}"
+            )

@@ -1,4 +1,4 @@
-"""Modules that arrange others: nothing, a smaller group, a sum. Before: ``downsample``.
+"""Modules that arrange others: nothing, a smaller group, a sum. Before: ``pixel_shuffle``.
 
 Next: ``sequential``.
 """
