@@ -9,9 +9,10 @@ the user picks, acts on its fibres.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import ClassVar
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -27,23 +28,34 @@ from equinet.rep.fibre import Block
 class Grid:
     """A rectangular grid of points in R^n, of any size, its centre at the origin.
 
+    The spacing matters to ``act`` and to the layers through its ratios only: voxels of 1 x 1 x 3
+    are long, in any unit.
+
     Attributes:
         group: H <= O(n), which acts on the fibres; its elements are what ``act`` takes.
         spacing: distance of neighbouring points along x, y, z, in units of length.
+        steps: the same as fractions, with which strides are followed without rounding.
     """
 
     group: Group
     spacing: tuple[float, ...]
+    steps: tuple[Fraction, ...] = field(compare=False)
 
     # The axes after batch and channel, in order, and whether the index grows with the coordinate.
     names: ClassVar[tuple[str, ...]]
     signs: ClassVar[tuple[int, ...]]
 
     @on_cpu
-    def __init__(self, group: Group | str, spacing: float | Iterable[float] = 1.0) -> None:
+    def __init__(
+        self,
+        group: Group | str,
+        spacing: float | Fraction | Iterable[float | Fraction] = 1.0,
+    ) -> None:
         kind = type(self)
+        steps = _per_axis(spacing, self.n)
         object.__setattr__(self, "group", acting_group(group, self.n, kind.__name__))
-        object.__setattr__(self, "spacing", _per_axis(spacing, self.n))
+        object.__setattr__(self, "spacing", tuple(float(step) for step in steps))
+        object.__setattr__(self, "steps", steps)
 
     @property
     def n(self) -> int:
@@ -63,6 +75,51 @@ class Grid:
             ValueError: if the string does not parse or the blocks do not fit the space.
         """
         return FieldType.over(self, blocks)
+
+    def coarsened(self, stride: int | Sequence[int]) -> Self:
+        """The grid of every s-th point along each axis, as a layer with a stride has it.
+
+        The unit of length is such that the finest step keeps its number. So a stride that is the
+        same along all axes leaves the grid as it is, the way of several strides does not matter,
+        and ``refined`` leads back.
+
+        Args:
+            stride: one number, or one for each axis of a feature map, in their order.
+        Raises:
+            ValueError: if these are not integers >= 1.
+
+        Example:
+            >>> thick = Volume("SO(3)", spacing=(1.0, 1.0, 2.0))
+            >>> thick.coarsened((2, 2, 1))
+            Volume('SO(3)')
+            >>> thick.coarsened((2, 2, 1)).refined((2, 2, 1)) == thick == thick.coarsened(3)
+            True
+        """
+        return self._scaled([Fraction(s) for s in self._counts(stride, "stride")])
+
+    def refined(self, factor: int | Sequence[int]) -> Self:
+        """The grid with s points in place of one along each axis; see ``coarsened``.
+
+        Args:
+            factor: one number, or one for each axis of a feature map, in their order.
+        Raises:
+            ValueError: if these are not integers >= 1.
+        """
+        return self._scaled([Fraction(1, s) for s in self._counts(factor, "factor")])
+
+    def _counts(self, values: int | Sequence[int], name: str) -> tuple[int, ...]:
+        counts = tuple(values) if isinstance(values, Sequence) else (values,) * self.n
+        wrong = [v for v in counts if isinstance(v, bool) or not isinstance(v, int) or v < 1]
+        if len(counts) != self.n or wrong:
+            raise ValueError(f"{name}: expected {self.n} integers >= 1 or one, got {values!r}")
+        return counts
+
+    def _scaled(self, factors: list[Fraction]) -> Self:
+        steps = list(self.steps)
+        for k, factor in zip(self.coordinates, factors, strict=True):
+            steps[k] *= factor
+        unit = min(self.steps) / min(steps)
+        return type(self)(self.group, [unit * step for step in steps])
 
     def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
         """One axis of any size for each coordinate."""
@@ -140,11 +197,22 @@ class Volume(Grid):
     signs = (1, 1, 1)
 
 
-def _per_axis(spacing: float | Iterable[float], n: int) -> tuple[float, ...]:
+_SHORT = 10**6  # numbers such as 0.7 and 5 / 3 have smaller denominators
+
+
+def _per_axis(
+    spacing: float | Fraction | Iterable[float | Fraction], n: int
+) -> tuple[Fraction, ...]:
     """The spacing as n numbers."""
     values = tuple(spacing) if isinstance(spacing, Iterable) else (spacing,) * n
-    if any(isinstance(v, bool) or not isinstance(v, int | float) for v in values):
+    if any(isinstance(v, bool) or not isinstance(v, int | float | Fraction) for v in values):
         raise TypeError(f"spacing: expected a number or {n} of them, got {spacing!r}")
     if len(values) != n or not all(0 < v < math.inf for v in values):
         raise ValueError(f"spacing: expected {n} finite numbers > 0 or one, got {spacing!r}")
-    return tuple(float(v) for v in values)
+    return tuple(_fraction(v) for v in values)
+
+
+def _fraction(value: float | Fraction) -> Fraction:
+    """The number that was meant: 7 / 10 for 0.7, whatever its binary digits are."""
+    short = Fraction(value).limit_denominator(_SHORT)
+    return short if isinstance(value, float) and float(short) == value else Fraction(value)

@@ -100,6 +100,27 @@ class FilterGrid:
         return out.unflatten(-1, self.size)
 
 
+_LARGEST = 2**30  # bytes of float64 samples: more would take minutes and most of a machine
+
+
+def check_samples(grid: FilterGrid, functions: int, what: str) -> None:
+    """Raise ValueError if so many functions are too much to sample at the taps of a filter.
+
+    Args:
+        grid: the taps.
+        functions: how many numbers there are at each of them.
+        what: they are, for the message.
+    """
+    size = 8 * functions * math.prod(grid.size)
+    if size > _LARGEST:
+        raise ValueError(
+            f"grid: expected a filter whose samples take at most {_LARGEST / 2**30:g} GiB, got "
+            f"{grid.size} taps, at which {functions:,} components of {what} take "
+            f"{size / 2**30:,.0f} GiB; fewer degrees take less, such as "
+            "functions=functools.partial(shell_harmonics, lmax=2)"
+        )
+
+
 def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from equinet.group import O2, O3, SO2, SO3, Group, inversion, o2, o3
 from equinet.harmonics.circular import angular_harmonics
-from equinet.harmonics.filter_grid import FilterGrid
+from equinet.harmonics.filter_grid import FilterGrid, check_samples
 from equinet.harmonics.moments import match_moments
 from equinet.harmonics.radial import Radial, gaussian_shells
 from equinet.numerics.cached import cached
@@ -96,6 +96,12 @@ class Harmonics:
     def __post_init__(self) -> None:
         if not 0 < self.unit < math.inf:
             raise ValueError(f"unit: expected a positive length, got {self.unit!r}")
+        n = getattr(self.radial, "n", self.group.n)
+        if n != self.group.n:
+            raise ValueError(
+                f"radial: expected profiles in {self.group.n} dimensions for {self.group}, got "
+                f"{self.radial}"
+            )
 
     @property
     def counts(self) -> dict[Irrep, int]:
@@ -116,12 +122,17 @@ class Harmonics:
 
     def on(self, grid: FilterGrid) -> dict[Irrep, Tensor]:
         """The samples at the taps, with the moments that the functions have in R^n (Y2)."""
+        _check_samples(self.radial, grid)
         points = grid.points
-        whole = self._whole(points)
-        return self._split([match_moments(values, J, points) for J, values in enumerate(whole)])
+        profiles, _ = self._factors(points)
+        return self._split(match_moments(self._whole(points), profiles, points))
 
     def _whole(self, points: Tensor) -> list[Tensor]:
         """All harmonics times all profiles, one ``(profiles, dim, ...)`` for each degree."""
+        return [phi[:, None] * y for phi, y in zip(*self._factors(points), strict=True)]
+
+    def _factors(self, points: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The profiles ``(profiles, ...)`` and the harmonics ``(dim, ...)`` of each degree."""
         if points.shape[-1:] != (self.group.n,):
             raise ValueError(
                 f"points: expected (..., {self.group.n}) for {self.group}, got "
@@ -129,10 +140,8 @@ class Harmonics:
             )
         radius = _norm(points) / self.unit
         angular = angular_harmonics(self._degrees.stop - 1, points)
-        return [
-            self.radial(degree, radius)[:, None] * angular[degree].movedim(-1, 0)
-            for degree in self._degrees
-        ]
+        profiles = [self.radial(degree, radius) for degree in self._degrees]
+        return profiles, [y.movedim(-1, 0) for y in angular]
 
     def _split(self, whole: list[Tensor]) -> dict[Irrep, Tensor]:
         """Q_J^T of the harmonics of each degree, irrep by irrep."""
@@ -223,12 +232,27 @@ def shell_harmonics(
             "compromise", for even sizes "conservative": their shells have half-integer radii, on
             which the taps cannot tell more harmonics apart.
         lmax: a cap of the degree.
+    Raises:
+        ValueError: if the group and the taps are of different dimensions.
     """
+    if group.n != grid.n:
+        raise ValueError(
+            f"grid: expected taps in {group.n} dimensions for {group}, got some in {grid.n}"
+        )
     if cutoff is None:
         cutoff = "compromise" if all(k % 2 for k in grid.size) else "conservative"
     extent = round(grid.extent / grid.unit, 9)  # equal filters have equal shells in any unit
     radial = gaussian_shells(extent, sigma, cutoff, lmax)
+    _check_samples(radial, grid)  # before the group is asked for its harmonics
     return Harmonics(group, radial, grid.unit)
+
+
+def _check_samples(radial: Radial, grid: FilterGrid) -> None:
+    """Raise ValueError if the harmonics are too many for the taps."""
+    degrees = range(min(radial.lmax, 1) + 1 if grid.n == 1 else radial.lmax + 1)
+    dims = [1 if grid.n == 1 or J == 0 else 2 if grid.n == 2 else 2 * J + 1 for J in degrees]
+    count = sum(radial.count(J) * dim for J, dim in zip(degrees, dims, strict=True))
+    check_samples(grid, count, "harmonics")
 
 
 def _norm(points: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Modules: equivariant by construction, plain tensors in and out."""
 
+from equinet.nn.adaptive_pool import AdaptiveAvgPool
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from equinet.nn.downsample import Downsample, Upsample
@@ -13,6 +14,7 @@ from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
 from equinet.nn.point_conv import PointConv, RadialNetwork
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
@@ -24,6 +26,7 @@ from equinet.nn.tensor_product import TensorProduct
 from equinet.nn.vector_field import VectorFieldPool
 
 __all__ = [
+    "AdaptiveAvgPool",
     "AvgPool",
     "BatchNorm",
     "Conv1d",
@@ -52,6 +55,7 @@ __all__ = [
     "NormActivation",
     "NormMaxPool",
     "NormPool",
+    "PixelShuffle",
     "PointConv",
     "Pointwise",
     "RMSNorm",
@@ -66,6 +70,7 @@ __all__ = [
     "Upsample",
     "VectorFieldPool",
     "gated",
+    "shuffled",
     "squash",
     "summary",
 ]

@@ -1,4 +1,4 @@
-r"""Does a strided layer keep the centre of the grid? Before: ``requirements``. Next: ``steerable``.
+r"""Does a strided layer keep the centre of the grid? Before: ``layout``. Next: ``steerable``.
 
 A group turns a feature map about the centre of its grid. A layer that samples it at the points
 o s - p + d (k - 1) / 2, o = 0, 1, ..., with stride s, padding p, dilation d and size k, commutes
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import torch
 
 from equinet.field import FieldType
+from equinet.nn.requirements import check_sizes
 from equinet.numerics.cached import on_cpu
 
 
@@ -26,6 +27,7 @@ class Centred:
         stride: s.
         padding: p at both ends of each axis, or (before, after).
         dilation: d.
+        least: the points along each axis that the padding needs.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class Centred:
         stride: Sequence[int],
         padding: Sequence[int | tuple[int, int]],
         dilation: Sequence[int] | None = None,
+        least: Sequence[int] | None = None,
     ) -> None:
         self.name = name
         self.moves = moved_axes(in_type)
@@ -43,22 +46,27 @@ class Centred:
         self.spans = [d * (k - 1) for k, d in zip(kernel_size, steps, strict=True)]
         self.stride = tuple(stride)
         self.padding = [p if isinstance(p, tuple) else (p, p) for p in padding]
+        covered = zip(self.spans, self.padding, least or (1,) * len(self.spans), strict=True)
+        self.least = [max(few, span + 1 - before - after) for span, (before, after), few in covered]
         self.warned: set[tuple[int, ...]] = set()
 
     def shift(self, axis: int, size: int) -> int:
         """Twice the distance between the centres of the grid and of the samples."""
         before, after = self.padding[axis]
         rest = size + before + after - self.spans[axis] - 1
-        if rest < 0:
-            return 0
         last = rest - rest % self.stride[axis]
         return last + self.spans[axis] - 2 * before - (size - 1)
 
     def check(self, sizes: Sequence[int]) -> None:
-        """Warn, once for each size, if the layer does not keep the centre (S1)."""
+        """Warn, once for each size, if the layer does not keep the centre (S1).
+
+        Raises:
+            ValueError: if the grid is smaller than the window.
+        """
         if torch.compiler.is_compiling() or torch.compiler.is_exporting():
             return
         sizes = tuple(sizes)
+        check_sizes(sizes, self.least, self.name)
         wrong = [i for i, size in enumerate(sizes) if self.moves[i] and self.shift(i, size)]
         if not wrong or sizes in self.warned:
             return
@@ -78,7 +86,7 @@ class Centred:
         """The nearest size that works, the smaller of two."""
         near = range(self.stride[axis] + 1)
         for candidate in (size + sign * step for step in near for sign in (-1, 1)):
-            if candidate > self.spans[axis] and not self.shift(axis, candidate):
+            if candidate >= self.least[axis] and not self.shift(axis, candidate):
                 return candidate
         return None
 

@@ -19,9 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Line, Plane, Volume
+from equinet.field.grid import Grid
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
+from equinet.harmonics.filter_grid import check_samples
 from equinet.nn.centred import Centred
+from equinet.nn.layout import laid_out
 from equinet.nn.requirements import check_alike
 from equinet.nn.steerable import Steerable
 from equinet.ops import full_precision
@@ -39,9 +42,11 @@ class Convolution(Steerable):
 
     Attributes:
         kernel_size, stride, padding, dilation, groups: of the layer of ``torch.nn``, for each axis.
+        taps: where those of the filter lie, on the finer of the two grids.
     """
 
     space: ClassVar[type]
+    upward = False  # whether the output is on the finer grid
 
     def __init__(
         self,
@@ -56,14 +61,24 @@ class Convolution(Steerable):
         generator: torch.Generator | None,
         gain: Callable[[tuple[int, ...]], float],
     ) -> None:
-        check_over(self.space, in_type, out_type)
+        check_types(self.space, in_type, out_type)
+        if not callable(functions):
+            raise TypeError(
+                "functions: expected a function of the group and the taps of the filter, such as "
+                f"shell_harmonics, got {functions!r}"
+            )
         space: Any = in_type.space
         self.stride = each(stride, space.n, "stride")
         self.dilation = each(dilation, space.n, "dilation")
         self.kernel_size = each(kernel_size, space.n, "kernel_size")
-        for name in ("stride", "dilation", "kernel_size"):
-            check_alike(in_type, name, getattr(self, name))
-        grid = filter_grid(self.kernel_size, dilation=self.dilation, spacing=space.spacing)
+        samples = space.refined(self.stride) if self.upward else space.coarsened(self.stride)
+        finer = samples if self.upward else space
+        alike = ("dilation", "kernel_size")  # the way up may lead back to any grid
+        for name in alike if self.upward else ("stride", *alike):
+            check_alike(finer, name, getattr(self, name))
+        out_type = over_samples(out_type, space, samples)
+        grid = filter_grid(self.kernel_size, dilation=self.dilation, spacing=finer.spacing)
+        self.taps = grid
         blocks = part(in_type.blocks, groups, "in_type"), part(out_type.blocks, groups, "out_type")
         sample = functools.partial(sample_filter, *blocks, grid, functions)
         self.groups = groups
@@ -132,18 +147,34 @@ def sample_filter(
     functions: Functions,
 ) -> SampledKernels:
     """The kernels of a layer at the taps of its filter."""
-    return kernel_basis(blocks_in, blocks_out, functions(blocks_in[0][1].group, grid)).on(grid)
+    basis = kernel_basis(blocks_in, blocks_out, functions(blocks_in[0][1].group, grid))
+    entries = [many * psi.dim * phi.dim for (psi, phi), many in basis.counts.items()]
+    check_samples(grid, sum(entries), "kernels")
+    return basis.on(grid)
 
 
 def check_over(space: type, in_type: FieldType, out_type: FieldType) -> None:
     """Raise unless both types are fields over one space of this kind."""
+    check_types(space, in_type, out_type)
+    if out_type.space != in_type.space:
+        raise ValueError(f"out_type: expected fields over {in_type.space}, got {out_type!r}")
+
+
+def over_samples(out_type: FieldType, space: Grid, samples: Grid) -> FieldType:
+    """The type over the grid of the samples; ValueError if it is over none of the two grids."""
+    if out_type.space not in (space, samples):
+        where = f"{space}" if space == samples else f"{samples}, where the samples lie, or {space}"
+        raise ValueError(f"out_type: expected fields over {where}, got {out_type!r}")
+    return FieldType(samples, out_type.blocks)
+
+
+def check_types(space: type, in_type: FieldType, out_type: FieldType) -> None:
+    """Raise unless both types are fields over spaces of this kind."""
     for name, value in (("in_type", in_type), ("out_type", out_type)):
         if not isinstance(value, FieldType):
             raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")
         if not isinstance(value.space, space):
             raise ValueError(f"{name}: expected fields over a {space.__name__}, got {value!r}")
-    if out_type.space != in_type.space:
-        raise ValueError(f"out_type: expected fields over {in_type.space}, got {out_type!r}")
 
 
 def each(value: Size, n: int, name: str, least: int = 1) -> tuple[int, ...]:
@@ -153,6 +184,11 @@ def each(value: Size, n: int, name: str, least: int = 1) -> tuple[int, ...]:
     if len(values) != n or wrong:
         raise ValueError(f"{name}: expected {n} integers >= {least} or one, got {value!r}")
     return values
+
+
+def _least(padding_mode: str, side: tuple[int, int]) -> int:
+    """Points along an axis that a padding needs: it reflects all but one, or goes round once."""
+    return {"reflect": max(side) + 1, "circular": max(side)}.get(padding_mode, 1)
 
 
 def _no_gain(stride: tuple[int, ...]) -> float:
@@ -193,8 +229,9 @@ class _Conv(Convolution):
         # In the order of torch.nn.functional.pad: the last axis first.
         self._margins = [p for side in reversed(sides) for p in side]
         self._centred = Centred(
-            in_type, type(self).__name__, self.kernel_size, self.stride, sides, self.dilation
-        )
+            in_type, type(self).__name__, self.kernel_size, self.stride, sides, self.dilation,
+            least=[_least(padding_mode, side) for side in sides],
+        )  # fmt: skip
 
     def _sides(self) -> list[tuple[int, int]]:
         """How much is added before and after each axis."""
@@ -215,12 +252,12 @@ class _Conv(Convolution):
         self._centred.check(x.shape[2:])
         with full_precision(x):
             weight, bias = self.filter(), self.shift()
-        x, padding = self.enter(x), self.padding
+        z, padding = self.enter(x), self.padding
         if self._pads:
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
-            x, padding = F.pad(x, self._margins, mode=mode), 0
-        y = self.convolve(x, weight, bias, self.stride, padding, self.dilation, self.groups)
-        return self.leave(y)
+            z, padding = F.pad(z, self._margins, mode=mode), 0
+        y = self.convolve(z, weight, bias, self.stride, padding, self.dilation, self.groups)
+        return laid_out(self.leave(y), x)
 
     def export(self) -> nn.Module:
         """A ``torch.nn`` convolution with the filter of now."""
@@ -266,7 +303,9 @@ _DOC = r"""{n}-dimensional steerable convolution, with the arguments of ``torch.
 
     Args:
         in_type: fields over a {space}.
-        out_type: fields over the same {space}.
+        out_type: fields over the same {space}. With a stride that differs between the axes the
+            samples lie on a grid of another shape, ``in_type.space.coarsened(stride)``, over which
+            the attribute ``out_type`` then is.
         kernel_size, stride, padding, dilation, padding_mode: as in ``torch.nn.Conv{n}d``.
         groups: parts of the channels that do not see each other; divides every multiplicity.
         bias: add a learned constant to the invariant channels of the output.

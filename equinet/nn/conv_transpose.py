@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
@@ -20,6 +20,8 @@ from equinet.field import FieldType, Line, Plane, Volume
 from equinet.harmonics import shell_harmonics
 from equinet.nn.centred import moved_axes
 from equinet.nn.conv import Convolution, Functions, Size, each, filled, ungrouped
+from equinet.nn.layout import laid_out
+from equinet.nn.requirements import check_sizes
 from equinet.ops import full_precision
 
 
@@ -31,6 +33,7 @@ def _gain(stride: tuple[int, ...]) -> float:
 class _ConvTranspose(Convolution):
     convolve: ClassVar[Callable[..., Tensor]]
     plain: ClassVar[type[nn.Module]]
+    upward = True
 
     def __init__(
         self,
@@ -57,6 +60,12 @@ class _ConvTranspose(Convolution):
             raise ValueError(f"padding_mode: expected 'zeros', got {padding_mode!r}")
         self.padding = each(padding, n, "padding", 0)
         self.output_padding = each(output_padding, n, "output_padding", 0)
+        steps = [max(pair) for pair in zip(self.stride, self.dilation, strict=True)]
+        if any(p >= step for p, step in zip(self.output_padding, steps, strict=True)):
+            raise ValueError(
+                f"output_padding: expected numbers below stride {self.stride} or dilation "
+                f"{self.dilation}, got {output_padding!r}"
+            )
         moves = moved_axes(in_type)
         if any(extra and moved for extra, moved in zip(self.output_padding, moves, strict=True)):
             warnings.warn(
@@ -68,13 +77,27 @@ class _ConvTranspose(Convolution):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
+        self._check_size(x.shape[2:])
         with full_precision(x):
             weight, bias = self._transposed(self.filter()), self.shift()
         y = self.convolve(
             self.enter(x), weight, bias, self.stride, self.padding, self.output_padding,
             self.groups, self.dilation,
         )  # fmt: skip
-        return self.leave(y)
+        return laid_out(self.leave(y), x)
+
+    def _check_size(self, sizes: Sequence[int]) -> None:
+        """Raise ValueError if nothing is left of the output."""
+        if torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            return
+        cut = [
+            2 * p - d * (k - 1) - more
+            for p, d, k, more in zip(
+                self.padding, self.dilation, self.kernel_size, self.output_padding, strict=True
+            )
+        ]
+        least = [max(-(-c // s) + 1, 1) for c, s in zip(cut, self.stride, strict=True)]
+        check_sizes(sizes, least, type(self).__name__)
 
     def _transposed(self, filters: Tensor, groups: int | None = None) -> Tensor:
         """``(channels in, channels out / groups, *kernel_size)``, as torch takes it."""
@@ -96,7 +119,9 @@ _DOC = r"""{n}-dimensional transposed steerable convolution (V2), as ``torch.nn.
 
     Args:
         in_type: fields over a {space}.
-        out_type: fields over the same {space}.
+        out_type: fields over the same {space}. With a stride that differs between the axes the
+            output lies on a grid of another shape, ``in_type.space.refined(stride)``, over which
+            the attribute ``out_type`` then is.
         kernel_size, stride, padding, output_padding, dilation: as in ``torch.nn``. A size that
             differs from the stride by an even number keeps the symmetry of every grid.
         groups: parts of the channels that do not see each other; divides every multiplicity.

@@ -1,6 +1,6 @@
 r"""Between grids of different steps: low-pass and stride, and interpolation.
 
-Before: ``global_pool``. Next: ``structure``.
+Before: ``global_pool``. Next: ``pixel_shuffle``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
+from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
-from equinet.nn.requirements import check_alike, grid_of
+from equinet.nn.requirements import check_alike, check_steps, grid_of
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -62,7 +63,8 @@ class Downsample(EquivariantModule):
         padding: Size | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        n = grid_of(in_type).n
+        space = grid_of(in_type)
+        n = space.n
         self.factor = each(factor, n, "factor")
         if sigma is not None and not 0 <= sigma < math.inf:
             raise ValueError(f"sigma: expected a number >= 0, got {sigma!r}")
@@ -74,7 +76,8 @@ class Downsample(EquivariantModule):
         halves = [(k - 1) // 2 for k in self.kernel_size]
         self.padding = each(halves if padding is None else padding, n, "padding", 0)
         for name in ("factor", "kernel_size", "stride", "padding"):
-            check_alike(in_type, name, getattr(self, name))
+            check_alike(space, name, getattr(self, name))
+        self.out_type = FieldType(space.coarsened(self.stride), in_type.blocks)
         self.centred = Centred(
             in_type, type(self).__name__, self.kernel_size, self.stride, self.padding
         )
@@ -87,19 +90,16 @@ class Downsample(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         self.centred.check(x.shape[2:])
+        y = x
         for axis in reversed(range(len(self.stride))):
             # The last axis is filtered and becomes the first; after all of them they are in order.
-            x = (x @ self._matrix(axis, x.shape[-1])).movedim(-1, 2)
-        return x.contiguous()
+            y = (y @ self._matrix(axis, y.shape[-1])).movedim(-1, 2)
+        return laid_out(y, x)
 
     def _matrix(self, axis: int, size: int) -> Tensor:
         """(D1) along one axis, ``(size, size out)``."""
         taps, s, p = getattr(self, f"taps_{axis}"), self.stride[axis], self.padding[axis]
         out = (size + 2 * p - len(taps)) // s + 1
-        if out < 1:
-            raise ValueError(
-                f"x: expected at least {len(taps) - 2 * p} points along axis {axis + 2}, got {size}"
-            )
         points = torch.arange(size, device=taps.device)
         i = points[:, None] - s * torch.arange(out, device=taps.device) + p
         inside = (i >= 0) & (i < len(taps))
@@ -144,27 +144,45 @@ class Upsample(EquivariantModule):
 
     Args:
         in_type: fields over a grid.
-        factor: ratio of the sizes, one number or one for each axis; unless ``size`` is given.
-        size: of the result, one number or one for each axis.
+        factor: ratio of the sizes, one number or one for each axis; 2 by default. Where it differs
+            between the axes the result is over a grid of another shape, as ``out_type`` says.
+        size: of the result, one number or one for each axis. It takes the place of the sizes that
+            ``factor`` (then 1 by default) would give, which still says how the steps change
+            relative to each other.
         mode: "nearest" repeats each value, "linear" interpolates between neighbours.
         align_corners: for "linear", whether the outermost points stay where they are, so that
             n points become ``factor * (n - 1) + 1``, which undoes the sizes of a stride with odd
             kernels; else the grid covers the same cells and n become ``factor * n``.
+        scale_factor: the name that ``factor`` has in ``torch.nn.Upsample``.
     Raises:
-        ValueError: if the group exchanges axes along which the factor is not the same; for
-            "nearest" and a size that is no multiple of the input's.
+        TypeError: for both ``factor`` and ``scale_factor``.
+        ValueError: for "nearest" and a size that is no multiple of the input's; if the group
+            exchanges axes along which ``size`` changes the steps otherwise than ``factor`` says.
     """
+
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
         in_type: FieldType,
-        factor: Size = 2,
+        factor: Size | None = None,
         size: Size | None = None,
         mode: Literal["nearest", "linear"] = "linear",
         align_corners: bool = False,
+        *,
+        scale_factor: Size | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        n = grid_of(in_type).n
+        space = grid_of(in_type)
+        n = space.n
+        if factor is not None and scale_factor is not None:
+            raise TypeError(
+                "scale_factor: expected None beside factor, which is the same, got "
+                f"{scale_factor!r} and {factor!r}"
+            )
+        factor = scale_factor if factor is None else factor
+        if factor is None:
+            factor = 2 if size is None else 1
         if mode not in ("nearest", "linear"):
             raise ValueError(f"mode: expected 'nearest' or 'linear', got {mode!r}")
         if align_corners and mode == "nearest":
@@ -172,21 +190,25 @@ class Upsample(EquivariantModule):
         self.factor = each(factor, n, "factor")
         self.size = None if size is None else each(size, n, "size")
         self.mode, self.align_corners = mode, align_corners
-        check_alike(in_type, "factor", self.factor)
+        self.out_type = FieldType(space.refined(self.factor), in_type.blocks)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         size = self._size_out(x.shape[2:])
+        if self.size is not None:
+            space, ends = grid_of(self.in_type), int(self.align_corners)
+            check_steps(space, "size", x.shape[2:], self.size, self.factor, ends)
         if self.mode == "linear":
             mode = _LINEAR[len(size)]
             return F.interpolate(x, size, mode=mode, align_corners=self.align_corners)
+        y = x
         for axis, (new, old) in enumerate(zip(size, x.shape[2:], strict=True), 2):
             if new % old:
                 raise ValueError(
                     f"x: expected sizes that divide {size} for mode 'nearest', got {tuple(x.shape)}"
                 )
-            x = x.repeat_interleave(new // old, axis)
-        return x
+            y = y.repeat_interleave(new // old, axis)
+        return laid_out(y, x)
 
     def _size_out(self, sizes: Sequence[int]) -> list[int]:
         if self.size is not None:

@@ -1,4 +1,7 @@
-"""Pools over all of space: from feature maps to vectors. Before: ``pool``. Next: ``downsample``."""
+"""Pools over all of space, from maps to vectors.
+
+Before: ``adaptive_pool``. Next: ``downsample``.
+"""
 
 from __future__ import annotations
 

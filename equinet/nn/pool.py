@@ -1,6 +1,6 @@
 r"""Pools over a window and over the fibre. Before: ``dropout``.
 
-Next: ``global_pool``.
+Next: ``adaptive_pool``.
 
 Over a grid a window is exact for the elements of H that map the grid to itself, if the samples lie
 about its centre; see ``centred``.
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Point, Sphere
 from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
+from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
 from equinet.rep import trivial
@@ -36,6 +37,8 @@ _MAXIMUM = {
 class _Window(EquivariantModule):
     """A pool over a moving window on a grid."""
 
+    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
+
     def __init__(
         self,
         in_type: FieldType,
@@ -45,17 +48,19 @@ class _Window(EquivariantModule):
         dilation: Size = 1,
     ) -> None:
         super().__init__(in_type, in_type)
-        n = grid_of(in_type).n
+        space = grid_of(in_type)
+        n = space.n
         self.kernel_size = each(kernel_size, n, "kernel_size")
         self.stride = self.kernel_size if stride is None else each(stride, n, "stride")
         self.padding = each(padding, n, "padding", 0)
         self.dilation = each(dilation, n, "dilation")
         for name in ("kernel_size", "stride", "padding", "dilation"):
-            check_alike(in_type, name, getattr(self, name))
+            check_alike(space, name, getattr(self, name))
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(
                 f"padding: expected at most half of kernel_size {self.kernel_size}, got {padding!r}"
             )
+        self.out_type = FieldType(space.coarsened(self.stride), in_type.blocks)
         self.centred = Centred(
             in_type,
             type(self).__name__,
@@ -101,7 +106,8 @@ class AvgPool(_Window):
         self.centred.check(x.shape[2:])
         pool, _ = _AVERAGE[len(self.kernel_size)]
         include = self.count_include_pad
-        return pool(x, self.kernel_size, self.stride, self.padding, False, include)
+        y = pool(x, self.kernel_size, self.stride, self.padding, False, include)
+        return laid_out(y, x)
 
     def export(self) -> nn.Module:
         """``torch.nn.AvgPool1d``, ``2d`` or ``3d``."""
@@ -187,7 +193,8 @@ class NormMaxPool(_Window):
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         self.centred.check(x.shape[2:])
-        return torch.cat([self._longest(part) for part in self.in_type.split(x)], 1)
+        y = torch.cat([self._longest(part) for part in self.in_type.split(x)], 1)
+        return laid_out(y, x)
 
     def _longest(self, f: Tensor) -> Tensor:
         """Of ``(batch, field, component, *sizes)``: ``(batch, channel, *pooled sizes)``."""
@@ -238,7 +245,7 @@ class GroupPool(EquivariantModule):
         pool = torch.amax if self.reduce == "max" else torch.mean
         if self.sampled:
             return pool(x, -1)
-        return torch.cat([pool(part, 2) for part in self.in_type.split(x)], 1)
+        return laid_out(torch.cat([pool(part, 2) for part in self.in_type.split(x)], 1), x)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, reduce={self.reduce!r}"
@@ -269,7 +276,7 @@ class NormPool(EquivariantModule):
         y = x.to(torch.promote_types(x.dtype, torch.float32))
         # The derivative of this norm at 0 is 0.
         norms = [torch.linalg.vector_norm(part, dim=2) for part in self.in_type.split(y)]
-        return torch.cat(norms, 1).to(x.dtype)
+        return laid_out(torch.cat(norms, 1).to(x.dtype), x)
 
 
 def scalars(in_type: FieldType) -> FieldType:

@@ -1,5 +1,6 @@
-"""What a module may ask of the fields that it is given. Before: ``module``. Next: ``centred``."""
+"""What a module may ask of the fields that it is given. Before: ``module``. Next: ``layout``."""
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -53,16 +54,62 @@ def check_orthogonal(
 
 
 @on_cpu
-def check_alike(in_type: FieldType, name: str, values: Sequence[object]) -> None:
-    """Raise ValueError if the group exchanges axes of one spacing that have different values."""
-    space = grid_of(in_type)
+def exchanged_axes(space: Grid) -> list[tuple[int, int]]:
+    """The pairs of axes of a feature map that the group turns into each other."""
     steps = torch.eye(space.n, dtype=torch.float64) + space.group.generators.abs().sum(0)
     mixes = torch.linalg.matrix_power(steps, space.n) > 1e-9
-    axes = list(zip(space.coordinates, values, strict=True))
-    for a, value in axes:
-        for b, other in axes:
-            if mixes[a, b] and value != other and space.spacing[a] == space.spacing[b]:
-                raise ValueError(
-                    f"{name}: expected the same along the axes {'xyz'[a]} and {'xyz'[b]}, which "
-                    f"{space.group} turns into each other, got {tuple(values)}"
-                )
+    axes = space.coordinates
+    return [(i, j) for i, j in itertools.combinations(range(space.n), 2) if mixes[axes[i], axes[j]]]
+
+
+def check_alike(space: Grid, name: str, values: Sequence[object]) -> None:
+    """Raise ValueError if the group exchanges axes of one spacing that have different values."""
+    for i, j in exchanged_axes(space):
+        a, b = space.coordinates[i], space.coordinates[j]
+        if values[i] != values[j] and space.spacing[a] == space.spacing[b]:
+            raise ValueError(
+                f"{name}: expected the same along the axes {'xyz'[a]} and {'xyz'[b]}, which "
+                f"{space.group} turns into each other, got {tuple(values)}"
+            )
+
+
+def check_sizes(sizes: Sequence[int], least: Sequence[int], name: str) -> None:
+    """Raise ValueError if a grid is smaller along an axis than a layer needs."""
+    if any(size < few for size, few in zip(sizes, least, strict=True)):
+        raise ValueError(
+            f"x: expected sizes of at least {tuple(least)} for the window and the padding of this "
+            f"{name}, got {tuple(sizes)}"
+        )
+
+
+def check_steps(
+    space: Grid,
+    name: str,
+    sizes: Sequence[int],
+    new: Sequence[int],
+    factor: Sequence[int] | None = None,
+    ends: int = 0,
+) -> None:
+    """Raise ValueError if sizes change the steps of a grid otherwise than its type says.
+
+    Args:
+        space: the grid; along axes that its group leaves alone the steps may change in any way.
+        name: of the argument that says the new sizes.
+        sizes: before.
+        new: afterwards.
+        factor: how the type of the output changes the steps relative to each other.
+        ends: 1 if the outermost points stay where they are, 0 if the outermost cells do.
+    """
+    if torch.compiler.is_compiling() or torch.compiler.is_exporting():
+        return
+    factor = (1,) * space.n if factor is None else factor
+    for i, j in exchanged_axes(space):
+        (a, b), (before, after) = ([(s[k] - ends) for k in (i, j)] for s in (sizes, new))
+        wrong = a * factor[i] * after != b * factor[j] * before
+        if a and b and wrong:
+            ratio = "alike" if len(set(factor)) == 1 else f"in the ratio of factor {tuple(factor)}"
+            raise ValueError(
+                f"{name}: expected sizes that change the steps along {space.names[i]} and "
+                f"{space.names[j]}, which {space.group} turns into each other, {ratio}, got "
+                f"{tuple(new)} from {tuple(sizes)}"
+            )

@@ -1,4 +1,4 @@
-"""Modules that arrange others: nothing, a smaller group, a sum. Before: ``downsample``.
+"""Modules that arrange others: nothing, a smaller group, a sum. Before: ``pixel_shuffle``.
 
 Next: ``sequential``.
 """
@@ -71,7 +71,7 @@ class Restrict(EquivariantModule):
             check_subgroup(subgroup, space.group)
             blocks = [(mul, _restricted(rho, subgroup)) for mul, rho in in_type.blocks]
         kind: Any = type(space)
-        options = {"spacing": space.spacing} if isinstance(space, Grid) else {}
+        options = {"spacing": space.steps} if isinstance(space, Grid) else {}
         self.out_type = kind(subgroup, **options).fields(blocks)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equinet.field import FieldType, Sphere
+from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.ops import full_precision
 from equinet.rep import Irrep, clebsch_gordan
@@ -148,7 +149,7 @@ class TensorProduct(EquivariantModule):
         y = y.movedim(1, 0)
         with full_precision(x):
             z = self._fields(self._multiply(self._irreps(y.flatten(1))), y.flatten(1))
-        return z.unflatten(1, y.shape[1:]).movedim(0, 1).contiguous().to(x.dtype)
+        return laid_out(z.unflatten(1, y.shape[1:]).movedim(0, 1), x).to(x.dtype)
 
     def _irreps(self, x: Tensor) -> list[Tensor]:
         """From ``(channels, points)`` all copies of each irrep: ``(copy, component, points)``."""

@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 
 from equinet.group import O2, O3, SO2, SO3, Axial, FiniteGroup, Group
-from equinet.harmonics import filter_grid
 from equinet.harmonics.grid import degree_columns
 from equinet.harmonics.steered import harmonics_representation
 from equinet.nn import HomogeneousConv, Linear, PointConv, SphereConv
@@ -213,9 +212,7 @@ def _pair_dim(layer: Steerable) -> Count | None:
     if isinstance(layer, PointConv):
         return functools.partial(_in_all_directions, group, layer.lmax)
     if isinstance(layer, Convolution):
-        space: Any = layer.in_type.space
-        grid = filter_grid(layer.kernel_size, dilation=layer.dilation, spacing=space.spacing)
-        return _at_taps(group, grid.points, _NEAR * grid.unit)
+        return _at_taps(group, layer.taps.points, _NEAR * layer.taps.unit)
     return None
 
 

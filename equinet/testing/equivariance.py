@@ -5,7 +5,7 @@ r"""How far a module is from commuting with the group. Before: ``sizes``. Next: 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -147,13 +147,20 @@ def types_inside(module: nn.Module) -> list[FieldType]:
     return [value for value in named if isinstance(value, FieldType)]
 
 
+def grids_of(types: Iterable[FieldType | None]) -> tuple[Grid, ...]:
+    """The grids of fields, each once."""
+    spaces = [t.space for t in types if t is not None and isinstance(t.space, Grid)]
+    return tuple(dict.fromkeys(spaces))
+
+
 def measured(
     module: nn.Module, in_type: FieldType, out_type: FieldType | None, draw: Draw
 ) -> EquivarianceError:
     """The errors of a module for what is drawn."""
     if out_type is None:
         out_type = getattr(module, "out_type", None)
-    group = common_group(in_type, [*types_inside(module), out_type])
+    types = [*types_inside(module), out_type]
+    group, draw = common_group(in_type, types), replace(draw, grids=grids_of(types))
     found = []
     with evaluating(module):
         for trial in trials(module, in_type, group, draw):
@@ -290,8 +297,9 @@ def assert_equivariant(
         return _below(module, measured(module, in_type, out_type, draw), limit)
     if sizes is None:
         draw = replace(draw, sizes=fitting_sizes(module, in_type))
-    group = common_group(in_type, [*types_inside(module), out_type])
-    keep, others = kinds(group, in_type, draw)
+    types = [*types_inside(module), out_type]
+    draw = replace(draw, grids=grids_of(types))
+    keep, others = kinds(common_group(in_type, types), in_type, draw)
     error = None
     if keep:
         error = measured(module, in_type, out_type, replace(draw, exact=True))

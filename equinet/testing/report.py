@@ -18,6 +18,7 @@ from equinet.field import FieldType, Volume
 from equinet.field.grid import Grid
 from equinet.testing.equivariance import (
     compared,
+    grids_of,
     measured,
     refined,
     run,
@@ -128,8 +129,11 @@ def report(
     on_grid = isinstance(in_type.space, Grid)
     if on_grid and sizes is None:
         sizes = fitting_sizes(model, in_type)
-    draw = Draw(count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments)
     network = _Network(model, in_type, out_type)
+    draw = Draw(
+        count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments,
+        grids=network.grids,
+    )  # fmt: skip
     keep, others = kinds(network.group, in_type, draw)
     exact = network.errors(replace(draw, exact=True)) if keep else None
     draw = replace(draw, exact=False) if others and on_grid else draw
@@ -185,7 +189,8 @@ class _Network:
 
     def __init__(self, model: nn.Module, in_type: FieldType, out_type: FieldType | None) -> None:
         self.model, self.in_type, self.out_type = model, in_type, out_type
-        self.group = common_group(in_type, [*types_inside(model), out_type])
+        types = [*types_inside(model), out_type]
+        self.group, self.grids = common_group(in_type, types), grids_of(types)
         self.layers: dict[str, tuple[nn.Module, Any, Any]] = {
             name: (module, module.in_type, getattr(module, "out_type", None))
             for name, module in model.named_modules()

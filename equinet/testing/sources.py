@@ -281,10 +281,7 @@ def _sub_sampling(probe: _Probe, strides: Sequence[int]) -> float:
         dense[(..., *phase)] = probe(probe.f, offset=offset)
     kept = tuple(slice(s * (m - 1) + 1) for m, s in zip(y.shape[2:], strides, strict=True))
     dense = dense[(..., *kept)]
-    space = out_type.space
-    spacing = [space.spacing[k] / s for k, s in zip(space.coordinates, strides, strict=True)]
-    by_coordinate = [spacing[space.coordinates.index(k)] for k in range(space.n)]
-    fine_type = type(space)(space.group, by_coordinate).fields(out_type.blocks)
+    fine_type = FieldType(out_type.space.refined(strides), out_type.blocks)
     coarse = tuple(slice(None, None, s) for s in strides)
 
     def error(g: Tensor) -> Tensor:

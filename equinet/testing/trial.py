@@ -65,6 +65,7 @@ class Draw:
         arguments: of the module; "positions" and "shifts" move with the points.
         scale: over a grid, how much finer the same smooth field is sampled.
         radius: over a grid, where the smooth field ends before it is scaled.
+        grids: inside the module; an element keeps the grid if it keeps all of these as well.
     """
 
     count: int
@@ -78,6 +79,7 @@ class Draw:
     arguments: Mapping[str, Any] | None = None
     scale: float = 1.0
     radius: float | None = None
+    grids: tuple[Grid, ...] = ()
     generator: Generator = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -188,7 +190,7 @@ def _on_grid(in_type: FieldType, space: Grid, group: Group, draw: Draw) -> list[
     batch = draw.batch or _FIELDS
     if draw.elements is not None:
         group.check(draw.elements, "elements")
-        exact, generic = _split(draw.elements.double(), space, draw.sizes)
+        exact, generic = _split(draw.elements.double(), (space, *draw.grids), draw.sizes)
     else:
         exact, generic = grid_elements(group, space, draw)
     found = []
@@ -216,7 +218,8 @@ def grid_elements(group: Group, space: Grid, draw: Draw) -> tuple[Tensor, Tensor
         ValueError: if only one of the two kinds is asked for and there is none.
     """
     assert draw.sizes is not None
-    exact = grid_symmetries(group, space, draw.sizes)
+    grids = (space, *draw.grids)
+    exact = grid_symmetries(group, space, draw.sizes, draw.grids)
     none = exact[:0]
     if draw.exact is True:
         if not len(exact):
@@ -228,8 +231,8 @@ def grid_elements(group: Group, space: Grid, draw: Draw) -> tuple[Tensor, Tensor
     if draw.exact is False:
         if isinstance(group, FiniteGroup) and group.order == len(exact) + 1:
             raise ValueError(f"exact: every element of {group} keeps the grid; use exact=True")
-        return none, _split(_elements(group, draw, others=True), space, draw.sizes)[1][: draw.count]
-    return _split(_elements(group, draw), space, draw.sizes)
+        return none, _split(_elements(group, draw, others=True), grids, draw.sizes)[1][: draw.count]
+    return _split(_elements(group, draw), grids, draw.sizes)
 
 
 def kinds(group: Group, in_type: FieldType, draw: Draw) -> tuple[bool, bool]:
@@ -237,16 +240,23 @@ def kinds(group: Group, in_type: FieldType, draw: Draw) -> tuple[bool, bool]:
     if not isinstance(in_type.space, Grid):
         return False, True
     assert draw.sizes is not None
-    keep = len(grid_symmetries(group, in_type.space, draw.sizes))
+    keep = len(grid_symmetries(group, in_type.space, draw.sizes, draw.grids))
     others = not isinstance(group, FiniteGroup) or group.order > 1 + keep
     # What is wanted and is not there is refused where it is drawn.
     exact = draw.exact is not False and (keep > 0 or draw.exact is True)
     return exact, draw.exact is not True and (others or draw.exact is False)
 
 
-def grid_symmetries(group: Group, space: Grid, sizes: Sequence[int]) -> Tensor:
+def grid_symmetries(
+    group: Group, space: Grid, sizes: Sequence[int], others: Sequence[Grid] = ()
+) -> Tensor:
     """All elements of the group but the identity that map the grid to itself.
 
+    Args:
+        group: whose elements are tried.
+        space: the grid.
+        sizes: of its axes.
+        others: grids of other steps, which the elements are to map to themselves as well.
     Returns:
         float64 ``(count, n, n)``, signed permutation matrices.
     """
@@ -258,16 +268,19 @@ def grid_symmetries(group: Group, space: Grid, sizes: Sequence[int]) -> Tensor:
             matrix[list(order), range(n)] = torch.tensor(signs, dtype=torch.float64)
             matrices.append(matrix)
     every = torch.stack(matrices)
-    exact, _ = _split(every[group.mask(every)], space, sizes)
+    exact, _ = _split(every[group.mask(every)], (space, *others), sizes)
     return exact[(exact - torch.eye(n, dtype=torch.float64)).abs().amax((1, 2)) > 0]
 
 
-def _split(elements: Tensor, space: Grid, sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Elements that map the grid to itself, and those that do not."""
+def _split(elements: Tensor, grids: Sequence[Grid], sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Elements that map the grids to themselves, the first of these sizes, and the others."""
+    space = grids[0]
     size = torch.zeros(space.n, dtype=torch.float64)
     size[list(space.coordinates)] = torch.tensor(sizes, dtype=torch.float64)
-    spacing = torch.tensor(space.spacing, dtype=torch.float64)
-    alike = (size[:, None] == size) & (spacing[:, None] == spacing)
+    alike = size[:, None] == size
+    for grid in grids:
+        spacing = torch.tensor(grid.spacing, dtype=torch.float64)
+        alike = alike & (spacing[:, None] == spacing)
     zero = elements.abs() < 1e-6
     one = (elements.abs() - 1).abs() < 1e-6
     keeps = (zero | one & alike).all(-1).all(-1)

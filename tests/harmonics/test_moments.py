@@ -135,12 +135,16 @@ def test_they_span_as_much_as_before(n, size):
 
 @every_grid
 def test_what_has_the_moments_stays_as_it_is(grid):
-    for degree in range(1, told_apart(grid) + 1):
-        values = match_moments(raw(grid, degree), degree, grid.points)
+    degrees = range(told_apart(grid) + 1)
+    given = [raw(grid, degree) for degree in degrees]
+    radius = grid.points.norm(dim=-1) / grid.unit
+    profiles = [shell_harmonics(LIE[grid.n], grid).radial(degree, radius) for degree in degrees]
+    found = match_moments(given, profiles, grid.points)
+    for degree, values in enumerate(found):
         assert_close(values, on(grid, degree), ROUNDING)
-        assert_close(match_moments(values, degree, grid.points), values, 1e-9)
-    constant = raw(grid, 0)
-    assert match_moments(constant, 0, grid.points) is constant
+    for values, again in zip(found, match_moments(found, profiles, grid.points), strict=True):
+        assert_close(again, values, 1e-9)
+    assert found[0] is given[0]
 
 
 def test_a_filter_finer_than_its_taps_is_as_good_as_they_allow():

@@ -201,11 +201,38 @@ def test_shapes_dtypes_and_derivatives(group):
     assert origin.grad is not None and origin.grad.isfinite().all()
 
 
+def test_a_group_and_a_grid_of_other_dimensions():
+    with pytest.raises(
+        ValueError, match="^grid: expected taps in 2 dimensions for C4, got some in"
+    ):
+        shell_harmonics(cyclic(4), filter_grid(3, 3))
+    for radial in (Bessel(2.5, 3), Zernike(2.0, 3, 3)):
+        with pytest.raises(
+            ValueError, match="^radial: expected profiles in 2 dimensions for C4, g"
+        ):
+            Harmonics(cyclic(4), radial)
+
+
+def test_a_hopeless_size_is_refused_before_anything_is_sampled():
+    """The numbers by hand: shells r = 0, ..., 50 with degrees J <= 2r + 1 of 2J + 1 harmonics."""
+    count = 1 + sum((2 * r + 2) ** 2 for r in range(1, 51))
+    size = 8 * count * 101**3 / 2**30
+    with pytest.raises(
+        ValueError, match=f"^grid: .* {count:,} components of .* take {size:,.0f} G"
+    ):
+        shell_harmonics(octahedral(), filter_grid(101, 3))
+
+
 def test_values_are_hashable_and_picklable():
     families = [
         Harmonics(group, radial)
         for group in (so2(), cyclic(4), so3(), icosahedral())
-        for radial in (gaussian_shells(2.0), Angular(2), Zernike(2.0, 3, 3), BSpline(2.0, 3, 1))
+        for radial in (
+            gaussian_shells(2.0),
+            Angular(2),
+            Zernike(2.0, 3, group.n),
+            BSpline(2.0, 3, 1),
+        )
     ]
     families += [Harmonics(so3(), Bessel(2.0, 3)), Harmonics(so3(), Angular(2), 2.0)]
     assert len(set(families)) == len(families)

@@ -358,6 +358,16 @@ POOLS: list[ModuleCase] = [
     _case(nn.Upsample, D4, "1x regular + 1x vector", 2, mode="nearest", plain=True, traced=True),
     _case(nn.Upsample, SO3, "1x0 + 1x1", 2, plain=True),
     _case(nn.Upsample, O2, "1x0o + 1x1", 3, align_corners=True),
+    _case(nn.AdaptiveAvgPool, C8, "1x regular + 1x1", 4, plain=True, traced=True),
+    _case(nn.AdaptiveAvgPool, SO3, "1x0 + 1x1", 3, plain=True),
+    _case(nn.PixelShuffle, LINE, "1x trivial + 1x vector", 3),
+    _case(nn.PixelShuffle, D4, "2x vector + 1x regular", 2, plain=True, traced=True),
+    _case(nn.PixelShuffle, C4, "1x regular + 1x trivial", 3, plain=True),
+    _case(nn.PixelShuffle, OCTAHEDRAL, "1x T1 + 1x A1", 2),
+    _case(
+        *(nn.Downsample, Volume("SO(3)", (1.0, 1.0, 2.0)), "1x0 + 1x1", (2, 2, 1)),
+        **dict(sizes=(5, 5, 4), plain=True),
+    ),
 ]
 
 # --- over finite spaces ---------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def test_bad_down():
     for bad in (-1.0, math.inf, math.nan):
         with pytest.raises(ValueError, match="^sigma: expected a number >= 0"):
             Downsample(in_type, 2, bad)
-    with pytest.raises(ValueError, match="^x: expected at least 5 points along axis"):
+    with pytest.raises(ValueError, match=r"^x: expected sizes of at least \(5, 5\) for the w"):
         Downsample(in_type, 2, padding=0)(torch.zeros(1, 1, 3, 3))
     for other in (Sphere(3).fields("1x0"), Point("SO(3)", dim=3).fields("1x0")):
         for kind in (Downsample, Upsample):
@@ -201,8 +201,15 @@ def test_bad_up(generator):
         Upsample(in_type, mode="nearest", align_corners=True)
     with pytest.raises(ValueError, match=r"^x: expected sizes that divide \[7, 7\]"):
         Upsample(in_type, size=7, mode="nearest")(torch.zeros(1, 1, 3, 3))
-    with pytest.raises(ValueError, match="^factor: expected the same along the axes y and x"):
-        Upsample(in_type, (1, 2))
+    for size, named in (((6, 9), "y and x"), ((6, 6, 9), "x and z")):
+        grid = (Plane("C4") if len(size) == 2 else Volume("O")).fields("1x trivial")
+        up = Upsample(grid, size=size)
+        with pytest.raises(ValueError, match=f"^size: expected sizes that .* steps along {named}"):
+            up(torch.zeros(grid.shape(1, *[3] * len(size))))
+        assert up(torch.zeros(grid.shape(1, *[n // 3 for n in size]))).shape[2:] == size
+    with pytest.raises(TypeError, match="^scale_factor: expected None beside factor, .* 3 and 2$"):
+        Upsample(in_type, 2, scale_factor=3)
+    assert Upsample(in_type, scale_factor=3).factor == (3, 3)
 
 
 @pytest.mark.parametrize("make", [lambda t: Downsample(t, 2), Upsample])

@@ -1,0 +1,14 @@
+"""Where the numbers of a feature map lie in memory. Before: ``requirements``. Next: ``centred``."""
+
+from torch import Tensor
+
+
+def laid_out(y: Tensor, like: Tensor) -> Tensor:
+    """The tensor with its channels last in memory if those of ``like`` are, else contiguous.
+
+    Layers of ``torch.nn`` keep ``torch.channels_last`` and ``channels_last_3d``; so do ours.
+    """
+    # By strides, since vmap cannot tell or make a memory format; one channel has both formats.
+    if (like.shape[1] == 1 or not like.is_contiguous()) and like.stride(1) == 1:
+        return y.movedim(1, -1).contiguous().movedim(-1, 1)
+    return y.contiguous()
