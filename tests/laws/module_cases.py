@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -47,7 +48,7 @@ SET = HomogeneousSpace.of(symmetric(4), torch.eye(4))
 FUNCTIONS = ("2x trivial", "2x regular")
 FIELDS = (*FUNCTIONS, "2x0 + 1x1 + 1x2", "2x1", "1x3")
 
-Others = Callable[[int, Generator, torch.dtype], tuple[Tensor, ...]]
+Others = Callable[[int, Generator, torch.dtype], tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -267,6 +268,11 @@ def _neighbours(points: int, generator: Generator, dtype: torch.dtype) -> tuple[
     return positions.to(dtype), edges
 
 
+def _clouds(points: int, _: Generator, __: torch.dtype) -> tuple[Tensor, int]:
+    """The number of the cloud of each point, and of clouds: of 3 points none, one and two."""
+    return torch.arange(points) ** 2 % 3, points
+
+
 def _point_conv(in_type: FieldType, out_type: FieldType, *, generator: Generator):
     radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), basis=3, generator=generator)
     return nn.PointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
@@ -347,6 +353,11 @@ POOLS: list[ModuleCase] = [
     _case(nn.GlobalAvgPool, C4, "2x trivial", plain=True, traced=True),
     _case(nn.GlobalAvgPool, SO3, "1x0 + 1x1", plain=True),
     _case(nn.GlobalMaxPool, D4, "1x trivial + 1x regular", plain=True, traced=True),
+    _case(nn.GlobalAvgPool, POINTS, "2x0e + 1x1o", others=_clouds, traced=True),
+    _case(
+        *(nn.GlobalMaxPool, Points("C4", dim=2), "1x trivial + 1x regular"),
+        **dict(others=_clouds, traced=True),
+    ),
     _case(nn.Downsample, C4, "1x regular", 2, sizes=(7, 7), plain=True, traced=True),
     _case(nn.Downsample, SO3, "1x0 + 1x1", 2, kernel_size=4, padding=1, plain=True),
     _case(nn.Upsample, D4, "1x regular + 1x vector", 2, mode="nearest", plain=True, traced=True),

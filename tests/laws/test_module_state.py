@@ -5,6 +5,8 @@ import pickle
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from equinet import nn
 from tests.laws.module_cases import MODULES
@@ -121,7 +123,7 @@ def test_made_on_the_meta_device(case, generator):
     assert all(tensor.is_meta for tensor in [*late.parameters(), *late.buffers()])
     arguments = case.arguments(module, generator)
     expected = module(*arguments)
-    y = late(*[argument.to("meta") for argument in arguments])
+    y = late(*tree_map_only(Tensor, lambda argument: argument.to("meta"), arguments))
     assert y.is_meta and y.shape == expected.shape
     late.to_empty(device="cpu").load_state_dict(module.state_dict())
     assert_close(late(*arguments), expected, SINGLE)
@@ -152,6 +154,6 @@ def test_single_precision(case, generator):
     module = case().eval()
     arguments = case.arguments(module, generator)
     y = module(*arguments)
-    wide = [a.double() if a.is_floating_point() else a for a in arguments]
+    wide = tree_map_only(Tensor, lambda a: a.double() if a.is_floating_point() else a, arguments)
     exact = copy.deepcopy(module).double()(*wide)
     assert (y - exact).norm() < SINGLE * exact.norm()
