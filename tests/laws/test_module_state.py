@@ -2,6 +2,8 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -63,6 +65,26 @@ def test_export_computes_the_same(case, generator):
 def test_export_leaves_nothing_of_this_library(case):
     for part in case().export().modules():
         assert not type(part).__module__.startswith("equinet"), part
+
+
+def test_exports_load_without_this_library(tmp_path, generator):
+    """In a process that cannot import it, they compute the same."""
+    saved = []
+    for case in (case for case in MODULES if case.plain):
+        module = case().eval()
+        arguments = case.arguments(module, generator)
+        saved.append((str(case), module.export(), arguments, module(*arguments).detach()))
+    torch.save(saved, tmp_path / "exports.pt")
+    program = """
+import sys, torch
+sys.modules["equinet"] = None
+for name, module, arguments, y in torch.load("exports.pt", weights_only=False):
+    torch.testing.assert_close(module(*arguments), y, rtol=0, atol=2e-5, msg=name)
+    wide = module.double()(arguments[0].double())
+    torch.testing.assert_close(wide, y.double(), rtol=0, atol=2e-5, msg=name)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
 
 
 # --- state ----------------------------------------------------------------------------------------
