@@ -55,7 +55,7 @@ INVENTORY = {
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError Layer LayerCertificate Report Sources
         assert_equivariant certificate equivariance_error report""",
-    "equinet.transforms": "StereographicProjection rotate_randomly voxelize",
+    "equinet.transforms": "StereographicProjection radius_graph rotate_randomly voxelize",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 

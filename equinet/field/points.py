@@ -15,6 +15,7 @@ from equinet.field.field_type import FieldType
 from equinet.field.space import acting_group, check_elements, refuse_infinite
 from equinet.group import Group
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.values import check_real
 from equinet.rep.fibre import Block
 
 
@@ -105,12 +106,10 @@ class Points(Fibres):
         Returns:
             ``(points, n)``, in the dtype of ``positions``.
         Raises:
+            TypeError: if the positions are not real floating.
             ValueError: if ``g`` is not in the group, or a shape is another one.
         """
-        if positions.dim() != 2 or positions.shape[1] != self.n:
-            raise ValueError(
-                f"positions: expected (points, {self.n}), got {tuple(positions.shape)}"
-            )
+        check_real("positions", positions, ("points", self.n))
         check_elements(self.group, g, positions)
         g = (g if g.dim() == 3 else g[None]).to(positions)
         return torch.einsum("zij,zj->zi", g, positions)

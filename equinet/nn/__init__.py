@@ -20,7 +20,7 @@ from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
 from equinet.nn.sequential import Sequential
 from equinet.nn.sphere_conv import SphereConv
-from equinet.nn.structure import Identity, Residual, Restrict
+from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summary import Summary, summary
 from equinet.nn.tensor_product import TensorProduct
 from equinet.nn.vector_field import VectorFieldPool
@@ -29,6 +29,7 @@ __all__ = [
     "AdaptiveAvgPool",
     "AvgPool",
     "BatchNorm",
+    "Concat",
     "Conv1d",
     "Conv2d",
     "Conv3d",
@@ -67,6 +68,7 @@ __all__ = [
     "SphereConv",
     "Summary",
     "TensorProduct",
+    "Typed",
     "Upsample",
     "VectorFieldPool",
     "gated",

@@ -18,6 +18,7 @@ from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import graph
 from equinet.nn.requirements import check_alike, check_steps, grid_of
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -194,7 +195,7 @@ class Upsample(EquivariantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        size = self._size_out(x.shape[2:])
+        size = self._size_out([x.shape[axis] for axis in range(2, 2 + len(self.factor))])
         if self.size is not None:
             space, ends = grid_of(self.in_type), int(self.align_corners)
             check_steps(space, "size", x.shape[2:], self.size, self.factor, ends)
@@ -217,9 +218,9 @@ class Upsample(EquivariantModule):
         return [f * (n - 1) + 1 if self.align_corners else f * n for f, n in pairs]
 
     def export(self) -> nn.Module:
-        """``torch.nn.Upsample``; with aligned corners and a factor, which torch has not, a copy."""
+        """``torch.nn.Upsample``; with aligned corners and a factor, which it has not, a graph."""
         if self.align_corners and self.size is None:
-            return super().export()
+            return graph(self)
         mode = _LINEAR[len(self.factor)] if self.mode == "linear" else "nearest"
         options: dict[str, Any] = {"size": self.size}
         if self.size is None:

@@ -7,13 +7,14 @@ import math
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
 from equinet.group import O3, SO3, Axial, Group, named_group, point_group, so3
 from equinet.group.axial import frame
 from equinet.group.group import Factor
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import graph
 from equinet.rep import Representation, fourier_basis, quotient, regular
 
 # Rules for the sphere whose points are orbits of the octahedral group: the largest degree that is
@@ -110,20 +111,23 @@ class FourierPointwise(EquivariantModule):
             if basis is None:
                 part = self.function(part)
             else:
-                values = self.function(_mix(basis, part))
-                part = _mix(getattr(self, f"analysis_{i}"), values)
+                values = self.function(self._mix(basis, part))
+                part = self._mix(getattr(self, f"analysis_{i}"), values)
             out.append(part.flatten(1, 2))
         return torch.cat(out, 1)
 
+    def _mix(self, matrix: Tensor, x: Tensor) -> Tensor:
+        """The matrix on the third axis of ``x``."""
+        if not self.in_type.space.axes(self.in_type.blocks):
+            return x @ matrix.mT
+        return (matrix @ x.flatten(3)).unflatten(3, x.shape[3:])
+
+    def export(self) -> nn.Module:
+        """A graph of plain torch functions."""
+        return graph(self)
+
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, oversampling={self.oversampling:g}"
-
-
-def _mix(matrix: Tensor, x: Tensor) -> Tensor:
-    """The matrix on the third axis of ``x``."""
-    if x.dim() == 3:
-        return x @ matrix.mT
-    return (matrix @ x.flatten(3)).unflatten(3, x.shape[3:])
 
 
 def _is_functions(rho: Representation, subgroup: Group | None) -> bool:

@@ -6,10 +6,11 @@ Next: ``norm_activation``.
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import graph
 from equinet.ops import relu
 from equinet.rep import trivial
 
@@ -68,6 +69,10 @@ class Gate(EquivariantModule):
             for part, shape, t, used in zip(parts, self.shapes, gates, self.gates, strict=True)
         ]
         return torch.cat(parts, 1)
+
+    def export(self) -> nn.Module:
+        """A graph of plain torch functions."""
+        return graph(self)
 
 
 def gated(field_type: FieldType) -> FieldType:

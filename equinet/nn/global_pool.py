@@ -18,6 +18,7 @@ from equinet.nn.module import EquivariantModule
 from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
 from equinet.numerics import soft_weights
+from equinet.numerics.values import check_numbers
 
 _POOLS = {
     1: (nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
@@ -57,32 +58,20 @@ class _GlobalPool(EquivariantModule):
         self.out_type = None if self.is_finite else plain_vectors(in_type)
         self.has_clouds = isinstance(space, Points)
 
-    def over_clouds(
-        self, x: Tensor, batch: Tensor | None, count: int | None, reduce: str
-    ) -> Tensor:
-        """Reduce the points of each cloud, ``(points, channel)`` to ``(count, channel)``."""
-        if batch is None:
-            batch, count = x.new_zeros(x.shape[0], dtype=torch.long), 1
-        elif batch.shape != x.shape[:1] or batch.dtype != torch.long:
-            raise ValueError(
-                f"batch: expected the number of the cloud of each point, int64 ({len(x)},), got "
-                f"{batch.dtype} {tuple(batch.shape)}"
-            )
-        if count is None:
-            count = int(batch.max()) + 1 if len(batch) else 0
-        index = batch[:, None].expand_as(x)
-        zeros = x.new_zeros(count, x.shape[1])
-        return zeros.scatter_reduce(0, index, x, reduce, include_self=False)
-
     def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
         self.check(x)
         if self.has_clouds:
-            return self.over_clouds(x, batch, count, ("mean", "amax")[self.which])
+            return self.over_clouds(x, *_clouds(x, batch, count))
         if batch is not None or count is not None:
+            name = "count" if batch is None else "batch"
             raise ValueError(
-                f"batch: has a meaning over Points only, expected None for {self.in_type!r}"
+                f"{name}: has a meaning over Points only, expected None for {self.in_type!r}"
             )
         return self.over_space(x)
+
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
+        """Reduce the points of each cloud, ``(points, channel)`` to ``(count, channel)``."""
+        raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
     def over_space(self, x: Tensor) -> Tensor:
         """Reduce all axes of space."""
@@ -115,7 +104,9 @@ class GlobalAvgPool(_GlobalPool):
         Over ``Points``, ``forward(x, batch, count)`` takes the number of the cloud of each point,
         int64 ``(points,)``, and the number of clouds (by default the largest and one), and gives
         ``(count, channels)``, zeros for a cloud without points; without ``batch`` all points are
-        one cloud.
+        one cloud. On a GPU the check of the numbers waits for them, as ``count=None`` does.
+    Raises:
+        ValueError: if a number in ``batch`` is negative or not below ``count``.
     """
 
     weights: Tensor
@@ -138,6 +129,13 @@ class GlobalAvgPool(_GlobalPool):
         elements = self.in_type.space.fibre_group.components
         blocks = [rho(elements).mean(0) for mul, rho in self.in_type.blocks for _ in range(mul)]
         return torch.block_diag(*blocks)
+
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
+        # Sums, as ONNX takes the last of the values where scatter_reduce means their mean.
+        y = x.to(torch.promote_types(x.dtype, torch.float32))  # sums need the digits
+        sums = y.new_zeros(count, y.shape[1]).index_add(0, batch, y)
+        points = y.new_zeros(count).index_add(0, batch, torch.ones_like(y[:, 0]))
+        return (sums / points.clamp(min=1)[:, None]).to(x.dtype)
 
     def over_space(self, x: Tensor) -> Tensor:
         if self.is_finite:
@@ -194,10 +192,34 @@ class GlobalMaxPool(_GlobalPool):
         check_permuted(in_type, "the maximum", "enn.GlobalAvgPool")
         self.aliases = not self.is_finite
 
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
+        zeros, index = x.new_zeros(count, x.shape[1]), batch[:, None].expand_as(x)
+        return zeros.scatter_reduce(0, index, x, "amax", include_self=False)
+
     def over_space(self, x: Tensor) -> Tensor:
         if self.is_finite:
             return torch.cat([part.amax((2, 3)) for part in self.in_type.split(x)], 1)
         return x.amax(tuple(range(2, x.dim())))
+
+
+def _clouds(x: Tensor, batch: Tensor | None, count: int | None) -> tuple[Tensor, int]:
+    """The number of the cloud of each point, and how many clouds there are."""
+    if count is not None:
+        if isinstance(count, bool) or not isinstance(count, int | torch.SymInt):
+            raise TypeError(f"count: expected an integer, got {type(count).__name__}")
+        if count < 0:
+            raise ValueError(f"count: expected an integer >= 0, got {count}")
+    if batch is None:
+        if count not in (None, 1):
+            raise ValueError(
+                f"batch: expected the number of the cloud of each point, for {count} clouds, got "
+                "None"
+            )
+        return torch.zeros(x.shape[0], dtype=torch.int64, device=x.device), 1
+    check_numbers("batch", batch, "the number of the cloud of each point", x.shape[:1], x, count)
+    if count is None:
+        count = int(batch.max()) + 1 if len(batch) else 0
+    return batch, count
 
 
 def _check_invariants(in_type: FieldType) -> None:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_orthogonal
 from equinet.ops import relu
 
@@ -49,12 +50,13 @@ class NormActivation(EquivariantModule):
         self.aliases = isinstance(in_type.space, Sphere)
         self.function, self.eps = function, eps
         self.sizes: list[int] = list(in_type.dims)  # of what has a norm of its own
+        self.ones = [1] * (2 + len(in_type.space.axes(in_type.blocks)))  # part, component, space
         self.multiplicities = [mul for mul, _ in in_type.blocks]
         self.bias = nn.Parameter(torch.zeros(in_type.copies)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        y = x.to(torch.promote_types(x.dtype, torch.float32))  # squares need the digits
+        y = wide(x)  # squares need the digits
         parts = self.in_type.split(y)
         biases = [None] * len(parts) if self.bias is None else self.bias.split(self.multiplicities)
         out = [
@@ -66,8 +68,12 @@ class NormActivation(EquivariantModule):
     def _activate(self, f: Tensor, bias: Tensor | None) -> Tensor:
         """Fields ``(batch, copy, part, component, ...)``, a bias for each copy."""
         norm = (f.square().sum(3, keepdim=True) + self.eps**2).sqrt()
-        shifted = norm if bias is None else norm + bias.view(-1, *[1] * (f.dim() - 2)).to(norm)
+        shifted = norm if bias is None else norm + bias.view(-1, *self.ones).to(norm)
         return f * (self.function(shifted) / norm)
+
+    def export(self) -> nn.Module:
+        """A graph of plain torch functions."""
+        return graph(self)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, bias={self.bias is not None}, eps={self.eps:g}"

@@ -20,6 +20,7 @@ from equinet.field import FieldType, Points
 from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
 from equinet.nn.conv import check_over
 from equinet.nn.steerable import Steerable
+from equinet.numerics.values import check_numbers
 from equinet.ops import full_precision
 from equinet.rep.fibre import Block
 from equinet.steerable import SampledKernels, kernel_basis
@@ -27,6 +28,8 @@ from equinet.steerable.kernel_basis import names
 
 # For groups whose irreps have no degree, fine enough to tell the elements of a cube's group apart.
 _FINITE_LMAX = 3
+
+_PADDED = "; of a list padded with -1 take edges[:, (edges >= 0).all(0)], and the same shifts"
 
 
 class RadialNetwork(nn.Module):
@@ -100,10 +103,11 @@ class PointConv(Steerable):
         x ``(points, channels in)``, positions ``(points, n)``, edges int64 ``(2, count)`` with rows
         j, the neighbour, and i, and shifts ``(count, n)``, which are added to x_j - x_i (for
         neighbours in another cell of a crystal), to ``(points, channels out)``. See
-        ``transforms.neighbours``; a batch is the clouds in a row.
+        ``transforms.radius_graph``; a batch is the clouds in a row. On a GPU the check that the
+        edges are numbers of points waits for them.
     Raises:
         ValueError: for types over another space, an argument out of range, and if there is no
-            kernel but zero.
+            kernel but zero; in ``forward`` for another shape, and for an edge to no point.
     """
 
     calls_below = 4
@@ -175,19 +179,30 @@ class PointConv(Steerable):
 
     def _check_edges(self, x: Tensor, positions: Tensor, edges: Tensor, shifts) -> None:
         points = x.shape[0]
-        if positions.shape != (points, self.n) or not positions.is_floating_point():
+        self._check_vectors("positions", positions, points)
+        check_numbers(
+            "edges", edges, "the numbers of neighbour and point", (2, "count"), x, points, _PADDED
+        )
+        if shifts is not None:
+            self._check_vectors("shifts", shifts, edges.shape[1])
+
+    def _check_vectors(self, name: str, vectors: Tensor, count: int) -> None:
+        """Raise unless these are vectors, of the dtype and on the device of the weights."""
+        own = self.weight
+        if not isinstance(vectors, Tensor) or not vectors.is_floating_point():
+            got = vectors.dtype if isinstance(vectors, Tensor) else type(vectors).__name__
+            raise TypeError(f"{name}: expected a real floating tensor, got {got}")
+        if vectors.dim() != 2 or vectors.shape[0] != count or vectors.shape[1] != self.n:
+            raise ValueError(f"{name}: expected ({count}, {self.n}), got {tuple(vectors.shape)}")
+        if vectors.device != own.device:
             raise ValueError(
-                f"positions: expected real ({points}, {self.n}), got {positions.dtype} of shape "
-                f"{tuple(positions.shape)}"
+                f"{name}: expected a tensor on {own.device}, where this PointConv is, got one on "
+                f"{vectors.device}"
             )
-        if edges.dtype != torch.int64 or edges.dim() != 2 or edges.shape[0] != 2:
-            raise ValueError(
-                "edges: expected int64 (2, count), the numbers of neighbour and point, got "
-                f"{edges.dtype} of shape {tuple(edges.shape)}"
-            )
-        if shifts is not None and shifts.shape != (edges.shape[1], self.n):
-            raise ValueError(
-                f"shifts: expected ({edges.shape[1]}, {self.n}), got {tuple(shifts.shape)}"
+        if vectors.dtype != own.dtype and not torch.is_autocast_enabled(own.device.type):
+            raise TypeError(
+                f"{name}: expected {own.dtype} as this PointConv, got {vectors.dtype}; use "
+                f"{name}.to({own.dtype})"
             )
 
 

@@ -19,6 +19,7 @@ from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
 from equinet.rep import trivial
 
@@ -247,6 +248,10 @@ class GroupPool(EquivariantModule):
             return pool(x, -1)
         return laid_out(torch.cat([pool(part, 2) for part in self.in_type.split(x)], 1), x)
 
+    def export(self) -> nn.Module:
+        """A graph of plain torch functions."""
+        return graph(self)
+
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, reduce={self.reduce!r}"
 
@@ -273,10 +278,14 @@ class NormPool(EquivariantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        y = x.to(torch.promote_types(x.dtype, torch.float32))
+        y = wide(x)
         # The derivative of this norm at 0 is 0.
         norms = [torch.linalg.vector_norm(part, dim=2) for part in self.in_type.split(y)]
         return laid_out(torch.cat(norms, 1).to(x.dtype), x)
+
+    def export(self) -> nn.Module:
+        """A graph of plain torch functions."""
+        return graph(self)
 
 
 def scalars(in_type: FieldType) -> FieldType:

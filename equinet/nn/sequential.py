@@ -1,82 +1,138 @@
-"""Modules in a row, with their types compared. Before: ``structure``. Next: ``summary``."""
+"""Modules in a row, with their types compared. Before: ``untyped``. Next: ``summary``."""
 
-from itertools import pairwise
-from typing import Any
+from __future__ import annotations
+
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from torch import nn
 
 from equinet.field import FieldType, HomogeneousSpace, Points, Sphere
 from equinet.field.grid import Grid
 from equinet.group.group import is_subgroup
-from equinet.nn.structure import exported
+from equinet.nn.plain import exported
+from equinet.nn.untyped import after, instead, keeps
 from equinet.rep.fibre import Block
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _compared(change: F) -> F:
+    """A method that changes the row: the types are compared after it, else nothing has changed."""
+
+    @functools.wraps(change)
+    def changed(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if vars(self).get("_changes"):  # within another change
+            return change(self, *args, **kwargs)
+        before = dict(vars(self).get("_modules", {}))
+        self._changes = True
+        try:
+            result = change(self, *args, **kwargs)
+            self.in_type, self.out_type, broken = _walk(self._modules)
+        except Exception:
+            self._modules.clear()
+            self._modules.update(before)
+            raise
+        finally:
+            self._changes = False
+        known = [module for _, module, _ in _walk(before)[2]] if broken else []
+        lines = [
+            f"module {name} ({type(module).__name__}) of plain torch is not known to keep the "
+            f"symmetry of {fields!r}: {instead(module)}"
+            for name, module, fields in broken
+            if not any(module is other for other in known)
+        ]
+        if lines:
+            warnings.warn("; ".join(lines), stacklevel=2)
+        return result
+
+    return changed  # pyright: ignore[reportReturnType]
 
 
 class Sequential(nn.Sequential):
     """``torch.nn.Sequential`` that refuses neighbours whose field types do not fit.
 
-    Plain torch modules may stand anywhere; types are compared between equivariant modules with only
-    such modules in between. ``in_type`` and ``out_type`` are those of the first and last of them.
+    ``in_type`` is that of the first equivariant module, ``out_type`` that behind the last one.
+    Plain torch modules may stand behind these, where the fields have become plain vectors, and
+    wherever they keep the symmetry: ``torch.nn.ReLU`` or ``Dropout`` where the group permutes the
+    values, ``BatchNorm2d`` on scalars, ``AvgPool2d`` and ``Upsample`` on a grid. Of others it
+    warns; ``enn.Typed`` marks one of which you know that it is equivariant.
 
     Raises:
         ValueError: if the output of a module has another type than the next one takes.
+    Warns:
+        UserWarning: for a plain module that is not known to keep the symmetry of its fields.
     """
 
     in_type: Any = None
     out_type: Any = None
 
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self._compare_all()
+    __init__ = _compared(nn.Sequential.__init__)
+    add_module = _compared(nn.Sequential.add_module)
+    append = _compared(nn.Sequential.append)
+    insert = _compared(nn.Sequential.insert)
+    __setitem__ = _compared(nn.Sequential.__setitem__)
+    __delitem__ = _compared(nn.Sequential.__delitem__)
+    __imul__ = _compared(nn.Sequential.__imul__)
 
-    def append(self, module: nn.Module) -> "Sequential":
-        before = dict(self._modules)
-        super().append(module)
-        self._compare_all(before)
-        return self
-
-    def insert(self, index: int, module: nn.Module) -> "Sequential":
-        before = dict(self._modules)
-        super().insert(index, module)
-        self._compare_all(before)
-        return self
-
-    def __setitem__(self, index: int, module: nn.Module) -> None:  # pyright: ignore
-        before = dict(self._modules)
-        super().__setitem__(index, module)
-        self._compare_all(before)
-
-    def extend(self, sequential: Any) -> "Sequential":
-        for module in sequential:
+    @_compared
+    def extend(self, sequential: Iterable[nn.Module]) -> Sequential:
+        for module in list(sequential):
             self.append(module)
         return self
+
+    @_compared
+    def __iadd__(self, other: Any) -> Sequential:
+        return super().__iadd__(nn.Sequential(*other) if other is self else other)
+
+    def __add__(self, other: Any) -> Sequential:
+        return type(self)(*self, *other) if isinstance(other, nn.Sequential) else NotImplemented
+
+    def __radd__(self, other: Any) -> Sequential:
+        return type(self)(*other, *self) if isinstance(other, nn.Sequential) else NotImplemented
+
+    def __mul__(self, other: int) -> Sequential:
+        return type(self)(*super().__mul__(other))
 
     def export(self) -> nn.Module:
         """``torch.nn.Sequential`` of the exported modules, in evaluation mode."""
         return exported(self).eval()
 
-    def _compare_all(self, before: dict[str, Any] | None = None) -> None:
-        """Compare all neighbours; where they do not fit, the modules are those of ``before``."""
-        typed = [(name, module) for name, module in self.named_children() if _is_typed(module)]
-        try:
-            for (_, previous), (name, module) in pairwise(typed):
-                _compare(previous, module, name)
-        except ValueError:
-            if before is not None:
-                self._modules.clear()
-                self._modules.update(before)
-            raise
-        if typed:
-            self.in_type, self.out_type = typed[0][1].in_type, typed[-1][1].out_type
+
+def _walk(modules: Mapping[str, Any]) -> tuple[Any, Any, list[tuple[str, nn.Module, Any]]]:
+    """The types of the ends, and the plain modules that break the symmetry with their fields."""
+    parts = list(_parts(modules))
+    first = next((module.in_type for _, module in parts if _is_typed(module)), None)
+    fields, previous, broken = first, None, []
+    for name, module in parts:
+        if _is_typed(module):
+            _compare(previous, fields, module, name)
+            fields, previous = module.out_type, module
+        elif first is not None:
+            if not keeps(module, fields):
+                broken.append((name, module, fields))
+            fields = fields if previous is None else after(module, fields)
+    return first, fields, broken
+
+
+def _parts(modules: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The modules in the order in which they run, those inside of a plain row too."""
+    for name, module in modules.items():
+        if isinstance(module, nn.Sequential) and not _is_typed(module):
+            yield from _parts(module._modules, f"{prefix}{name}.")
+        else:
+            yield prefix + name, module
 
 
 def _is_typed(module: Any) -> bool:
     return isinstance(getattr(module, "in_type", None), FieldType)
 
 
-def _compare(previous: Any, module: Any, name: str) -> None:
-    given, wanted = previous.out_type, module.in_type
-    if given == wanted:
+def _compare(previous: Any, given: FieldType | None, module: Any, name: str) -> None:
+    wanted = module.in_type
+    if previous is None or given == wanted:
         return
     label = f"module {name} ({type(module).__name__})"
     if given is None:

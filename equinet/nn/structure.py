@@ -1,10 +1,8 @@
 """Modules that arrange others: nothing, a smaller group, a sum. Before: ``pixel_shuffle``.
 
-Next: ``sequential``.
+Next: ``untyped``, then ``sequential``.
 """
 
-import copy
-from collections import OrderedDict
 from typing import Any
 
 import torch
@@ -15,6 +13,7 @@ from equinet.field.grid import Grid
 from equinet.group import Group, named_group
 from equinet.group.group import check_subgroup
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import exported, graph
 from equinet.rep import Representation, irrep, restrict
 
 
@@ -83,7 +82,85 @@ class Restrict(EquivariantModule):
         return nn.Identity()
 
 
-class Residual(EquivariantModule):
+class Typed(EquivariantModule):
+    r"""Any module, with the types that it is said to have: you vouch for its equivariance.
+
+    So a module of yours, or of another library, can stand in ``Sequential``, ``Residual`` and
+    ``Concat``. The shapes of input and output are checked; whether Phi(g f) = g Phi(f) holds,
+    ``equinet.testing.assert_equivariant`` tells.
+
+    Args:
+        module: whose ``forward`` takes the fields first.
+        in_type: type of the input.
+        out_type: type of the output, or None for plain vectors that the group leaves unchanged.
+    Raises:
+        TypeError: if ``module`` is not a ``torch.nn.Module``.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> h = Plane("C4").fields("4x trivial")
+        >>> mixed = Typed(nn.Conv2d(4, 4, kernel_size=1), h, h)  # channels of scalars may mix
+        >>> mixed(torch.zeros(h.shape(2, 5, 5))).shape
+        torch.Size([2, 4, 5, 5])
+    """
+
+    def __init__(self, module: nn.Module, in_type: FieldType, out_type: FieldType | None) -> None:
+        super().__init__(in_type, out_type)
+        if not isinstance(module, nn.Module):
+            raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
+        self.module = module
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        self.check(x)
+        y = self.module(x, *args, **kwargs)
+        if self.out_type is not None:
+            self.out_type.check(y, "output of module")
+        return y
+
+    def export(self) -> nn.Module:
+        """The module, exported if it can be, else copied."""
+        return exported(self.module)
+
+
+class _Branches(EquivariantModule):
+    """Modules that take the same fields, and whose outputs are joined."""
+
+    is_plain = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        outputs = [branch(x) for branch in self._modules.values() if branch is not None]
+        self.check_sizes(x, outputs)
+        return self.join(outputs)
+
+    def join(self, outputs: list[Tensor]) -> Tensor:
+        """One tensor of those of the branches."""
+        raise TypeError(f"{type(self).__name__} is not a concrete module")
+
+    def check_sizes(self, x: Tensor, outputs: list[Tensor]) -> None:
+        """Raise ValueError unless the outputs differ in nothing but their channels."""
+        first, *others = outputs
+        for (name, branch), y in zip(list(self._modules.items())[1:], others, strict=True):
+            if y.shape[:1] != first.shape[:1] or y.shape[2:] != first.shape[2:]:
+                label = name if name.isalpha() else f"branches[{name}]"
+                raise ValueError(
+                    f"{label}: expected an output of shape (batch, channel, *sizes) = "
+                    f"{(first.shape[0], y.shape[1], *first.shape[2:])}, the sizes of "
+                    f"{type(self._first()).__name__}, got {tuple(y.shape)} from "
+                    f"{type(branch).__name__}, for x of shape {tuple(x.shape)}; give both the same "
+                    "strides and paddings, or end one in enn.Upsample(h, size=sizes), or let x "
+                    "have sizes that the strides divide"
+                )
+
+    def _first(self) -> Any:
+        return next(iter(self._modules.values()))
+
+    def export(self) -> nn.Module:
+        """A graph of plain torch that holds the branches exported."""
+        return graph(self)
+
+
+class Residual(_Branches):
     r"""The sum of two branches, x -> body(x) + shortcut(x).
 
     Args:
@@ -91,7 +168,8 @@ class Residual(EquivariantModule):
         shortcut: of the same types; by default the identity.
     Raises:
         TypeError: if a branch does not know its types.
-        ValueError: if the types of the branches differ.
+        ValueError: if the types of the branches differ, and in ``forward`` if the sizes of their
+            outputs do.
 
     Example:
         >>> from equinet.field import Plane
@@ -113,39 +191,65 @@ class Residual(EquivariantModule):
                 )
         self.body, self.shortcut = body, shortcut
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        y, z = self.body(x), self.shortcut(x)
-        if y.shape != z.shape:
-            raise ValueError(
-                f"shortcut: expected an output of shape {tuple(y.shape)}, that of the body, got "
-                f"{tuple(z.shape)}; give it the strides and paddings of the body"
-            )
+    def join(self, outputs: list[Tensor]) -> Tensor:
+        y, z = outputs
         return y + z
 
-    def export(self) -> nn.Module:
-        """A plain module with the two branches exported."""
-        return PlainSum(exported(self.body), exported(self.shortcut))
+
+class Concat(_Branches):
+    r"""The channels of several branches, one after the other: the skip of a U-Net.
+
+    .. math:: x \mapsto \Phi_1(x) \oplus \Phi_2(x) \oplus \dots
+
+    ``out_type`` is the direct sum of the types of the branches. In a ``forward`` of your own,
+    ``torch.cat([y, z], 1)`` is a field of the type ``y_type + z_type``.
+
+    Args:
+        branches: modules with ``in_type`` and ``out_type``, such as ``Sequential``; ``Identity``
+            keeps x itself.
+    Raises:
+        TypeError: if a branch does not know its types.
+        ValueError: if the branches take different types or lead to different spaces, and in
+            ``forward`` if the sizes of their outputs differ.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> h = Plane("C4").fields("2x regular")
+        >>> Concat(Identity(h), Restrict(h, "C4")).out_type
+        Plane('C4').fields('2x regular + 2x regular')
+    """
+
+    def __init__(self, *branches: Any) -> None:
+        if not branches:
+            raise ValueError("branches: expected at least one module, got none")
+        for i, branch in enumerate(branches):
+            _typed(branch, f"branches[{i}]")
+        super().__init__(branches[0].in_type, _sum(branches))
+        for i, branch in enumerate(branches):
+            self.add_module(str(i), branch)
+
+    def join(self, outputs: list[Tensor]) -> Tensor:
+        return torch.cat(outputs, 1)
 
 
-class PlainSum(nn.Module):
-    """What ``Residual`` is without types."""
-
-    def __init__(self, body: nn.Module, shortcut: nn.Module) -> None:
-        super().__init__()
-        self.body, self.shortcut = body, shortcut
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.body(x) + self.shortcut(x)
-
-
-def exported(module: nn.Module) -> nn.Module:
-    """The equal plain module; plain modules are copied."""
-    if isinstance(module, nn.Sequential):
-        children = OrderedDict((name, exported(child)) for name, child in module.named_children())
-        return nn.Sequential(children)
-    export = getattr(module, "export", None)
-    return copy.deepcopy(module) if export is None else export()
+def _sum(branches: tuple[Any, ...]) -> FieldType | None:
+    """The direct sum of what the branches give."""
+    first = branches[0]
+    total = first.out_type
+    for i, branch in enumerate(branches[1:], 1):
+        label, kind = f"branches[{i}]", type(branch).__name__
+        if branch.in_type != first.in_type:
+            raise ValueError(
+                f"{label}: expected in_type {first.in_type!r}, that of the first, got "
+                f"{branch.in_type!r} of {kind}"
+            )
+        ours, other = ("plain vectors" if t is None else t.space for t in (total, branch.out_type))
+        if ours != other:
+            raise ValueError(
+                f"{label}: expected an output over {ours}, as of the first, got {other} of {kind}"
+            )
+        total = None if total is None else total + branch.out_type
+    return total
 
 
 def _typed(module: Any, argument: str) -> Any:

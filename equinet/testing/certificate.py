@@ -272,7 +272,8 @@ def _parts(
 
 def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """The typed layers, and modules without parts; what a layer of ours is made of is its own."""
-    children = [(f"{name}.{key}".lstrip("."), child) for key, child in module.named_children()]
+    held = [(key, child) for key, child in module._modules.items() if child is not None]
+    children = [(f"{name}.{key}".lstrip("."), child) for key, child in held]  # one may stand twice
     parts = [part for _, child in children for part in child.modules()]
     ours = isinstance(module, EquivariantModule)
     if not children or ours and not any(isinstance(p, EquivariantModule) for p in parts):

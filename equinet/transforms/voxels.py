@@ -8,6 +8,9 @@ import torch
 from torch import Tensor
 
 from equinet.field.grid import Grid
+from equinet.numerics.values import check_numbers, check_real
+
+_MOST = 10**10  # numbers in a tensor, 40 GB in float32
 
 
 def voxelize(
@@ -45,10 +48,12 @@ def voxelize(
         ``(samples, channel, *sizes)``, in the dtype of ``points``.
     Raises:
         TypeError: if ``space`` is not a grid or a tensor has the wrong kind.
-        ValueError: if a shape, ``sigma`` or a number in ``batch`` does not fit.
+        ValueError: if a shape, ``sigma`` or a number in ``batch`` does not fit, and for tensors of
+            more than 1e10 numbers.
     """
     _check(points, values, space, sizes, sigma)
     batch, samples = _samples(points, batch, samples)
+    _refuse_many(values, batch, samples, sizes)
     points, values = _pad(points, batch, samples), _pad(values, batch, samples)
     factors = []  # of the Gaussian, one for each axis: (samples, most, size)
     scale = 1 / (math.sqrt(2 * math.pi) * sigma)
@@ -70,15 +75,15 @@ def _check(
 ) -> None:
     if not isinstance(space, Grid):
         raise TypeError(f"space: expected a Line, Plane or Volume, got {type(space).__name__}")
-    if points.dim() != 2 or points.shape[1] != space.n:
-        raise ValueError(f"points: expected (points, {space.n}), got {tuple(points.shape)}")
+    check_real("points", points, ("points", space.n))
     if values.dim() != 2 or len(values) != len(points):
         raise ValueError(
             f"values: expected ({len(points)}, channel), one row a point, got {tuple(values.shape)}"
         )
-    for name, tensor in (("points", points), ("values", values)):
-        if not tensor.is_floating_point() or tensor.dtype != points.dtype:
-            raise TypeError(f"{name}: expected real floating, of one dtype, got {tensor.dtype}")
+    if values.dtype != points.dtype:
+        raise TypeError(f"values: expected {points.dtype} as the points, got {values.dtype}")
+    if values.device != points.device:
+        raise ValueError(f"values: expected a tensor on {points.device}, got {values.device}")
     if len(sizes) != space.n or any(not isinstance(s, int) or s < 1 for s in sizes):
         raise ValueError(f"sizes: expected {space.n} integers >= 1, got {sizes}")
     if not 0 < sigma < math.inf:
@@ -87,20 +92,36 @@ def _check(
 
 def _samples(points: Tensor, batch: Tensor | None, samples: int | None) -> tuple[Tensor, int]:
     """The sample of each point, and how many samples there are."""
+    if samples is not None and (
+        isinstance(samples, bool) or not isinstance(samples, int) or samples < 0
+    ):
+        raise ValueError(f"samples: expected an integer >= 0, got {samples!r}")
     if batch is None:
         batch = torch.zeros(len(points), dtype=torch.int64, device=points.device)
-        samples = 1 if samples is None else samples
-    if batch.shape != points.shape[:1] or batch.dtype != torch.int64:
-        raise ValueError(
-            f"batch: expected int64 ({len(points)},), got {batch.dtype} {tuple(batch.shape)}"
-        )
-    largest = int(batch.max()) if len(batch) else -1
-    samples = largest + 1 if samples is None else samples
-    if largest >= samples or (len(batch) and int(batch.min()) < 0):
-        raise ValueError(
-            f"batch: expected numbers from 0 to {samples - 1}, got {int(batch.min())} to {largest}"
-        )
+        if samples not in (None, 1):
+            raise ValueError(f"samples: expected None or 1 without batch, got {samples}")
+        samples = 1
+    check_numbers(
+        "batch", batch, "the number of the sample of each point", points.shape[:1], points, samples
+    )
+    if samples is None:
+        samples = int(batch.max()) + 1 if len(batch) else 0
     return batch, samples
+
+
+def _refuse_many(values: Tensor, batch: Tensor, samples: int, sizes: tuple[int, ...]) -> None:
+    """Raise ValueError if the density, or a factor of it, would not fit into memory."""
+    channels, plane = values.shape[1], math.prod(sizes[1:])
+    numbers = samples * channels * sizes[0] * plane
+    if numbers <= _MOST and len(batch):
+        most = int(torch.bincount(batch).max())
+        numbers = max(numbers, samples * most * max(plane, channels * sizes[0]))
+    if numbers > _MOST:
+        raise ValueError(
+            f"sizes: expected tensors of at most {_MOST:.0e} numbers, got {numbers:.2g} for {sizes}"
+            f", {samples} samples and {channels} channels; take a coarser grid, or fewer samples "
+            "or points at a time"
+        )
 
 
 def _pad(rows: Tensor, batch: Tensor, samples: int) -> Tensor:

@@ -82,7 +82,7 @@ def _network(plane: eq.Plane, hidden: Callable, widths: Widths) -> nn.Sequential
         enn.Conv2d(here, scalars, 7, bias=False),
         enn.BatchNorm(scalars),
         enn.ReLU(scalars),
-        nn.Flatten(),
+        enn.GlobalAvgPool(scalars),  # of one point
         nn.Linear(widths.scalars, CLASSES),
     )
 

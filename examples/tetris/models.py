@@ -137,8 +137,10 @@ def parity_network(scale: Scale, low_pass: bool) -> nn.Sequential:
     odd = here.channels - here.blocks[0][0]  # the 0o, after the 0e
     with torch.no_grad():
         norm.weight[-odd:] = ODD_WEIGHT
+    pool = enn.GlobalAvgPool(here)
+    rotations = enn.Restrict(pool.out_type, "SO(3)")  # for these the 0o are invariant too
     return enn.Sequential(
-        *layers, enn.GlobalAvgPool(here), norm, nn.Linear(here.channels, len(PIECES))
+        *layers, enn.Sequential(pool, rotations), norm, nn.Linear(here.channels, len(PIECES))
     )
 
 

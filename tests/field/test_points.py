@@ -1,5 +1,6 @@
 """Points at any positions and the point, as spaces; how features and positions move."""
 
+import math
 import pickle
 
 import pytest
@@ -86,7 +87,13 @@ def test_positions_that_do_not_fit():
     for shape in ((5, 2), (3,), (2, 5, 3)):
         with pytest.raises(ValueError, match=r"^positions: expected \(points, 3\), got "):
             space.move(one, torch.zeros(shape))
-    for g in (-one, torch.eye(2), one.expand(4, 3, 3), one.expand(1, 5, 3, 3)):
+    for bad in (torch.zeros(5, 3).long(), [[0.0, 0.0, 0.0]]):
+        with pytest.raises(TypeError, match="^positions: expected a real floating tensor, got "):
+            space.move(one, bad)  # integers would round the rotation
+    with pytest.raises(ValueError, match=r"^positions: expected finite .*, got \[nan, .* at 2"):
+        space.move(one, torch.tensor([[0.0], [1.0], [math.nan]]).expand(3, 3))
+    wrong = -one, 2 * one, one * math.nan, torch.eye(2)
+    for g in (*wrong, one.expand(4, 3, 3), one.expand(1, 5, 3, 3)):
         with pytest.raises(ValueError, match="^g: expected "):
             space.move(g, torch.zeros(5, 3))
         with pytest.raises(ValueError, match="^g: expected "):

@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
@@ -47,7 +48,7 @@ SET = HomogeneousSpace.of(symmetric(4), torch.eye(4))
 FUNCTIONS = ("2x trivial", "2x regular")
 FIELDS = (*FUNCTIONS, "2x0 + 1x1 + 1x2", "2x1", "1x3")
 
-Others = Callable[[int, Generator, torch.dtype], tuple[Tensor, ...]]
+Others = Callable[[int, Generator, torch.dtype], tuple[Any, ...]]
 
 
 @dataclass(frozen=True)
@@ -273,6 +274,11 @@ def _neighbours(points: int, generator: Generator, dtype: torch.dtype) -> tuple[
     return positions.to(dtype), edges
 
 
+def _clouds(points: int, _: Generator, __: torch.dtype) -> tuple[Tensor, int]:
+    """The number of the cloud of each point, and of clouds: of 3 points none, one and two."""
+    return torch.arange(points) ** 2 % 3, points
+
+
 def _point_conv(in_type: FieldType, out_type: FieldType, *, generator: Generator):
     radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), basis=3, generator=generator)
     return nn.PointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
@@ -281,6 +287,17 @@ def _point_conv(in_type: FieldType, out_type: FieldType, *, generator: Generator
 def _residual(in_type: FieldType, *, generator: Generator):
     body = nn.Conv2d(in_type, in_type, 3, padding=1, generator=generator)
     return nn.Residual(nn.Sequential(body, nn.BatchNorm(in_type)))
+
+
+def _skip(in_type: FieldType, *, generator: Generator):
+    """Down and up again, beside the fields as they are."""
+    down = nn.Conv2d(in_type, in_type, 3, stride=2, padding=1, generator=generator)
+    up = nn.Upsample(in_type, align_corners=True)
+    return nn.Concat(nn.Identity(in_type), nn.Sequential(down, up))
+
+
+def _vouched(in_type: FieldType):
+    return nn.Typed(torch.nn.Tanh(), in_type, in_type)
 
 
 def _plane_network(x: FieldType, h: FieldType, *, generator: Generator):
@@ -307,18 +324,18 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.Pointwise, C4, "1x trivial + 2x regular", torch.tanh, plain=True, traced=True),
     _case(nn.Pointwise, O2, "1x0e + 2x0o", torch.tanh, plain=True),
     _case(nn.ReLU, OCTAHEDRAL, "1x A1 + 1x regular", plain=True, traced=True),
-    _case(nn.Gate, SO3, "2x0 + 2x1 + 1x2", traced=True),
-    _case(nn.Gate, D4, "1x trivial + 1x vector + 1x regular"),
+    _case(nn.Gate, SO3, "2x0 + 2x1 + 1x2", plain=True, traced=True),
+    _case(nn.Gate, D4, "1x trivial + 1x vector + 1x regular", plain=True),
     _case(nn.Gate, POINTS, "1x0e + 1x0o + 2x1o"),
-    _case(nn.NormActivation, SO3, "2x0 + 2x1", traced=True),
-    _case(nn.NormActivation, POINT, "1x0e + 1x0o + 2x1o", nn.squash),
-    _case(nn.FourierPointwise, SO2, "2x regular(2)", torch.relu, traced=True),
+    _case(nn.NormActivation, SO3, "2x0 + 2x1", plain=True, traced=True),
+    _case(nn.NormActivation, POINT, "1x0e + 1x0o + 2x1o", nn.squash, plain=True),
+    _case(nn.FourierPointwise, SO2, "2x regular(2)", torch.relu, plain=True, traced=True),
     _case(nn.FourierPointwise, SO3, "1x quotient(Cinf,2)", torch.tanh, subgroup="Cinf"),
     ModuleCase("FourierPointwise(Point)", _fourier, False, level=2, levels=(2, 4, 6)),
     _case(nn.TensorProduct, SO3, "2x0 + 2x1 -> 1x0 + 1x1 + 1x2", traced=True),
     _case(nn.TensorProduct, C8, "2x1 -> 1x0 + 1x2"),
     _case(nn.TensorProduct, POINT, "2x0o + 2x1o -> 1x0e + 1x1e"),
-    _case(nn.InducedNorm, D4, "2x induced(C4,1)", 2, traced=True),
+    _case(nn.InducedNorm, D4, "2x induced(C4,1)", 2, plain=True, traced=True),
     _case(nn.VectorFieldPool, C8, "2x regular", traced=True),
     _case(nn.VectorFieldPool, OCTAHEDRAL, "1x regular"),
     _case(nn.BatchNorm, SO3, "2x0 + 2x1", plain=True, traced=True),
@@ -334,8 +351,10 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.Identity, C4, "1x regular + 1x vector", plain=True, traced=True),
     _case(nn.Restrict, O2, "2x0o + 1x2", "C4", plain=True, traced=True),
     _case(nn.Restrict, POINT, "1x1o", "SO(3)", plain=True),
-    _case(_residual, C4, "1x trivial + 1x vector", traced=True),
-    _case(_plane_network, C4, "1x trivial -> 2x regular", traced=True),
+    _case(_skip, C4, "1x trivial + 1x vector", sizes=(5, 5), plain=True, traced=True),
+    _case(_vouched, C4, "2x trivial + 1x regular", plain=True, traced=True),
+    _case(_residual, C4, "1x trivial + 1x vector", plain=True, traced=True),
+    _case(_plane_network, C4, "1x trivial -> 2x regular", plain=True, traced=True),
 ]
 
 POOLS: list[ModuleCase] = [
@@ -346,18 +365,23 @@ POOLS: list[ModuleCase] = [
     ),
     _case(nn.MaxPool, C4, "1x trivial + 1x regular", 2, plain=True, traced=True),
     _case(nn.NormMaxPool, SO3, "1x0 + 2x1", 2, traced=True),
-    _case(nn.GroupPool, C8, "1x trivial + 2x regular", traced=True),
-    _case(nn.GroupPool, OCTAHEDRAL, "2x quotient(C4)", "mean"),
-    _case(nn.NormPool, SO2, "1x0 + 1x1 + 1x2", traced=True),
-    _case(nn.NormPool, POINTS, "1x0o + 2x1o"),
+    _case(nn.GroupPool, C8, "1x trivial + 2x regular", plain=True, traced=True),
+    _case(nn.GroupPool, OCTAHEDRAL, "2x quotient(C4)", "mean", plain=True),
+    _case(nn.NormPool, SO2, "1x0 + 1x1 + 1x2", plain=True, traced=True),
+    _case(nn.NormPool, POINTS, "1x0o + 2x1o", plain=True),
     _case(nn.GlobalAvgPool, C4, "2x trivial", plain=True, traced=True),
     _case(nn.GlobalAvgPool, SO3, "1x0 + 1x1", plain=True),
     _case(nn.GlobalMaxPool, D4, "1x trivial + 1x regular", plain=True, traced=True),
+    _case(nn.GlobalAvgPool, POINTS, "2x0e + 1x1o", others=_clouds, traced=True),
+    _case(
+        *(nn.GlobalMaxPool, Points("C4", dim=2), "1x trivial + 1x regular"),
+        **dict(others=_clouds, traced=True),
+    ),
     _case(nn.Downsample, C4, "1x regular", 2, sizes=(7, 7), plain=True, traced=True),
     _case(nn.Downsample, SO3, "1x0 + 1x1", 2, kernel_size=4, padding=1, plain=True),
     _case(nn.Upsample, D4, "1x regular + 1x vector", 2, mode="nearest", plain=True, traced=True),
     _case(nn.Upsample, SO3, "1x0 + 1x1", 2, plain=True),
-    _case(nn.Upsample, O2, "1x0o + 1x1", 3, align_corners=True),
+    _case(nn.Upsample, O2, "1x0o + 1x1", 3, align_corners=True, plain=True),
     _case(nn.AdaptiveAvgPool, C8, "1x regular + 1x1", 4, plain=True, traced=True),
     _case(nn.AdaptiveAvgPool, SO3, "1x0 + 1x1", 3, plain=True),
     _case(nn.PixelShuffle, LINE, "1x trivial + 1x vector", 3),
@@ -392,10 +416,10 @@ FINITE: list[ModuleCase] = [
     _case(nn.HomogeneousConv, (VERTICES, FACES), "1x regular -> 1xA + 2xE", plain=True),
     _case(nn.HomogeneousConv, (FACES, CENTRE), "1xE + 1xA -> 1xT1", bias=False, plain=True),
     _case(nn.ReLU, VERTICES, "1xA + 1x regular", plain=True),
-    _case(nn.FourierPointwise, VERTICES, "1xA + 1x regular", torch.tanh),
-    _case(nn.Gate, VERTICES, "1xA + 2xE1"),
-    _case(nn.NormActivation, SET, "1xA2 + 1xE"),
-    _case(nn.InducedNorm, VERTICES, "2xE1", 2),
+    _case(nn.FourierPointwise, VERTICES, "1xA + 1x regular", torch.tanh, plain=True),
+    _case(nn.Gate, VERTICES, "1xA + 2xE1", plain=True),
+    _case(nn.NormActivation, SET, "1xA2 + 1xE", plain=True),
+    _case(nn.InducedNorm, VERTICES, "2xE1", 2, plain=True),
     _case(nn.VectorFieldPool, VERTICES, "2x regular"),
     _case(nn.TensorProduct, SET, "1xA1 + 1xE -> 2xA1 + 1xE"),
     _case(nn.BatchNorm, VERTICES, "2xA + 1xE1 + 1x regular", plain=True),
@@ -405,11 +429,11 @@ FINITE: list[ModuleCase] = [
     _case(nn.RMSNorm, VERTICES, "2xA + 1xE1"),
     _case(nn.FieldDropout, VERTICES, "2xA + 1xE1", plain=True),
     _case(nn.Identity, VERTICES, "2xA + 1xE1", plain=True),
-    _case(nn.GroupPool, VERTICES, "1xA + 2x regular"),
-    _case(nn.NormPool, SET, "1xA2 + 2xE"),
+    _case(nn.GroupPool, VERTICES, "1xA + 2x regular", plain=True),
+    _case(nn.NormPool, SET, "1xA2 + 2xE", plain=True),
     _case(nn.GlobalAvgPool, VERTICES, "2xA + 1x regular", plain=True, traced=True),
     _case(nn.GlobalMaxPool, VERTICES, "2xA + 1x regular", traced=True),
-    _case(_vertex_network, VERTICES, "1xA -> 2x regular"),
+    _case(_vertex_network, VERTICES, "1xA -> 2x regular", plain=True),
 ]
 
 MODULES: list[ModuleCase] = [*SPHERE, *CONVOLUTIONS, *FIBREWISE, *POOLS, *FINITE]

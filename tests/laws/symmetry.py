@@ -44,7 +44,8 @@ def move(field_type: FieldType, g: Tensor, arguments: tuple[Tensor, ...]) -> tup
     """The moved arguments of a module: fields; real tensors are positions, others stay."""
     x, *others = arguments
     space = field_type.space
-    moved = [space.move(g, y) if y.is_floating_point() else y for y in others]
+    is_real = [isinstance(y, Tensor) and y.is_floating_point() for y in others]
+    moved = [space.move(g, y) if real else y for y, real in zip(others, is_real, strict=True)]
     return act(field_type, g, x), *moved
 
 

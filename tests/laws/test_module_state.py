@@ -2,9 +2,13 @@
 
 import copy
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from equinet import nn
 from equinet.harmonics import rotate_s2
@@ -62,6 +66,26 @@ def test_export_computes_the_same(case, generator):
 def test_export_leaves_nothing_of_this_library(case):
     for part in case().export().modules():
         assert not type(part).__module__.startswith("equinet"), part
+
+
+def test_exports_load_without_this_library(tmp_path, generator):
+    """In a process that cannot import it, they compute the same."""
+    saved = []
+    for case in (case for case in MODULES if case.plain):
+        module = case().eval()
+        arguments = case.arguments(module, generator)
+        saved.append((str(case), module.export(), arguments, module(*arguments).detach()))
+    torch.save(saved, tmp_path / "exports.pt")
+    program = """
+import sys, torch
+sys.modules["equinet"] = None
+for name, module, arguments, y in torch.load("exports.pt", weights_only=False):
+    torch.testing.assert_close(module(*arguments), y, rtol=0, atol=2e-5, msg=name)
+    wide = module.double()(arguments[0].double())
+    torch.testing.assert_close(wide, y.double(), rtol=0, atol=2e-5, msg=name)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
 
 
 # --- state ----------------------------------------------------------------------------------------
@@ -122,7 +146,7 @@ def test_made_on_the_meta_device(case, generator):
     assert all(tensor.is_meta for tensor in [*late.parameters(), *late.buffers()])
     arguments = case.arguments(module, generator)
     expected = module(*arguments)
-    y = late(*[argument.to("meta") for argument in arguments])
+    y = late(*tree_map_only(Tensor, lambda argument: argument.to("meta"), arguments))
     assert y.is_meta and y.shape == expected.shape
     assigned = copy.deepcopy(late)
     assigned.load_state_dict(module.state_dict(), assign=True)  # the constants follow
@@ -204,6 +228,6 @@ def test_single_precision(case, generator):
     module = case().eval()
     arguments = case.arguments(module, generator)
     y = module(*arguments)
-    wide = [a.double() if a.is_floating_point() else a for a in arguments]
+    wide = tree_map_only(Tensor, lambda a: a.double() if a.is_floating_point() else a, arguments)
     exact = copy.deepcopy(module).double()(*wide)
     assert (y - exact).norm() < SINGLE * exact.norm()

@@ -142,6 +142,12 @@ def test_means_over_clouds(generator):
     assert torch.autograd.gradcheck(lambda x: module(x, INDEX), (x.requires_grad_(),))
 
 
+def test_means_of_half_precision_keep_their_digits(generator):
+    """Ten thousand ones have mean 1; added in half precision they would stop at 2048."""
+    ones = torch.ones(10_000, 5, dtype=torch.float16)
+    assert torch.equal(GlobalAvgPool(CLOUDS)(ones), ones[:1])
+
+
 def test_maxima_over_clouds(generator):
     x = torch.randn(5, 3, generator=generator)
     module = GlobalMaxPool(Points("SO(3)", dim=3).fields("3x0"))
@@ -157,6 +163,22 @@ def test_bad_clouds(generator):
     for bad in (INDEX[:4], INDEX.int(), INDEX[:, None]):
         with pytest.raises(ValueError, match="^batch: expected the number of the cloud"):
             module(x, bad)
+    for bad, count, error in (
+        (INDEX - 1, None, "batch: expected the number of the cloud of each point, >= 0, got -1"),
+        (INDEX - 1, 3, "batch: .* from 0 to 2, got -1"),
+        (torch.tensor([0, 5, 1, 0, 0]), 2, "batch: .* from 0 to 1, got 5"),
+        (INDEX, 0, "batch: .* of none, got 2"),
+        (INDEX, -1, "count: expected an integer >= 0, got -1"),
+        (INDEX.to("meta"), 3, r"batch: .* on cpu, got torch.int64 \(5,\) on meta"),
+        (None, 2, "batch: expected the number .*, for 2 clouds, got None"),
+    ):
+        with pytest.raises(ValueError, match=f"^{error}"):
+            module(x, bad, count)
+    for bad in (2.0, True, torch.tensor(3)):
+        with pytest.raises(TypeError, match="^count: expected an integer, got"):
+            module(x, INDEX, bad)
+    with pytest.raises(ValueError, match="^count: has a meaning over Points only"):
+        GlobalAvgPool(GRIDS[0])(field(GRIDS[0], dtype=torch.float32), count=2)
     with pytest.raises(ValueError, match="^batch: has a meaning over Points only"):
         GlobalAvgPool(GRIDS[0])(field(GRIDS[0], dtype=torch.float32), INDEX)
     with pytest.raises(ValueError, match="^in_type: there is no space to pool over"):

@@ -9,7 +9,7 @@ from equinet.group import inversion
 from equinet.harmonics import Angular, Harmonics, angular_harmonics
 from equinet.nn import PointConv, RadialNetwork
 from equinet.steerable import kernel_basis
-from equinet.transforms.graph import radius_graph
+from equinet.transforms import radius_graph
 from tests.tolerances import ROUNDING, STATISTICAL, SYMMETRY, assert_close
 
 CASES = {
@@ -154,13 +154,49 @@ def test_bad_input(generator):
         ((x, positions, edges.int()), "edges"),
         ((x, positions, edges, torch.zeros(3, 3)), "shifts"),
         ((x[:, :4], positions, edges), "x"),
+        ((x, positions, edges.to("meta")), "edges"),
+        ((x, positions, edges[0]), "edges"),
+        ((x, positions, None), "edges"),
+        ((x, positions.to("meta"), edges), "positions"),
+        ((x, positions, edges, torch.zeros(4, 3, device="meta")), "shifts"),
     ):
         with pytest.raises(ValueError, match=f"^{name}: expected"):
+            layer(*bad)
+    for bad, name in (
+        ((x, positions.double(), edges), "positions: expected torch.float32 .*float64; use pos"),
+        ((x, positions.long(), edges), "positions: expected a real floating tensor, got"),
+        ((x, positions, edges, torch.zeros(4, 3).double()), "shifts: expected torch.float32"),
+    ):
+        with pytest.raises(TypeError, match=f"^{name}"):
             layer(*bad)
     with pytest.raises(ValueError, match="^cutoff: expected"):
         RadialNetwork(-1.0)
     with pytest.raises(ValueError, match="^features: expected"):
         RadialNetwork(1.0, features=0)
+
+
+def test_an_edge_to_no_point(generator):
+    """A list padded with -1, taken as numbers from the end, would give other sums."""
+    layer = _layer(*CASES["SO(3)"], generator)
+    positions = _cloud(layer.in_type.space, 4, generator, spread=0.5)
+    x = torch.randn(layer.in_type.shape(4), generator=generator, dtype=torch.float64)
+    edges = torch.tensor([[1, 2, -1], [0, 0, 0]])
+    with pytest.raises(
+        ValueError,
+        match="^edges: expected the numbers of neighbour and point, from 0 to 3, got -1; of a ",
+    ):
+        layer(x, positions, edges)
+    for bad in ([[0], [9]], [[9], [0]]):
+        with pytest.raises(ValueError, match="^edges: .* from 0 to 3, got 9$"):
+            layer(x, positions, torch.tensor(bad))
+    kept = edges[:, (edges >= 0).all(0)]
+    y = layer(x, positions, kept)
+    assert (y - layer(x, positions, edges % 4)).abs().max() > 1e-3
+    # Where numbers cannot be read the call is let through; NaN reaches its neighbours alone.
+    assert_close(torch.func.vmap(layer, (0, None, None))(x[None], positions, kept)[0], y, SYMMETRY)
+    positions[2] = torch.nan
+    lost = layer(x, positions, kept).isnan().any(1)
+    assert lost.tolist() == [True, False, False, False]
 
 
 def test_no_edges_and_derivatives_at_the_origin(generator):

@@ -15,6 +15,7 @@ from equinet.nn.gate import Gate
 from equinet.nn.linear import Linear
 from equinet.nn.point_conv import PointConv, RadialNetwork
 from equinet.nn.pointwise import ReLU
+from equinet.nn.pool import GroupPool
 from equinet.nn.sequential import Sequential
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.summary import summary
@@ -29,9 +30,10 @@ def network(**options):
         Conv2d(X, H, 3, padding=1, **options),
         ReLU(H),
         Conv2d(H, H, 3, stride=2, padding=1),
+        GroupPool(H),
         nn.AdaptiveAvgPool2d(1),
         nn.Flatten(),
-        nn.Linear(12, 10),
+        nn.Linear(3, 10),
     )
 
 
@@ -175,7 +177,7 @@ def test_without_sizes_types_and_parameters_are_known():
     found = summary(network())
     assert found.input is None and found.flops == 0
     assert found.parameters == sum(p.numel() for p in network().parameters())
-    assert len(found.layers) == 6 and all(layer.output is None for layer in found.layers)
+    assert len(found.layers) == 7 and all(layer.output is None for layer in found.layers)
     assert "give sizes" in str(found) and "FLOPs:" not in str(found)
 
 

@@ -1,11 +1,12 @@
 """Neighbour lists against brute force."""
 
 import itertools
+import math
 
 import pytest
 import torch
 
-from equinet.transforms.graph import radius_graph
+from equinet.transforms import radius_graph
 from tests.tolerances import ROUNDING, assert_close
 
 
@@ -71,13 +72,49 @@ def test_empty():
     assert edges.shape == (2, 0) and shifts.shape == (0, 3)
 
 
-def test_bad_input():
-    x = torch.zeros(3, 2)
-    with pytest.raises(ValueError, match="^positions: expected"):
-        radius_graph(torch.zeros(3), 1.0)
-    with pytest.raises(ValueError, match="^radius: expected"):
-        radius_graph(x, 0.0)
-    with pytest.raises(ValueError, match=r"^batch: expected int64 \(3,\)"):
-        radius_graph(x, 1.0, torch.zeros(2, dtype=torch.int64))
-    with pytest.raises(ValueError, match="^cell: expected"):
-        radius_graph(x, 1.0, cell=torch.eye(3))
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"positions": torch.zeros(4)}, ValueError, r"positions: expected \(points, n\), got \(4,"),
+        ({"positions": torch.zeros(4, 2).int()}, TypeError, "positions: .* got torch.int32"),
+        ({"positions": [[0.0, 0.0]]}, TypeError, "positions: .* got list"),
+        *[
+            ({"positions": torch.tensor([[0.0, 1.0]] * 3 + [[0.0, bad]])}, ValueError, message)
+            for bad, message in (
+                (math.nan, r"positions: expected finite numbers, got \[0.0, nan\] at 3"),
+                (math.inf, r"positions: expected finite numbers, got \[0.0, inf\] at 3"),
+            )
+        ],
+        ({"radius": 0.0}, ValueError, "radius: expected a positive length, got 0.0"),
+        ({"radius": True}, ValueError, "radius: expected a positive length, got True"),
+        ({"batch": torch.zeros(2).long()}, ValueError, r"batch: .* int64 \(4,\) on cpu, got"),
+        ({"batch": torch.tensor([0, -1, 0, 0])}, ValueError, "batch: .* >= 0, got -1"),
+        (
+            {"batch": torch.tensor([0, 0, 1, 2]), "cell": torch.eye(2).expand(2, 2, 2)},
+            ValueError,
+            "batch: expected the number of the cloud of each point, from 0 to 1, got 2",
+        ),
+        ({"cell": torch.eye(3)}, ValueError, r"cell: expected \(2, 2\), got \(3, 3\)"),
+        ({"cell": torch.eye(2)[None, None]}, ValueError, r"cell: expected \(clouds, 2, 2\), got"),
+        ({"cell": torch.eye(2).expand(2, 2, 2)}, ValueError, r"cell: expected \(2, 2\) without"),
+        ({"cell": torch.diag(torch.tensor([4.0, 0.0]))}, ValueError, "cell: .* that span space"),
+        ({"cell": torch.tensor([[1.0, 2.0], [2.0, 4.0]])}, ValueError, "cell: .* that span space"),
+        ({"cell": math.nan * torch.eye(2)}, ValueError, "cell: expected finite numbers"),
+        ({"cell": 1e-5 * torch.eye(2)}, ValueError, "radius: .* images of points, got 1.6e.11 for"),
+        ({"radius": 1e9, "cell": torch.eye(2)}, ValueError, "radius: .* images of points, got"),
+    ],
+)
+def test_bad_input(change, error, message):
+    good = {"positions": torch.zeros(4, 2), "radius": 1.0}
+    assert radius_graph(**good)[0].shape == (2, 12)
+    with pytest.raises(error, match=f"^{message}"):
+        radius_graph(**(good | change))
+
+
+def test_more_pairs_than_fit_into_memory():
+    """They are counted before they are made: 20,000 points within one radius, and two halves."""
+    x = torch.zeros(20_000, 1)
+    with pytest.raises(ValueError, match="^radius: .* at most 1e.08 pairs, got 4e.08 for 1.0;"):
+        radius_graph(x, 1.0)
+    with pytest.raises(ValueError, match="^radius: .* pairs, got 1.1e.08 for"):
+        radius_graph(x[:15_000], 1.0, torch.arange(15_000) % 2)

@@ -1,0 +1,121 @@
+"""What the plain modules of torch do to typed fields. Before: ``structure``. Next: ``sequential``.
+
+A plain module knows nothing of a group. Some keep its symmetry all the same, on some types: what
+acts on each value where H permutes the values, what mixes the channels of scalars, windows that
+are alike along all axes. Others break it without a word.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from equinet.field import FieldType, Point, Sphere
+from equinet.field.grid import Grid
+from equinet.nn.pointwise import Pointwise
+from equinet.nn.pool import plain_vectors
+
+_POINTWISE = (
+    nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh,
+    nn.LeakyReLU, nn.LogSigmoid, nn.Mish, nn.PReLU, nn.ReLU, nn.ReLU6, nn.RReLU, nn.SELU, nn.SiLU,
+    nn.Sigmoid, nn.Softplus, nn.Softshrink, nn.Softsign, nn.Tanh, nn.Tanhshrink, nn.Threshold,
+)  # fmt: skip
+_DROPOUTS = (
+    nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout,
+)  # fmt: skip
+_NORMS = (
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm, nn.InstanceNorm1d,
+    nn.InstanceNorm2d, nn.InstanceNorm3d, nn.GroupNorm,
+)  # fmt: skip
+_ROWS = (nn.Linear, nn.LayerNorm, nn.RMSNorm)  # act on the last axis
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+_AVERAGES = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+_MAXIMA = (nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d)
+_ADAPTIVE_AVERAGES = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d)
+_ADAPTIVE_MAXIMA = (nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d)
+
+# What serves instead, by the start of the name of a class.
+_INSTEAD = {
+    "ConvTranspose": "enn.{}", "Conv": "enn.{}", "Linear": "enn.Linear",
+    "BatchNorm": "enn.BatchNorm", "SyncBatchNorm": "enn.BatchNorm",
+    "InstanceNorm": "enn.InstanceNorm", "GroupNorm": "enn.GroupNorm", "LayerNorm": "enn.LayerNorm",
+    "RMSNorm": "enn.RMSNorm", "Dropout": "enn.FieldDropout", "AlphaDropout": "enn.FieldDropout",
+    "MaxPool": "enn.NormMaxPool or enn.MaxPool", "AvgPool": "enn.AvgPool",
+    "AdaptiveAvgPool": "enn.GlobalAvgPool", "AdaptiveMaxPool": "enn.GlobalMaxPool",
+    "Flatten": "enn.GlobalAvgPool or enn.Integrate, then enn.GroupPool or enn.NormPool",
+    "Upsample": "enn.Upsample",
+}  # fmt: skip
+
+
+def after(module: nn.Module, fields: FieldType | None) -> FieldType | None:
+    """The type of the fields behind a plain module, which is that before it but for a pool."""
+    pools = (*_ADAPTIVE_AVERAGES, *_ADAPTIVE_MAXIMA)
+    if fields is None or not isinstance(fields.space, Grid) or not isinstance(module, pools):
+        return fields
+    return plain_vectors(fields) if _is_each(1, module.output_size) else fields
+
+
+def keeps(module: nn.Module, fields: FieldType | None) -> bool:
+    """Whether a plain module is known to be equivariant on these fields; None is invariants."""
+    if fields is None or isinstance(module, nn.Identity):
+        return True
+    space: Any = fields.space
+    group = space.fibre_group
+    scalars = all(rho.is_trivial for _, rho in fields.blocks)
+    if (group.is_finite and group.order == 1) or (scalars and isinstance(space, Point)):
+        return True
+    if isinstance(module, _POINTWISE):
+        return _is_pointwise(module, fields, scalars)
+    if isinstance(module, _DROPOUTS):
+        return _is_permuted(fields)
+    if isinstance(module, _NORMS):
+        return scalars and not isinstance(space, Sphere)
+    if isinstance(module, (*_ROWS, nn.Flatten)):
+        return (scalars or isinstance(module, nn.Flatten)) and not space.axes(fields.blocks)
+    return isinstance(space, Grid) and _keeps_grid(module, fields, scalars)
+
+
+def _keeps_grid(module: nn.Module, fields: FieldType, scalars: bool) -> bool:
+    """The same, of what looks at more than one point of a grid."""
+    if isinstance(module, nn.Upsample):
+        return True
+    if isinstance(module, _CONVOLUTIONS):
+        sizes = _is_each(1, module.kernel_size) and _is_each(1, module.stride)
+        return scalars and sizes and _is_each(0, module.padding)
+    maximum = isinstance(module, (*_MAXIMA, *_ADAPTIVE_MAXIMA))
+    if not maximum and not isinstance(module, (*_AVERAGES, *_ADAPTIVE_AVERAGES)):
+        return False
+    names = ("kernel_size", "stride", "padding", "dilation", "output_size")
+    sizes = [getattr(module, name) for name in names if hasattr(module, name)]
+    alike = all(isinstance(size, int) or len(set(size)) == 1 for size in sizes)
+    return alike and (not maximum or _is_permuted(fields))
+
+
+def _is_permuted(fields: FieldType) -> bool:
+    return all(rho.is_regular or rho.is_permutation for _, rho in fields.blocks)
+
+
+def _is_pointwise(module: Any, fields: FieldType, scalars: bool) -> bool:
+    if isinstance(module, nn.PReLU) and module.num_parameters > 1:
+        return scalars  # a function for each channel
+    try:
+        Pointwise(fields, module)
+    except ValueError:  # which is its answer
+        return False
+    return True
+
+
+def _is_each(value: int, sizes: Any) -> bool:
+    """Whether this is the size along all axes."""
+    return sizes == value or (isinstance(sizes, tuple | list) and set(sizes) == {value})
+
+
+def instead(module: nn.Module) -> str:
+    """What serves in place of a plain module, as the end of a sentence."""
+    name = type(module).__name__
+    vouch = "vouch for it with enn.Typed(module, in_type, out_type)"
+    if isinstance(module, _POINTWISE):
+        return f"use enn.Gate or enn.NormActivation, or {vouch}"
+    found = next((text for start, text in _INSTEAD.items() if name.startswith(start)), None)
+    return vouch if found is None else f"use {found.format(name)}, or {vouch}"

@@ -1,0 +1,97 @@
+"""Checks that look at the numbers in a tensor, where torch lets one look. Before: ``cached``.
+
+Next: ``constants``.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def is_readable(*tensors: Tensor) -> bool:
+    """Whether the numbers in the tensors may be looked at.
+
+    Not while torch traces, transforms or captures what is called, and of tensors without numbers.
+    """
+    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore
+        return False
+    if getattr(torch._C, "_are_functorch_transforms_active", lambda: False)():
+        return False
+    if any(type(x) not in (Tensor, torch.nn.Parameter) or x.is_meta for x in tensors):
+        return False
+    on_gpu = any(x.is_cuda for x in tensors)
+    return not (on_gpu and torch.cuda.is_current_stream_capturing())
+
+
+def check_numbers(
+    name: str,
+    numbers: object,
+    what: str,
+    shape: Sequence[int | str],
+    like: Tensor,
+    count: int | None = None,
+    padded: str = "",
+) -> None:
+    """Raise ValueError unless ``numbers`` are int64, of that shape, and in range(count).
+
+    The last is one reduction over the numbers, and on a GPU one wait for its result; it is left
+    out where the numbers cannot be read.
+
+    Args:
+        name: of the argument.
+        numbers: of something.
+        what: they are, such as "the number of the cloud of each point".
+        shape: a name for an axis of any size.
+        like: a tensor on the device where they should be.
+        count: how many there are; None if they may be as large as they like.
+        padded: what to do where negative numbers stand for nothing.
+    """
+    wanted = f"{name}: expected {what}, int64 {_sizes(shape)} on {like.device}"
+    if not isinstance(numbers, Tensor):
+        raise ValueError(f"{wanted}, got {type(numbers).__name__}")
+    fits = _fits(numbers, shape)
+    if not fits or numbers.dtype != torch.int64 or numbers.device != like.device:
+        raise ValueError(
+            f"{wanted}, got {numbers.dtype} {tuple(numbers.shape)} on {numbers.device}"
+        )
+    if not is_readable(numbers) or not numbers.numel():
+        return
+    low, high = torch.stack(torch.aminmax(numbers)).tolist()
+    span = ">= 0" if count is None else f"from 0 to {count - 1}" if count else "of none"
+    if low < 0:
+        raise ValueError(f"{name}: expected {what}, {span}, got {low}{padded}")
+    if count is not None and high >= count:
+        raise ValueError(f"{name}: expected {what}, {span}, got {high}")
+
+
+def check_real(name: str, x: object, shape: Sequence[int | str]) -> None:
+    """Raise unless ``x`` holds finite real numbers and has that shape.
+
+    Args:
+        name: of the argument.
+        x: of numbers.
+        shape: a name for an axis of any size.
+    Raises:
+        TypeError: if ``x`` is not real floating.
+        ValueError: if its shape is another one or, where that can be read, a number not finite.
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        got = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"{name}: expected a real floating tensor, got {got}")
+    if not _fits(x, shape):
+        raise ValueError(f"{name}: expected {_sizes(shape)}, got {tuple(x.shape)}")
+    if is_readable(x) and not x.isfinite().all():
+        where = int(x.isfinite().flatten(1).all(1).logical_not().nonzero()[0])
+        raise ValueError(f"{name}: expected finite numbers, got {x[where].tolist()} at {where}")
+
+
+def _fits(x: Tensor, shape: Sequence[int | str]) -> bool:
+    return x.dim() == len(shape) and all(
+        isinstance(size, str) or size == actual for size, actual in zip(shape, x.shape, strict=True)
+    )
+
+
+def _sizes(shape: Sequence[int | str]) -> str:
+    sizes = ", ".join(map(str, shape))
+    return f"({sizes},)" if len(shape) == 1 else f"({sizes})"
