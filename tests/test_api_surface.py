@@ -34,7 +34,8 @@ INVENTORY = {
         HomogeneousConv Identity InducedNorm InstanceNorm Integrate LayerNorm Linear MaxPool
         NormActivation NormMaxPool NormPool PointConv Pointwise RMSNorm
         RadialNetwork ReLU Residual Restrict Sequential SphereConv Summary
-        TensorProduct Upsample VectorFieldPool gated squash summary""",
+        TensorProduct Upsample VectorFieldPool convert_sync_batchnorm gated spectral_norm squash
+        summary""",
     "equinet.numerics": """Constants angles_to_matrix eigenprojectors generic_symmetric legendre
         matrix_to_angles points_to_angles random_rotations range_basis
         real_from_complex rotation_generators soft_angles soft_weights
