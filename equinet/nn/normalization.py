@@ -91,7 +91,7 @@ class SpaceNorm(FieldNorm):
         if self.bias is not None:
             shift = shift + self.spread(self.bias[None])
         if not x.numel():
-            return x * scale.sum().to(x.dtype)  # nothing, with a gradient
+            return x * (scale + shift).sum().to(x.dtype)  # nothing, with all gradients
         # w x + b in one pass, forward and backward: torch's layer with statistics 0 and 1.
         rows = x.reshape(-1, scale.numel(), *x.shape[2:])
         scale, shift = scale.flatten(), shift.flatten()
