@@ -298,7 +298,8 @@ def network():
 
 
 def test_a_state_dict_holds_what_is_learned():
-    """Parameters and the statistics of batch norm, nothing else, in train and in eval mode."""
+    """Parameters and the statistics of batch norm, in train and in eval mode, and for each layer
+    the word that says what they mean."""
     net = network()
     statistics = {
         f"{name}.running_{kind}"
@@ -306,7 +307,8 @@ def test_a_state_dict_holds_what_is_learned():
         if isinstance(module, enn.BatchNorm)
         for kind in ("mean", "var")
     }
-    expected = {name for name, _ in net.named_parameters()} | statistics
+    words = {f"{i}._extra_state" for i in (0, 1, 3, 4)}
+    expected = {name for name, _ in net.named_parameters()} | statistics | words
     assert statistics
     for mode in (net.train(), net.eval(), net.double()):
         assert set(mode.state_dict()) == expected

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from equinet.field.notation import format_blocks, parse_blocks
@@ -35,6 +36,11 @@ class FieldType:
 
     @on_cpu
     def __post_init__(self) -> None:
+        _check_space(self.space)
+        if not isinstance(self.blocks, Iterable):
+            raise TypeError(
+                f"blocks: expected pairs (multiplicity, representation), got {self.blocks!r}"
+            )
         blocks = tuple(_pair(block, i) for i, block in enumerate(self.blocks))
         if not blocks:
             raise ValueError(
@@ -61,9 +67,10 @@ class FieldType:
         """The type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
 
         Raises:
-            TypeError: if ``blocks`` is neither.
+            TypeError: if ``blocks`` is neither, or ``space`` is no space.
             ValueError: if the string does not parse or the blocks do not fit the space.
         """
+        _check_space(space)
         if isinstance(blocks, str):
             return cls(space, parse_blocks(blocks, space.fibre_group))
         if not isinstance(blocks, Iterable):
@@ -104,7 +111,18 @@ class FieldType:
         return sum(mul for mul, _ in self.blocks)
 
     def split(self, x: Tensor) -> list[Tensor]:
-        """The blocks of feature maps as views, ``(batch, multiplicity, dim, ...)`` each."""
+        """The blocks of feature maps as views, ``(batch, multiplicity, dim, ...)`` each.
+
+        Raises:
+            TypeError: if ``x`` is not a tensor.
+            ValueError: if it has another number of channels.
+        """
+        if not isinstance(x, Tensor):
+            raise TypeError(f"x: expected a tensor, got {type(x).__name__}")
+        if x.dim() < 2 or x.shape[1] != self.channels:
+            raise ValueError(
+                f"x: expected (batch, {self.channels}, ...) for {self!r}, got {tuple(x.shape)}"
+            )
         parts = x.split(
             [mul * dim for (mul, _), dim in zip(self.blocks, self.dims, strict=True)], 1
         )
@@ -126,8 +144,12 @@ class FieldType:
         Returns:
             ``(..., channels, channels)``, in the dtype and on the device of ``g``.
         Raises:
-            ValueError: for sampled regular fields, whose fibre has no finite dimension.
+            TypeError: if ``g`` is not a tensor.
+            ValueError: for sampled regular fields, whose fibre has no finite dimension, and if
+                ``g`` are not elements of H.
         """
+        if not isinstance(g, Tensor):
+            raise TypeError(f"g: expected a tensor of elements, got {type(g).__name__}")
         return self.fibre(g)
 
     def shape(self, batch: int, *sizes: int) -> tuple[int, ...]:
@@ -137,8 +159,12 @@ class FieldType:
             batch: number of feature maps; over ``Points``, of points.
             sizes: of the axes of the grid, where the space leaves them open.
         Raises:
-            ValueError: if there are more or fewer sizes than open axes.
+            TypeError: if the batch or a size is not an integer.
+            ValueError: if one is negative, or there are more or fewer sizes than open axes.
         """
+        _check_size("batch", batch)
+        for size in sizes:
+            _check_size("sizes", size)
         axes = self.space.axes(self.blocks)
         free = [name for name, size in axes.items() if size is None]
         if len(sizes) != len(free):
@@ -159,6 +185,8 @@ class FieldType:
             raise TypeError(f"{argument}: expected a real floating tensor, got {type(x).__name__}")
         if not x.is_floating_point():
             raise TypeError(f"{argument}: expected a real floating tensor, got {x.dtype}")
+        if x.layout != torch.strided:
+            raise TypeError(f"{argument}: expected a dense tensor, got one of layout {x.layout}")
         axes = {"channel": self.channels, **self.space.axes(self.blocks)}
         # A size may be symbolic: compared with !=, never looked up in a tuple.
         if x.dim() != 1 + len(axes) or any(
@@ -171,13 +199,15 @@ class FieldType:
             )
             raise ValueError(
                 f"{argument}: expected ({names}) = ({sizes}) for {self!r}, got {tuple(x.shape)}"
+                f"{f'; a single sample is {argument}[None]' if x.dim() == len(axes) else ''}"
             )
 
     def __add__(self, other: FieldType) -> FieldType:
         """The direct sum: the channels of ``self``, then those of ``other``.
 
         Raises:
-            ValueError: if the other fields live over another space.
+            TypeError: if the other is not a FieldType.
+            ValueError: if its fields live over another space.
         """
         if not isinstance(other, FieldType):
             return NotImplemented
@@ -192,6 +222,20 @@ class FieldType:
 
     def __repr__(self) -> str:
         return f"{self.space}.fields({str(self)!r})"
+
+
+def _check_space(space: object) -> None:
+    """Raise TypeError unless it can be the space of a field type."""
+    if not hasattr(space, "fibre_group"):
+        raise TypeError(f"space: expected one such as Plane('C8'), got {space!r}")
+
+
+def _check_size(name: str, value: object) -> None:
+    """Raise unless it is an integer >= 0; one of a compiled program may be symbolic."""
+    if isinstance(value, bool) or not isinstance(value, int | torch.SymInt):
+        raise TypeError(f"{name}: expected integers >= 0, got {value!r}")
+    if value < 0:
+        raise ValueError(f"{name}: expected integers >= 0, got {value!r}")
 
 
 def _pair(block: Block, index: int) -> Block:

@@ -1,6 +1,7 @@
 """Modules: equivariant by construction, plain tensors in and out."""
 
 from equinet.nn.adaptive_pool import AdaptiveAvgPool
+from equinet.nn.batch_norm import BatchNorm, convert_sync_batchnorm
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from equinet.nn.downsample import Downsample, Upsample
@@ -13,12 +14,13 @@ from equinet.nn.induced import InducedNorm
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
-from equinet.nn.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
 from equinet.nn.point_conv import PointConv, RadialNetwork
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
 from equinet.nn.sequential import Sequential
+from equinet.nn.spectral import spectral_norm
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summary import Summary, summary
@@ -71,8 +73,10 @@ __all__ = [
     "Typed",
     "Upsample",
     "VectorFieldPool",
+    "convert_sync_batchnorm",
     "gated",
     "shuffled",
+    "spectral_norm",
     "squash",
     "summary",
 ]

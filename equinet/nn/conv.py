@@ -213,6 +213,8 @@ class _Conv(Convolution):
         *,
         functions: Functions = shell_harmonics,
         generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(
             in_type, out_type, kernel_size, stride, dilation, groups, bias, functions, generator,
@@ -232,6 +234,7 @@ class _Conv(Convolution):
             in_type, type(self).__name__, self.kernel_size, self.stride, sides, self.dilation,
             least=[_least(padding_mode, side) for side in sides],
         )  # fmt: skip
+        self.place(device, dtype)
 
     def _sides(self) -> list[tuple[int, int]]:
         """How much is added before and after each axis."""
@@ -313,7 +316,10 @@ _DOC = r"""{n}-dimensional steerable convolution, with the arguments of ``torch.
             ``harmonics.shell_harmonics``, a ``functools.partial`` of it, or ``harmonics.Pixels``.
         generator: for the initial weights, normal with variance 1; kernels are scaled so that
             inputs of variance 1, without correlation between points, give outputs of variance 1.
-            Kernels are smooth, so smooth inputs grow; a norm after the layer undoes that.
+            Kernels are smooth, so smooth inputs grow; a norm after the layer undoes that. (The
+            functions of ``torch.nn.init`` take ``weight`` for a filter, which it is not: it has the
+            coefficients of the kernels.)
+        device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
         ``torch.nn.Conv{n}d``.

@@ -50,6 +50,8 @@ class _ConvTranspose(Convolution):
         *,
         functions: Functions = shell_harmonics,
         generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(
             in_type, out_type, kernel_size, stride, dilation, groups, bias, functions, generator,
@@ -74,6 +76,7 @@ class _ConvTranspose(Convolution):
                 "stride=2, padding=1 doubles a grid without it",
                 stacklevel=3,
             )
+        self.place(device, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
@@ -129,6 +132,7 @@ _DOC = r"""{n}-dimensional transposed steerable convolution (V2), as ``torch.nn.
         padding_mode: only "zeros", as in ``torch.nn``.
         functions: what the kernels are made of, see ``Conv{n}d``.
         generator: for the initial weights, normal; inputs of variance 1 give outputs of variance 1.
+        device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
         ``torch.nn.ConvTranspose{n}d``.

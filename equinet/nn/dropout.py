@@ -1,4 +1,4 @@
-"""Dropout of whole fields. Before: ``normalization``. Next: ``pool``."""
+"""Dropout of whole fields. Before: ``batch_norm``. Next: ``pool``."""
 
 import torch
 from torch import Tensor, nn

@@ -35,9 +35,17 @@ class FieldNorm(EquivariantModule):
         with torch.device("cpu"):
             self.means = [invariants(rho).shape[1] for _, rho in in_type.blocks]  # of one field
         self.count = sum(mul * k for mul, k in zip(self.multiplicities, self.means, strict=True))
-        self.weight = nn.Parameter(torch.ones(self.fields)) if affine else None
+        self.weight = nn.Parameter(torch.empty(self.fields)) if affine else None
         has_bias = affine and bias and self.count > 0
-        self.bias = nn.Parameter(torch.zeros(self.count)) if has_bias else None
+        self.bias = nn.Parameter(torch.empty(self.count)) if has_bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """W = 1 and b = 0; nothing is drawn."""
+        if self.weight is not None:
+            nn.init.ones_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         found = {"field_of": field_of(self.in_type)}

@@ -1,4 +1,4 @@
-r"""Convolutions on finite homogeneous spaces. Before: ``sphere_conv``. Next: ``pointwise``.
+r"""Convolutions on finite homogeneous spaces. Before: ``sphere_conv``. Next: ``spectral``.
 
 .. math:: [\kappa \star f](x) = \sum_{y \in G/H_1} \kappa(s_2(x)^{-1} s_1(y))\, f(y), \qquad
           \kappa(h_2 g h_1) = \rho_2(h_2)\, \kappa(g)\, \rho_1(h_1) \quad (V6)
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, HomogeneousSpace
 from equinet.nn.conv import filled
+from equinet.nn.meaning import fingerprint
 from equinet.nn.steerable import Steerable
 from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
@@ -37,6 +38,7 @@ class HomogeneousConv(Steerable):
         bias: add a learned constant section, v at every point with rho_2(h) v = v.
         generator: for the initial weights, normal with variance 1; inputs of variance 1, without
             correlation between points, give outputs of variance 1.
+        device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch)``, that is ``(batch, channels in, points in)``, to
         ``out_type.shape(batch)``.
@@ -64,6 +66,8 @@ class HomogeneousConv(Steerable):
         bias: bool = True,
         *,
         generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         kernels = _between(in_type, out_type)
         if not any(
@@ -79,14 +83,21 @@ class HomogeneousConv(Steerable):
             out_type.fibre,
         )  # fmt: skip
         super().__init__(in_type, out_type, sample, 1, bias, 1.0, generator)
+        self.place(device, dtype)
+
+    @on_cpu
+    def meaning(self) -> str:
+        """And how the points are numbered and their fibres turned."""
+        steps = _between(self.in_type, self.out_type).steps
+        return f"{super().meaning()}, steps {fingerprint([steps])}"
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         # The elements s_2(x)^-1 s_1(y), int64 (points out, points in).
         return {**super().constants(dtype), "steps": _between(self.in_type, self.out_type).steps}
 
-    def matrix(self) -> Tensor:
+    def matrix(self, weight: Tensor | None = None) -> Tensor:
         """The map as a dense matrix, ``(channels out * points out, channels in * points in)``."""
-        kernel = self.filters()[:, :, self.steps]  # (out, in, points out, points in)
+        kernel = self.filters(weight)[:, :, self.steps]  # (out, in, points out, points in)
         return kernel.transpose(1, 2).flatten(2).flatten(0, 1)
 
     def offset(self) -> Tensor | None:

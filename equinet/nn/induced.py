@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import torch
 from torch import Tensor
 
 from equinet.field import FieldType
@@ -28,6 +29,7 @@ class InducedNorm(NormActivation):
         function: sigma, elementwise.
         bias: learn b; else b = 0.
         eps: epsilon, in units of the field.
+        device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if H does not permute parts of that size.
         TypeError: if it is no integer.
@@ -46,8 +48,11 @@ class InducedNorm(NormActivation):
         function: Callable[[Tensor], Tensor] = relu,
         bias: bool = True,
         eps: float = 1e-3,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(in_type, function, bias, eps)
+        super().__init__(in_type, function, bias, eps, device=device, dtype=dtype)
         sizes = list(size) if isinstance(size, Sequence) else [size] * len(in_type.blocks)
         if len(sizes) != len(in_type.blocks):
             raise ValueError(

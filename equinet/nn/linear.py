@@ -36,6 +36,7 @@ class Linear(Steerable):
         bias: add a learned constant to the invariant channels of the output.
         generator: for the initial weights, normal with variance 1; inputs of variance 1 give
             outputs of variance 1.
+        device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``.
     Raises:
@@ -53,6 +54,8 @@ class Linear(Steerable):
         bias: bool = True,
         *,
         generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         for name, value in (("in_type", in_type), ("out_type", out_type)):
             if not isinstance(value, FieldType):
@@ -67,10 +70,7 @@ class Linear(Steerable):
                 )
         sample = functools.partial(_maps, in_type.blocks, out_type.blocks)
         super().__init__(in_type, out_type, sample, 1, bias, 1.0, generator)
-
-    def matrix(self) -> Tensor:
-        """W, ``(channels out, channels in)``."""
-        return self.filters()
+        self.place(device, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

@@ -1,16 +1,18 @@
 r"""What every equivariant module is: a ``torch.nn.Module`` that knows its types.
 
-In: field types. Out: the noun Module. Before: ``field``, ``steerable``. Next:
-``requirements``.
+In: field types. Out: the noun Module. Before: ``meaning``. Next: ``requirements``.
 """
 
 import copy
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from equinet.field import FieldType
+from equinet.nn.meaning import described, from_tensor, to_tensor
 from equinet.numerics import Constants
 
 
@@ -18,6 +20,11 @@ class EquivariantModule(Constants):
     r"""A map Phi between feature maps with Phi(g f) = g Phi(f) for all g in G.
 
     ``forward`` takes and returns plain tensors; the types say what they mean.
+
+    The ``state_dict`` of a module with learned numbers of its own has one entry more, the bytes of
+    ``meaning()``, so that a checkpoint of another symmetry is refused although its tensors have the
+    same shapes. A ``state_dict`` without this entry, of an older version or with the keys that end
+    in ``_extra_state`` taken out, cannot be compared and is loaded as it is.
 
     Attributes:
         in_type: type of the input.
@@ -74,6 +81,51 @@ class EquivariantModule(Constants):
             if isinstance(part, Constants):
                 part.make_constants(x)
         return x
+    def meaning(self) -> str:
+        """What the learned numbers mean: of which maps between which fields they are coordinates.
+
+        Two modules have the same word if weights of one are right for the other; what does not
+        change the meaning of a weight (a padding, a stride, a label) is not in it.
+        """
+        types = [self.in_type] if self.out_type is None else [self.in_type, self.out_type]
+        return " -> ".join(dict.fromkeys(described(fields) for fields in types))
+
+    def get_extra_state(self) -> Tensor | None:
+        """The bytes of ``meaning()``; None if nothing is learned here."""
+        return to_tensor(self.meaning()) if _learns(self) else None
+
+    def set_extra_state(self, state: Any) -> None:
+        """Nothing to set: a wrong meaning is an error of ``load_state_dict``."""
+
+    def _save_to_state_dict(self, destination, prefix, keep_vars) -> None:
+        super()._save_to_state_dict(destination, prefix, keep_vars)
+        if destination[prefix + "_extra_state"] is None:
+            del destination[prefix + "_extra_state"]
+
+    def _load_from_state_dict(
+        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+    ) -> None:
+        super()._load_from_state_dict(
+            state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        )
+        key = prefix + "_extra_state"
+        if key in missing_keys:
+            missing_keys.remove(key)
+        state = state_dict.get(key)
+        if state is None or getattr(state, "is_meta", False) or not _learns(self):
+            return
+        given, own = from_tensor(state), self.meaning()
+        if given != own:
+            error_msgs.append(
+                f"{prefix}weight: expected numbers that belong to {own!r}, as in this "
+                f"{type(self).__name__}, got some that belong to {given!r}"
+            )
+
+    def place(self, device: torch.device | str | int | None, dtype: torch.dtype | None) -> None:
+        """Move a module that is just made, for the arguments ``device`` and ``dtype``."""
+        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+            raise TypeError(f"dtype: expected a real floating dtype, got {dtype!r}")
+        self.to(device=device, dtype=dtype)
 
     def export(self) -> nn.Module:
         """The equal module of plain ``torch.nn``, as it computes in evaluation mode.
@@ -87,6 +139,23 @@ class EquivariantModule(Constants):
         if self.out_type is None or self.out_type == self.in_type:
             return repr(self.in_type)
         return f"{self.in_type!r} -> {self.out_type!r}"
+
+
+def randn(*size: int, generator: torch.Generator | None) -> Tensor:
+    """Normal numbers, drawn where the generator is."""
+    device = None if generator is None else generator.device
+    return torch.randn(*size, generator=generator, device=device)
+
+
+def _learns(module: nn.Module) -> bool:
+    """Whether there are learned numbers of its own: parameters, statistics, or lists of them."""
+    lists = [part for part in module.children() if isinstance(part, nn.ParameterList)]
+    statistics = module._buffers.keys() - module._non_persistent_buffers_set
+    return (
+        any(True for owner in [module, *lists] for _ in owner.parameters(recurse=False))
+        or any(module._buffers[name] is not None for name in statistics)
+        or parametrize.is_parametrized(module)
+    )
 
 
 def _tensors(module: nn.Module):

@@ -32,6 +32,7 @@ class NormActivation(EquivariantModule):
         function: sigma, elementwise.
         bias: learn b; else b = 0.
         eps: epsilon, in units of the field.
+        device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if a rho is not orthogonal, or of infinite dimension.
     """
@@ -42,6 +43,9 @@ class NormActivation(EquivariantModule):
         function: Callable[[Tensor], Tensor] = relu,
         bias: bool = True,
         eps: float = 1e-3,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
         if not eps > 0:
@@ -52,7 +56,14 @@ class NormActivation(EquivariantModule):
         self.sizes: list[int] = list(in_type.dims)  # of what has a norm of its own
         self.ones = [1] * (2 + len(in_type.space.axes(in_type.blocks)))  # part, component, space
         self.multiplicities = [mul for mul, _ in in_type.blocks]
-        self.bias = nn.Parameter(torch.zeros(in_type.copies)) if bias else None
+        self.bias = nn.Parameter(torch.empty(in_type.copies)) if bias else None
+        self.reset_parameters()
+        self.place(device, dtype)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """B = 0; nothing is drawn."""
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

@@ -1,4 +1,4 @@
-r"""Normalisation of fields, one road for five layers. Before: ``field_norm``. Next: ``dropout``.
+r"""Normalisation of fields, one road for five layers. Before: ``field_norm``. Next: ``batch_norm``.
 
 .. math:: f \mapsto w\, \frac{f - \mu}{\sqrt{\sigma^2 + \epsilon}} + b, \qquad
           \mu = P\, E f, \quad \sigma^2 = E\, |f - \mu|^2 / \dim f \quad (N1)
@@ -23,8 +23,6 @@ mean of theirs, and the coefficients of mu in the invariant vectors are the mean
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -34,11 +32,10 @@ from equinet.nn.field_norm import FieldNorm, moments
 from equinet.numerics import soft_weights
 from equinet.ops import full_precision
 
-_BATCH = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 _NO_SAMPLES = "over Points the samples are not told apart; use BatchNorm, LayerNorm or RMSNorm"
 
 
-class _SpaceNorm(FieldNorm):
+class SpaceNorm(FieldNorm):
     """Statistics over space: moments of the channels come first, all else is small."""
 
     weights: Tensor
@@ -68,7 +65,10 @@ class _SpaceNorm(FieldNorm):
         """The coefficients of mu and sigma^2 of the fields, ``(batch or 1, ...)`` each."""
         if not x.numel():
             return x.new_zeros(1, self.count), x.new_ones(1, self.fields)
-        mean, var = self.moments(x)
+        return self.of_fields(*self.moments(x))
+
+    def of_fields(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
+        """The statistics of the fields from the moments of the channels."""
         m = self.pool_means(self.coefficients(mean))
         m = m if self.centre else torch.zeros_like(m)
         return m, self.pool_variances(self.per_field(var + (mean - self.spread(m)) ** 2))
@@ -91,7 +91,7 @@ class _SpaceNorm(FieldNorm):
         if self.bias is not None:
             shift = shift + self.spread(self.bias[None])
         if not x.numel():
-            return x * scale.sum().to(x.dtype)  # nothing, with a gradient
+            return x * (scale + shift).sum().to(x.dtype)  # nothing, with all gradients
         # w x + b in one pass, forward and backward: torch's layer with statistics 0 and 1.
         rows = x.reshape(-1, scale.numel(), *x.shape[2:])
         scale, shift = scale.flatten(), shift.flatten()
@@ -100,132 +100,42 @@ class _SpaceNorm(FieldNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        return self.normalize(x, *self.statistics(_widened(x)))
+        return self.normalize(x, *self.statistics(widened(x)))
 
 
-class BatchNorm(_SpaceNorm):
-    r"""Normalise every field over batch and space (N1), as ``torch.nn.BatchNorm3d`` does channels.
-
-    In evaluation it uses running statistics, new = (1 - momentum) old + momentum batch. The running
-    variance is unbiased: sigma^2 n dim / (n dim - k), over n points of all samples, for a field
-    with k invariant vectors; for scalars that is torch's n / (n - 1). Over the sphere the
-    expectation is an integral with Haar measure, exact for the band, and is taken as it is.
-
-    Under ``torch.distributed`` every process has the statistics of its part of the batch, as with
-    ``torch.nn.BatchNorm3d``. ``torch.nn.SyncBatchNorm`` would normalise channels, not fields.
-
-    Args:
-        in_type: fields over any space.
-        eps: added to the variance.
-        momentum: of the running statistics.
-        affine: learn w, one a field, and b, one for each invariant vector.
-        track_running_stats: keep running statistics; else evaluation uses those of the batch.
-        centre: take mu away. Without it mu = b = 0: fields are only scaled, and where the input is
-            zero, as around an object in an empty volume, the output is zero too and goes on into
-            the zeros of the padding.
-    Raises:
-        ValueError: if a rho is not orthogonal; in training, if there is a single value of a scalar,
-            which is its own mean.
-    """
-
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    taken: Tensor
-    over_batch = True
-
-    def __init__(
-        self,
-        in_type: FieldType,
-        eps: float = 1e-5,
-        momentum: float = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
-        centre: bool = True,
-    ) -> None:
-        super().__init__(in_type, eps, affine, bias=centre)
-        self.centre = bool(centre)
-        if not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
-            raise ValueError(f"momentum: expected a number from 0 to 1, got {momentum!r}")
-        self.momentum = float(momentum)
-        scalars = (k == d for k, d in zip(self.means, in_type.dims, strict=True))
-        self.has_scalars = self.centre and any(scalars)
-        tracked = track_running_stats
-        self.register_buffer("running_mean", torch.zeros(self.count) if tracked else None)
-        self.register_buffer("running_var", torch.ones(in_type.copies) if tracked else None)
-        self.set_constants()
-
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        # k / dim of every field: the share of one point that the mean takes.
-        triples = list(zip(self.multiplicities, self.means, self.in_type.dims, strict=True))
-        taken = [self.centre * k / dim for mul, k, dim in triples for _ in range(mul)]
-        return {**super().constants(dtype), "taken": torch.tensor(taken, dtype=torch.float64)}
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        if not self.training and self.running_mean is not None and self.running_var is not None:
-            return self.normalize(x, self.running_mean[None], self.running_var[None])
-        m, variance = self.statistics(_widened(x))
-        if self.training and x.numel():
-            self._remember(x.numel() // x.shape[1], m.detach(), variance.detach())
-        return self.normalize(x, m, variance)
-
-    def _remember(self, n: int, m: Tensor, variance: Tensor) -> None:
-        """Move the running statistics, those of n points."""
-        if n == 1 and self.has_scalars:
-            raise ValueError("x: expected more than one value of every scalar in training, got one")
-        if self.running_mean is not None and self.running_var is not None:
-            if not isinstance(self.in_type.space, Sphere):
-                variance = variance * (n / (n - self.taken.to(variance.dtype)))
-            self.running_mean.lerp_(m[0].to(self.running_mean.dtype), self.momentum)
-            self.running_var.lerp_(variance[0].to(self.running_var.dtype), self.momentum)
-
-    def export(self) -> nn.Module:
-        """``torch.nn.BatchNorm1d``, ``2d`` or ``3d`` of the channels, in evaluation mode."""
-        if self.running_mean is None or self.running_var is None:
-            return super().export()
-        state = {
-            "running_mean": self.spread(self.running_mean[None])[0],
-            "running_var": self.running_var[self.field_of],
-        }
-        if self.weight is not None:
-            state["weight"] = self.weight[self.field_of]
-            zero = torch.zeros_like(state["weight"])
-            state["bias"] = zero if self.bias is None else self.spread(self.bias[None])[0]
-        axes = len(self.in_type.space.axes(self.in_type.blocks))
-        sizes: list[Any] = [self.in_type.channels, self.eps, self.momentum, self.weight is not None]
-        layer = _BATCH[axes](*sizes).to(self.running_var)
-        layer.load_state_dict(state, strict=False)  # there is no num_batches_tracked
-        return layer.eval()
-
-    def extra_repr(self) -> str:
-        tracked = self.running_mean is not None
-        text = f"{super().extra_repr()}, momentum={self.momentum:g}, track_running_stats={tracked}"
-        return text if self.centre else f"{text}, centre=False"
-
-
-class InstanceNorm(_SpaceNorm):
+class InstanceNorm(SpaceNorm):
     r"""Normalise every field of every sample over space (N1), as ``torch.nn.InstanceNorm3d``.
 
     Args:
         in_type: fields over a grid or the sphere.
         eps: added to the variance.
         affine: learn w, one a field, and b, one for each invariant vector.
+        device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: over ``Point`` and ``Points``, and if a rho is not orthogonal.
     """
 
-    def __init__(self, in_type: FieldType, eps: float = 1e-5, affine: bool = False) -> None:
+    def __init__(
+        self,
+        in_type: FieldType,
+        eps: float = 1e-5,
+        affine: bool = False,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__(in_type, eps, affine)
         _refuse(in_type, Point, "a Point has no space to average over; use GroupNorm or LayerNorm")
         _refuse(in_type, Points, _NO_SAMPLES)
         self.set_constants()
+        self.place(device, dtype)
 
     def export(self) -> nn.Module:
         """For scalars ``torch.nn.GroupNorm`` with a group for each; else a copy."""
         return _exported(self, self.in_type.copies) or super().export()
 
 
-class GroupNorm(_SpaceNorm):
+class GroupNorm(SpaceNorm):
     r"""Normalise groups of fields of every sample over space (N1), as ``torch.nn.GroupNorm``.
 
     With one group, all fields of a sample have one mu and one sigma over all of space.
@@ -235,6 +145,7 @@ class GroupNorm(_SpaceNorm):
         num_groups: the fields, in order, fall into so many groups of equal number.
         eps: added to the variance.
         affine: learn w, one a field, and b, one for each invariant vector.
+        device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if the fields do not fall into such groups, over ``Points``, and if a rho is not
             orthogonal.
@@ -244,7 +155,14 @@ class GroupNorm(_SpaceNorm):
     mean_of: Tensor
 
     def __init__(
-        self, in_type: FieldType, num_groups: int, eps: float = 1e-5, affine: bool = True
+        self,
+        in_type: FieldType,
+        num_groups: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, eps, affine)
         _refuse(in_type, Points, _NO_SAMPLES)
@@ -256,6 +174,7 @@ class GroupNorm(_SpaceNorm):
             )
         self.num_groups = num_groups
         self.set_constants()
+        self.place(device, dtype)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         # The group of each invariant vector, and the matrix that takes means over the groups.
@@ -313,7 +232,7 @@ class _PointNorm(FieldNorm):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        y, axes = _widened(x), [1] * (x.dim() - 2)
+        y, axes = widened(x), [1] * (x.dim() - 2)
         with full_precision(x):
             if self.centred:
                 mean = _over_channels(y, self.mean_of)
@@ -337,12 +256,22 @@ class LayerNorm(_PointNorm):
         in_type: fields over any space.
         eps: added to the variance.
         affine: learn w, one a field, and b, one for each invariant vector.
+        device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if a rho is not orthogonal.
     """
 
-    def __init__(self, in_type: FieldType, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self,
+        in_type: FieldType,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__(in_type, eps, affine, True)
+        self.place(device, dtype)
 
 
 class RMSNorm(_PointNorm):
@@ -354,15 +283,25 @@ class RMSNorm(_PointNorm):
         in_type: fields over any space.
         eps: added to the mean square.
         affine: learn w, one a field.
+        device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if a rho is not orthogonal.
     """
 
-    def __init__(self, in_type: FieldType, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self,
+        in_type: FieldType,
+        eps: float = 1e-5,
+        affine: bool = True,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__(in_type, eps, affine, False)
+        self.place(device, dtype)
 
 
-def _widened(x: Tensor) -> Tensor:
+def widened(x: Tensor) -> Tensor:
     """At least float32, in which statistics are taken."""
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
@@ -378,7 +317,7 @@ def _refuse(in_type: FieldType, space: type, why: str) -> None:
         raise ValueError(f"in_type: {why}, got {in_type!r}")
 
 
-def _exported(module: _SpaceNorm, groups: int) -> nn.Module | None:
+def _exported(module: SpaceNorm, groups: int) -> nn.Module | None:
     """``torch.nn.GroupNorm`` if all fields are scalars in their own basis, on a grid or a point."""
     in_type = module.in_type
     plain = not isinstance(in_type.space, Sphere) and all(
@@ -389,5 +328,5 @@ def _exported(module: _SpaceNorm, groups: int) -> nn.Module | None:
         return None
     layer = nn.GroupNorm(groups, in_type.channels, module.eps, module.weight is not None)
     layer = layer.to(module.weights)
-    layer.load_state_dict(module.state_dict())
+    layer.load_state_dict(dict(module.named_parameters()))
     return layer

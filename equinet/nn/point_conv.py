@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Points
 from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
 from equinet.nn.conv import check_over
+from equinet.nn.module import randn
 from equinet.nn.steerable import Steerable
 from equinet.numerics.values import check_numbers
 from equinet.ops import full_precision
@@ -46,6 +47,7 @@ class RadialNetwork(nn.Module):
         hidden: widths of the hidden layers; without any, phi = u b.
         basis: number of Gaussians.
         generator: for the initial weights.
+        device, dtype: of the weights, as in ``torch.nn``.
     Shape:
         ``(...)`` to ``(..., features)``, of second moment about 1.
     """
@@ -58,6 +60,8 @@ class RadialNetwork(nn.Module):
         basis: int = 8,
         *,
         generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
         if not 0 < cutoff < math.inf:
@@ -68,9 +72,17 @@ class RadialNetwork(nn.Module):
         self.cutoff, self.features, self.basis = cutoff, features, basis
         widths = (basis, *hidden, features)
         self.weights = nn.ParameterList(
-            torch.randn(wide, narrow, generator=generator) / math.sqrt(narrow)
+            torch.empty(wide, narrow, device=device, dtype=dtype)
             for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
         )
+        self.reset_parameters(generator)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the initial weights anew, as the constructor does."""
+        with torch.no_grad():
+            for weight in self.weights:
+                start = randn(*weight.shape, generator=generator)
+                weight.copy_(start / math.sqrt(weight.shape[1]))
 
     def forward(self, r: Tensor) -> Tensor:
         t = (r / self.cutoff).clamp(max=1)[..., None]
@@ -99,6 +111,7 @@ class PointConv(Steerable):
             can use, 3 for a finite group.
         bias: add a learned constant to the invariant channels of the output.
         generator: for the initial weights.
+        device, dtype: of the module and of ``radial``, as in ``torch.nn``.
     Shape:
         x ``(points, channels in)``, positions ``(points, n)``, edges int64 ``(2, count)`` with rows
         j, the neighbour, and i, and shifts ``(count, n)``, which are added to x_j - x_i (for
@@ -122,6 +135,8 @@ class PointConv(Steerable):
         lmax: int | None = None,
         bias: bool = True,
         generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         check_over(Points, in_type, out_type)
         features = getattr(radial, "features", None)
@@ -141,6 +156,12 @@ class PointConv(Steerable):
         gain = 1 / math.sqrt(features * neighbours)
         super().__init__(in_type, out_type, sample, features, bias, gain, generator)
         self.radial = radial
+        self.place(device, dtype)
+
+    def meaning(self) -> str:
+        """And which functions of the distance the learned ones are made of."""
+        own = isinstance(self.radial, RadialNetwork)
+        return f"{super().meaning()}, {self.radial.extra_repr()}" if own else super().meaning()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         sizes = [y.shape[-1] for y in angular_harmonics(self.lmax, torch.zeros(1, self.n))]

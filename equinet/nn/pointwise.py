@@ -1,4 +1,4 @@
-"""Pointwise nonlinearities. Before: ``homogeneous_conv``. Next: ``gate``."""
+"""Pointwise nonlinearities. Before: ``spectral``. Next: ``gate``."""
 
 import copy
 from collections.abc import Callable

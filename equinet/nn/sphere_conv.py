@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
+from equinet.nn.meaning import said
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_permuted
 from equinet.numerics.cached import on_cpu
@@ -41,6 +42,7 @@ class SphereConv(EquivariantModule):
             this takes no pass over memory of its own, forwards or backwards.
         generator: for the initial weights, uniform in [-1, 1] times a constant that keeps the
             second moment of the activations through layers with ReLU.
+        device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch)`` to ``out_type.shape(batch)``.
     """
@@ -55,6 +57,9 @@ class SphereConv(EquivariantModule):
         bias: bool = True,
         generator: torch.Generator | None = None,
         relu: bool = False,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, out_type)
         if out_type is None:
@@ -78,8 +83,7 @@ class SphereConv(EquivariantModule):
             # Uniform weights have variance 1/3; ReLU halves the second moment.
             total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
             self.scales.append(1 / total if total else 0.0)
-            start = torch.rand(mul_out, mul_in, basis.shape[1], generator=generator)
-            weights.append(nn.Parameter(2 * start - 1))
+            weights.append(nn.Parameter(torch.empty(mul_out, mul_in, basis.shape[1])))
             points.append(basis.shape[1])
         if not any(self.scales):
             raise ValueError(
@@ -93,8 +97,24 @@ class SphereConv(EquivariantModule):
         constants = sum(
             mul for (mul, _), yes in zip(out_type.blocks, invariant, strict=True) if yes
         )
-        self.bias = nn.Parameter(torch.zeros(constants)) if bias and constants else None
+        self.bias = nn.Parameter(torch.empty(constants)) if bias and constants else None
+        self.reset_parameters(generator)
         self.set_constants()
+        self.place(device, dtype)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the initial weights anew, as the constructor does; the bias is 0."""
+        device = None if generator is None else generator.device
+        with torch.no_grad():
+            for weight in self.weights:
+                start = torch.rand(weight.shape, generator=generator, device=device)
+                weight.copy_(2 * start - 1)
+            if self.bias is not None:
+                self.bias.zero_()
+
+    def meaning(self) -> str:
+        """The types, and the filter of which the weights are coefficients."""
+        return f"{super().meaning()}, {said(self.filter)}"
 
     @on_cpu
     def _pairs(self) -> list[tuple[Tensor, float, int, int]]:

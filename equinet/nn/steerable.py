@@ -1,15 +1,17 @@
-"""What the layers with learned equivariant kernels share. Before: ``centred``. Next: ``conv``."""
+"""What the layers with learned equivariant kernels share. Before: ``dead_ends``. Next: ``conv``."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
-from equinet.nn.module import EquivariantModule
+from equinet.nn.dead_ends import warn_of_dead_ends
+from equinet.nn.meaning import fingerprint
+from equinet.nn.module import EquivariantModule, randn
+from equinet.numerics.cached import on_cpu
 from equinet.ops import expand
 from equinet.steerable import SampledKernels
 
@@ -18,6 +20,11 @@ Sample = Callable[[], SampledKernels]
 
 class Steerable(EquivariantModule):
     """A layer whose filter is a sum of equivariant kernels with learned weights.
+
+    The weights are coefficients, a flat matrix, and not the filter: what looks at shapes, such as
+    ``torch.nn.init.kaiming_*`` or torch's ``spectral_norm``, runs on them and means something else.
+    The initial weights keep the variance as they are; to have it otherwise multiply ``weight``. The
+    norm of the filter is the subject of ``enn.spectral_norm``.
 
     Args:
         in_type: type of the input.
@@ -53,12 +60,20 @@ class Steerable(EquivariantModule):
         with torch.device("cpu"):
             sampled = sample()
             invariants = out_type.fibre.invariants.shape[1]
-        _warn_of_dead_ends(self, sampled)
-        self._plan = sampled.plan
-        weight = torch.randn(count, sampled.dim, generator=generator)
-        self.weight = nn.Parameter(gain * weight)
-        self.bias = nn.Parameter(torch.zeros(invariants)) if bias and invariants else None
+        reached, read = ({pair[i] for pair in sampled.pairs} for i in (0, 1))
+        warn_of_dead_ends(self, out_type, reached, read, "kernel", self.calls_below)
+        self._plan, self._gain = sampled.plan, gain
+        self.weight = nn.Parameter(torch.empty(count, sampled.dim))
+        self.bias = nn.Parameter(torch.empty(invariants)) if bias and invariants else None
+        self.reset_parameters(generator)
         self.set_constants()
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the initial weights anew, as the constructor does; the bias is 0."""
+        with torch.no_grad():
+            self.weight.copy_(self._gain * randn(*self.weight.shape, generator=generator))
+            if self.bias is not None:
+                self.bias.zero_()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         found = self._sample().constants
@@ -66,9 +81,24 @@ class Steerable(EquivariantModule):
             found["invariants"] = self.out_type.fibre.invariants
         return found
 
-    def filters(self) -> Tensor:
-        """All filters below each other, ``(count * dim_out, dim_in, *points)``."""
-        return expand(self._plan, self.weight, self.kernels, self.matrices)
+    @on_cpu
+    def meaning(self) -> str:
+        """The types, and the kernels of which the weights are coefficients."""
+        kernels = self._sample().pairs.values()
+        return f"{super().meaning()}, kernels {fingerprint(kernels)}"
+
+    def filters(self, weight: Tensor | None = None) -> Tensor:
+        """All filters below each other, ``(count * dim_out, dim_in, *points)``.
+
+        Args:
+            weight: other weights than those of the layer.
+        """
+        weight = self.weight if weight is None else weight
+        return expand(self._plan, weight, self.kernels, self.matrices)
+
+    def matrix(self, weight: Tensor | None = None) -> Tensor:
+        """The filter as a matrix, ``(channels out, channels in * points)``, see ``filters``."""
+        return self.filters(weight).flatten(1)
 
     def shift(self) -> Tensor | None:
         """The bias on each channel of the output."""
@@ -87,19 +117,3 @@ class Steerable(EquivariantModule):
                 for psi_in in rho_in.multiplicities
             )
         ]
-
-
-def _warn_of_dead_ends(module: Steerable, sampled: SampledKernels) -> None:
-    """Warn of irreps that no kernel reaches, whose channels are zero, and of those ignored."""
-    reached = {psi for psi, _ in sampled.pairs}
-    seen = {psi for _, psi in sampled.pairs}
-    dead = [psi.name for psi in sampled.fibre_out.counts if psi not in reached]
-    deaf = [psi.name for psi in sampled.fibre_in.counts if psi not in seen]
-    lines = []
-    if dead:
-        lines.append(f"no kernel ends in {', '.join(dead)} of {module.out_type!r}: zero but a bias")
-    if deaf:
-        lines.append(f"no kernel starts in {', '.join(deaf)} of {module.in_type!r}: ignored")
-    if lines:
-        text = f"{type(module).__name__}: dead paths; {'; '.join(lines)}"
-        warnings.warn(text, stacklevel=module.calls_below)

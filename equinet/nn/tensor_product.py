@@ -1,7 +1,6 @@
 """Learned products of fields. Before: ``fourier``. Next: ``field_norm``."""
 
 import math
-import warnings
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
@@ -9,8 +8,11 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equinet.field import FieldType, Sphere
+from equinet.nn.dead_ends import warn_of_dead_ends
 from equinet.nn.layout import laid_out
-from equinet.nn.module import EquivariantModule
+from equinet.nn.meaning import fingerprint
+from equinet.nn.module import EquivariantModule, randn
+from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
 from equinet.rep import Irrep, clebsch_gordan
 from equinet.rep.fibre import change_blocks
@@ -53,6 +55,7 @@ class TensorProduct(EquivariantModule):
         in_type: fields of finite dimension.
         out_type: fields over the same space, any that occur in products of the input.
         generator: for the initial weights.
+        device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if no product leads to any field of ``out_type``.
     Warns:
@@ -69,7 +72,13 @@ class TensorProduct(EquivariantModule):
     out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
-        self, in_type: FieldType, out_type: FieldType, *, generator: Generator | None = None
+        self,
+        in_type: FieldType,
+        out_type: FieldType,
+        *,
+        generator: Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, out_type)
         _check_types(in_type, out_type)
@@ -79,46 +88,52 @@ class TensorProduct(EquivariantModule):
         self.irreps_in = [(count, psi.dim) for psi, count in in_type.fibre.counts.items()]
         self.irreps_out = [(count, psi.dim) for psi, count in out_type.fibre.counts.items()]
         self.pairs = _pairs(in_type, out_type)
-        self._report_dead()
-        self.mixers = nn.ParameterList()
-        self.weights = nn.ParameterList()
-        self._draw(generator)
+        self._check_paths()
+        self.mixers = nn.ParameterList(torch.empty(p.copies, p.others) for p in self.pairs)
+        self.weights = nn.ParameterList(
+            torch.empty(self.irreps_out[k][0], pair.copies, count)
+            for pair in self.pairs
+            for k, count in pair.paths
+        )
+        self.reset_parameters(generator)
         self.set_constants()
+        self.place(device, dtype)
 
-    def _report_dead(self) -> None:
+    def _check_paths(self) -> None:
+        """Warn of fields without products; ValueError if there are none at all."""
         irreps_in, irreps_out = list(self.in_type.fibre.counts), list(self.out_type.fibre.counts)
-        reached = {k for pair in self.pairs for k, _ in pair.paths}
-        used = {i for pair in self.pairs for i in (pair.left, pair.right)}
-        dead = [psi.name for k, psi in enumerate(irreps_out) if k not in reached]
-        deaf = [psi.name for i, psi in enumerate(irreps_in) if i not in used]
+        reached = {irreps_out[k] for pair in self.pairs for k, _ in pair.paths}
+        read = {irreps_in[i] for pair in self.pairs for i in (pair.left, pair.right)}
         if not reached:
             raise ValueError(
                 f"out_type: there is no equivariant map but zero from products of {self.in_type!r} "
                 f"to {self.out_type!r}"
             )
-        lines = []
-        if dead:
-            lines.append(f"no product ends in {', '.join(dead)} of {self.out_type!r}: zero")
-        if deaf:
-            lines.append(f"no product has {', '.join(deaf)} of {self.in_type!r}: ignored")
-        if lines:
-            warnings.warn(f"{type(self).__name__}: dead paths; {'; '.join(lines)}", stacklevel=3)
+        warn_of_dead_ends(self, self.out_type, reached, read, "product", 3)
 
-    def _draw(self, generator: Generator | None) -> None:
-        """Initial weights; a path into k has 1 / (number of such paths) of the mean square."""
+    def reset_parameters(self, generator: Generator | None = None) -> None:
+        """Draw the initial weights anew; each of N paths into k has 1 / N of the mean square."""
         incoming = [0] * len(self.irreps_out)
         for pair in self.pairs:
             for k, count in pair.paths:
                 incoming[k] += count
-        for pair in self.pairs:
-            mixer = torch.randn(pair.copies, pair.others, generator=generator)
-            self.mixers.append(nn.Parameter(mixer / mixer.norm(dim=1, keepdim=True)))
-            for k, count in pair.paths:
-                copies, dim = self.irreps_out[k]
-                weight = torch.randn(copies, pair.copies, count, generator=generator)
-                # The products (constants) have squares of mean 1 / dim.
-                scale = math.sqrt(dim / (pair.copies * incoming[k]))
-                self.weights.append(nn.Parameter(weight * scale))
+        weights = iter(self.weights)
+        with torch.no_grad():
+            for pair, mixer in zip(self.pairs, self.mixers, strict=True):
+                start = randn(*mixer.shape, generator=generator)
+                mixer.copy_(start / start.norm(dim=1, keepdim=True))
+                for k, _ in pair.paths:
+                    weight = next(weights)
+                    # The products (constants) have squares of mean 1 / dim.
+                    scale = math.sqrt(self.irreps_out[k][1] / (pair.copies * incoming[k]))
+                    weight.copy_(randn(*weight.shape, generator=generator) * scale)
+
+    @on_cpu
+    def meaning(self) -> str:
+        """The types, and the products of which the weights are coefficients."""
+        constants = self.constants(torch.float64)
+        products = [constants[f"products_{i}"] for i in range(len(self.pairs))]
+        return f"{super().meaning()}, products {fingerprint(products)}"
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         fibre_in, fibre_out = self.in_type.fibre, self.out_type.fibre

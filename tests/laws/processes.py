@@ -1,15 +1,18 @@
 """What each of several processes does in ``test_module_processes``."""
 
+import copy
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
+from equinet import nn
 from tests.laws.module_cases import MODULES, ModuleCase
 
 # One for each way in which parameters enter; the last is a network with a batch norm.
 KINDS = "SphereConv Conv2d ConvTranspose1d Linear TensorProduct NormActivation GroupNorm _plane"
+PARTS = ((3, 2), (5, 0), (0, 5))  # of a batch of five samples, that each of two processes has
 
 
 def trained_cases() -> list[ModuleCase]:
@@ -28,10 +31,45 @@ def gradients(case: ModuleCase, rank: int, count: int, parallel: bool) -> dict[s
     return {name: parameter.grad for name, parameter in module.named_parameters()}
 
 
+def meanings(case: ModuleCase) -> dict[str, torch.Tensor]:
+    """The words in the state of a module."""
+    return {name: t for name, t in case().state_dict().items() if name.endswith("_extra_state")}
+
+
+def batch_norms() -> list[ModuleCase]:
+    return [case for case in MODULES if case.name.startswith("BatchNorm")]
+
+
+def normalized(case: ModuleCase, part: slice, sync: bool) -> dict[str, torch.Tensor]:
+    """What two steps of a batch norm make of a part of a batch, the same one in each process."""
+    module = case().double()
+    module = nn.convert_sync_batchnorm(module) if sync else module
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        (x,) = case.arguments(module, generator, 5, torch.float64)
+        x = (1 + 3 * x)[part].requires_grad_()
+        y = module(x)
+    weights = torch.randn((5, *y.shape[1:]), generator=generator, dtype=torch.float64)
+    (y * weights[part]).sum().backward()
+    found = {f"gradient of {name}": p.grad for name, p in module.named_parameters()}
+    found |= {name: statistic for name, statistic in module.state_dict().items() if "run" in name}
+    return {**copy.deepcopy(found), "y": y.detach(), "gradient of x": x.grad}
+
+
 def work(rank: int, count: int, folder: str) -> None:
     torch.set_num_threads(1)
     store = f"file://{Path(folder) / 'store'}"
     dist.init_process_group("gloo", init_method=store, rank=rank, world_size=count)
-    found = [gradients(case, rank, count, parallel=True) for case in trained_cases()]
+    cases = trained_cases()
+    found = {
+        "gradients": [gradients(case, rank, count, parallel=True) for case in cases],
+        "meanings": [meanings(case) for case in cases],
+        "normalized": [
+            normalized(case, slice(sum(sizes[:rank]), sum(sizes[: rank + 1])), sync=True)
+            for case in batch_norms()
+            for sizes in PARTS
+        ],
+        "apart": normalized(batch_norms()[0], slice(rank, None, count), sync=False),
+    }
     torch.save(found, Path(folder) / f"{rank}.pt")
     dist.destroy_process_group()

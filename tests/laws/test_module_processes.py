@@ -1,17 +1,33 @@
-"""Data parallel training: the gradients of two processes are those of the whole batch."""
+"""Data parallel training: the numbers of two processes are those of the whole batch."""
 
+import pytest
 import torch
 
 from equinet import nn
-from tests.laws.processes import gradients, trained_cases, work
+from tests.laws.processes import (
+    PARTS,
+    batch_norms,
+    gradients,
+    meanings,
+    normalized,
+    trained_cases,
+    work,
+)
 from tests.tolerances import ROUNDING, assert_close
 
 
-def test_two_processes_have_the_gradients_of_the_whole_batch(tmp_path):
-    """All modules in the same two processes. A batch norm has statistics of each half, as torch's
-    has, so that of its gradients only the agreement of the two is known."""
-    torch.multiprocessing.spawn(work, (2, str(tmp_path)), nprocs=2)
-    first, second = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    """Of all modules in the same two processes."""
+    folder = tmp_path_factory.mktemp("processes")
+    torch.multiprocessing.spawn(work, (2, str(folder)), nprocs=2)
+    return [torch.load(folder / f"{rank}.pt") for rank in range(2)]
+
+
+def test_two_processes_have_the_gradients_of_the_whole_batch(results):
+    """A batch norm has statistics of each half, as torch's has, so that of its gradients only the
+    agreement of the two is known."""
+    first, second = (found["gradients"] for found in results)
     for case, ours, theirs in zip(trained_cases(), first, second, strict=True):
         whole = gradients(case, 0, 1, parallel=False)
         batch_norm = any(isinstance(part, nn.BatchNorm) for part in case().modules())
@@ -20,3 +36,31 @@ def test_two_processes_have_the_gradients_of_the_whole_batch(tmp_path):
             if not batch_norm:
                 scale = 1 + grad.abs().max()
                 assert_close(ours[name] / scale, grad / scale, ROUNDING)
+
+
+def test_words_are_those_of_another_process(results):
+    """Where hashes of strings are others."""
+    for found in results:
+        for case, words in zip(trained_cases(), found["meanings"], strict=True):
+            torch.testing.assert_close(words, meanings(case), rtol=0, atol=0)
+
+
+def test_synchronised_batch_norm_is_that_of_the_whole_batch(results):
+    """Outputs, running statistics and gradients, for parts of any sizes."""
+    cases = [(case, sizes) for case in batch_norms() for sizes in PARTS]
+    pairs = zip(*(found["normalized"] for found in results), strict=True)
+    for (case, sizes), (first, second) in zip(cases, pairs, strict=True):
+        whole = normalized(case, slice(None), sync=False)
+        for name, expected in whole.items():
+            if name in ("y", "gradient of x"):
+                ours = torch.cat([first[name], second[name]])
+            elif name.startswith("gradient"):
+                ours = first[name] + second[name]
+            else:
+                ours = first[name]
+                assert torch.equal(ours, second[name]), (case, sizes, name)
+            scale = 1 + (expected.abs().max() if expected.numel() else 0)
+            assert_close(ours / scale, expected / scale, ROUNDING)
+    # Negative control: without it the statistics are those of each part.
+    one, other = (found["apart"] for found in results)
+    assert (one["running_mean"] - other["running_mean"]).abs().max() > 1e-3

@@ -1,7 +1,10 @@
 """What torch promises of a module, for every module: copies, state, dtypes, devices, seeds."""
 
 import copy
+import inspect
+import itertools
 import pickle
+import re
 import subprocess
 import sys
 
@@ -10,8 +13,10 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from equinet import nn
+from equinet import Plane, nn
+from equinet.group import cyclic, generate
 from equinet.harmonics import rotate_s2
+from equinet.nn.steerable import Steerable
 from tests.laws.module_cases import MODULES
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
@@ -19,6 +24,7 @@ every_module = pytest.mark.parametrize("case", MODULES, ids=str)
 plain_modules = pytest.mark.parametrize("case", [c for c in MODULES if c.plain], ids=str)
 
 F64 = torch.float64
+OWN = (nn.EquivariantModule, nn.RadialNetwork)
 
 
 def test_double_is_exact(default_dtype, generator):
@@ -93,7 +99,8 @@ for name, module, arguments, y in torch.load("exports.pt", weights_only=False):
 
 @every_module
 def test_state_dict_is_what_was_learned(case, generator):
-    """Parameters and the statistics of batch norm, by the same names in both modes."""
+    """Parameters and the statistics of batch norm, by the same names in both modes; and for each
+    module that has some of its own, what they mean."""
     module = case()
     learned = {name for name, _ in module.named_parameters()}
     statistics = {
@@ -102,9 +109,78 @@ def test_state_dict_is_what_was_learned(case, generator):
         if isinstance(part, nn.BatchNorm)
         for statistic in ("running_mean", "running_var")
     }
-    assert set(module.train().state_dict()) == learned | statistics
+    owners = {re.sub(r"(^|[.])(mixers|weights)?[.]?[^.]+$", "", n) for n in learned | statistics}
+    words = {
+        f"{name}._extra_state" if name else "_extra_state"
+        for name in owners
+        if isinstance(module.get_submodule(name), nn.EquivariantModule)
+    }
+    assert set(module.train().state_dict()) == learned | statistics | words
     module(*case.arguments(module, generator))
-    assert set(module.eval().state_dict()) == learned | statistics
+    assert set(module.eval().state_dict()) == learned | statistics | words
+
+
+def _learned_parts():
+    """Every module of every case that has learned numbers of its own."""
+    for case in MODULES:
+        for part in case().modules():
+            if isinstance(part, nn.EquivariantModule) and part.get_extra_state() is not None:
+                yield part
+
+
+def _mean_the_same(a, b, generator) -> bool:
+    """Whether weights of one module are right for the other, from what they make of them."""
+    for fields, others in ((a.in_type, b.in_type), (a.out_type, b.out_type)):
+        if fields.blocks != others.blocks:
+            return False
+    if isinstance(a, Steerable) and isinstance(b, Steerable):
+        weight = torch.randn(a.weight.shape, generator=generator)
+        matrices = a.matrix(weight), b.matrix(weight)
+        return matrices[0].shape == matrices[1].shape and torch.allclose(*matrices, atol=1e-5)
+    return getattr(a, "filter", None) == getattr(b, "filter", None)
+
+
+def test_words_tell_meanings_apart(generator):
+    """Among weights of equal shapes, words are equal if and only if the maps are."""
+    alike = {}
+    for part in _learned_parts():
+        shapes = {n: t.shape for n, t in part.state_dict().items() if n != "_extra_state"}
+        alike.setdefault(repr(sorted(shapes.items())), []).append(part)
+    found = []
+    for parts in alike.values():
+        for a, b in itertools.combinations(parts, 2):
+            same = _mean_the_same(a, b, generator)
+            assert (a.meaning() == b.meaning()) == same, (a, b)
+            found.append(same)
+    assert any(found) and found.count(False) > 10
+
+
+def test_a_checkpoint_of_another_symmetry_is_refused(tmp_path):
+    """Weights of C4 and of C5 have one shape; groups that are equal are, whatever their names."""
+    made = {}
+    equal = generate(cyclic(4).elements[1:2], "another name")
+    for name, group in (("C4", "C4"), ("C5", "C5"), ("equal", equal)):
+        fields = Plane(group).fields("2x1")
+        made[name] = torch.nn.Sequential(nn.Conv2d(fields, fields, 3), nn.BatchNorm(fields))
+    torch.save(made["C4"].state_dict(), tmp_path / "C4.pt")
+    state = torch.load(tmp_path / "C4.pt", weights_only=True)
+    wrong, right = made["C5"], made["equal"]
+    assert {n: t.shape for n, t in wrong.state_dict().items()} == {
+        n: t.shape for n, t in state.items()
+    }
+    for strict in (True, False):
+        with pytest.raises(RuntimeError, match="0.weight: expected .*order 5 in .*order 4 in") as e:
+            wrong.load_state_dict(state, strict=strict)
+        assert "1.weight: expected numbers that belong to '2x1 (order 5 in R^2" in str(e.value)
+    x = torch.ones(2, 4, 5, 5)
+    averaged = torch.optim.swa_utils.AveragedModel(made["C4"])
+    averaged.load_state_dict(averaged.state_dict())
+    for assign in (False, True):
+        right.load_state_dict({name: t.clone() for name, t in state.items()}, assign=assign)
+        assert_close(right.eval()(x), made["C4"].eval()(x), SINGLE)
+    assert_close(torch.func.functional_call(right, state, x), made["C4"](x), SINGLE)
+    # Without words, as before there were any, there is nothing to compare.
+    wrong.load_state_dict({n: t for n, t in state.items() if not n.endswith("_extra_state")})
 
 
 @every_module
@@ -132,6 +208,28 @@ def test_initial_weights_are_seeded(case):
         assert torch.equal(parameter, again.get_parameter(name))
         if parameter.unique().numel() > 1:  # else a constant: a bias, a weight of a norm
             assert not torch.equal(parameter, other.get_parameter(name)), name
+
+
+@every_module
+def test_weights_are_drawn_anew(case):
+    """``reset_parameters`` draws what the constructor draws, and the same from the same seed."""
+    module, twin = case(), case()
+    parts = [part for part in module.modules() if hasattr(part, "reset_parameters")]
+    owners = [m for m in module.modules() if type(m).__module__.startswith("equinet")]
+    for part in owners:  # what has parameters can be reset
+        assert hasattr(part, "reset_parameters") or not part._parameters, part
+    with torch.no_grad():
+        for tensor in module.state_dict().values():
+            tensor.add_(1)
+    for seed in (0, 0, 1):
+        generator = torch.Generator().manual_seed(seed)
+        for part in reversed(parts) if case.others else parts:  # PointConv: its radial comes first
+            part.reset_parameters(*[generator] * isinstance(part, OWN))
+        for name, tensor in module.named_parameters():
+            same = torch.equal(tensor, drawn := twin.get_parameter(name))
+            assert same if seed == 0 else not same or drawn.unique().numel() < 2, name
+    for name, buffer in module.named_buffers():
+        assert torch.equal(buffer, twin.get_buffer(name)), name
 
 
 # --- devices and dtypes ---------------------------------------------------------------------------
@@ -201,6 +299,41 @@ def test_modes_leave_no_trace(mode, generator, default_dtype):
     x = torch.ones(1, 1, 4, 4, requires_grad=True)
     rotate_s2(x, torch.eye(3)).sum().backward()
     assert_close(x.grad.sum(), 16.0, SINGLE)
+
+
+@every_module
+def test_device_and_dtype_are_arguments(case, monkeypatch):
+    """Of all that has learned numbers, and what they give is what ``to`` gives."""
+    module = case()
+    kind = type(module)
+    if not isinstance(module, OWN) or module.get_extra_state() is None:
+        assert (
+            issubclass(kind, torch.nn.Sequential)
+            or not list(module.state_dict())
+            or (kind in (nn.Residual, nn.Pointwise))
+        )
+        return
+    init = kind.__init__
+    assert {"device", "dtype"} <= set(inspect.signature(kind).parameters)
+
+    def made(**factory):
+        def start(self, *args, **options):
+            init(self, *args, **options, **factory)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(kind, "__init__", start)
+            return case()
+
+    assert all(t.is_meta for t in itertools.chain(*_tensors(made(device="meta"))))
+    for ours, moved in zip(_tensors(made(dtype=F64)), _tensors(module.to(F64)), strict=True):
+        for one, other in zip(ours, moved, strict=True):
+            assert one.dtype == other.dtype and torch.equal(one, other)
+    with pytest.raises(TypeError, match="^dtype: expected a real floating dtype, got"):
+        made(dtype=torch.complex64)
+
+
+def _tensors(module):
+    return module.parameters(), module.buffers()
 
 
 @every_module

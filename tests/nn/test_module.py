@@ -1,9 +1,24 @@
 """The noun Module; its laws are in tests/laws."""
 
-import pytest
+import functools
 
-from equinet import Sphere
-from equinet.nn import EquivariantModule
+import pytest
+import torch
+
+from equinet import Plane, Points, Sphere
+from equinet.harmonics import Pixels, shell_harmonics
+from equinet.nn import (
+    BatchNorm,
+    Conv2d,
+    EquivariantModule,
+    PointConv,
+    RadialNetwork,
+    ReLU,
+    Sequential,
+    SphereConv,
+)
+from equinet.steerable import smooth
+from tests.tolerances import SINGLE, assert_close
 
 X = Sphere(3).fields("2x0 + 1x1")
 Y = Sphere(3).fields("1x regular")
@@ -33,3 +48,54 @@ def test_bad_types(bad):
     if bad is not None:
         with pytest.raises(TypeError, match="^out_type: expected a FieldType, got"):
             EquivariantModule(X, bad)
+
+
+def _conv(size=3, spacing=1.0, **options):
+    fields = Plane("C4", spacing).fields("2x trivial")
+    return Conv2d(fields, fields, size, generator=torch.Generator().manual_seed(0), **options)
+
+
+def test_what_belongs_to_the_meaning_of_a_weight():
+    """What makes another filter of it, and nothing else."""
+    word = _conv().meaning()
+    for same in (
+        _conv(stride=2, padding=1, padding_mode="reflect", bias=False),
+        _conv(spacing=2.5),
+        _conv().double(),
+    ):
+        assert same.meaning() == word
+        assert torch.allclose(same.filter().float(), _conv().filter(), atol=1e-6)
+    wide = functools.partial(shell_harmonics, sigma=0.9)
+    others = [_conv(functions=wide), _conv(functions=Pixels), _conv(5), _conv(spacing=(1.0, 2.0))]
+    assert len({word, *(other.meaning() for other in others)}) == 1 + len(others)
+    points = PointConv, Points("SO(3)", dim=3).fields("2x0 + 1x1")
+    words = {
+        points[0](points[1], points[1], RadialNetwork(c, features=2), neighbours=4.0).meaning()
+        for c in (2.0, 3.0)
+    }
+    assert len(words) == 2  # the cutoff of learned functions of the distance
+
+    class Mine:  # says nothing of itself that is the same in every process
+        def matrices(self, band, orders_out, orders_in):
+            return smooth().matrices(band, orders_out, orders_in)
+
+    assert SphereConv(Y, Y, Mine()).meaning().endswith("Mine")
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")  # the checks become constants
+def test_roads_to_deployment():
+    """``jit.trace`` and ``torch.export`` give the same numbers; ``jit.script`` reads no types."""
+    fields = Plane("C4").fields("2x regular")
+    module = Sequential(Conv2d(fields, fields, 3), BatchNorm(fields), ReLU(fields)).eval()
+    x = torch.ones(2, 8, 6, 6)
+    for deployed in (torch.jit.trace(module, x), torch.export.export(module, (x,)).module()):
+        assert_close(deployed(x + 1), module(x + 1), SINGLE)
+    with pytest.raises(Exception, match="Unknown type"):
+        torch.jit.script(module)
+
+
+def test_one_sample_is_no_batch():
+    module = _conv()
+    with pytest.raises(ValueError, match=r"got \(2, 5, 5\); a single sample is x\[None\]$"):
+        module(torch.ones(2, 5, 5))

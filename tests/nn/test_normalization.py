@@ -9,8 +9,8 @@ from e3nn import nn as e3nn_nn
 from torch.func import functional_call, grad, jvp, vmap
 
 from equinet import Line, Plane, Point, Points, Volume
+from equinet.nn import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.nn.field_norm import moments
-from equinet.nn.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.rep import Representation, irreps, trivial
 from tests.nn.symmetric import F64, GRIDS, TYPES, assert_equivariant, field, skew
 from tests.tolerances import ROUNDING, SINGLE, SYMMETRY, assert_close
@@ -338,19 +338,19 @@ def test_learned_numbers(in_type):
 def test_the_state_is_the_same_in_both_modes(generator):
     in_type = Plane("C4").fields("2x trivial + 1x vector")
     module = BatchNorm(in_type)
-    names = ["weight", "bias", "running_mean", "running_var"]
+    names = ["weight", "bias", "running_mean", "running_var", "_extra_state"]
     module(field(in_type, generator=generator, dtype=torch.float32))
     assert list(module.train().state_dict()) == list(module.eval().state_dict()) == names
     for kind in (LayerNorm, make_group):
-        assert list(kind(in_type).state_dict()) == ["weight", "bias"]
-    assert list(RMSNorm(in_type).state_dict()) == ["weight"]
+        assert list(kind(in_type).state_dict()) == ["weight", "bias", "_extra_state"]
+    assert list(RMSNorm(in_type).state_dict()) == ["weight", "_extra_state"]
 
 
 def test_without_running_statistics(generator):
     in_type = Plane("C4").fields("2x trivial + 1x vector")
     module = BatchNorm(in_type, track_running_stats=False).double()
     x = _shifted(in_type, generator)
-    assert list(module.state_dict()) == ["weight", "bias"]
+    assert list(module.state_dict()) == ["weight", "bias", "_extra_state"]
     assert_close(module.train()(x), module.eval()(x), ROUNDING)
     assert_close(module(x), BatchNorm(in_type).double()(x), ROUNDING)
     assert isinstance(module.export(), BatchNorm)

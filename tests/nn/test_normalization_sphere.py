@@ -5,7 +5,7 @@ import torch
 
 from equinet import Sphere, so3
 from equinet.field import act, random_field
-from equinet.nn.normalization import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from equinet.nn import BatchNorm, GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.numerics import soft_weights
 from tests.laws.cases import FIELDS
 from tests.nn.symmetric import F64

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from equinet import Line, Plane, Point, Points, Sphere, Volume, octahedral
-from equinet.nn import Conv2d, Linear
-from equinet.nn.normalization import BatchNorm
+from equinet.nn import BatchNorm, Conv2d, Linear
 from equinet.nn.pool import AvgPool
 from equinet.nn.sequential import Sequential
 from equinet.nn.structure import Identity, Residual, Restrict

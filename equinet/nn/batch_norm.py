@@ -1,0 +1,224 @@
+"""Batch normalisation of fields, of one process or of several. Before: ``normalization``.
+
+Next: ``dropout``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from equinet.field import FieldType, Sphere
+from equinet.nn.normalization import SpaceNorm, widened
+
+_PLAIN = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+
+
+class BatchNorm(SpaceNorm):
+    r"""Normalise every field over batch and space (N1), as ``torch.nn.BatchNorm3d`` does channels.
+
+    In evaluation it uses running statistics, new = (1 - momentum) old + momentum batch. The running
+    variance is unbiased: sigma^2 n dim / (n dim - k), over n points of all samples, for a field
+    with k invariant vectors; for scalars that is torch's n / (n - 1). Over the sphere the
+    expectation is an integral with Haar measure, exact for the band, and is taken as it is.
+
+    Under ``torch.distributed`` every process has the statistics of its part of the batch, as with
+    ``torch.nn.BatchNorm3d``, unless ``sync`` is set: ``enn.convert_sync_batchnorm(model)`` sets it
+    in all layers of a model. ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` knows the layers of
+    torch only and leaves this one as it is.
+
+    Args:
+        in_type: fields over any space.
+        eps: added to the variance.
+        momentum: of the running statistics; None for the mean over all batches so far.
+        affine: learn w, one a field, and b, one for each invariant vector.
+        track_running_stats: keep running statistics; else evaluation uses those of the batch.
+        centre: take mu away. Without it mu = b = 0: fields are only scaled, and where the input is
+            zero, as around an object in an empty volume, the output is zero too and goes on into
+            the zeros of the padding.
+        sync: take the statistics of a batch over all processes of ``process_group``, as
+            ``torch.nn.SyncBatchNorm`` does; each may have another number of samples, or none.
+        process_group: of ``torch.distributed``; None for all processes.
+        device, dtype: of the module, as in ``torch.nn``.
+    Raises:
+        ValueError: if a rho is not orthogonal; in training, if there is a single value of a scalar,
+            which is its own mean.
+    """
+
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+    taken: Tensor
+    over_batch = True
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        centre: bool = True,
+        *,
+        sync: bool = False,
+        process_group: Any = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__(in_type, eps, affine, bias=centre)
+        self.centre = bool(centre)
+        if momentum is not None:
+            if not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
+                raise ValueError(
+                    f"momentum: expected a number from 0 to 1 or None, got {momentum!r}"
+                )
+            momentum = float(momentum)
+        self.momentum, self.sync, self.process_group = momentum, bool(sync), process_group
+        scalars = (k == d for k, d in zip(self.means, in_type.dims, strict=True))
+        self.has_scalars = self.centre and any(scalars)
+        tracked = track_running_stats
+        self.register_buffer("running_mean", torch.zeros(self.count) if tracked else None)
+        self.register_buffer("running_var", torch.ones(in_type.copies) if tracked else None)
+        counted = tracked and momentum is None
+        self.register_buffer("num_batches_tracked", torch.tensor(0) if counted else None)
+        self.set_constants()
+        self.place(device, dtype)
+
+    def reset_running_stats(self) -> None:
+        """Forget the batches so far: mean 0 and variance 1."""
+        for name, value in (("running_mean", 0), ("running_var", 1), ("num_batches_tracked", 0)):
+            statistic = self._buffers.get(name)
+            if statistic is not None:
+                statistic.fill_(value)
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """W = 1, b = 0 and no batch so far; nothing is drawn."""
+        super().reset_parameters(generator)
+        self.reset_running_stats()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        # k / dim of every field: the share of one point that the mean takes.
+        triples = list(zip(self.multiplicities, self.means, self.in_type.dims, strict=True))
+        taken = [self.centre * k / dim for mul, k, dim in triples for _ in range(mul)]
+        return {**super().constants(dtype), "taken": torch.tensor(taken, dtype=torch.float64)}
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.check(x)
+        if not self.training and self.running_mean is not None and self.running_var is not None:
+            return self.normalize(x, self.running_mean[None], self.running_var[None])
+        y, n = widened(x), x.numel() // x.shape[1]
+        if self._is_shared():
+            mean, var, n = self._moments_of_all(y, n)
+            m, variance = self.of_fields(mean, var)
+        else:
+            m, variance = self.statistics(y)
+        if self.training and n:
+            self._remember(n, m.detach(), variance.detach())
+        return self.normalize(x, m, variance)
+
+    def _is_shared(self) -> bool:
+        """Whether other processes have parts of the batch."""
+        if not self.sync or not (dist.is_available() and dist.is_initialized()):
+            return False
+        return dist.get_world_size(self.process_group) > 1
+
+    def _moments_of_all(self, x: Tensor, n: int) -> tuple[Tensor, Tensor, int]:
+        """Mean and variance of every channel over all processes, and the number of points."""
+        if n:
+            mean, var = (row[0] for row in self.moments(x))
+        else:
+            mean = var = x.sum([0, *range(2, x.dim())])  # zeros, with a gradient
+        counted = torch.cat([mean, var, mean.new_full((1,), n)])
+        # A row for each process: their sum is the table of all, in one collective.
+        rank, size = dist.get_rank(self.process_group), dist.get_world_size(self.process_group)
+        table = torch.stack(
+            [counted if i == rank else torch.zeros_like(counted) for i in range(size)]
+        )
+        table = _SumOfAll.apply(table, self.process_group)
+        means, variances, counts = table.split([len(mean), len(var), 1], 1)  # pyright: ignore
+        total = int(counts.detach().sum())
+        shares = counts.detach() / max(total, 1)
+        mean = (shares * means).sum(0, keepdim=True)
+        var = (shares * (variances + (means - mean) ** 2)).sum(0, keepdim=True)
+        return mean, var, total
+
+    def _remember(self, n: int, m: Tensor, variance: Tensor) -> None:
+        """Move the running statistics, those of n points."""
+        if n == 1 and self.has_scalars:
+            raise ValueError("x: expected more than one value of every scalar in training, got one")
+        if self.running_mean is None or self.running_var is None:
+            return
+        if not isinstance(self.in_type.space, Sphere):
+            variance = variance * (n / (n - self.taken.to(variance.dtype)))
+        weight: Any = self.momentum
+        if self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            weight = 1 / self.num_batches_tracked.to(self.running_var.dtype)
+        self.running_mean.lerp_(m[0].to(self.running_mean.dtype), weight)
+        self.running_var.lerp_(variance[0].to(self.running_var.dtype), weight)
+
+    def export(self) -> nn.Module:
+        """``torch.nn.BatchNorm1d``, ``2d`` or ``3d`` of the channels, in evaluation mode."""
+        if self.running_mean is None or self.running_var is None:
+            return super().export()
+        state = {
+            "running_mean": self.spread(self.running_mean[None])[0],
+            "running_var": self.running_var[self.field_of],
+        }
+        if self.weight is not None:
+            state["weight"] = self.weight[self.field_of]
+            zero = torch.zeros_like(state["weight"])
+            state["bias"] = zero if self.bias is None else self.spread(self.bias[None])[0]
+        axes = len(self.in_type.space.axes(self.in_type.blocks))
+        sizes: list[Any] = [self.in_type.channels, self.eps, self.momentum, self.weight is not None]
+        layer = _PLAIN[axes](*sizes).to(self.running_var)
+        layer.load_state_dict(state, strict=False)  # there is no num_batches_tracked
+        return layer.eval()
+
+    def extra_repr(self) -> str:
+        tracked = self.running_mean is not None
+        text = f"{super().extra_repr()}, momentum={self.momentum}, track_running_stats={tracked}"
+        text = text if self.centre else f"{text}, centre=False"
+        return f"{text}, sync=True" if self.sync else text
+
+
+def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Module:
+    """Let all batch norms of a model, ours and torch's, take statistics over all processes.
+
+    What ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` is for the layers of torch, and calls it
+    for those; call it before ``DistributedDataParallel``.
+
+    Args:
+        model: whose ``enn.BatchNorm`` are changed in place.
+        process_group: of ``torch.distributed``; None for all processes.
+    Returns:
+        The model; another module if it is a batch norm of torch itself.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> fields = Plane("C4").fields("4x regular")
+        >>> convert_sync_batchnorm(BatchNorm(fields)).sync
+        True
+    """
+    for module in model.modules():
+        if isinstance(module, BatchNorm):
+            module.sync, module.process_group = True, process_group
+    return nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
+
+
+class _SumOfAll(torch.autograd.Function):
+    """The sum over all processes; every one of them has a gradient for it, and these add up too."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, process_group: Any) -> Tensor:  # pyright: ignore
+        ctx.process_group = process_group
+        x = x.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(x, group=process_group)
+        return x
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # pyright: ignore
+        return _SumOfAll.apply(grad, ctx.process_group), None
