@@ -29,12 +29,13 @@ INVENTORY = {
         rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft
         so3_ifft so3_irfft so3_rfft spherical_harmonics""",
     "equinet.nn": """AvgPool BatchNorm Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
-        ConvTranspose3d Downsample EquivariantModule FieldDropout
-        FourierPointwise Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
-        HomogeneousConv Identity InducedNorm InstanceNorm Integrate LayerNorm Linear MaxPool
-        NormActivation NormMaxPool NormPool PointConv Pointwise RMSNorm
-        RadialNetwork ReLU Residual Restrict Sequential SphereConv Summary
-        TensorProduct Upsample VectorFieldPool gated squash summary""",
+        ConvTranspose3d Downsample DropPath Dropout ELU EquivariantModule FieldDropout
+        FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
+        HomogeneousConv Identity InducedNorm InstanceNorm Integrate LayerNorm LayerScale
+        LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PointConv Pointwise
+        RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid Softplus
+        SphereConv SqueezeExcite Summary Tanh TensorProduct Upsample VectorFieldPool gated
+        squash summary""",
     "equinet.numerics": """Constants angles_to_matrix eigenprojectors generic_symmetric legendre
         matrix_to_angles points_to_angles random_rotations range_basis
         real_from_complex rotation_generators soft_angles soft_weights
