@@ -1,11 +1,12 @@
 """Modules: equivariant by construction, plain tensors in and out."""
 
+from equinet.nn.activations import ELU, GELU, LeakyReLU, Sigmoid, SiLU, Softplus, Tanh
 from equinet.nn.adaptive_pool import AdaptiveAvgPool
 from equinet.nn.batch_norm import BatchNorm, convert_sync_batchnorm
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from equinet.nn.downsample import Downsample, Upsample
-from equinet.nn.dropout import FieldDropout
+from equinet.nn.dropout import Dropout, DropPath, FieldDropout
 from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
@@ -19,6 +20,7 @@ from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
 from equinet.nn.point_conv import PointConv, RadialNetwork
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.scale import LayerScale, SqueezeExcite
 from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm
 from equinet.nn.sphere_conv import SphereConv
@@ -39,9 +41,13 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "Downsample",
+    "DropPath",
+    "Dropout",
+    "ELU",
     "EquivariantModule",
     "FieldDropout",
     "FourierPointwise",
+    "GELU",
     "Gate",
     "GlobalAvgPool",
     "GlobalMaxPool",
@@ -53,6 +59,8 @@ __all__ = [
     "InstanceNorm",
     "Integrate",
     "LayerNorm",
+    "LayerScale",
+    "LeakyReLU",
     "Linear",
     "MaxPool",
     "NormActivation",
@@ -67,8 +75,13 @@ __all__ = [
     "Residual",
     "Restrict",
     "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softplus",
     "SphereConv",
+    "SqueezeExcite",
     "Summary",
+    "Tanh",
     "TensorProduct",
     "Typed",
     "Upsample",

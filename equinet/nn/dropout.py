@@ -1,9 +1,10 @@
-"""Dropout of whole fields. Before: ``batch_norm``. Next: ``pool``."""
+"""Dropout of whole fields and of whole samples. Before: ``batch_norm``. Next: ``scale``."""
 
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType
+from equinet.field import FieldType, Points
+from equinet.nn.arguments import check_clouds, check_probability
 from equinet.nn.field_norm import field_of
 from equinet.nn.module import EquivariantModule
 
@@ -15,18 +16,21 @@ class FieldDropout(EquivariantModule):
     are left transform as before; ``torch.nn.Dropout3d`` on trivial fields. Over ``Points`` the
     first axis has points, and each point has its own draw.
 
+    ``enn.Dropout`` is another name of it. ``torch.nn.Dropout`` draws for every value, which no
+    symmetry of space or of a field survives.
+
     Args:
         in_type: fields over any space.
         p: the probability, from 0 to 1.
+    Raises:
+        ValueError: if p is no probability.
     """
 
     field_of: Tensor
 
     def __init__(self, in_type: FieldType, p: float = 0.5) -> None:
         super().__init__(in_type, in_type)
-        if isinstance(p, bool) or not isinstance(p, int | float) or not 0 <= p <= 1:
-            raise ValueError(f"p: expected a probability from 0 to 1, got {p!r}")
-        self.p, self.fields = float(p), in_type.copies
+        self.p, self.fields = check_probability(p), in_type.copies
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -39,6 +43,54 @@ class FieldDropout(EquivariantModule):
         kept = nn.functional.dropout(x.new_ones(x.shape[0], self.fields), self.p)
         kept = kept.index_select(1, self.field_of)
         return x * kept.view(*kept.shape, *[1] * (x.dim() - 2))
+
+    def export(self) -> nn.Module:
+        """``torch.nn.Identity``."""
+        return nn.Identity()
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, p={self.p:g}"
+
+
+Dropout = FieldDropout
+
+
+class DropPath(EquivariantModule):
+    r"""In training, set whole samples to zero with probability p, and divide the others by 1 - p.
+
+    At the end of the body of a ``Residual`` it leaves the shortcut alone (stochastic depth, Huang
+    et al. 2016, arXiv 1603.09382). Over ``Points`` a sample is a cloud.
+
+    Args:
+        in_type: fields over any space.
+        p: the probability, from 0 to 1.
+    Shape:
+        ``in_type.shape(batch, ...)`` to the same. Over ``Points``, ``forward(x, batch)`` takes the
+        number of the cloud of each point, int64 ``(points,)``; without it all are one cloud.
+    Raises:
+        ValueError: if p is no probability.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> h = Plane("C4").fields("2x regular")
+        >>> DropPath(h, 1.0)(torch.ones(h.shape(2, 5, 5))).sum()
+        tensor(0.)
+    """
+
+    def __init__(self, in_type: FieldType, p: float) -> None:
+        super().__init__(in_type, in_type)
+        self.p = check_probability(p)
+
+    def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+        self.check(x)
+        check_clouds(self.in_type, x, batch)
+        if not self.training:
+            return x
+        together = isinstance(self.in_type.space, Points) and batch is None
+        kept = nn.functional.dropout(x.new_ones(1 if together else x.shape[0]), self.p)
+        if batch is not None:  # there are no more clouds than points
+            kept = kept[batch.unique(return_inverse=True)[1]]
+        return x * kept.view(-1, *[1] * (x.dim() - 1))
 
     def export(self) -> nn.Module:
         """``torch.nn.Identity``."""

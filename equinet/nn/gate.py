@@ -1,4 +1,4 @@
-"""Gates: fields that are multiplied by functions of scalars. Before: ``pointwise``.
+"""Gates: fields that are multiplied by functions of scalars. Before: ``activations``.
 
 Next: ``norm_activation``.
 """
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
+from equinet.nn.arguments import check_elementwise
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
 from equinet.ops import relu
@@ -28,12 +29,14 @@ class Gate(EquivariantModule):
 
     Args:
         out_type: the fields without their gates; ``in_type`` is ``gated(out_type)``.
-        function: of the scalars.
-        gate: of the gates.
+        function: of the scalars, elementwise.
+        gate: of the gates, elementwise.
     Shape:
         ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``.
     Raises:
-        ValueError: for fields sampled on the whole group, which are functions: use ``ReLU``.
+        ValueError: for fields sampled on the whole group, which are functions: use ``ReLU``; if a
+            function is not elementwise.
+        TypeError: if it is no function.
 
     Example:
         >>> from equinet.field import Volume
@@ -50,13 +53,18 @@ class Gate(EquivariantModule):
         function: Callable[[Tensor], Tensor] = relu,
         gate: Callable[[Tensor], Tensor] = torch.sigmoid,
     ) -> None:
-        super().__init__(gated(out_type), out_type)
+        super().__init__(_gated(out_type, "out_type"), out_type)
         self.aliases = isinstance(out_type.space, Sphere)
         self.function, self.gate = function, gate
         self.gates = [0 if rho.is_trivial else mul for mul, rho in out_type.blocks]
         self.shapes = [
             (mul, dim) for (mul, _), dim in zip(out_type.blocks, out_type.dims, strict=True)
         ]
+        axes = len(out_type.space.axes(out_type.blocks))
+        check_elementwise(gate, "gate", [1] * max(1, sum(self.gates)), axes)
+        scalars = zip(self.shapes, self.gates, strict=True)
+        for count in {mul * dim for (mul, dim), gates in scalars if not gates} or {1}:
+            check_elementwise(function, "function", [1] * count, axes)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
@@ -86,12 +94,16 @@ def gated(field_type: FieldType) -> FieldType:
         >>> gated(Plane("D4").fields("4x trivial + 2x vector"))
         Plane('D4').fields('2x trivial + 4x trivial + 2x vector')
     """
+    return _gated(field_type, "field_type")
+
+
+def _gated(field_type: FieldType, name: str) -> FieldType:
     if not isinstance(field_type, FieldType):
-        raise TypeError(f"field_type: expected a FieldType, got {type(field_type).__name__}")
+        raise TypeError(f"{name}: expected a FieldType, got {type(field_type).__name__}")
     for _, rho in field_type.blocks:
         if rho.is_regular:
             raise ValueError(
-                f"field_type: expected fields of finite dimension, got {rho!r} in {field_type!r}; "
+                f"{name}: expected fields of finite dimension, got {rho!r} in {field_type!r}; "
                 "these are sampled functions, for which enn.ReLU serves"
             )
     count = sum(mul for mul, rho in field_type.blocks if not rho.is_trivial)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
+from equinet.nn.arguments import check_elementwise, check_flag, check_number
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_orthogonal
@@ -34,7 +35,9 @@ class NormActivation(EquivariantModule):
         eps: epsilon, in units of the field.
         device, dtype: of the module, as in ``torch.nn``.
     Raises:
-        ValueError: if a rho is not orthogonal, or of infinite dimension.
+        ValueError: if a rho is not orthogonal, or of infinite dimension, if ``function`` is not
+            elementwise, or ``eps`` not positive.
+        TypeError: if ``function`` is no function, or ``bias`` neither True nor False.
     """
 
     def __init__(
@@ -48,15 +51,18 @@ class NormActivation(EquivariantModule):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        if not eps > 0:
-            raise ValueError(f"eps: expected a number > 0, got {eps!r}")
         check_orthogonal(in_type)
         self.aliases = isinstance(in_type.space, Sphere)
-        self.function, self.eps = function, eps
+        self.function, self.eps = function, check_number(eps, "eps", above=0)
         self.sizes: list[int] = list(in_type.dims)  # of what has a norm of its own
         self.ones = [1] * (2 + len(in_type.space.axes(in_type.blocks)))  # part, component, space
         self.multiplicities = [mul for mul, _ in in_type.blocks]
-        self.bias = nn.Parameter(torch.empty(in_type.copies)) if bias else None
+        # It sees the norms of one block, (batch, copy, part, 1, ...).
+        axes = 2 + len(in_type.space.axes(in_type.blocks))
+        for count in set(self.multiplicities):
+            check_elementwise(function, "function", [1] * count, axes)
+        learned = check_flag(bias, "bias")
+        self.bias = nn.Parameter(torch.empty(in_type.copies)) if learned else None
         self.reset_parameters()
         self.place(device, dtype)
 
@@ -92,5 +98,7 @@ class NormActivation(EquivariantModule):
 
 def squash(n: Tensor) -> Tensor:
     """n^2 / (1 + n^2), the nonlinearity of capsules, for ``NormActivation``."""
+    if not isinstance(n, Tensor):
+        raise TypeError(f"n: expected a tensor, got {type(n).__name__}")
     square = n.square()
     return square / (1 + square)

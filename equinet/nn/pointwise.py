@@ -1,4 +1,4 @@
-"""Pointwise nonlinearities. Before: ``spectral``. Next: ``gate``."""
+"""Pointwise nonlinearities. Before: ``spectral``. Next: ``activations``."""
 
 import copy
 from collections.abc import Callable
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from equinet.field import FieldType, Sphere
+from equinet.nn.arguments import check_elementwise, is_odd
 from equinet.nn.module import EquivariantModule
 from equinet.numerics.cached import on_cpu
 from equinet.ops import relu
@@ -48,9 +49,12 @@ class Pointwise(EquivariantModule):
 
     Args:
         in_type: fields whose components are permuted.
-        function: elementwise, such as ``torch.tanh``.
+        function: elementwise, such as ``torch.tanh``, or a module; what a module learns must be
+            one number for all components of a field.
     Raises:
-        ValueError: if a field does not admit the function; the message names those that would.
+        ValueError: if a field does not admit the function, with those that would; if the function,
+            tried on a few numbers, mixes values, is random, or changes its input.
+        TypeError: if it is no function.
 
     Example:
         >>> from equinet.field import Plane
@@ -63,19 +67,23 @@ class Pointwise(EquivariantModule):
         super().__init__(in_type, in_type)
         self.aliases = isinstance(in_type.space, Sphere)
         self.function = function
-        odd = None  # not known yet
+        signed = None  # a field whose components change their sign
         for _, rho in in_type.blocks:
             if rho.is_regular or rho.is_permutation:
                 continue
             if not _permutes_up_to_sign(rho):
                 raise ValueError(_refusal(in_type, rho))
-            odd = _is_odd(function, in_type.channels) if odd is None else odd
-            if not odd:
-                raise ValueError(
-                    f"function: the components of {rho!r} change their sign, so they need an odd "
-                    f"function, f(-x) = -f(x), such as torch.tanh, got {function!r}; or use "
-                    f"enn.Gate, or enn.NormActivation, for {in_type!r}"
-                )
+            signed = rho
+        axes = len(in_type.space.axes(in_type.blocks))
+        blocks = zip(in_type.blocks, in_type.dims, strict=True)
+        fields = [dim for (mul, _), dim in blocks for _ in range(mul)]
+        check_elementwise(function, "function", fields, axes)
+        if signed is not None and not is_odd(function, in_type.channels, axes):
+            raise ValueError(
+                f"function: the components of {signed!r} change their sign, so they need an odd "
+                f"function, f(-x) = -f(x), such as torch.tanh, got {function!r}; or use "
+                f"enn.Gate, or enn.NormActivation, for {in_type!r}"
+            )
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
@@ -121,16 +129,3 @@ def _permutes_up_to_sign(rho: Representation) -> bool:
     values = rho(rho.group.generators)  # products and limits of such matrices are such matrices
     near = values.round()
     return bool((values - near).abs().max() < 1e-9) and bool((near.abs().sum(-1) == 1).all())
-
-
-def _is_odd(function: Callable[[Tensor], Tensor], channels: int) -> bool:
-    """Whether f(-x) = -f(x) on a few numbers; assumed of a module that has no memory yet."""
-    own = list(function.parameters()) if isinstance(function, nn.Module) else []
-    if any(parameter.is_meta for parameter in own):
-        return True
-    dtype = own[0].dtype if own else torch.float64
-    with torch.device("cpu"), torch.no_grad():
-        points = torch.tensor([0.0, 0.3, 0.9, 1.7, 4.2, 11.0], dtype=dtype)
-        points = points[:, None].expand(-1, channels).to(own[0].device if own else "cpu")
-        error = (function(points) + function(-points)).abs().max()
-    return bool(error < (1e-12 if dtype == torch.float64 else 1e-5))

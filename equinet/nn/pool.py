@@ -1,4 +1,4 @@
-r"""Pools over a window and over the fibre. Before: ``dropout``.
+r"""Pools over a window and over the fibre. Before: ``scale``.
 
 Next: ``adaptive_pool``.
 

@@ -1,4 +1,4 @@
-"""What a module may ask of the fields that it is given. Before: ``module``. Next: ``layout``."""
+"""What a module may ask of the fields that it is given. Before: ``module``. Next: ``arguments``."""
 
 import itertools
 from collections.abc import Sequence

@@ -15,7 +15,8 @@ class VectorFieldPool(EquivariantModule):
     .. math:: f \mapsto f(h^*)\, h^* e_1, \qquad h^* = \arg\max_h f(h)
 
     A regular field of a finite group becomes a vector: [rho(g) f](h) = f(g^-1 h) has its maximum at
-    g h*, so the vector turns with g. e_1 is the unit vector along the first axis.
+    g h*, so the vector turns with g. e_1 is the unit vector along the first axis. Where several
+    elements have the largest value, as in a flat background, h* e_1 is the mean of their vectors.
 
     Args:
         in_type: regular fields of a finite group.
@@ -45,9 +46,15 @@ class VectorFieldPool(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         # All blocks are alike: (batch, field, element of the group, ...).
-        value, where = x.unflatten(1, (-1, len(self.directions))).max(2)
-        direction = self.directions.to(x.dtype)[where].movedim(-1, 2)
-        return (value.unsqueeze(2) * direction).flatten(1, 2)
+        f = x.unflatten(1, (-1, len(self.directions)))
+        value = f.amax(2, keepdim=True)
+        largest = (f == value).to(x.dtype)
+        axes = [1] * (x.dim() - 2)
+        coordinates = [d.view(-1, *axes) for d in self.directions.to(x.dtype).unbind(1)]
+        sums = [(largest * d).sum(2, keepdim=True) for d in coordinates]
+        y = (torch.cat(sums, 2) * (value / largest.sum(2, keepdim=True))).flatten(1, 2)
+        # Sums and maxima forget where the channels lay.
+        return y.movedim(1, -1).contiguous().movedim(-1, 1) if x.stride(1) == 1 else y
 
 
 def _vectors(in_type: FieldType) -> FieldType:

@@ -179,9 +179,14 @@ def _sphere_conv(
 def _on_sphere(
     kind: Callable[..., torch.nn.Module], text: str, exact: bool, *args, traced: bool = False
 ) -> ModuleCase:
+    seeded = "generator" in inspect.signature(kind).parameters
+
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        return kind(_fields(text, band), *args, **dict(generator=generator) if seeded else {})
+
     return ModuleCase(
         f"{kind.__name__}(Sphere: {text})",
-        lambda band, _: kind(_fields(text, band), *args),
+        make,
         exact,
         _small_band(text),
         traced=traced,
@@ -222,6 +227,13 @@ SPHERE: list[ModuleCase] = [
     _on_sphere(nn.FieldDropout, FIELDS[2], True),
     *[_on_sphere(nn.Pointwise, text, False, torch.tanh) for text in FUNCTIONS],
     *[_on_sphere(nn.ReLU, text, False) for text in FUNCTIONS],
+    _on_sphere(nn.SiLU, FUNCTIONS[0], False),
+    _on_sphere(nn.Gate, "1x0 + 2x1", False),
+    _on_sphere(nn.NormActivation, "1x0 + 2x1", False, nn.squash),
+    _on_sphere(nn.InducedNorm, FIELDS[3], False, 2, nn.squash),
+    _on_sphere(nn.DropPath, FIELDS[1], True, 0.2),
+    _on_sphere(nn.LayerScale, FIELDS[2], True),
+    *[_on_sphere(nn.SqueezeExcite, text, True) for text in FIELDS[:3]],
     *[_on_sphere(nn.Integrate, text, True, traced=text == FUNCTIONS[1]) for text in FUNCTIONS],
     *[_on_sphere(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
     ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
@@ -348,6 +360,25 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.LayerNorm, POINT, "2x0e + 2x1o"),
     _case(nn.RMSNorm, POINTS, "2x0e + 2x1o", traced=True),
     _case(nn.FieldDropout, SO3, "2x0 + 2x1", plain=True, traced=True),
+    _case(nn.Pointwise, Points("C4", dim=2), "1x regular + 2x1", torch.tanh, plain=True),
+    _case(nn.LeakyReLU, C4, "1x trivial + 2x regular", 0.2, plain=True),
+    _case(nn.ELU, D4, "1x quotient(C2)", plain=True),
+    _case(nn.GELU, OCTAHEDRAL, "1x A1 + 1x regular", "tanh", plain=True),
+    _case(nn.Sigmoid, LINE, "1x regular", plain=True),
+    _case(nn.Softplus, Point("C4", dim=2), "2x regular", plain=True),
+    _case(nn.Tanh, Points("O", dim=3), "1x T1 + 1x A2", plain=True),
+    _case(nn.NormActivation, POINTS, "1x0e + 1x0o + 2x1o", nn.squash),
+    _case(nn.InducedNorm, POINTS, "1x0o + 2x1o", (1, 3), nn.squash),
+    _case(nn.VectorFieldPool, Points("O", dim=3), "2x regular"),
+    _case(nn.FieldDropout, POINTS, "2x0e + 2x1o", plain=True),
+    _case(nn.DropPath, SO3, "2x0 + 2x1", 0.2, plain=True, traced=True),
+    _case(nn.DropPath, POINTS, "2x0e + 2x1o", 0.001, plain=True),
+    _case(nn.LayerScale, SO3, "2x0 + 2x1", plain=True, traced=True),
+    _case(nn.LayerScale, POINTS, "2x0e + 2x1o", 0.1, plain=True),
+    _case(nn.SqueezeExcite, SO3, "2x0 + 2x1", 2, traced=True),
+    _case(nn.SqueezeExcite, D4, "1x trivial + 2x regular + 1x vector + 1x quotient(C2)", 1),
+    _case(nn.SqueezeExcite, POINT, "2x0e + 1x0o + 2x1o", 2),
+    _case(nn.SqueezeExcite, POINTS, "2x0e + 1x0o + 2x1o", 2, others=lambda *_: ()),
     _case(nn.Identity, C4, "1x regular + 1x vector", plain=True, traced=True),
     _case(nn.Restrict, O2, "2x0o + 1x2", "C4", plain=True, traced=True),
     _case(nn.Restrict, POINT, "1x1o", "SO(3)", plain=True),
@@ -428,6 +459,10 @@ FINITE: list[ModuleCase] = [
     _case(nn.LayerNorm, SET, "2xA1 + 1xE"),
     _case(nn.RMSNorm, VERTICES, "2xA + 1xE1"),
     _case(nn.FieldDropout, VERTICES, "2xA + 1xE1", plain=True),
+    _case(nn.Pointwise, SET, "1xA2 + 1xA1", torch.tanh, plain=True),
+    _case(nn.DropPath, VERTICES, "2xA + 1xE1", 0.2, plain=True),
+    _case(nn.LayerScale, VERTICES, "2xA + 1xE1", plain=True),
+    _case(nn.SqueezeExcite, VERTICES, "2xA + 2xE1 + 1x regular", 2),
     _case(nn.Identity, VERTICES, "2xA + 1xE1", plain=True),
     _case(nn.GroupPool, VERTICES, "1xA + 2x regular", plain=True),
     _case(nn.NormPool, SET, "1xA2 + 2xE", plain=True),

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from equinet import Line, Plane, Point, Points, Sphere, Volume
-from equinet.nn.dropout import FieldDropout
+from equinet.nn.dropout import Dropout, DropPath, FieldDropout
 from tests.nn.symmetric import TYPES, assert_equivariant, field
 from tests.tolerances import ROUNDING, STATISTICAL, assert_close
 
@@ -87,7 +87,52 @@ def test_functions_on_the_sphere(generator):
     assert FieldDropout(in_type)(y[:0]).shape == (0, *y.shape[1:])
 
 
-@pytest.mark.parametrize("p", [-0.1, 1.5, None, True, float("nan")])
+@pytest.mark.parametrize("p", [-0.1, 1.5, None, True, float("nan"), "0.5", 1j])
 def test_bad_probability(p):
-    with pytest.raises(ValueError, match="^p: expected a probability from 0 to 1, got"):
-        FieldDropout(TYPES[0], p)
+    for kind in (FieldDropout, DropPath):
+        with pytest.raises(ValueError, match="^p: expected a probability from 0 to 1, got"):
+            kind(TYPES[0], p)
+
+
+def test_dropout_is_another_name():
+    assert Dropout is FieldDropout
+
+
+# --- whole samples --------------------------------------------------------------------------------
+
+
+@every_type
+def test_a_sample_is_kept_whole_or_dropped(in_type, generator):
+    x = field(in_type, batch=16, generator=generator)
+    torch.manual_seed(0)
+    module = DropPath(in_type, 0.4).train()
+    clouds = (torch.arange(16),) if isinstance(in_type.space, Points) else ()
+    ratio = (module(x, *clouds) / x).flatten(1)
+    assert_close(ratio, ratio[:, :1].expand_as(ratio), ROUNDING)
+    assert {round(float(r), 9) for r in ratio[:, 0]} == {0.0, round(1 / 0.6, 9)}
+    assert torch.equal(module.eval()(x), x) and isinstance(module.export(), torch.nn.Identity)
+    for p in (0.0, 1.0):
+        assert torch.equal(DropPath(in_type, p)(x), (1 - p) * x)
+
+
+def test_the_points_of_a_cloud_are_one_sample(generator):
+    """Whatever their numbers are; without numbers all are one cloud."""
+    in_type = Points("O(3)", dim=3).fields("1x0e + 1x1o")
+    x = torch.ones(in_type.shape(300))
+    batch = torch.randint(0, 40, (300,), generator=generator) * 1000
+    torch.manual_seed(0)
+    y = DropPath(in_type, 0.5)(x, batch)[:, 0]
+    for number in batch.unique():
+        assert len(y[batch == number].unique()) == 1
+    assert y.unique().tolist() == [0, 2]
+    assert len(DropPath(in_type, 0.5)(x).unique()) == 1
+
+
+def test_clouds_are_refused_elsewhere():
+    module = DropPath(Plane("C4").fields("1x trivial"), 0.5)
+    with pytest.raises(ValueError, match="^batch: has a meaning over Points only, expected None"):
+        module(torch.zeros(2, 1, 3, 3), torch.zeros(2, dtype=torch.int64))
+    module = DropPath(Points("C4", dim=2).fields("1x trivial"), 0.5)
+    for wrong in (torch.zeros(3, dtype=torch.int64), torch.zeros(2), [0, 1], 3):
+        with pytest.raises(ValueError, match=r"^batch: expected .* int64 \(2,\), got"):
+            module.eval()(torch.zeros(2, 1), wrong)

@@ -137,10 +137,11 @@ def test_over_the_sphere(generator):
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="^field_type: expected fields of finite .* regular of"):
-        Gate(Sphere(3).fields("2x regular"))
-    with pytest.raises(TypeError, match="^field_type: expected a FieldType, got str"):
-        gated("2x1")  # pyright: ignore
+    for make, name in ((Gate, "out_type"), (gated, "field_type")):
+        with pytest.raises(ValueError, match=f"^{name}: expected fields of finite .* regular of"):
+            make(Sphere(3).fields("2x regular"))
+        with pytest.raises(TypeError, match=f"^{name}: expected a FieldType, got str"):
+            make("2x1")  # pyright: ignore
     module = Gate(Plane("C4").fields("1x1"))
     with pytest.raises(ValueError, match="^x: expected .* = .*3, any, any.*, got"):
         module(torch.zeros(1, 2, 5, 5))  # the gates are missing

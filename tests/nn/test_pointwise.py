@@ -92,7 +92,7 @@ def test_odd_functions_where_signs_change(group, n, text, generator):
 
 def test_other_functions_are_not_equivariant_there(generator, monkeypatch):
     """Negative control: why they are refused."""
-    monkeypatch.setattr("equinet.nn.pointwise._is_odd", lambda *_: True)
+    monkeypatch.setattr("equinet.nn.pointwise.is_odd", lambda *_: True)
     module = Pointwise(Point("C4", 2).fields("2x1"), torch.relu)
     assert law_error(module, generator, batch=8) > 1e-2
 
@@ -200,7 +200,11 @@ def test_half_precision_and_no_samples(generator):
 
 
 def test_made_on_the_meta_device():
-    """Oddness is tried on numbers, and there are none on that device."""
+    """Functions are tried on numbers, though there are none on that device."""
     with torch.device("meta"):
         assert Pointwise(Point("C4", 2).fields("1x1"), torch.tanh).function is torch.tanh
-        Pointwise(Point("C4", 2).fields("1x1"), nn.PReLU())
+        assert Pointwise(Point("C4", 2).fields("1x0"), nn.PReLU()).function.weight.is_meta
+        with pytest.raises(ValueError, match=r"^function: .* odd function"):
+            Pointwise(Point("C4", 2).fields("1x1"), nn.PReLU())
+        with pytest.raises(ValueError, match=r"^function: the group permutes .* one function, got"):
+            Pointwise(Plane("C4").fields("2x regular"), nn.PReLU(8))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from equinet.field import Plane, Point, Volume, random_field
+from equinet.field import Plane, Point, Volume, act, random_field
 from equinet.nn.vector_field import VectorFieldPool
 from equinet.rep import vector
 from tests.nn.fibre_cases import derivatives_at_zero_are_finite, law_error
@@ -60,6 +60,29 @@ def test_the_gradient_goes_to_the_largest_value(generator):
     assert x.grad is not None
     assert_close(x.grad, [[0.0, 1.0, 0.0, 0.0]], 1e-6)
     derivatives_at_zero_are_finite(module)
+
+
+def test_a_flat_field_has_no_direction(generator):
+    """Where several elements have the largest value, their vectors are averaged: a background that
+    is the same for all elements gives zero, as a vector that no element moves must be."""
+    module = VectorFieldPool(Point("D4", 2).fields("1x regular")).double()
+    x = torch.randint(0, 3, (50, 8), generator=generator).double()  # with many ties
+    for g in module.in_type.space.group.elements:
+        moved = act(module.in_type, g, x)
+        assert_close(module(moved), act(module.out_type, g, module(x)), ROUNDING)
+    assert_close(module(torch.ones_like(x)), torch.zeros(50, 2), ROUNDING)
+    first = module.directions[x.argmax(1)] * x.amax(1, keepdim=True)  # negative control
+    assert (first - module(x)).norm() > 1
+
+
+def test_channels_last_is_kept(generator):
+    for space in (Plane("D4"), Volume("O")):
+        module = VectorFieldPool(space.fields("3x regular"))
+        x = torch.randn(module.in_type.shape(2, *[4] * space.n), generator=generator)
+        last = torch.channels_last if space.n == 2 else torch.channels_last_3d
+        y = module(x.to(memory_format=last))
+        assert y.is_contiguous(memory_format=last) and module(x).is_contiguous()
+        assert torch.equal(y, module(x))
 
 
 def test_half_precision_and_no_samples(generator):
