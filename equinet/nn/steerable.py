@@ -35,6 +35,7 @@ class Steerable(EquivariantModule):
 
     kernels: Tensor
     matrices: Tensor
+    table: Tensor
     calls_below = 5  # from the line of the user that makes the layer to the warning
 
     def __init__(
@@ -68,7 +69,7 @@ class Steerable(EquivariantModule):
 
     def filters(self) -> Tensor:
         """All filters below each other, ``(count * dim_out, dim_in, *points)``."""
-        return expand(self._plan, self.weight, self.kernels, self.matrices)
+        return expand(self._plan, self.weight, self.kernels, self.matrices, self.table)
 
     def shift(self) -> Tensor | None:
         """The bias on each channel of the output."""
