@@ -319,7 +319,7 @@ def _examples(form: str) -> list[tuple]:
     Of what is rectified there is the first only: no number of it is so close to 0 that rounding
     decides its sign.
     """
-    generator, found = torch.Generator().manual_seed(0), []
+    generator, found = torch.Generator().manual_seed(38), []
     for band, size, outer, inner, masked in ((4, 8, 2, 19, True), (17, 34, 1, 1, False)):
         tables = _example_tables(band, size, generator)
         zero = torch.rand(_mask_shape(outer, size, inner), generator=generator) < 0.4

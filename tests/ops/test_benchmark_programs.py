@@ -32,7 +32,7 @@ def test_every_operator_is_in_the_list(all_works):
 def test_operations_and_bytes_in_closed_form(all_works):
     """The filters of the convolution on the plane have one matrix, of 8 x 8, on each side."""
     work = next(work for work in all_works if "Conv2d" in work.task)
-    plan = expansion.plan_of(work.arguments[3])
+    plan = expansion.plan_of(work.arguments[4])
     pairs = sum(16 * 16 * k * i * j * 25 for _, _, k, i, j in plan.shapes)
     assert work.operations == 2 * (pairs + 2 * 16 * 8 * 8 * 128 * 25)
     assert work.bytes == 4 * (128 * 128 * 25 + sum(plan.sizes))

@@ -1,7 +1,6 @@
 """The GPU code without a GPU: kernels and launches, emulated on the CPU."""
 
 import shutil
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -18,17 +17,6 @@ from tests.tolerances import ROUNDING, SINGLE, assert_close
 
 MASKED = [so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS]
 F32, F64 = torch.float32, torch.float64
-
-
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    if not sys.platform.startswith("linux"):
-        pytest.skip("the emulation needs ucontext")
-    try:
-        compile.find_compiler()
-    except compile.BuildError as error:
-        pytest.skip(str(error))
-    return compile_driver(tmp_path_factory.mktemp("emulation"))
 
 
 def check(driver, case, dtype, descending=False):

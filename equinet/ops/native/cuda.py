@@ -263,6 +263,12 @@ def degrees(rows: Sequence[int], columns: Sequence[int]) -> ctypes.Array:
     return (ctypes.c_longlong * len(values))(*values)
 
 
+def devices() -> list[torch.device]:
+    """The GPUs for which there is code."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [torch.device("cuda", index) for index in range(count) if available(index)]
+
+
 def report() -> tuple[tuple[str, ...], str]:
     """For each GPU where its code comes from; and why there is none."""
     if not torch.cuda.is_available():
