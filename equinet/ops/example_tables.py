@@ -40,3 +40,21 @@ def amplitudes(
     m0, m1, l0 = chunk
     d = torch.randn(m1 - m0, band - l0, points, generator=generator, dtype=torch.float64)
     return d * (torch.arange(l0, band) >= torch.arange(m0, m1)[:, None])[..., None]
+
+
+def constants_of(band: int, size: int, generator: torch.Generator) -> tuple:
+    """The entries of ``GroupTables``, those of the grid but for the amplitudes."""
+    parts = []
+    for n in range(band):
+        for at in chunks(band, n):
+            plus, minus = (amplitudes(at, band, size, generator) for _ in range(2))
+            if at[0] == 0:  # where m = 0 the amplitudes of opposite waves are the same
+                minus[0] = plus[0]
+            parts += [plus, minus] if n else [plus]
+    angles = torch.arange(size, dtype=torch.float64) * (2 * torch.pi / size)
+    phases = angles[:, None] * torch.arange(band)
+    cos, sin = phases.cos(), phases.sin()
+    gamma = torch.cat([cos[:, :1], torch.stack([cos, sin], -1)[:, 1:].flatten(1)], 1)
+    d = torch.cat([part.flatten() for part in parts])
+    rows = rows_of(band, tuple(range(band)))
+    return d, torch.cat([cos, -sin], 1), gamma, *rows, band

@@ -27,15 +27,19 @@ from torch.utils.flop_counter import register_flop_formula
 
 from equinet.ops.expansion_plan import Plan, Side, plan_of, table_size
 from equinet.ops.native import cuda, library
-from equinet.ops.native.operator import Operator, check_indices, check_tensor, check_tensors, integers
+from equinet.ops.native.operator import (
+    Operator,
+    check_indices,
+    check_tensor,
+    check_tensors,
+    integers,
+)
 
 FORWARD, ADJOINT = 0, 1  # (E1), (E2); as in csrc/cpu/expansion.cpp
 GPU_THREADS = 256
 
 
-def expand(
-    plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor, table: Tensor
-) -> Tensor:
+def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor, table: Tensor) -> Tensor:
     """The filters of several sets of weights below each other (E1).
 
     Args:
@@ -175,6 +179,7 @@ def _shape(mode: int, count: int, numbers: Sequence[int]) -> tuple[int, ...]:
 
 
 def _check(left, kernels, matrices, table, numbers, mode) -> None:
+    size = None
     if not torch.compiler.is_compiling():  # which sees the reference only
         size = table_size(tuple(numbers))
         if not size or mode not in (FORWARD, ADJOINT):
@@ -182,11 +187,11 @@ def _check(left, kernels, matrices, table, numbers, mode) -> None:
                 f"expansion: numbers, mode: expected those of a Plan, and 0 or 1, got "
                 f"{numbers[:12]} ..., {mode}"
             )
-        check_indices("expansion", "table", table, size, left)
     name = "weights" if mode == FORWARD else "filters"
-    check_tensor("expansion", name, left, (None, *_shape(mode, 0, numbers)[1:]), left)
+    check_tensor("expansion", name, left, (None, *_shape(mode, 0, numbers)[1:]))
     check_tensor("expansion", "kernels", kernels, (numbers[4],), left)
     check_tensor("expansion", "matrices", matrices, (numbers[5],), left)
+    check_indices("expansion", "table", table, size, left)
 
 
 def _fake(left, kernels, matrices, table, numbers, mode) -> Tensor:
@@ -272,8 +277,8 @@ def _backward(ctx, grad):
 
 
 OPERATOR = Operator(
-    "expansion(Tensor left, Tensor kernels, Tensor matrices, Tensor table, int[] numbers, int mode) "
-    "-> Tensor",
+    "expansion(Tensor left, Tensor kernels, Tensor matrices, Tensor table, int[] numbers, "
+    "int mode) -> Tensor",
     reference=_reference,
     fake=_fake,
     check=_check,

@@ -136,9 +136,7 @@ def plan_of(numbers: Sequence[int]) -> SpectrumPlan:
     return SpectrumPlan(out, into, points)
 
 
-def filter_spectrum(
-    plan: SpectrumPlan, weights: Tensor, basis: Tensor, table: Tensor
-) -> Tensor:
+def filter_spectrum(plan: SpectrumPlan, weights: Tensor, basis: Tensor, table: Tensor) -> Tensor:
     """The matrices of a filter (A1), as ``block_matmul`` takes them.
 
     Args:
@@ -153,7 +151,9 @@ def filter_spectrum(
         TypeError: for what is no plan or no tensor, or tensors of different dtypes or devices.
     """
     if not isinstance(plan, SpectrumPlan):
-        raise TypeError(f"filter_spectrum: plan: expected a SpectrumPlan, got {type(plan).__name__}")
+        raise TypeError(
+            f"filter_spectrum: plan: expected a SpectrumPlan, got {type(plan).__name__}"
+        )
     check_tensors("filter_spectrum", weights=weights, basis=basis, table=table)
     return OPERATOR(weights, basis, table, plan.numbers(), FORWARD)
 
@@ -245,6 +245,7 @@ def table_size(numbers: tuple[int, ...]) -> int:
 
 
 def _check(left, basis, table, numbers, mode) -> None:
+    size = None
     if not torch.compiler.is_compiling():  # which sees the reference only
         size = table_size(tuple(numbers))
         if not size or mode not in (FORWARD, ADJOINT):
@@ -252,10 +253,10 @@ def _check(left, basis, table, numbers, mode) -> None:
                 f"filter_spectrum: numbers, mode: expected those of a SpectrumPlan, and 0 or 1, "
                 f"got {numbers[:12]} ..., {mode}"
             )
-        check_indices("filter_spectrum", "table", table, size, left)
     name = "weights" if mode == FORWARD else "filter"
-    check_tensor("filter_spectrum", name, left, (_size(mode, numbers),), left)
+    check_tensor("filter_spectrum", name, left, (_size(mode, numbers),))
     check_tensor("filter_spectrum", "basis", basis, (numbers[1],), left)
+    check_indices("filter_spectrum", "table", table, size, left)
 
 
 def _fake(left, basis, table, numbers, mode) -> Tensor:

@@ -37,8 +37,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from equinet.ops.native import cuda, library
 from equinet.ops.example_tables import amplitudes, rows_of
+from equinet.ops.native import cuda, library
 from equinet.ops.native.operator import (
     Operator,
     check_counts,
@@ -240,7 +240,8 @@ def _check_tables(operator, x, d, scatter, gather, band, size, order) -> None:
         )
     if not 0 <= order < band:
         raise ValueError(f"{operator}: order: expected 0 to {band - 1}, got {order}")
-    if d.numel() < band:  # before the sum, which takes long for a band that cannot be meant
+    check_tensor(operator, "d", d, (None,), x)
+    if len(d) < band:  # before the sum, which takes long for a band that cannot be meant
         raise ValueError(f"{operator}: d: expected a table of band {band}, got {tuple(d.shape)}")
     entries = sum((m1 - m0) * (band - l0) for m0, m1, l0 in chunks(band, order))
     check_tensor(operator, "d", d, (entries * _points(size, order),), x)
@@ -249,13 +250,13 @@ def _check_tables(operator, x, d, scatter, gather, band, size, order) -> None:
 
 
 def _check_synthesis(spectrum, d, scatter, gather, band, size, order) -> None:
+    check_tensor("s2_synthesis", "spectrum", spectrum, (_rows(band, order), None, None))
     _check_tables("s2_synthesis", spectrum, d, scatter, gather, band, size, order)
-    check_tensor("s2_synthesis", "spectrum", spectrum, (_rows(band, order), None, None), spectrum)
 
 
 def _check_analysis(signal, d, scatter, gather, band, size, order) -> None:
+    check_tensor("s2_analysis", "signal", signal, (None, None, size, size))
     _check_tables("s2_analysis", signal, d, scatter, gather, band, size, order)
-    check_tensor("s2_analysis", "signal", signal, (None, None, size, size), signal)
     if order and signal.shape[1] % 2:
         raise ValueError(
             f"s2_analysis: signal: expected two components for each channel, got "
@@ -336,7 +337,11 @@ def _analysis_fits(signal, d, scatter, gather, band, size, order) -> bool:
 def _examples(inverse: bool) -> list[tuple]:
     """Functions and fields of spin 2, with more than a chunk of orders and a tile of columns."""
     generator, found = torch.Generator().manual_seed(0), []
-    for band, size, order, channels, batch in ((5, 12, 0, 3, 7), (5, 12, 2, 3, 7), (18, 38, 1, 1, 3)):
+    for band, size, order, channels, batch in (
+        (5, 12, 0, 3, 7),
+        (5, 12, 2, 3, 7),
+        (18, 38, 1, 1, 3),
+    ):
         pieces = []
         for m0, m1, l0 in chunks(band, order):
             pieces.append(amplitudes((m0, m1, l0), band, _points(size, order), generator))

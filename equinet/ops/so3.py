@@ -29,8 +29,8 @@ import torch
 from torch import Tensor
 
 from equinet.ops import so3_gpu
+from equinet.ops.example_tables import constants_of
 from equinet.ops.native import library
-from equinet.ops.example_tables import amplitudes, rows_of
 from equinet.ops.native.operator import (
     Operator,
     check_indices,
@@ -321,7 +321,7 @@ def _examples(form: str) -> list[tuple]:
     """
     generator, found = torch.Generator().manual_seed(38), []
     for band, size, outer, inner, masked in ((4, 8, 2, 19, True), (17, 34, 1, 1, False)):
-        tables = _example_tables(band, size, generator)
+        tables = constants_of(band, size, generator)
         zero = torch.rand(_mask_shape(outer, size, inner), generator=generator) < 0.4
         rows, columns = _rows(band), outer * inner
         shape = (outer, size, size, size, inner) if form == "analysis" else (rows, columns)
@@ -331,24 +331,6 @@ def _examples(form: str) -> list[tuple]:
         rest = (*tables, outer) if form == "synthesis" else tables
         found.append((x, zero if masked else None, *rest))
     return found
-
-
-def _example_tables(band: int, size: int, generator: torch.Generator) -> GroupTables:
-    """Those of the grid, but for the amplitudes, which are random."""
-    parts = []
-    for n in range(band):
-        for at in chunks(band, n):
-            plus, minus = (amplitudes(at, band, size, generator) for _ in range(2))
-            if at[0] == 0:  # where m = 0 the amplitudes of opposite waves are the same
-                minus[0] = plus[0]
-            parts += [plus, minus] if n else [plus]
-    angles = torch.arange(size, dtype=torch.float64) * (2 * torch.pi / size)
-    phases = angles[:, None] * torch.arange(band)
-    cos, sin = phases.cos(), phases.sin()
-    gamma = torch.cat([cos[:, :1], torch.stack([cos, sin], -1)[:, 1:].flatten(1)], 1)
-    d = torch.cat([part.flatten() for part in parts])
-    rows = rows_of(band, tuple(range(band)))
-    return GroupTables(d, torch.cat([cos, -sin], 1), gamma, *rows, band)
 
 
 def _save_synthesis(ctx, inputs, output) -> None:

@@ -20,7 +20,7 @@ def fits(band: int, size: int, outer: int, inner: int, bytes_each: int) -> bool:
     the band, and a grid for the pairs of orders of band 255.
     """
     columns, room = outer * inner, cuda.SHARED // bytes_each
-    grids = [_sum_grid(band, size, columns), _find_grid(band, columns)]
+    grids: list[tuple[int, ...]] = [_sum_grid(band, size, columns), _find_grid(band, columns)]
     for tiles in (_sum_tiles(band, size), _find_tiles(band, size)):
         points, tile, _ = _tiles(*tiles, room)
         if tile <= 0:
@@ -80,7 +80,7 @@ def _find_grid(band: int, columns: int) -> tuple[int, int, int]:
 
 
 def _sum_tiles(band: int, size: int) -> tuple[int, int, int]:
-    """Pairs of angles, and for each how much there is of a table, and of y at a point, with gaps."""
+    """Pairs of angles, and for each how much there is of a table, and of y at a point with gaps."""
     return size // 2 + 1, 2 * band, 4 * band - 1
 
 

@@ -9,11 +9,13 @@ from equinet.ops.block_matmul import OPERATOR as BLOCK_MATMUL
 from equinet.ops.expansion import OPERATOR as EXPANSION
 from equinet.ops.filter_spectrum import OPERATOR as FILTER_SPECTRUM
 from equinet.ops.native import compile, cuda, library
+from equinet.ops.zero_where import OPERATOR as ZERO_WHERE
 
-ON_GPU = (  # the operators that have a form for GPUs
+OPERATORS = (
     *(BLOCK_MATMUL, EXPANSION, FILTER_SPECTRUM, s2.SYNTHESIS, s2.ANALYSIS),
-    *(so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS),
+    *(so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS, ZERO_WHERE),
 )
+ON_GPU = tuple(operator.gpu for operator in OPERATORS if operator.gpu)
 
 
 @dataclass(frozen=True)
@@ -98,19 +100,19 @@ def check_on_gpus() -> list[str]:
     """
     found = []
     for device in cuda.devices():
-        for operator in ON_GPU:
+        for form in ON_GPU:
             for dtype in library.TYPES:
-                if wrong := operator.problem(device, dtype):
-                    found.append(f"{operator.name} on {device}: {wrong}")
+                if wrong := form.problem(device, dtype):
+                    found.append(f"{form.name} on {device}: {wrong}")
     return found
 
 
 def _checks() -> tuple[str, ...]:
     lines = []
-    for operator in ON_GPU:
-        if not operator.verdicts:
-            lines.append(f"{operator.name}: not used yet")
-        for (device, dtype), wrong in operator.verdicts.copy().items():
+    for form in ON_GPU:
+        if not form.verdicts:
+            lines.append(f"{form.name}: not used yet")
+        for (device, dtype), wrong in form.verdicts.copy().items():
             said = f"plain PyTorch serves; {wrong}" if wrong else "passed"
-            lines.append(f"{operator.name} on {device} in {dtype}: {said}")
+            lines.append(f"{form.name} on {device} in {dtype}: {said}")
     return tuple(lines)

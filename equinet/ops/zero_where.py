@@ -53,6 +53,7 @@ def _reference(x, where) -> Tensor:
 
 
 def _check(x, where) -> None:
+    check_tensors("zero_where", x=x, where=where)
     check_tensor("zero_where", "x", x, tuple(where.shape), x)
     check_mask("zero_where", "where", where, tuple(x.shape), x)
 

@@ -24,7 +24,7 @@ def check(driver, case, dtype, descending=False):
     if case.operator.gpu is None:
         pytest.skip(f"{case.operator.name} has no GPU code")
     with emulated_gpu(driver, descending):
-        found = first(case.operator.gpu(*case.with_tensors(lambda x: x.to(dtype))))
+        found = first(case.operator.gpu.compiled(*case.with_tensors(lambda x: x.to(dtype))))
     expected = first(case.operator.reference(*case.arguments))
     scale = 1 + (expected.abs().max() if expected.numel() else 0)
     assert_close(found / scale, expected / scale, ROUNDING if dtype == F64 else SINGLE)
@@ -49,7 +49,7 @@ def test_masks_on_so3(driver, shared, descending, operator):
     """What is read or written, and the mask that ReLU leaves, to the last byte."""
     case = so3_transform(operator, 5, 5, 2, 19, True)
     with emulated_gpu(driver, descending), mock.patch.object(cuda, "SHARED", shared):
-        found = operator.gpu(*case.arguments)
+        found = operator.gpu.compiled(*case.arguments)
     expected = operator.reference(*case.arguments)
     scale = first(expected).abs().max()
     assert_close(first(found) / scale, first(expected) / scale, ROUNDING)

@@ -130,7 +130,11 @@ def test_vmap_and_func_grad(generator):
 def test_compile(generator):
     tensors = draw(LOCAL_FILTER, generator)
     compiled = torch.compile(filter_spectrum, fullgraph=True, backend="aot_eager")
-    assert_close(compiled(LOCAL_FILTER, *tensors, LOCAL_FILTER.table()), direct(LOCAL_FILTER, *tensors), ROUNDING)
+    assert_close(
+        compiled(LOCAL_FILTER, *tensors, LOCAL_FILTER.table()),
+        direct(LOCAL_FILTER, *tensors),
+        ROUNDING,
+    )
 
 
 @pytest.mark.parametrize("i, message", [

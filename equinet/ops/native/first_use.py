@@ -1,6 +1,6 @@
 """The first use of an operator on a GPU: its compiled form is compared with its reference.
 
-In: a compiled form, a reference and examples. Out: what is wrong. Before: ``cuda``. Next:
+In: a compiled form, a reference and examples. Out: a ``GpuForm``. Before: ``cuda``. Next:
 ``operator``.
 
 The kernels have run in an emulation only. So the first call on a GPU, in each precision, runs the
@@ -8,6 +8,8 @@ examples of the operator, which takes milliseconds, and where the numbers are wr
 be launched, the reference serves from then on.
 """
 
+import threading
+import warnings
 from collections.abc import Callable, Iterable
 from importlib import metadata
 from typing import Any
@@ -15,39 +17,83 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from equinet.ops.native import cuda
+from equinet.ops.native import cuda, library
 
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-12}  # of the largest entry
 
 
-def problem(
-    compiled: Callable,
-    reference: Callable,
-    examples: Callable[[], Iterable[tuple[Any, ...]]],
-    device: torch.device,
-    dtype: torch.dtype,
-) -> str:
-    """What is wrong with a compiled form, "" if nothing.
+class GpuForm:
+    """An operator on a GPU: its compiled form where that can serve and is right, or the reference.
 
     Args:
-        compiled: the form for the GPU.
-        reference: called on the CPU, in float64.
-        examples: gives arguments, with real tensors on the CPU in float64.
-        device: the GPU.
-        dtype: of the real tensors there.
+        name: of the operator.
+        check: raises for arguments that the operator does not take.
+        reference: the specification, in plain PyTorch.
+        compiled: gets real tensors on a GPU, of any strides.
+        fits: whether that can be launched with these arguments.
+        examples: small arguments for all that it does, with real tensors on the CPU in float64.
+
+    Attributes:
+        verdicts: for each GPU and precision what the check found, "" if nothing.
     """
-    with torch.device("cpu"), torch.no_grad():  # whatever device is the default
-        for number, arguments in enumerate(examples(), 1):
-            expected = reference(*arguments)
-            try:
-                wrong = error_of(compiled(*moved(arguments, device, dtype)), expected)
-            except torch.OutOfMemoryError:
-                raise  # which says nothing of the operator
-            except RuntimeError as error:
-                return f"example {number} in {dtype} failed: {error}"
-            if not wrong <= TOLERANCES[dtype]:  # not a number is wrong
-                return f"example {number} in {dtype} is wrong by {wrong:.1e} of its largest entry"
-    return ""
+
+    def __init__(
+        self,
+        name: str,
+        check: Callable[..., None],
+        reference: Callable,
+        compiled: Callable,
+        fits: Callable[..., bool],
+        examples: Callable[[], Iterable[tuple[Any, ...]]],
+    ) -> None:
+        self.name, self.check, self.reference = name, check, reference
+        self.compiled, self.fits, self.examples = compiled, fits, examples
+        self.verdicts: dict[tuple[torch.device, torch.dtype], str] = {}
+        self._checking = threading.Lock()
+
+    def serve(self, *arguments: Any) -> Any:
+        """The operator, by whichever form serves."""
+        self.check(*arguments)
+        x = arguments[0]
+        able = x.dtype in library.TYPES and cuda.available(x.device.index)
+        if able and self.fits(*arguments) and not self.problem(x.device, x.dtype):
+            return self.compiled(*arguments)
+        return self.reference(*arguments)
+
+    def problem(self, device: torch.device, dtype: torch.dtype) -> str:
+        """What is wrong with the compiled form, "" if nothing; found out when first asked.
+
+        Raises:
+            RuntimeError: if that would be while a CUDA graph is recorded.
+        """
+        key = device, dtype
+        if key in self.verdicts:
+            return self.verdicts[key]
+        cuda.refuse_capture("checked")
+        with self._checking:
+            if key in self.verdicts:  # another thread was faster
+                return self.verdicts[key]
+            wrong = self.verdicts[key] = self._compared(device, dtype)
+        if wrong:
+            warnings.warn(report(self.name, device, wrong), RuntimeWarning, stacklevel=2)
+        return wrong
+
+    def _compared(self, device: torch.device, dtype: torch.dtype) -> str:
+        with torch.device("cpu"), torch.no_grad():  # whatever device is the default
+            for number, arguments in enumerate(self.examples(), 1):
+                expected = self.reference(*arguments)
+                try:
+                    found = self.compiled(*moved(arguments, device, dtype))
+                    wrong = error_of(found, expected)
+                except torch.OutOfMemoryError:
+                    raise  # which says nothing of the operator
+                except RuntimeError as error:
+                    return f"example {number} in {dtype} failed: {error}"
+                if not wrong <= TOLERANCES[dtype]:  # not a number is wrong
+                    return (
+                        f"example {number} in {dtype} is wrong by {wrong:.1e} of its largest entry"
+                    )
+        return ""
 
 
 def moved(arguments: Iterable[Any], device: torch.device | str, dtype: torch.dtype) -> list[Any]:

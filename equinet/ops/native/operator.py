@@ -3,8 +3,6 @@
 In: plain functions. Out: an ``Operator``. Before: ``first_use``. Next: the operators.
 """
 
-import threading
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from typing import Any
@@ -38,9 +36,6 @@ class Operator:
         gpu: the same on a CUDA device.
         fits: whether the GPU form can be launched with these arguments.
         examples: small arguments for all that the GPU form does, with real tensors in float64.
-
-    Attributes:
-        verdicts: for each GPU and precision what the check at the first use found, "" if nothing.
     """
 
     def __init__(
@@ -52,23 +47,21 @@ class Operator:
         check: Callable[..., None],
         cpu: Callable | None = None,
         gpu: Callable | None = None,
-        fits: Callable[..., bool] | None = None,
-        examples: Callable[[], Iterable[tuple[Any, ...]]] | None = None,
+        fits: Callable[..., bool] = lambda *_: True,
+        examples: Callable[[], Iterable[tuple[Any, ...]]] = tuple,
     ) -> None:
         self.name = schema.split("(")[0]
         self.qualified_name = f"equinet::{self.name}"
-        self.check = check
         self.reference = _checked(check, reference)
         self.cpu = _checked(check, cpu) if cpu else None
-        self.gpu, self._fits, self.examples = gpu, fits, examples
-        self.verdicts: dict[tuple[torch.device, torch.dtype], str] = {}
-        self._checking = threading.Lock()
+        self.gpu: first_use.GpuForm | None = None
         LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
         LIBRARY.impl(self.name, self.reference, "CompositeExplicitAutograd")
         if self.cpu and library.CPU:
             LIBRARY.impl(self.name, self.cpu, "CPU")
-        if self.gpu:
-            LIBRARY.impl(self.name, self.on_gpu, "CUDA")
+        if gpu:
+            self.gpu = first_use.GpuForm(self.name, check, self.reference, gpu, fits, examples)
+            LIBRARY.impl(self.name, self.gpu.serve, "CUDA")
         torch.library.register_fake(self.qualified_name, _checked(check, fake), lib=LIBRARY)
         for device in ("cpu", "cuda"):  # the operators are for real constants: no low precision
             torch.library.register_autocast(self.qualified_name, device, torch.float32, lib=LIBRARY)
@@ -95,39 +88,6 @@ class Operator:
     def __call__(self, *arguments: Any) -> Any:
         served = isinstance(arguments[0], Tensor) and self.serves(arguments[0])
         return self.overload(*arguments) if served else self.reference(*arguments)
-
-    def on_gpu(self, *arguments: Any) -> Any:
-        """The operator on a GPU, by whichever form serves there."""
-        self.check(*arguments)
-        x = arguments[0]
-        able = x.dtype in library.TYPES and cuda.available(x.device.index)
-        if able and self.fits(*arguments) and not self.problem(x.device, x.dtype):
-            return self.gpu(*arguments)
-        return self.reference(*arguments)
-
-    def fits(self, *arguments: Any) -> bool:
-        """Whether the GPU form can be launched with these arguments."""
-        return self._fits is not None and self._fits(*arguments)
-
-    def problem(self, device: torch.device, dtype: torch.dtype) -> str:
-        """What is wrong with the GPU form, "" if nothing; found out at the first use.
-
-        Raises:
-            RuntimeError: if that would be while a CUDA graph is recorded.
-        """
-        key = device, dtype
-        if key in self.verdicts:
-            return self.verdicts[key]
-        cuda.refuse_capture("checked")
-        with self._checking:
-            if key in self.verdicts:  # another thread was faster
-                return self.verdicts[key]
-            wrong = first_use.problem(self.gpu, self.reference, self.examples, device, dtype)
-            self.verdicts[key] = wrong
-        if wrong:
-            text = first_use.report(self.name, device, wrong)
-            warnings.warn(text, RuntimeWarning, stacklevel=2)
-        return wrong
 
 
 def looked_into() -> bool:
@@ -185,9 +145,7 @@ def check_indices(operator: str, name: str, x: Tensor, count: int | None, like: 
         )
     if x.dim() != 1 or (count is not None and len(x) != count):
         wanted = "any" if count is None else count
-        raise ValueError(
-            f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}"
-        )
+        raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
 
 
 def check_tensor(

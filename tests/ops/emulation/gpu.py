@@ -55,15 +55,15 @@ def emulated_gpu(driver: Path, descending: bool = False):
 @contextmanager
 def dispatched_to_gpu(driver: Path):
     """Within it, a call with tensors on the CPU takes the road of one on a GPU, seen for the first
-    time: through torch's dispatcher, with derivatives, to ``Operator.on_gpu``."""
+    time: through torch's dispatcher, with derivatives, to ``GpuForm.serve``."""
     with (
         emulated_gpu(driver) as gpu,
         torch.library._scoped_library("equinet", "IMPL") as overriding,
         mock.patch.object(cuda, "devices", lambda: [torch.device("cpu")]),
         ExitStack() as stack,
     ):
-        for operator in ON_GPU:
-            stack.enter_context(mock.patch.object(operator, "verdicts", {}))
+        for form in ON_GPU:
+            stack.enter_context(mock.patch.object(form, "verdicts", {}))
             with warnings.catch_warnings(action="ignore"):  # torch says that this is no accident
-                overriding.impl(operator.name, operator.on_gpu, "CPU", allow_override=True)
+                overriding.impl(form.name, form.serve, "CPU", allow_override=True)
         yield gpu
