@@ -58,10 +58,7 @@ def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor, table
     if not isinstance(plan, Plan):
         raise TypeError(f"expansion: plan: expected a Plan, got {type(plan).__name__}")
     check_tensors("expansion", weights=weights, kernels=kernels, matrices=matrices, table=table)
-    if OPERATOR.serves(weights):
-        found = OPERATOR.overload(weights, kernels, matrices, table, plan.numbers(), FORWARD)
-    else:
-        found = _forward(plan, weights, kernels, matrices)
+    found = OPERATOR(weights, kernels, matrices, table, plan.numbers(), FORWARD)
     return found.view(len(weights) * plan.out.dim, plan.into.dim, *plan.points)
 
 
