@@ -13,6 +13,7 @@ from equinet.field import Sphere
 from equinet.harmonics import Analysis, Synthesis
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.steerable import Steerable
+from equinet.ops.native.first_use import moved
 from equinet.ops.native.operator import Operator
 
 # The modules; equinet.ops gives the functions of the same names.
@@ -38,14 +39,9 @@ class Work:
     operator: Operator
     arguments: tuple[Any, ...]
 
-    def on(self, device: str, dtype: torch.dtype) -> tuple[Any, ...]:
+    def on(self, device: str, dtype: torch.dtype) -> list[Any]:
         """The arguments there, in that precision."""
-        return tuple(
-            a.to(device, dtype if a.is_floating_point() else a.dtype)
-            if isinstance(a, Tensor)
-            else a
-            for a in self.arguments
-        )
+        return moved(self.arguments, device, dtype)
 
     @property
     def operations(self) -> int:

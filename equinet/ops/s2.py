@@ -250,13 +250,15 @@ def _check_tables(operator, x, d, scatter, gather, band, size, order) -> None:
 
 
 def _check_synthesis(spectrum, d, scatter, gather, band, size, order) -> None:
-    check_tensor("s2_synthesis", "spectrum", spectrum, (_rows(band, order), None, None))
+    check_tensors("s2_synthesis", spectrum=spectrum)
     _check_tables("s2_synthesis", spectrum, d, scatter, gather, band, size, order)
+    check_tensor("s2_synthesis", "spectrum", spectrum, (_rows(band, order), None, None))
 
 
 def _check_analysis(signal, d, scatter, gather, band, size, order) -> None:
-    check_tensor("s2_analysis", "signal", signal, (None, None, size, size))
+    check_tensors("s2_analysis", signal=signal)
     _check_tables("s2_analysis", signal, d, scatter, gather, band, size, order)
+    check_tensor("s2_analysis", "signal", signal, (None, None, size, size))
     if order and signal.shape[1] % 2:
         raise ValueError(
             f"s2_analysis: signal: expected two components for each channel, got "
