@@ -18,7 +18,7 @@ def main() -> None:
     parser.add_argument("suite", choices=SUITES)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/benchmarks"), help="folder of the JSON"
+        "--out", type=Path, help="folder of the JSON; runs/benchmarks, of gpu benchmarks/results"
     )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -29,8 +29,9 @@ def main() -> None:
     print(", ".join(f"{name}: {value}" for name, value in machine().items()))
     print()
     print(getattr(suite, "table", table)(rows))
-    options.out.mkdir(parents=True, exist_ok=True)
-    path = options.out / f"{options.suite}.json"
+    out = options.out or getattr(suite, "OUT", Path("runs/benchmarks"))
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / f"{options.suite}.json"
     path.write_text(json.dumps(as_json(rows), indent=1) + "\n")
     print(f"\nwritten to {path}")
 

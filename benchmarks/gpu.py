@@ -1,8 +1,8 @@
 """Everything there is to know of the compiled operators on a GPU, in one run.
 
-Builds them, checks each against its reference in float64, has compute-sanitizer watch them where it
-is installed, and times them and whole training steps beside plain PyTorch. Where there is no GPU it
-says so and measures nothing.
+Builds them, checks each as at its first use and on the shapes of layers, runs the tests that need a
+GPU, has compute-sanitizer watch them where it is installed, times them and whole training steps
+beside plain PyTorch, and writes the table. Where there is no GPU it says so in a line and fails.
 
 ``python -m benchmarks.gpu`` checks only, which is what compute-sanitizer watches.
 """
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -25,23 +26,33 @@ from benchmarks.operators import Work, works
 from benchmarks.steerable import SHAPE_3D, conv3d, plain3d, training_step
 from equinet import ops
 from equinet.ops.native import cuda
+from equinet.ops.native.first_use import TOLERANCES, error_of
 from equinet.ops.native.operator import Operator
+from equinet.ops.status import check_on_gpus
 from examples.spherical_mnist.models import spherical_network
 from tests.ops.operator_cases import LARGE, SMALL, first
 
-TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-12}  # of the largest entry
+OUT = Path(__file__).parent / "results"
 SANITIZER_TOOLS = ("memcheck", "racecheck", "synccheck")
 
 
 def run() -> list[Row]:
-    """All rows, or none where there is no GPU."""
+    """All rows.
+
+    Raises:
+        SystemExit: where there is no GPU, or no code for it.
+        AssertionError: with all operators that are wrong.
+    """
     if not torch.cuda.is_available():
-        print(f"No GPU can be used ({cuda.report()[1]}): nothing was checked, nothing was timed.")
-        return []
+        raise SystemExit(f"No GPU can be used ({cuda.report()[1]}): nothing was checked or timed.")
     subprocess.run([sys.executable, "-m", "equinet.build"], check=True)
-    print(ops.status())
     if not cuda.available(torch.cuda.current_device()):
-        raise RuntimeError(f"there is a GPU, but no code for it: {cuda.report()[1]}")
+        raise SystemExit(f"There is a GPU, but no code for it: {cuda.report()[1]}")
+    wrong = check_on_gpus()
+    print(ops.status())
+    if wrong:
+        raise AssertionError("\n".join(wrong))
+    subprocess.run([sys.executable, "-m", "pytest", "tests/ops/test_gpu.py"], check=True)
     all_works = works()
     cases = odd_shapes() + all_works
     check("cuda", cases)
@@ -71,12 +82,11 @@ def check(device: str, cases: Sequence[Work]) -> None:
     wrong = []
     for case in cases:
         expected = first(case.operator.reference(*case.arguments))
-        scale = (float(expected.abs().max()) if expected.numel() else 0.0) or 1.0
         for dtype, tolerance in TOLERANCES.items():
             found = first(case.operator.overload(*case.on(device, dtype)))
-            error = (found.cpu().double() - expected).abs().max() if found.numel() else 0.0
-            if not float(error) / scale <= tolerance:  # a NaN is wrong
-                wrong.append(f"{case.task}, {dtype}: wrong by {float(error) / scale:.1e}")
+            error = error_of(found, expected)
+            if not error <= tolerance:  # a NaN is wrong
+                wrong.append(f"{case.task}, {dtype}: wrong by {error:.1e}")
     if wrong:
         raise AssertionError("\n".join(wrong))
 

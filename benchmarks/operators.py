@@ -13,6 +13,7 @@ from equinet.field import Sphere
 from equinet.harmonics import Analysis, Synthesis
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.steerable import Steerable
+from equinet.ops.native.first_use import moved
 from equinet.ops.native.operator import Operator
 
 # The modules; equinet.ops gives the functions of the same names.
@@ -38,14 +39,9 @@ class Work:
     operator: Operator
     arguments: tuple[Any, ...]
 
-    def on(self, device: str, dtype: torch.dtype) -> tuple[Any, ...]:
+    def on(self, device: str, dtype: torch.dtype) -> list[Any]:
         """The arguments there, in that precision."""
-        return tuple(
-            a.to(device, dtype if a.is_floating_point() else a.dtype)
-            if isinstance(a, Tensor)
-            else a
-            for a in self.arguments
-        )
+        return moved(self.arguments, device, dtype)
 
     @property
     def operations(self) -> int:
@@ -126,7 +122,8 @@ def _spectra(task: str, band_in: int, inputs: int, band_out: int, outputs: int) 
     """Spectra of filters between functions on SO(3), and the gradient of the weights."""
     into = Sphere(band_in).fields(f"{inputs}x regular")
     layer = SphereConv(into, Sphere(band_out).fields(f"{outputs}x regular"))
-    rest = layer.constants(torch.float64)["basis"], layer._plan.numbers()
+    constants = layer.constants(torch.float64)
+    rest = constants["basis"], constants["table"], layer._plan.numbers()
     weights, _, entries = layer._plan.sizes
     left = [("forward", weights), ("gradient of the weights", entries)]
     return [
@@ -139,7 +136,7 @@ def _filters(task: str, layer: Any) -> list[Work]:
     """Filters from weights, and the gradient of the weights."""
     assert isinstance(layer, Steerable)
     plan, constants = layer._plan, layer.constants(torch.float64)
-    rest = constants["kernels"], constants["matrices"], plan.numbers()
+    rest = *(constants[name] for name in ("kernels", "matrices", "table")), plan.numbers()
     filter = _random(1, plan.out.dim, plan.into.dim, plan.numbers()[0])
     left = [("forward", _random(*layer.weight.shape)), ("gradient of the weights", filter)]
     return [

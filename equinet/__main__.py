@@ -40,8 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _about() -> list[str]:
-    """What is installed, and what the operators run on, a line each."""
-    return [f"equinet {__version__}", *str(status()).splitlines()]
+    """What is installed, and what the operators run on, a line each; all on a GPU are checked."""
+    return [f"equinet {__version__}", *str(status(check=True)).splitlines()]
 
 
 def _catalogue(as_json: bool) -> int:

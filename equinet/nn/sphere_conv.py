@@ -48,6 +48,7 @@ class SphereConv(EquivariantModule):
     """
 
     basis: Tensor
+    table: Tensor
 
     def __init__(
         self,
@@ -132,7 +133,8 @@ class SphereConv(EquivariantModule):
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         # The scales do not depend on the dtype, so only the bases are made anew.
         pairs = zip(self.scales, self._pairs(), strict=True)
-        return {"basis": torch.cat([(scale * basis).flatten() for scale, (basis, *_) in pairs])}
+        basis = torch.cat([(scale * basis).flatten() for scale, (basis, *_) in pairs])
+        return {"basis": basis, "table": self._plan.table()}
 
     def expand(self) -> list[Tensor]:
         """The matrices W^l of all blocks, ``(K_l out, K_l in)`` for each degree."""
@@ -144,7 +146,7 @@ class SphereConv(EquivariantModule):
         """The matrices W^l in a row."""
         weights = [weight.flatten() for weight in self.weights]
         joined = weights[0] if len(weights) == 1 else torch.cat(weights)
-        return filter_spectrum(self._plan, joined, self.basis)
+        return filter_spectrum(self._plan, joined, self.basis, self.table)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

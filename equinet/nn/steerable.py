@@ -42,6 +42,7 @@ class Steerable(EquivariantModule):
 
     kernels: Tensor
     matrices: Tensor
+    table: Tensor
     calls_below = 5  # from the line of the user that makes the layer to the warning
 
     def __init__(
@@ -94,7 +95,7 @@ class Steerable(EquivariantModule):
             weight: other weights than those of the layer.
         """
         weight = self.weight if weight is None else weight
-        return expand(self._plan, weight, self.kernels, self.matrices)
+        return expand(self._plan, weight, self.kernels, self.matrices, self.table)
 
     def matrix(self, weight: Tensor | None = None) -> Tensor:
         """The filter as a matrix, ``(channels out, channels in * points)``, see ``filters``."""

@@ -17,7 +17,13 @@ import torch
 from torch import Tensor
 
 from equinet.ops.native import cuda, library
-from equinet.ops.native.operator import Operator, check_tensor
+from equinet.ops.native.operator import (
+    Operator,
+    check_counts,
+    check_tensor,
+    check_tensors,
+    integers,
+)
 
 FORWARD, ADJOINT, OUTER = 0, 1, 2  # (B1), (B2), (B3); as in csrc/cpu/block_matmul.cpp
 GPU_TILE = 64  # kTile of csrc/cuda/block_matmul.cu
@@ -43,7 +49,12 @@ def block_matmul(
             constants.
     Returns:
         The new spectrum, flat: for each degree ``(2l + 1, rows, batch)``, concatenated.
+    Raises:
+        ValueError: for tensors of another shape than the sizes say, or negative sizes.
+        TypeError: for what is no tensor or no size, or tensors of different dtypes or devices.
     """
+    check_tensors("block_matmul", spectrum=spectrum, weights=weights)
+    _check_sizes(rows, columns, batch)
     return OPERATOR(weights, spectrum, bias, rows, columns, batch, FORWARD)
 
 
@@ -88,7 +99,21 @@ def _sizes(rows, columns, batch) -> tuple[int, int, int]:
     return weights, x, sum((2 * l + 1) * k for l, k in enumerate(rows)) * batch
 
 
+def _check_sizes(rows, columns, batch) -> None:
+    check_counts("block_matmul", "rows", rows)
+    check_counts("block_matmul", "columns", columns)
+    check_counts("block_matmul", "batch", [batch])
+    if len(rows) != len(columns):
+        raise ValueError(
+            f"block_matmul: columns: expected one number for each of {len(rows)} degrees, got "
+            f"{len(columns)}"
+        )
+
+
 def _check(left, right, bias, rows, columns, batch, mode) -> None:
+    _check_sizes(rows, columns, batch)
+    if mode not in (FORWARD, ADJOINT, OUTER):
+        raise ValueError(f"block_matmul: mode: expected 0, 1 or 2, got {mode}")
     weights, x, z = _sizes(rows, columns, batch)
     first, second = ("z", z) if mode == OUTER else ("weights", weights), ("x", x)
     if mode == ADJOINT:
@@ -113,21 +138,47 @@ def _cpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
     return out
 
 
-def _gpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
-    left, right = left.contiguous(), right.contiguous()
-    bias = None if bias is None else bias.contiguous()
-    out = _fake(left, right, bias, rows, columns, batch, mode)
+def _tiles(rows, columns, batch, mode) -> int:
+    """Blocks of threads on a GPU: tiles of the products of all degrees."""
     shapes = [(k_out, (2 * l + 1) * batch) for l, k_out in enumerate(rows)]
     if mode == ADJOINT:
         shapes = [(k_in, (2 * l + 1) * batch) for l, k_in in enumerate(columns)]
     elif mode == OUTER:
         shapes = list(zip(rows, columns, strict=True))
-    tiles = sum(-(m // -GPU_TILE) * -(n // -GPU_TILE) for m, n in shapes)
-    if tiles:
+    return sum(-(m // -GPU_TILE) * -(n // -GPU_TILE) for m, n in shapes)
+
+
+def _fits(left, right, bias, rows, columns, batch, mode) -> bool:
+    return len(rows) <= cuda.MAX_DEGREES and cuda.fits(_tiles(rows, columns, batch, mode))
+
+
+def _gpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
+    left, right = left.contiguous(), right.contiguous()
+    bias = None if bias is None else bias.contiguous()
+    out = _fake(left, right, bias, rows, columns, batch, mode)
+    if tiles := _tiles(rows, columns, batch, mode):
         sizes = cuda.degrees(rows, columns)
         arguments = (mode, left, right, bias, out, sizes, batch)
         cuda.launch("block_matmul", left.dtype, left.device.index, (tiles,), (256,), *arguments)
     return out
+
+
+def _examples() -> list[tuple]:
+    """The three, with degrees of no rows or no columns, and more than one tile."""
+    rows, columns, batch = [3, 66, 0, 2], [2, 5, 2, 17], 23
+    w, x, z = _sizes(rows, columns, batch)
+    generator = torch.Generator().manual_seed(0)
+    return [
+        (
+            *(integers((size,), generator) for size in sizes),
+            integers((rows[0],), generator) if mode == FORWARD else None,
+            rows,
+            columns,
+            batch,
+            mode,
+        )
+        for mode, sizes in ((FORWARD, (w, x)), (ADJOINT, (w, z)), (OUTER, (z, x)))
+    ]
 
 
 def _save(ctx, inputs, output) -> None:
@@ -165,5 +216,7 @@ OPERATOR = Operator(
     check=_check,
     cpu=_cpu,
     gpu=_gpu,
+    fits=_fits,
+    examples=_examples,
 )
 OPERATOR.differentiate(_save, _backward)

@@ -1,6 +1,6 @@
 r"""Filters from weights, and what a gradient of the filters says of the weights.
 
-In: weights, kernels and changes of basis. Out: dense filters. Before: ``block_matmul``.
+In: weights, kernels and changes of basis. Out: dense filters. Before: ``expansion_plan``.
 Next: the layers.
 
 The components of the input and of the output come in blocks; a copy of a block holds vectors of a
@@ -18,131 +18,28 @@ It is linear in the weights, and the derivative with respect to them is its adjo
 Each of the two is the derivative of the other, so that they are closed under differentiation.
 """
 
-import functools
-import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from equinet.ops.expansion_plan import Plan, Side, plan_of, table_size
 from equinet.ops.native import cuda, library
-from equinet.ops.native.operator import Operator, check_tensor
+from equinet.ops.native.operator import (
+    Operator,
+    check_indices,
+    check_tensor,
+    check_tensors,
+    integers,
+)
 
 FORWARD, ADJOINT = 0, 1  # (E1), (E2); as in csrc/cpu/expansion.cpp
 GPU_THREADS = 256
 
 
-class Side(NamedTuple):
-    """The components of the input, or of the output, block by block, in each copy by copy.
-
-    No block is empty, and no kind is without a vector.
-
-    Attributes:
-        dims: the dimension of a vector of each kind.
-        muls: how many copies of each block there are.
-        copies: for each block, how many vectors of each kind one copy of it holds; those of the
-            first kind stand first.
-        mixed: for each block, whether a matrix acts on the components of every copy.
-    """
-
-    dims: tuple[int, ...]
-    muls: tuple[int, ...]
-    copies: tuple[tuple[int, ...], ...]
-    mixed: tuple[bool, ...]
-
-    @property
-    def block_dims(self) -> list[int]:
-        """The dimension of one copy of each block."""
-        return [sum(map(math.prod, zip(copies, self.dims, strict=True))) for copies in self.copies]
-
-    @property
-    def dim(self) -> int:
-        return sum(map(math.prod, zip(self.muls, self.block_dims, strict=True)))
-
-    @property
-    def vectors(self) -> list[int]:
-        """The number of vectors of each kind."""
-        found = [0] * len(self.dims)
-        for mul, copies in zip(self.muls, self.copies, strict=True):
-            found = [total + mul * count for total, count in zip(found, copies, strict=True)]
-        return found
-
-    @property
-    def matrix_sizes(self) -> list[int]:
-        """The entries of the matrix of each block, 0 where it has none."""
-        return [n * n * mixed for n, mixed in zip(self.block_dims, self.mixed, strict=True)]
-
-
-class Plan(NamedTuple):
-    """Where the kernels of a filter stand.
-
-    Attributes:
-        out: the components of the output, the rows.
-        into: those of the input, the columns.
-        kernels: their number for each kind of the output and each kind of the input.
-        points: shape of the points.
-    """
-
-    out: Side
-    into: Side
-    kernels: tuple[tuple[int, ...], ...]
-    points: tuple[int, ...]
-
-    @property
-    def shapes(self) -> list[tuple[int, int, int, int, int]]:
-        """(vectors out, vectors in, kernels, dim out, dim in) of each pair of kinds."""
-        return [
-            (u, v, count, i, j)
-            for u, i, counts in zip(self.out.vectors, self.out.dims, self.kernels, strict=True)
-            for v, j, count in zip(self.into.vectors, self.into.dims, counts, strict=True)
-        ]
-
-    @property
-    def sizes(self) -> tuple[int, int, int]:
-        """The number of weights, and of entries of the kernels and of the matrices."""
-        shapes = self.shapes
-        return (
-            sum(u * v * k for u, v, k, _, _ in shapes),
-            sum(k * i * j for _, _, k, i, j in shapes) * math.prod(self.points),
-            sum(self.out.matrix_sizes) + sum(self.into.matrix_sizes),
-        )
-
-    def numbers(self) -> list[int]:
-        """The plan as a list, which the operator takes: sizes, then what they follow from."""
-        sides = (self.out, self.into)
-        found = [math.prod(self.points), self.out.dim, self.into.dim, *self.sizes]
-        found += [n for side in sides for n in (len(side.dims), len(side.muls))]
-        found += [*self.out.dims, *self.into.dims]
-        for side in sides:
-            for mul, mixed, copies in zip(side.muls, side.mixed, side.copies, strict=True):
-                found += [mul, int(mixed), *copies]
-        return found + [count for counts in self.kernels for count in counts]
-
-
-def plan_of(numbers: Sequence[int]) -> Plan:
-    """The plan of which ``numbers`` are, with the points in a row."""
-    kinds_out, blocks_out, kinds_in, blocks_in = numbers[6:10]
-    rest = list(numbers[10:])
-
-    def take(count: int) -> tuple[int, ...]:
-        taken = tuple(rest[:count])
-        del rest[:count]
-        return taken
-
-    def side(dims: tuple[int, ...], blocks: int) -> Side:
-        rows = [take(2 + len(dims)) for _ in range(blocks)]
-        muls = tuple(row[0] for row in rows)
-        return Side(dims, muls, tuple(row[2:] for row in rows), tuple(row[1] == 1 for row in rows))
-
-    dims_out, dims_in = take(kinds_out), take(kinds_in)
-    out, into = side(dims_out, blocks_out), side(dims_in, blocks_in)
-    return Plan(out, into, tuple(take(kinds_in) for _ in range(kinds_out)), (numbers[0],))
-
-
-def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor) -> Tensor:
+def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor, table: Tensor) -> Tensor:
     """The filters of several sets of weights below each other (E1).
 
     Args:
@@ -151,13 +48,17 @@ def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor) -> Te
             (vectors of the output, vectors of the input, kernels).
         kernels: flat; for each pair of kinds (kernels, dim_out, dim_in, points).
         matrices: flat; for each block that has one (dim, dim), first those of the output.
+        table: ``plan.table()`` on the device of ``weights``.
     Returns:
         ``(count * dim_out, dim_in, *points)``.
+    Raises:
+        ValueError: for tensors of another shape than the plan says.
+        TypeError: for what is no plan or no tensor, or tensors of different dtypes or devices.
     """
-    if OPERATOR.serves(weights):
-        found = OPERATOR.overload(weights, kernels, matrices, plan.numbers(), FORWARD)
-    else:
-        found = _forward(plan, weights, kernels, matrices)
+    if not isinstance(plan, Plan):
+        raise TypeError(f"expansion: plan: expected a Plan, got {type(plan).__name__}")
+    check_tensors("expansion", weights=weights, kernels=kernels, matrices=matrices, table=table)
+    found = OPERATOR(weights, kernels, matrices, table, plan.numbers(), FORWARD)
     return found.view(len(weights) * plan.out.dim, plan.into.dim, *plan.points)
 
 
@@ -260,7 +161,7 @@ def _join(tensors: list[Tensor], axis: int) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
 
 
-def _reference(left, kernels, matrices, numbers, mode) -> Tensor:
+def _reference(left, kernels, matrices, table, numbers, mode) -> Tensor:
     """Either of the two: left is w or, for (E2), F as ``(count, dim_out, dim_in, points)``."""
     return (_forward, _adjoint)[mode](plan_of(numbers), left, kernels, matrices)
 
@@ -274,69 +175,82 @@ def _shape(mode: int, count: int, numbers: Sequence[int]) -> tuple[int, ...]:
     return (count, weights) if mode == FORWARD else (count, dim_out, dim_in, points)
 
 
-def _check(left, kernels, matrices, numbers, mode) -> None:
+def _check(left, kernels, matrices, table, numbers, mode) -> None:
+    size = None
+    if not torch.compiler.is_compiling():  # which sees the reference only
+        size = table_size(tuple(numbers))
+        if not size or mode not in (FORWARD, ADJOINT):
+            raise ValueError(
+                f"expansion: numbers, mode: expected those of a Plan, and 0 or 1, got "
+                f"{numbers[:12]} ..., {mode}"
+            )
     name = "weights" if mode == FORWARD else "filters"
-    check_tensor("expansion", name, left, (None, *_shape(mode, 0, numbers)[1:]), left)
+    check_tensor("expansion", name, left, (None, *_shape(mode, 0, numbers)[1:]))
     check_tensor("expansion", "kernels", kernels, (numbers[4],), left)
     check_tensor("expansion", "matrices", matrices, (numbers[5],), left)
+    check_indices("expansion", "table", table, size, left)
 
 
-def _fake(left, kernels, matrices, numbers, mode) -> Tensor:
+def _fake(left, kernels, matrices, table, numbers, mode) -> Tensor:
     return left.new_empty(_shape(1 - mode, left.shape[0], numbers))
 
 
-def _cpu(left, kernels, matrices, numbers, mode) -> Tensor:
+def _cpu(left, kernels, matrices, table, numbers, mode) -> Tensor:
     left, kernels, matrices = left.contiguous(), kernels.contiguous(), matrices.contiguous()
-    out = _fake(left, kernels, matrices, numbers, mode)
+    out = _fake(left, kernels, matrices, table, numbers, mode)
     arguments = (mode, left, kernels, matrices, out, tuple(numbers), left.shape[0])
     library.call("expansion", left.dtype, *arguments)
     return out
 
 
-@functools.lru_cache(64)  # for each layer it is made and carried to the GPU once
-def _table(numbers: tuple[int, ...], device: torch.device) -> Tensor:
-    """What csrc/cuda/expansion.cu looks up: see there."""
-    plan = plan_of(numbers)
-    found: list[int] = []
-    starts: list[list[list[int]]] = []  # for each side and kind
-    for side in (plan.out, plan.into):
-        starts.append([[] for _ in side.dims])
-        component = 0
-        for mul, copies in zip(side.muls, side.copies, strict=True):
-            for _ in range(mul):
-                for kind in [kind for kind, c in enumerate(copies) for _ in range(c)]:
-                    for entry in range(side.dims[kind]):
-                        found += [kind, len(starts[-1][kind]), entry]
-                    starts[-1][kind].append(component)
-                    component += side.dims[kind]
-    weight = kernel = 0
-    kinds_in = len(plan.into.dims)
-    for pair, (u, v, k, i, j) in enumerate(plan.shapes):
-        r, s = divmod(pair, kinds_in)
-        before_in = sum(plan.out.vectors) + sum(plan.into.vectors[:s])
-        found += [k, weight, kernel, i, j, u, v, sum(plan.out.vectors[:r]), before_in]
-        weight, kernel = weight + u * v * k, kernel + k * i * j * numbers[0]
-    found += itertools.chain.from_iterable(itertools.chain(*starts))
-    return torch.tensor(found, device=device)
+def _blocks_of_threads(mode: int, count: int, numbers: Sequence[int]) -> int:
+    """A thread for each entry of a filter, or a warp for each weight."""
+    threads = math.prod(_shape(1 - mode, count, numbers)) * (1 if mode == FORWARD else 32)
+    return -(threads // -GPU_THREADS)
 
 
-def _gpu(left, kernels, matrices, numbers, mode) -> Tensor:
+def _fits(left, kernels, matrices, table, numbers, mode) -> bool:
+    return cuda.fits(_blocks_of_threads(mode, len(left), numbers))
+
+
+def _gpu(left, kernels, matrices, table, numbers, mode) -> Tensor:
     plan = plan_of(numbers)
     if mode == ADJOINT:
         left = _mixed(plan, left, matrices, transposed=True)
-    left, kernels = left.contiguous(), kernels.contiguous()
-    out = _fake(left, kernels, matrices, numbers, mode)
-    threads = out.numel() * (1 if mode == FORWARD else 32)
-    if threads:
-        table = _table(tuple(numbers), left.device)
+    left, kernels, table = left.contiguous(), kernels.contiguous(), table.contiguous()
+    out = _fake(left, kernels, matrices, table, numbers, mode)
+    if blocks := _blocks_of_threads(mode, len(left), numbers):
         points, dim_out, dim_in, weights = numbers[:4]
         kinds = len(plan.out.dims), len(plan.into.dims)
         sizes = (*kinds, dim_out, dim_in, points, weights, left.shape[0])
         arguments = (mode, left, kernels, out, table, *sizes)
-        grid = (-(threads // -GPU_THREADS),)
         index = left.device.index
-        cuda.launch("expansion", left.dtype, index, grid, (GPU_THREADS,), *arguments)
+        cuda.launch("expansion", left.dtype, index, (blocks,), (GPU_THREADS,), *arguments)
     return _mixed(plan, out, matrices, transposed=False) if mode == FORWARD else out
+
+
+def _examples() -> list[tuple]:
+    """Both, with several kinds, blocks with and without a matrix, and more than one warp.
+
+    The numbers are small integers, for which products are exact even if torch rounds to TF32.
+    """
+    plan = Plan(
+        Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True)),
+        Side((2, 1), (2, 1), ((1, 1), (1, 0)), (True, False)),
+        ((2, 1), (3, 0)),
+        (19,),
+    )
+    filters = (2, plan.out.dim, plan.into.dim, 19)
+    sizes, generator = plan.sizes, torch.Generator().manual_seed(0)
+    return [
+        (
+            *(integers(shape, generator) for shape in (left, (sizes[1],), (sizes[2],))),
+            plan.table(),
+            plan.numbers(),
+            mode,
+        )
+        for mode, left in ((FORWARD, (2, sizes[0])), (ADJOINT, filters))
+    ]
 
 
 def _save(ctx, inputs, output) -> None:
@@ -346,32 +260,35 @@ def _save(ctx, inputs, output) -> None:
 
 def _backward(ctx, grad):
     """To the weights by the other of the two; to what is constant in a layer by the reference."""
-    left, kernels, matrices = ctx.saved_tensors
+    left, kernels, matrices, table = ctx.saved_tensors
     to_left = to_kernels = to_matrices = None
     if ctx.needs_input_grad[0]:
-        to_left = OPERATOR(grad, kernels, matrices, ctx.numbers, 1 - ctx.mode)
+        to_left = OPERATOR(grad, kernels, matrices, table, ctx.numbers, 1 - ctx.mode)
     if any(ctx.needs_input_grad[1:3]):
 
         def of_constants(kernels: Tensor, matrices: Tensor) -> Tensor:
-            return _reference(left, kernels, matrices, ctx.numbers, ctx.mode)
+            return _reference(left, kernels, matrices, table, ctx.numbers, ctx.mode)
 
         to_kernels, to_matrices = torch.func.vjp(of_constants, kernels, matrices)[1](grad)
-    return to_left, to_kernels, to_matrices, None, None
+    return to_left, to_kernels, to_matrices, None, None, None
 
 
 OPERATOR = Operator(
-    "expansion(Tensor left, Tensor kernels, Tensor matrices, int[] numbers, int mode) -> Tensor",
+    "expansion(Tensor left, Tensor kernels, Tensor matrices, Tensor table, int[] numbers, "
+    "int mode) -> Tensor",
     reference=_reference,
     fake=_fake,
     check=_check,
     cpu=_cpu,
     gpu=_gpu,
+    fits=_fits,
+    examples=_examples,
 )
 OPERATOR.differentiate(_save, _backward)
 
 
 @register_flop_formula(OPERATOR.overload.overloadpacket)
-def _flops(left_shape, kernels_shape, matrices_shape, numbers, mode, *_, out_shape=None) -> int:
+def _flops(left_shape, kernels_shape, matrices_shape, table_shape, numbers, *_, **__) -> int:
     """Those of the reference, for torch's counter."""
     plan = plan_of(numbers)
     points, out, into = math.prod(plan.points), plan.out, plan.into

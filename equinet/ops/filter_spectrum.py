@@ -26,7 +26,13 @@ import torch
 from torch import Tensor
 
 from equinet.ops.native import cuda, library
-from equinet.ops.native.operator import Operator, check_tensor
+from equinet.ops.native.operator import (
+    Operator,
+    check_indices,
+    check_tensor,
+    check_tensors,
+    integers,
+)
 
 FORWARD, ADJOINT = 0, 1  # (A1), (A2); as in csrc/cpu/filter_spectrum.cpp
 GPU_THREADS = 256
@@ -110,6 +116,10 @@ class SpectrumPlan(NamedTuple):
         found += [*self.out.muls, *self.into.muls, *self.points]
         return found + [n for side in self[:2] for orders in side.orders for n in orders]
 
+    def table(self) -> Tensor:
+        """What csrc/cuda/filter_spectrum.cu looks up. A constant of a layer."""
+        return torch.tensor(_table(tuple(self.numbers())), dtype=torch.int64)
+
 
 def plan_of(numbers: Sequence[int]) -> SpectrumPlan:
     """The plan of which ``numbers`` are."""
@@ -126,17 +136,26 @@ def plan_of(numbers: Sequence[int]) -> SpectrumPlan:
     return SpectrumPlan(out, into, points)
 
 
-def filter_spectrum(plan: SpectrumPlan, weights: Tensor, basis: Tensor) -> Tensor:
+def filter_spectrum(plan: SpectrumPlan, weights: Tensor, basis: Tensor, table: Tensor) -> Tensor:
     """The matrices of a filter (A1), as ``block_matmul`` takes them.
 
     Args:
         plan: of the filter.
         weights: flat; for each pair of blocks (copies out, copies in, points).
         basis: flat; for each pair of blocks the harmonics: for each degree (n, n', points).
+        table: ``plan.table()`` on the device of ``weights``.
     Returns:
         Flat: for each degree ``(rows, columns)``, concatenated.
+    Raises:
+        ValueError: for tensors of another shape than the plan says.
+        TypeError: for what is no plan or no tensor, or tensors of different dtypes or devices.
     """
-    return OPERATOR(weights, basis, plan.numbers(), FORWARD)
+    if not isinstance(plan, SpectrumPlan):
+        raise TypeError(
+            f"filter_spectrum: plan: expected a SpectrumPlan, got {type(plan).__name__}"
+        )
+    check_tensors("filter_spectrum", weights=weights, basis=basis, table=table)
+    return OPERATOR(weights, basis, table, plan.numbers(), FORWARD)
 
 
 # --- the reference --------------------------------------------------------------------------------
@@ -196,7 +215,7 @@ def _pairs(plan: SpectrumPlan, weights: Tensor, basis: Tensor):
         yield pair, weight.reshape(shape), harmonics.reshape(both, pair.points)
 
 
-def _reference(left, basis, numbers, mode) -> Tensor:
+def _reference(left, basis, table, numbers, mode) -> Tensor:
     """Either of the two: left is w or, for (A2), W."""
     return (_forward, _adjoint)[mode](plan_of(numbers), left, basis)
 
@@ -209,17 +228,42 @@ def _size(mode: int, numbers: Sequence[int]) -> int:
     return numbers[0] if mode == FORWARD else numbers[2]
 
 
-def _check(left, basis, numbers, mode) -> None:
+@functools.lru_cache(1024)  # asked at each call
+def table_size(numbers: tuple[int, ...]) -> int:
+    """The length of the table of the plan of which ``numbers`` are, 0 if they are of none.
+
+    Compiled code that is handed other numbers reads and writes outside of its arrays.
+    """
+    if len(numbers) < 6 or min(numbers) < 0:
+        return 0
+    degrees, blocks_out, blocks_in = numbers[3:6]
+    length = 6 + (blocks_out + blocks_in) * (1 + degrees) + blocks_out * blocks_in
+    if len(numbers) != length or not degrees or not blocks_out or not blocks_in:
+        return 0
+    sound = plan_of(numbers).numbers() == list(numbers)
+    return 9 * degrees * blocks_out * blocks_in if sound else 0
+
+
+def _check(left, basis, table, numbers, mode) -> None:
+    size = None
+    if not torch.compiler.is_compiling():  # which sees the reference only
+        size = table_size(tuple(numbers))
+        if not size or mode not in (FORWARD, ADJOINT):
+            raise ValueError(
+                f"filter_spectrum: numbers, mode: expected those of a SpectrumPlan, and 0 or 1, "
+                f"got {numbers[:12]} ..., {mode}"
+            )
     name = "weights" if mode == FORWARD else "filter"
-    check_tensor("filter_spectrum", name, left, (_size(mode, numbers),), left)
+    check_tensor("filter_spectrum", name, left, (_size(mode, numbers),))
     check_tensor("filter_spectrum", "basis", basis, (numbers[1],), left)
+    check_indices("filter_spectrum", "table", table, size, left)
 
 
-def _fake(left, basis, numbers, mode) -> Tensor:
+def _fake(left, basis, table, numbers, mode) -> Tensor:
     return left.new_empty(_size(1 - mode, numbers))
 
 
-@functools.lru_cache(64)  # made once for each layer
+@functools.lru_cache(1024)  # made once for each layer
 def _table(numbers: tuple[int, ...]) -> tuple[int, ...]:
     """Nine numbers for each pair of blocks and, in it, each degree.
 
@@ -242,48 +286,72 @@ def _table(numbers: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _cpu(left, basis, numbers, mode) -> Tensor:
+def _cpu(left, basis, table, numbers, mode) -> Tensor:
     left, basis = left.contiguous(), basis.contiguous()
-    out = _fake(left, basis, numbers, mode)
+    out = _fake(left, basis, table, numbers, mode)
     sizes = _table(tuple(numbers)), numbers[4] * numbers[5], numbers[3], numbers[0]
     library.call("filter_spectrum", left.dtype, mode, left, basis, out, *sizes)
     return out
 
 
-@functools.lru_cache(64)  # carried to the GPU once
-def _table_on(device: torch.device, numbers: tuple[int, ...]) -> Tensor:
-    return torch.tensor(_table(numbers), device=device)
+def _blocks_of_threads(mode: int, numbers: Sequence[int]) -> int:
+    """A thread for each entry of the result."""
+    return -(_size(1 - mode, numbers) // -GPU_THREADS)
 
 
-def _gpu(left, basis, numbers, mode) -> Tensor:
-    left, basis = left.contiguous(), basis.contiguous()
-    out = _fake(left, basis, numbers, mode)
-    if out.numel():
-        table = _table_on(left.device, tuple(numbers))
-        grid = (-(out.numel() // -GPU_THREADS),)
+def _fits(left, basis, table, numbers, mode) -> bool:
+    return cuda.fits(_blocks_of_threads(mode, numbers))
+
+
+def _gpu(left, basis, table, numbers, mode) -> Tensor:
+    left, basis, table = left.contiguous(), basis.contiguous(), table.contiguous()
+    out = _fake(left, basis, table, numbers, mode)
+    if blocks := _blocks_of_threads(mode, numbers):
         arguments = (mode, left, basis, out, table, numbers[4] * numbers[5], numbers[3])
         device = left.device.index
-        cuda.launch("filter_spectrum", left.dtype, device, grid, (GPU_THREADS,), *arguments)
+        cuda.launch("filter_spectrum", left.dtype, device, (blocks,), (GPU_THREADS,), *arguments)
     return out
 
 
+def _examples() -> list[tuple]:
+    """Both, with several blocks and degrees, some of them empty, and more than one warp."""
+    plan = SpectrumPlan(
+        SpectrumSide((2, 1, 5), ((1, 3, 5), (0, 0, 2), (1, 1, 1))),
+        SpectrumSide((1, 3), ((1, 1, 1), (0, 2, 2))),
+        (3, 4, 1, 2, 5, 3),
+    )
+    generator = torch.Generator().manual_seed(0)
+    weights, basis, entries = plan.sizes
+    return [
+        (
+            integers((left,), generator),
+            integers((basis,), generator),
+            plan.table(),
+            plan.numbers(),
+            mode,
+        )
+        for mode, left in ((FORWARD, weights), (ADJOINT, entries))
+    ]
+
+
 def _save(ctx, inputs, output) -> None:
-    _, basis, *ctx.constants = inputs
-    ctx.save_for_backward(basis)
+    _, basis, table, *ctx.constants = inputs
+    ctx.save_for_backward(basis, table)
 
 
 def _backward(ctx, grad):
-    (basis,) = ctx.saved_tensors
     numbers, mode = ctx.constants
-    return OPERATOR(grad, basis, numbers, 1 - mode), None, None, None
+    return OPERATOR(grad, *ctx.saved_tensors, numbers, 1 - mode), None, None, None, None
 
 
 OPERATOR = Operator(
-    "filter_spectrum(Tensor left, Tensor basis, int[] numbers, int mode) -> Tensor",
+    "filter_spectrum(Tensor left, Tensor basis, Tensor table, int[] numbers, int mode) -> Tensor",
     reference=_reference,
     fake=_fake,
     check=_check,
     cpu=_cpu,
     gpu=_gpu,
+    fits=_fits,
+    examples=_examples,
 )
 OPERATOR.differentiate(_save, _backward)

@@ -37,8 +37,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from equinet.ops.example_tables import amplitudes, rows_of
 from equinet.ops.native import cuda, library
-from equinet.ops.native.operator import Operator, check_tensor
+from equinet.ops.native.operator import (
+    Operator,
+    check_counts,
+    check_indices,
+    check_tensor,
+    check_tensors,
+)
 from equinet.ops.precision import full_precision
 from equinet.ops.wigner import CHUNK, chunks
 
@@ -79,15 +86,41 @@ def s2_synthesis(spectrum: Tensor, tables: FieldTables, channels: int) -> Tensor
     Returns:
         ``(batch, channel, size, size)`` with axes beta and alpha, two components for each channel
         where n > 0.
+    Raises:
+        ValueError: for tensors of another shape than the tables say.
+        TypeError: for what is no tensor, or tables that are none.
     """
-    batch = spectrum.shape[1] // channels
+    check_tensors("s2_synthesis", spectrum=spectrum)
+    check_tables("s2_synthesis", tables, FieldTables)
+    batch = split_columns("s2_synthesis", spectrum, channels)
     spectrum = spectrum.to(tables.d.dtype).unflatten(1, (channels, batch))
     return SYNTHESIS(spectrum, *tables)
 
 
 def s2_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
     """The transpose of ``s2_synthesis`` with the same tables, ``(rows, channel * batch)``."""
+    check_tensors("s2_analysis", signal=signal)
+    check_tables("s2_analysis", tables, FieldTables)
     return ANALYSIS(signal.to(tables.d.dtype), *tables).flatten(1)
+
+
+def check_tables(operator: str, tables: NamedTuple, kind: type) -> None:
+    """Refuse what are no tables of the kind that a transform takes."""
+    if not isinstance(tables, kind):
+        raise TypeError(
+            f"{operator}: tables: expected {kind.__name__}, got {type(tables).__name__}"
+        )
+
+
+def split_columns(operator: str, spectrum: Tensor, channels: int) -> int:
+    """The number of samples in the columns of a spectrum, channel by channel."""
+    check_counts(operator, "channels", [channels], 1)
+    if spectrum.dim() != 2 or spectrum.shape[1] % channels:
+        raise ValueError(
+            f"{operator}: spectrum: expected (rows, {channels} channels x batch), got "
+            f"{tuple(spectrum.shape)}"
+        )
+    return spectrum.shape[1] // channels
 
 
 # --- the reference --------------------------------------------------------------------------------
@@ -200,25 +233,32 @@ def _rows(band: int, order: int) -> int:
     return 2 * (band * band - order * order) if order else band * band
 
 
-def _check_tables(operator, x, d, band, size, order) -> None:
+def _check_tables(operator, x, d, scatter, gather, band, size, order) -> None:
     if size < 2 * band or size % 2:
         raise ValueError(
             f"{operator}: size: expected an even number of angles, {2 * band} or more, got {size}"
         )
     if not 0 <= order < band:
         raise ValueError(f"{operator}: order: expected 0 to {band - 1}, got {order}")
+    check_tensor(operator, "d", d, (None,), x)
+    if len(d) < band:  # before the sum, which takes long for a band that cannot be meant
+        raise ValueError(f"{operator}: d: expected a table of band {band}, got {tuple(d.shape)}")
     entries = sum((m1 - m0) * (band - l0) for m0, m1, l0 in chunks(band, order))
     check_tensor(operator, "d", d, (entries * _points(size, order),), x)
+    check_indices(operator, "scatter", scatter, _sets(order) * entries, x)
+    check_indices(operator, "gather", gather, _rows(band, order), x)
 
 
 def _check_synthesis(spectrum, d, scatter, gather, band, size, order) -> None:
-    _check_tables("s2_synthesis", spectrum, d, band, size, order)
-    check_tensor("s2_synthesis", "spectrum", spectrum, (_rows(band, order), None, None), spectrum)
+    check_tensors("s2_synthesis", spectrum=spectrum)
+    _check_tables("s2_synthesis", spectrum, d, scatter, gather, band, size, order)
+    check_tensor("s2_synthesis", "spectrum", spectrum, (_rows(band, order), None, None))
 
 
 def _check_analysis(signal, d, scatter, gather, band, size, order) -> None:
-    _check_tables("s2_analysis", signal, d, band, size, order)
-    check_tensor("s2_analysis", "signal", signal, (None, None, size, size), signal)
+    check_tensors("s2_analysis", signal=signal)
+    _check_tables("s2_analysis", signal, d, scatter, gather, band, size, order)
+    check_tensor("s2_analysis", "signal", signal, (None, None, size, size))
     if order and signal.shape[1] % 2:
         raise ValueError(
             f"s2_analysis: signal: expected two components for each channel, got "
@@ -253,31 +293,70 @@ def _cpu_analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
     return out
 
 
-def _launch(mode, left, d, out, rows, orders, sizes) -> None:
-    """The kernel, for each order and each tile of ``rows`` rows and the columns."""
-    columns = sizes[3] * sizes[4]
-    tiles = -(rows // -GPU_TILE) * -(columns // -GPU_COLUMNS)
-    if tiles:
+def _grid(mode, band, size, order, columns) -> tuple[int, int]:
+    """Blocks of threads on a GPU: tiles of rows and columns, for each order m."""
+    rows, orders = band - order, band
+    if mode == SYNTHESIS_MODE:
+        # Half of a tile are mirrored angles where the order is not 0.
+        rows = -(size // 2 // -(GPU_TILE // 2)) * GPU_TILE if order else size // 2
+        orders = size // 2 + 1
+    return -(rows // -GPU_TILE) * -(columns // -GPU_COLUMNS), orders
+
+
+def _launch(mode, left, d, out, *sizes) -> None:
+    band, size, order, channels, batch = sizes
+    grid = _grid(mode, band, size, order, channels * batch)
+    if grid[0]:
         arguments = (mode, left, d.contiguous(), out, *sizes, CHUNK)
-        index = left.device.index
-        cuda.launch("s2_transform", d.dtype, index, (tiles, orders), (256,), *arguments)
+        cuda.launch("s2_transform", d.dtype, left.device.index, grid, (256,), *arguments)
 
 
 def _gpu_synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
     channels, batch = spectrum.shape[1:]
     waves = spectrum.new_empty(batch, (2 if order else 1) * channels, size, size // 2 + 1, 2)
     sizes = (band, size, order, channels, batch)
-    # Half of a tile are mirrored angles where the order is not 0.
-    rows = -(size // 2 // -(GPU_TILE // 2)) * GPU_TILE if order else size // 2
-    _launch(SYNTHESIS_MODE, spectrum.contiguous(), d, waves, rows, size // 2 + 1, sizes)
+    _launch(SYNTHESIS_MODE, spectrum.contiguous(), d, waves, *sizes)
     return _signal(torch.view_as_complex(waves), size)
 
 
 def _gpu_analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
     waves = torch.view_as_real(_waves(signal)).contiguous()
     out = _fake_analysis(signal, d, scatter, gather, band, size, order)
-    _launch(ANALYSIS_MODE, waves, d, out, band - order, band, (band, size, order, *out.shape[1:]))
+    _launch(ANALYSIS_MODE, waves, d, out, band, size, order, *out.shape[1:])
     return out
+
+
+def _synthesis_fits(spectrum, d, scatter, gather, band, size, order) -> bool:
+    columns = spectrum.shape[1] * spectrum.shape[2]
+    return cuda.fits(*_grid(SYNTHESIS_MODE, band, size, order, columns))
+
+
+def _analysis_fits(signal, d, scatter, gather, band, size, order) -> bool:
+    columns = signal.shape[0] * signal.shape[1] // (2 if order else 1)
+    return cuda.fits(*_grid(ANALYSIS_MODE, band, size, order, columns))
+
+
+def _examples(inverse: bool) -> list[tuple]:
+    """Functions and fields of spin 2, with more than a chunk of orders and a tile of columns."""
+    generator, found = torch.Generator().manual_seed(0), []
+    for band, size, order, channels, batch in (
+        (5, 12, 0, 3, 7),
+        (5, 12, 2, 3, 7),
+        (18, 38, 1, 1, 3),
+    ):
+        pieces = []
+        for m0, m1, l0 in chunks(band, order):
+            pieces.append(amplitudes((m0, m1, l0), band, _points(size, order), generator))
+        if order:  # where m = 0 the amplitudes of opposite waves are the same
+            signs = 1 - 2 * ((torch.arange(order, band) + order) % 2)
+            pieces[0][0] += signs[:, None] * pieces[0][0].flip(1)
+        d = torch.cat([piece.flatten() for piece in pieces])
+        shape = _rows(band, order), channels, batch
+        if not inverse:
+            shape = batch, (2 if order else 1) * channels, size, size
+        x = torch.randn(shape, generator=generator, dtype=torch.float64)
+        found.append((x, d, *rows_of(band, (order,)), band, size, order))
+    return found
 
 
 def _save(ctx, inputs, output) -> None:
@@ -301,6 +380,8 @@ SYNTHESIS = Operator(
     check=_check_synthesis,
     cpu=_cpu_synthesis,
     gpu=_gpu_synthesis,
+    fits=_synthesis_fits,
+    examples=lambda: _examples(inverse=True),
 )
 ANALYSIS = Operator(
     f"s2_analysis(Tensor signal, {_TABLES}) -> Tensor",
@@ -309,6 +390,8 @@ ANALYSIS = Operator(
     check=_check_analysis,
     cpu=_cpu_analysis,
     gpu=_gpu_analysis,
+    fits=_analysis_fits,
+    examples=lambda: _examples(inverse=False),
 )
 SYNTHESIS.differentiate(_save, _synthesis_backward)
 ANALYSIS.differentiate(_save, _analysis_backward)

@@ -29,9 +29,17 @@ import torch
 from torch import Tensor
 
 from equinet.ops import so3_gpu
+from equinet.ops.example_tables import constants_of
 from equinet.ops.native import library
-from equinet.ops.native.operator import Operator, check_mask, check_tensor
+from equinet.ops.native.operator import (
+    Operator,
+    check_indices,
+    check_mask,
+    check_tensor,
+    check_tensors,
+)
 from equinet.ops.precision import full_precision
+from equinet.ops.s2 import check_tables, split_columns
 from equinet.ops.wigner import (
     CHUNK,
     SphereTables,
@@ -78,8 +86,14 @@ def so3_synthesis(
     Returns:
         ``(batch, channel, size, size, size)`` with axes beta, alpha, gamma. In memory the batch is
         innermost, then beta, alpha and gamma.
+    Raises:
+        ValueError: for tensors of another shape than the tables say.
+        TypeError: for what is no tensor, or tables that are none.
     """
-    batch, spectrum = spectrum.shape[1] // channels, spectrum.to(tables.d.dtype)
+    check_tensors("so3_synthesis", spectrum=spectrum)
+    check_tables("so3_synthesis", tables, GroupTables)
+    batch = split_columns("so3_synthesis", spectrum, channels)
+    spectrum = spectrum.to(tables.d.dtype)
     outer = _outer(SYNTHESIS, spectrum, channels, batch)
     if relu:
         signal, _ = RECTIFIED(spectrum, *tables, outer)
@@ -91,6 +105,13 @@ def so3_synthesis(
 
 def so3_analysis(signal: Tensor, tables: GroupTables) -> Tensor:
     """The transpose of ``so3_synthesis`` with the same tables, ``(rows, channel * batch)``."""
+    check_tensors("so3_analysis", signal=signal)
+    check_tables("so3_analysis", tables, GroupTables)
+    if signal.dim() != 5:
+        raise ValueError(
+            f"so3_analysis: signal: expected (batch, channel, beta, alpha, gamma), got "
+            f"{tuple(signal.shape)}"
+        )
     batch, channels = signal.shape[:2]
     signal = signal.to(tables.d.dtype)
     outer = _outer(ANALYSIS, signal, channels, batch)
@@ -152,23 +173,35 @@ def _columns(zero: Tensor, count: int) -> Tensor:
 # --- the operators --------------------------------------------------------------------------------
 
 
+def _rows(band: int) -> int:
+    return band * (4 * band * band - 1) // 3
+
+
+def _angles(operator, alpha) -> int:
+    check_tensor(operator, "alpha", alpha, (None, None))
+    return alpha.shape[0]
+
+
 def _check_tables(operator, x, d, alpha, gamma, scatter, gather, band) -> None:
-    size = alpha.shape[0]
-    entries = sum(
-        (2 if n else 1) * (m1 - m0) * (band - l0) * size
+    size = _angles(operator, alpha)
+    if size < 2 * band or size % 2:
+        raise ValueError(
+            f"{operator}: alpha: expected an even number of angles, {2 * band} or more, got {size}"
+        )
+    check_tensor(operator, "alpha", alpha, (size, 2 * band), x)
+    check_tensor(operator, "gamma", gamma, (size, 2 * band - 1), x)
+    lines = sum(
+        (2 if n else 1) * (m1 - m0) * (band - l0)
         for n in range(band)
         for m0, m1, l0 in chunks(band, n)
     )
-    check_tensor(operator, "d", d, (entries,), x)
-    check_tensor(operator, "alpha", alpha, (size, 2 * band), x)
-    check_tensor(operator, "gamma", gamma, (size, 2 * band - 1), x)
-    if size % 2:
-        raise ValueError(f"{operator}: alpha: expected an even number of angles, got {size}")
+    check_tensor(operator, "d", d, (lines * size,), x)
+    check_indices(operator, "scatter", scatter, 2 * lines, x)
+    check_indices(operator, "gather", gather, _rows(band), x)
 
 
 def _check_spectrum(operator, spectrum, band, outer) -> None:
-    rows = band * (4 * band * band - 1) // 3
-    check_tensor(operator, "spectrum", spectrum, (rows, None), spectrum)
+    check_tensor(operator, "spectrum", spectrum, (_rows(band), None), spectrum)
     if outer < 1 or spectrum.shape[1] % outer:
         raise ValueError(
             f"{operator}: outer: expected a divisor of {spectrum.shape[1]} columns, got {outer}"
@@ -188,7 +221,7 @@ def _check_rectified(spectrum, d, alpha, gamma, scatter, gather, band, outer) ->
 
 
 def _check_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> None:
-    size = alpha.shape[0]
+    size = _angles("so3_analysis", alpha)
     check_tensor("so3_analysis", "signal", signal, (None, size, size, size, None), signal)
     shape = _mask_shape(signal.shape[0], size, signal.shape[-1])
     check_mask("so3_analysis", "zero", zero, shape, signal)
@@ -211,7 +244,7 @@ def _fake_rectified(spectrum, *rest) -> tuple[Tensor, Tensor]:
 
 
 def _fake_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tensor:
-    return signal.new_empty(band * (4 * band * band - 1) // 3, signal.shape[0] * signal.shape[-1])
+    return signal.new_empty(_rows(band), signal.shape[0] * signal.shape[-1])
 
 
 def _write(spectrum, zero, tables, out, negative) -> None:
@@ -266,6 +299,40 @@ def _gpu_analysis(signal, zero, *tables) -> Tensor:
     return out
 
 
+def _synthesis_fits(spectrum, zero, d, alpha, gamma, scatter, gather, band, outer) -> bool:
+    columns = spectrum.shape[1]
+    return so3_gpu.fits(band, len(alpha), outer, columns // outer, spectrum.element_size())
+
+
+def _rectified_fits(spectrum, *tables) -> bool:
+    return _synthesis_fits(spectrum, None, *tables)
+
+
+def _analysis_fits(signal, zero, d, alpha, gamma, scatter, gather, band) -> bool:
+    outer, size, *_, inner = signal.shape
+    return so3_gpu.fits(band, size, outer, inner, signal.element_size())
+
+
+def _examples(form: str) -> list[tuple]:
+    """With a mask and columns that fill no warp and no group, and two chunks of orders.
+
+    Of what is rectified there is the first only: no number of it is so close to 0 that rounding
+    decides its sign.
+    """
+    generator, found = torch.Generator().manual_seed(38), []
+    for band, size, outer, inner, masked in ((4, 8, 2, 19, True), (17, 34, 1, 1, False)):
+        tables = constants_of(band, size, generator)
+        zero = torch.rand(_mask_shape(outer, size, inner), generator=generator) < 0.4
+        rows, columns = _rows(band), outer * inner
+        shape = (outer, size, size, size, inner) if form == "analysis" else (rows, columns)
+        x = torch.randn(shape, generator=generator, dtype=torch.float64)
+        if form == "rectified":
+            return [(x, *tables, outer)]
+        rest = (*tables, outer) if form == "synthesis" else tables
+        found.append((x, zero if masked else None, *rest))
+    return found
+
+
 def _save_synthesis(ctx, inputs, output) -> None:
     _, *constants, ctx.band, _ = inputs
     ctx.save_for_backward(*constants)
@@ -302,6 +369,8 @@ SYNTHESIS = Operator(  # where `zero` is true, the signal counts as 0
     check=_check_synthesis,
     cpu=_cpu_synthesis,
     gpu=_gpu_synthesis,
+    fits=_synthesis_fits,
+    examples=lambda: _examples("synthesis"),
 )
 RECTIFIED = Operator(
     f"so3_rectified(Tensor spectrum, {_TABLES}, SymInt outer) -> (Tensor, Tensor)",
@@ -310,6 +379,8 @@ RECTIFIED = Operator(
     check=_check_rectified,
     cpu=_cpu_rectified,
     gpu=_gpu_rectified,
+    fits=_rectified_fits,
+    examples=lambda: _examples("rectified"),
 )
 ANALYSIS = Operator(
     f"so3_analysis(Tensor signal, Tensor? zero, {_TABLES}) -> Tensor",
@@ -318,6 +389,8 @@ ANALYSIS = Operator(
     check=_check_analysis,
     cpu=_cpu_analysis,
     gpu=_gpu_analysis,
+    fits=_analysis_fits,
+    examples=lambda: _examples("analysis"),
 )
 SYNTHESIS.differentiate(_save_synthesis, _synthesis_backward)
 RECTIFIED.differentiate(_save_rectified, _rectified_backward)

@@ -13,22 +13,34 @@ WARP, THREADS = 32, 256
 BETAS, DEGREES, RUN = 4, 4, 4  # kBetas, kDegrees and kRun of the kernels
 
 
+def fits(band: int, size: int, outer: int, inner: int, bytes_each: int) -> bool:
+    """Whether all kernels of a transform can be launched.
+
+    The shared memory has room for the waves of 942 angles in float32 and 470 in float64, whatever
+    the band, and a grid for the pairs of orders of band 255.
+    """
+    columns, room = outer * inner, cuda.SHARED // bytes_each
+    grids: list[tuple[int, ...]] = [_sum_grid(band, size, columns), _find_grid(band, columns)]
+    for tiles in (_sum_tiles(band, size), _find_tiles(band, size)):
+        points, tile, _ = _tiles(*tiles, room)
+        if tile <= 0:
+            return False
+        grids.append((_wave_blocks(outer * size * inner, points, tiles[0], tile),))
+    return all(cuda.fits(*grid) for grid in grids)
+
+
 def write(spectrum, zero, tables, out: Tensor, negative) -> None:
     """The synthesis, masked or rectified."""
     d, alpha, gamma, _, _, band, _ = tables
     if not out.numel():
         return
     size, columns, inner = len(alpha), spectrum.shape[1], out.shape[-1]
-    groups, wide = -(size // -BETAS), _columns_of_a_warp(columns)
-    block = wide, min(groups, THREADS // wide)
-    grid = -(columns // -wide), band * band, -(groups // -block[1])
+    grid, block = _sum_grid(band, size, columns), _sum_block(size, columns)
     z = _amplitudes(d, size, band, columns)
     arguments = (spectrum.contiguous(), d.contiguous(), z, band, size, columns, inner, CHUNK)
     cuda.launch("so3_sum_degrees", d.dtype, d.device.index, grid, block, *arguments)
-    # Pairs of angles, and for each how much there is of a table, and of y at a point, with gaps.
-    tiles = size // 2 + 1, 2 * band, 4 * band - 1
     tensors = (z, alpha.contiguous(), gamma.contiguous(), _dense(zero), out, negative)
-    _launch_waves("so3_sum_waves", tensors, tiles, band, out)
+    _launch_waves("so3_sum_waves", tensors, _sum_tiles(band, size), band, out)
 
 
 def read(signal: Tensor, zero, tables, out: Tensor) -> None:
@@ -38,15 +50,44 @@ def read(signal: Tensor, zero, tables, out: Tensor) -> None:
         return
     size, columns = len(alpha), out.shape[1]
     z = _amplitudes(d, size, band, columns)
-    pairs = size // 2 + 1
-    tiles = band, 2 * pairs, -(9 * pairs // -2)  # the same for orders
     tensors = (signal.contiguous(), alpha.contiguous(), gamma.contiguous(), _dense(zero), z)
-    _launch_waves("so3_find_waves", tensors, tiles, band, signal)
-    runs, wide = -(band // -DEGREES), _columns_of_a_warp(columns)
-    block = WARP, min(runs, THREADS // WARP)
-    grid = -(columns // -wide), band * band, -(runs // -block[1])
+    _launch_waves("so3_find_waves", tensors, _find_tiles(band, size), band, signal)
+    grid, block, wide = _find_grid(band, columns), _find_block(band), _columns_of_a_warp(columns)
     arguments = (z, d.contiguous(), out, band, size, columns, signal.shape[-1], CHUNK, wide)
     cuda.launch("so3_find_degrees", d.dtype, d.device.index, grid, block, *arguments)
+
+
+def _sum_block(size: int, columns: int) -> tuple[int, int]:
+    """Threads of so3_sum_degrees: columns, and groups of angles beta."""
+    wide = _columns_of_a_warp(columns)
+    return wide, min(-(size // -BETAS), THREADS // wide)
+
+
+def _sum_grid(band: int, size: int, columns: int) -> tuple[int, int, int]:
+    wide, groups = _sum_block(size, columns)
+    return -(columns // -wide), band * band, -(-(size // -BETAS) // -groups)
+
+
+def _find_block(band: int) -> tuple[int, int]:
+    """Threads of so3_find_degrees: a warp for each run of degrees."""
+    return WARP, min(-(band // -DEGREES), THREADS // WARP)
+
+
+def _find_grid(band: int, columns: int) -> tuple[int, int, int]:
+    _, runs = _find_block(band)
+    wide = _columns_of_a_warp(columns)
+    return -(columns // -wide), band * band, -(-(band // -DEGREES) // -runs)
+
+
+def _sum_tiles(band: int, size: int) -> tuple[int, int, int]:
+    """Pairs of angles, and for each how much there is of a table, and of y at a point with gaps."""
+    return size // 2 + 1, 2 * band, 4 * band - 1
+
+
+def _find_tiles(band: int, size: int) -> tuple[int, int, int]:
+    """The same for orders."""
+    pairs = size // 2 + 1
+    return band, 2 * pairs, -(9 * pairs // -2)
 
 
 def _dense(mask: Tensor | None) -> Tensor | None:
@@ -63,16 +104,19 @@ def _amplitudes(d: Tensor, size: int, band: int, columns: int) -> Tensor:
     return d.new_empty((2 * band - 1) ** 2 * size * columns)
 
 
+def _wave_blocks(total: int, points: int, count: int, tile: int) -> int:
+    """Blocks for all points, and at each for all tiles of pairs or orders."""
+    return -(total // -points) * -(count // -tile)
+
+
 def _launch_waves(
     name: str, tensors: tuple, tiles: tuple[int, int, int], band: int, signal: Tensor
 ) -> None:
     """Launch a kernel of csrc/cuda/so3_waves.cu with tiles that fit into the shared memory."""
     (count, table, between), size, inner = tiles, signal.shape[1], signal.shape[-1]
     points, tile, other = _tiles(*tiles, cuda.SHARED // signal.element_size())
-    if not tile:
-        raise ValueError(f"{name}: size: expected at most 400 angles on a GPU, got {size}")
     total = signal.numel() // size**2
-    grid = (-(total // -points) * -(count // -tile),)
+    grid = (_wave_blocks(total, points, count, tile),)
     shared = (other * table + tile * between * points) * signal.element_size()
     arguments = (*tensors, band, size, inner, total, points, tile, other)
     index = signal.device.index
@@ -87,6 +131,9 @@ def _tiles(count: int, table: int, between: int, room: int) -> tuple[int, int, i
         table: numbers in shared memory for each in the table of one of the sums.
         between: numbers for each and each point between the sums.
         room: numbers that the shared memory holds.
+    Returns:
+        Points, pairs or orders between the sums, and those of the other sum; the second is not
+        positive if nothing fits.
     """
     whole = -(count // -RUN) * RUN
     other = min(whole, max(RUN, room // 3 // table // RUN * RUN))

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from equinet.ops.native import library
-from equinet.ops.native.operator import Operator, check_mask, check_tensor
+from equinet.ops.native.operator import Operator, check_mask, check_tensor, check_tensors
 
 
 def zero_where(x: Tensor, where: Tensor) -> Tensor:
@@ -27,11 +27,18 @@ def zero_where(x: Tensor, where: Tensor) -> Tensor:
         ValueError: if the shapes differ.
         TypeError: if ``where`` is not bool, is on another device, or ``x`` is not real.
     """
+    check_tensors("zero_where", x=x, where=where)
     return OPERATOR(x, where)
 
 
 def relu(x: Tensor) -> Tensor:
-    """max(x, 0), which keeps a byte for each value, where torch.relu keeps its output."""
+    """max(x, 0), which keeps a byte for each value, where torch.relu keeps its output.
+
+    Raises:
+        TypeError: if ``x`` is no dense tensor of real numbers.
+    """
+    check_tensors("relu", x=x)
+    check_tensor("relu", "x", x, tuple(x.shape))
     if torch.compiler.is_compiling():  # a compiler decides by itself what to keep
         return torch.relu(x)
     return zero_where(x, x <= 0)
@@ -46,6 +53,7 @@ def _reference(x, where) -> Tensor:
 
 
 def _check(x, where) -> None:
+    check_tensors("zero_where", x=x, where=where)
     check_tensor("zero_where", "x", x, tuple(where.shape), x)
     check_mask("zero_where", "where", where, tuple(x.shape), x)
 

@@ -54,11 +54,13 @@ def _side(fibre: Fibre, changes: list[Tensor | None]) -> Side:
     )
 
 
-def constants(fibre_out: Fibre, fibre_in: Fibre, kernels: Sequence[Tensor]) -> dict[str, Tensor]:
-    """What ``expand`` needs, by name: the kernels of each pair, and changes of basis."""
+def constants(
+    plan: Plan, fibre_out: Fibre, fibre_in: Fibre, kernels: Sequence[Tensor]
+) -> dict[str, Tensor]:
+    """What ``expand`` needs, by name: the kernels of each pair, changes of basis, and a table."""
     changes = _changes(fibre_out, inverse=False) + _changes(fibre_in, inverse=True)
     matrices = [change for change in changes if change is not None]
-    return {"kernels": _flat(kernels), "matrices": _flat(matrices)}
+    return {"kernels": _flat(kernels), "matrices": _flat(matrices), "table": plan.table()}
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:
@@ -104,4 +106,5 @@ def assemble(plan: Plan, tensors: Mapping[str, Tensor], weights: Sequence[Tensor
         weights: (copies of psi_out, copies of psi_in, kernels) for each pair.
     """
     row = torch.cat([weight.flatten() for weight in weights])
-    return expand(plan, row[None], tensors["kernels"], tensors["matrices"].to(row))
+    matrices, table = tensors["matrices"].to(row), tensors["table"].to(row.device)
+    return expand(plan, row[None], tensors["kernels"], matrices, table)

@@ -266,7 +266,7 @@ class SampledKernels:
     @property
     def constants(self) -> dict[str, Tensor]:
         """The constants of a filter, for ``assemble``."""
-        return constants(self.fibre_out, self.fibre_in, list(self.pairs.values()))
+        return constants(self.plan, self.fibre_out, self.fibre_in, list(self.pairs.values()))
 
     def dense(self) -> Tensor:
         """Every kernel by itself, ``(dim, dim_out, dim_in, *points)``; for pictures and tests."""

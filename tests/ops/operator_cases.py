@@ -126,7 +126,7 @@ def filters(plan: expansion.Plan, count: int, mode: int) -> Case:
         torch.randn(size, dtype=F64, generator=generator)
         for size in ((count, *shape[mode]), kernels, matrices)
     ]
-    return Case(expansion.OPERATOR, (*tensors, plan.numbers(), mode))
+    return Case(expansion.OPERATOR, (*tensors, plan.table(), plan.numbers(), mode))
 
 
 @st.composite
@@ -161,7 +161,7 @@ def local_filter(plan: filter_spectrum.SpectrumPlan, mode: int) -> Case:
         torch.randn(size, dtype=F64, generator=generator)
         for size in ((weights, entries)[mode], basis)
     )
-    return Case(filter_spectrum.OPERATOR, (left, right, plan.numbers(), mode), (1,))
+    return Case(filter_spectrum.OPERATOR, (left, right, plan.table(), plan.numbers(), mode), (1,))
 
 
 @st.composite

@@ -32,10 +32,10 @@ def test_every_operator_is_in_the_list(all_works):
 def test_operations_and_bytes_in_closed_form(all_works):
     """The filters of the convolution on the plane have one matrix, of 8 x 8, on each side."""
     work = next(work for work in all_works if "Conv2d" in work.task)
-    plan = expansion.plan_of(work.arguments[3])
+    plan = expansion.plan_of(work.arguments[4])
     pairs = sum(16 * 16 * k * i * j * 25 for _, _, k, i, j in plan.shapes)
     assert work.operations == 2 * (pairs + 2 * 16 * 8 * 8 * 128 * 25)
-    assert work.bytes == 4 * (128 * 128 * 25 + sum(plan.sizes))
+    assert work.bytes == 4 * (128 * 128 * 25 + sum(plan.sizes)) + 8 * plan.table_size
 
 
 def test_a_limit_and_its_reason():
@@ -55,10 +55,31 @@ def test_the_operators_are_right_and_a_wrong_one_is_named(all_works):
         gpu.check("cpu", [replace(work, operator=twisted)])
 
 
-def test_without_a_gpu_nothing_is_claimed(capsys):
-    with mock.patch.object(torch.cuda, "is_available", lambda: False):
-        assert gpu.run() == []
-    assert "nothing was checked, nothing was timed" in capsys.readouterr().out
+def test_without_a_gpu_nothing_is_claimed():
+    """One line, and a status that is not 0."""
+    with (
+        mock.patch.object(torch.cuda, "is_available", lambda: False),
+        pytest.raises(
+            SystemExit, match="No GPU can be used .*: nothing was checked or timed"
+        ) as end,
+    ):
+        gpu.run()
+    assert "\n" not in str(end.value)
+
+
+def test_a_wrong_operator_ends_it_before_anything_is_timed():
+    seen = []
+    with (
+        mock.patch.object(torch.cuda, "is_available", lambda: True),
+        mock.patch.object(torch.cuda, "current_device", lambda: 0),
+        mock.patch.object(gpu.cuda, "available", lambda index: True),
+        mock.patch.object(gpu.subprocess, "run", lambda command, **_: seen.append(command[-1])),
+        mock.patch.object(gpu.ops, "status", lambda: ""),
+        mock.patch.object(gpu, "check_on_gpus", lambda: ["expansion on cuda:0: wrong"]),
+        pytest.raises(AssertionError, match="expansion on cuda:0: wrong"),
+    ):
+        gpu.run()
+    assert seen == ["equinet.build"]
 
 
 def test_the_tasks_run(all_works):

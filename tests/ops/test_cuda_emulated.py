@@ -1,7 +1,6 @@
 """The GPU code without a GPU: kernels and launches, emulated on the CPU."""
 
 import shutil
-import sys
 from pathlib import Path
 from unittest import mock
 
@@ -20,23 +19,12 @@ MASKED = [so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS]
 F32, F64 = torch.float32, torch.float64
 
 
-@pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    if not sys.platform.startswith("linux"):
-        pytest.skip("the emulation needs ucontext")
-    try:
-        compile.find_compiler()
-    except compile.BuildError as error:
-        pytest.skip(str(error))
-    return compile_driver(tmp_path_factory.mktemp("emulation"))
-
-
 def check(driver, case, dtype, descending=False):
     """The numbers of the reference, with threads run in one order or the other."""
     if case.operator.gpu is None:
         pytest.skip(f"{case.operator.name} has no GPU code")
     with emulated_gpu(driver, descending):
-        found = first(case.operator.gpu(*case.with_tensors(lambda x: x.to(dtype))))
+        found = first(case.operator.gpu.compiled(*case.with_tensors(lambda x: x.to(dtype))))
     expected = first(case.operator.reference(*case.arguments))
     scale = 1 + (expected.abs().max() if expected.numel() else 0)
     assert_close(found / scale, expected / scale, ROUNDING if dtype == F64 else SINGLE)
@@ -61,7 +49,7 @@ def test_masks_on_so3(driver, shared, descending, operator):
     """What is read or written, and the mask that ReLU leaves, to the last byte."""
     case = so3_transform(operator, 5, 5, 2, 19, True)
     with emulated_gpu(driver, descending), mock.patch.object(cuda, "SHARED", shared):
-        found = operator.gpu(*case.arguments)
+        found = operator.gpu.compiled(*case.arguments)
     expected = operator.reference(*case.arguments)
     scale = first(expected).abs().max()
     assert_close(first(found) / scale, first(expected) / scale, ROUNDING)

@@ -1,9 +1,12 @@
 """Code for the GPU: found or compiled at first use, and launched on torch's current stream.
 
-In: ``csrc/cuda``. Out: ``available`` and ``launch``. Before: ``library``. Next: ``operator``.
+In: ``csrc/cuda``. Out: ``available`` and ``launch``. Before: ``library``. Next: ``first_use``.
 
 The driver runs the kernels: with it, code is loaded that knows neither torch nor the CUDA runtime,
 made by nvcc when the package was installed or by the compiler that comes with torch, NVRTC.
+
+Code is loaded at the first call, which must not be recorded: run a network once, forwards and
+backwards, before ``torch.cuda.graph``. ``torch.compile(mode="reduce-overhead")`` does it by itself.
 """
 
 import ctypes
@@ -32,6 +35,7 @@ class Gpu:
 
     Attributes:
         origin: where the code comes from.
+        name: of the GPU, and the version of CUDA that its driver is for.
     """
 
     def __init__(self, index: int | None) -> None:
@@ -39,8 +43,11 @@ class Gpu:
         folder = compile.source_folder()
         self.signatures = library.signatures(folder / "cuda", "*.cu", MARKER)
         self.driver, self.context = driver(), ctypes.c_void_p()
-        handle = ctypes.c_int()
+        handle, version = ctypes.c_int(), ctypes.c_int()
         self._do("cuInit", 0)
+        self._do("cuDriverGetVersion", ctypes.byref(version))
+        major, minor = version.value // 1000, version.value % 1000 // 10
+        self.name = f"{torch.cuda.get_device_name(index)}, driver for CUDA {major}.{minor}"
         self._do("cuDeviceGet", ctypes.byref(handle), index)
         self._do("cuDevicePrimaryCtxRetain", ctypes.byref(self.context), handle)
         self._do("cuCtxSetCurrent", self.context)
@@ -74,6 +81,8 @@ class Gpu:
         declared, (suffix, real) = self.signatures[name], library.TYPES[dtype]
         if len(arguments) != len(declared):
             raise TypeError(f"{name}: expected {len(declared)} arguments, got {len(arguments)}")
+        if not fits(*grid):  # ctypes would cut off what is too large
+            raise CudaError(f"{name}: expected at most {GRID} blocks, got {tuple(grid)}")
         values = [
             _value(name, kind, value, dtype, real, self.index)
             for kind, value in zip(declared, arguments, strict=True)
@@ -165,12 +174,29 @@ def _gpu(index: int) -> Gpu | str:
     wanted = compile.setting("EQUINET_CUDA")
     if wanted == "0" or compile.setting("EQUINET_BUILD") == "0":
         return "switched off by EQUINET_CUDA=0 or EQUINET_BUILD=0"
+    refuse_capture("loaded")
     try:
         return Gpu(index)
     except (CudaError, compile.BuildError, OSError, AttributeError) as error:
         if wanted == "require":
             raise RuntimeError(f"EQUINET_CUDA=require, but on GPU {index}: {error}") from error
         return str(error)
+
+
+def refuse_capture(done: str) -> None:
+    """Nothing can be loaded, or compared, while a CUDA graph records what is called.
+
+    Args:
+        done: what was to be done with the operators, such as "loaded".
+    Raises:
+        RuntimeError: if the current stream is being recorded.
+    """
+    if torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+        raise RuntimeError(
+            f"the GPU operators of equinet cannot be {done} while a CUDA graph is recorded: run "
+            f"the network once before, forwards and backwards if both are recorded, on the same "
+            f"GPU and in the same precision"
+        )
 
 
 def available(index: int) -> bool:
@@ -180,6 +206,12 @@ def available(index: int) -> bool:
 
 # Not to be traced. torch.compiler.assume_constant_result sets just this, and imports all of dynamo.
 setattr(available, "_dynamo_marked_constant", True)  # noqa: B010
+
+
+def described(index: int) -> str:
+    """The name of a GPU and its driver, for messages."""
+    gpu = _gpu(index)
+    return f"GPU {index}" if isinstance(gpu, str) else gpu.name
 
 
 def launch(
@@ -211,8 +243,15 @@ def launch(
     gpu.launch(name, dtype, grid, block, arguments, shared)
 
 
-SHARED = 48 * 1024  # what a launch may ask for on every GPU
-MAX_DEGREES = 128
+# What a launch may ask for on every GPU: shared memory, and blocks in each dimension.
+SHARED = 48 * 1024
+GRID = 2**31 - 1, 65535, 65535
+MAX_DEGREES = 128  # kMaxDegrees of csrc/common/device.h
+
+
+def fits(*grid: int) -> bool:
+    """Whether a grid can be launched; operators ask before, so that the reference can serve."""
+    return all(blocks <= most for blocks, most in zip(grid, GRID, strict=False))
 
 
 def degrees(rows: Sequence[int], columns: Sequence[int]) -> ctypes.Array:
@@ -222,6 +261,12 @@ def degrees(rows: Sequence[int], columns: Sequence[int]) -> ctypes.Array:
     padding = [0] * (MAX_DEGREES - len(rows))
     values = [len(rows), *rows, *padding, *columns, *padding]
     return (ctypes.c_longlong * len(values))(*values)
+
+
+def devices() -> list[torch.device]:
+    """The GPUs for which there is code."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return [torch.device("cuda", index) for index in range(count) if available(index)]
 
 
 def report() -> tuple[tuple[str, ...], str]:
@@ -234,5 +279,5 @@ def report() -> tuple[tuple[str, ...], str]:
         if isinstance(gpu, str):
             problem = f"GPU {index}: {gpu}"
         else:
-            lines.append(f"{torch.cuda.get_device_name(index)}: {gpu.origin}")
+            lines.append(f"{gpu.name}: {gpu.origin}")
     return tuple(lines), problem

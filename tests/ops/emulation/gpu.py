@@ -2,7 +2,8 @@
 
 import ctypes
 import subprocess
-from contextlib import contextmanager, nullcontext
+import warnings
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
@@ -10,6 +11,7 @@ from unittest import mock
 import torch
 
 from equinet.ops.native import compile, cuda, library
+from equinet.ops.status import ON_GPU
 
 HERE = Path(__file__).parent
 SANITIZERS = (
@@ -41,9 +43,27 @@ def emulated_gpu(driver: Path, descending: bool = False):
         mock.patch.object(cuda, "driver", lambda: handle),
         mock.patch.object(cuda, "compiled_at_installation", lambda *_: (b"", "emulated")),
         mock.patch.object(torch.cuda, "get_device_capability", lambda index: (9, 0)),
+        mock.patch.object(torch.cuda, "get_device_name", lambda index: "an emulated GPU"),
         mock.patch.object(torch.cuda, "device", lambda index: nullcontext()),
         mock.patch.object(torch.cuda, "current_stream", lambda _: SimpleNamespace(cuda_stream=0)),
     ):
         gpu = cuda.Gpu(None)
         with mock.patch.object(cuda, "_gpu", lambda index: gpu):
             yield gpu
+
+
+@contextmanager
+def dispatched_to_gpu(driver: Path):
+    """Within it, a call with tensors on the CPU takes the road of one on a GPU, seen for the first
+    time: through torch's dispatcher, with derivatives, to ``GpuForm.serve``."""
+    with (
+        emulated_gpu(driver) as gpu,
+        torch.library._scoped_library("equinet", "IMPL") as overriding,
+        mock.patch.object(cuda, "devices", lambda: [torch.device("cpu")]),
+        ExitStack() as stack,
+    ):
+        for form in ON_GPU:
+            stack.enter_context(mock.patch.object(form, "verdicts", {}))
+            with warnings.catch_warnings(action="ignore"):  # torch says that this is no accident
+                overriding.impl(form.name, form.serve, "CPU", allow_override=True)
+        yield gpu

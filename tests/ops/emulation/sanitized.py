@@ -27,7 +27,7 @@ def main(path: str, driver: str, *broken: str) -> None:
             case.operator.cpu(*case.arguments)
         if case.operator.gpu:
             with emulated_gpu(Path(driver)):
-                case.operator.gpu(*case.arguments)
+                case.operator.gpu.compiled(*case.arguments)
 
 
 if __name__ == "__main__":

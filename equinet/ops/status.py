@@ -1,10 +1,21 @@
-"""What is compiled, what is in use, and how to get the rest. Before: ``operator``."""
+"""What is compiled, what is in use, and how to get the rest. Before: the operators."""
 
 from dataclasses import dataclass
 
 import torch
 
+from equinet.ops import s2, so3
+from equinet.ops.block_matmul import OPERATOR as BLOCK_MATMUL
+from equinet.ops.expansion import OPERATOR as EXPANSION
+from equinet.ops.filter_spectrum import OPERATOR as FILTER_SPECTRUM
 from equinet.ops.native import compile, cuda, library
+from equinet.ops.zero_where import OPERATOR as ZERO_WHERE
+
+OPERATORS = (
+    *(BLOCK_MATMUL, EXPANSION, FILTER_SPECTRUM, s2.SYNTHESIS, s2.ANALYSIS),
+    *(so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS, ZERO_WHERE),
+)
+ON_GPU = tuple(operator.gpu for operator in OPERATORS if operator.gpu)
 
 
 @dataclass(frozen=True)
@@ -18,6 +29,8 @@ class Status:
         threads: whether the operators share torch's threads.
         gpus: for each GPU where the code for it comes from.
         gpu_problem: why there is none.
+        checks: what came of the check at the first use of each operator on a GPU: a line for each
+            GPU and precision in which it was used, or that it was not.
     """
 
     cpu: str | None
@@ -26,6 +39,7 @@ class Status:
     threads: bool
     gpus: tuple[str, ...]
     gpu_problem: str
+    checks: tuple[str, ...]
 
     def __str__(self) -> str:
         lines = [f"torch {torch.__version__}"]
@@ -41,19 +55,27 @@ class Status:
         if self.gpus:
             lines.append("GPU operators:")
             lines += [f"    {gpu}" for gpu in self.gpus]
+            lines.append("    compared with plain PyTorch at their first use:")
+            lines += [f"        {check}" for check in self.checks]
         else:
             lines.append(f"GPU operators: plain PyTorch; {self.gpu_problem}")
         return "\n".join(lines)
 
 
-def status() -> Status:
+def status(check: bool = False) -> Status:
     """Which compiled operators are in use, why, and how to get those that are not.
+
+    Args:
+        check: use every operator on every GPU in both precisions, so that all are compared with
+            their references; else the status says what came of those that were used.
 
     Example:
         >>> str(status()).startswith("torch")
         True
     """
     gpus, gpu_problem = cuda.report()
+    if check:
+        check_on_gpus()
     problem = library.CPU_PROBLEM
     log = compile.INSTALLED / compile.LOG
     if library.CPU is None and problem == "not compiled" and log.exists():
@@ -66,4 +88,31 @@ def status() -> Status:
         threads=bool(library.CPU and library.CPU.threads),
         gpus=gpus,
         gpu_problem=gpu_problem,
+        checks=_checks(),
     )
+
+
+def check_on_gpus() -> list[str]:
+    """Compare every operator with its reference on every GPU that has code for it.
+
+    Returns:
+        What is wrong, nothing if all is well.
+    """
+    found = []
+    for device in cuda.devices():
+        for form in ON_GPU:
+            for dtype in library.TYPES:
+                if wrong := form.problem(device, dtype):
+                    found.append(f"{form.name} on {device}: {wrong}")
+    return found
+
+
+def _checks() -> tuple[str, ...]:
+    lines = []
+    for form in ON_GPU:
+        if not form.verdicts:
+            lines.append(f"{form.name}: not used yet")
+        for (device, dtype), wrong in form.verdicts.copy().items():
+            said = f"plain PyTorch serves; {wrong}" if wrong else "passed"
+            lines.append(f"{form.name} on {device} in {dtype}: {said}")
+    return tuple(lines)

@@ -1,0 +1,134 @@
+"""The first use of an operator on a GPU: its compiled form is compared with its reference.
+
+In: a compiled form, a reference and examples. Out: a ``GpuForm``. Before: ``cuda``. Next:
+``operator``.
+
+The kernels have run in an emulation only. So the first call on a GPU, in each precision, runs the
+examples of the operator, which takes milliseconds, and where the numbers are wrong, or nothing can
+be launched, the reference serves from then on.
+"""
+
+import threading
+import warnings
+from collections.abc import Callable, Iterable
+from importlib import metadata
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from equinet.ops.native import cuda, library
+
+TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-12}  # of the largest entry
+
+
+class GpuForm:
+    """An operator on a GPU: its compiled form where that can serve and is right, or the reference.
+
+    Args:
+        name: of the operator.
+        check: raises for arguments that the operator does not take.
+        reference: the specification, in plain PyTorch.
+        compiled: gets real tensors on a GPU, of any strides.
+        fits: whether that can be launched with these arguments.
+        examples: small arguments for all that it does, with real tensors on the CPU in float64.
+
+    Attributes:
+        verdicts: for each GPU and precision what the check found, "" if nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        check: Callable[..., None],
+        reference: Callable,
+        compiled: Callable,
+        fits: Callable[..., bool],
+        examples: Callable[[], Iterable[tuple[Any, ...]]],
+    ) -> None:
+        self.name, self.check, self.reference = name, check, reference
+        self.compiled, self.fits, self.examples = compiled, fits, examples
+        self.verdicts: dict[tuple[torch.device, torch.dtype], str] = {}
+        self._checking = threading.Lock()
+
+    def serve(self, *arguments: Any) -> Any:
+        """The operator, by whichever form serves."""
+        self.check(*arguments)
+        x = arguments[0]
+        able = x.dtype in library.TYPES and cuda.available(x.device.index)
+        if able and self.fits(*arguments) and not self.problem(x.device, x.dtype):
+            return self.compiled(*arguments)
+        return self.reference(*arguments)
+
+    def problem(self, device: torch.device, dtype: torch.dtype) -> str:
+        """What is wrong with the compiled form, "" if nothing; found out when first asked.
+
+        Raises:
+            RuntimeError: if that would be while a CUDA graph is recorded.
+        """
+        key = device, dtype
+        if key in self.verdicts:
+            return self.verdicts[key]
+        cuda.refuse_capture("checked")
+        with self._checking:
+            if key in self.verdicts:  # another thread was faster
+                return self.verdicts[key]
+            wrong = self.verdicts[key] = self._compared(device, dtype)
+        if wrong:
+            warnings.warn(report(self.name, device, wrong), RuntimeWarning, stacklevel=2)
+        return wrong
+
+    def _compared(self, device: torch.device, dtype: torch.dtype) -> str:
+        with torch.device("cpu"), torch.no_grad():  # whatever device is the default
+            for number, arguments in enumerate(self.examples(), 1):
+                expected = self.reference(*arguments)
+                try:
+                    found = self.compiled(*moved(arguments, device, dtype))
+                    wrong = error_of(found, expected)
+                except torch.OutOfMemoryError:
+                    raise  # which says nothing of the operator
+                except RuntimeError as error:
+                    return f"example {number} in {dtype} failed: {error}"
+                if not wrong <= TOLERANCES[dtype]:  # not a number is wrong
+                    return (
+                        f"example {number} in {dtype} is wrong by {wrong:.1e} of its largest entry"
+                    )
+        return ""
+
+
+def moved(arguments: Iterable[Any], device: torch.device | str, dtype: torch.dtype) -> list[Any]:
+    """Arguments of an operator on a device, the real tensors in another precision."""
+    return [
+        a.to(device, dtype if a.is_floating_point() else a.dtype) if isinstance(a, Tensor) else a
+        for a in arguments
+    ]
+
+
+def error_of(found: Tensor | tuple[Tensor, ...], expected: Tensor | tuple[Tensor, ...]) -> float:
+    """The largest error of a result, relative to its largest entry; of a mask 1 if any is wrong."""
+    if isinstance(expected, tuple):
+        errors = [error_of(f, e) for f, e in zip(found, expected, strict=True)]
+        return float(torch.tensor(errors).max())  # which keeps what is not a number
+    if not isinstance(found, Tensor) or found.shape != expected.shape:
+        return torch.inf
+    if not expected.numel():
+        return 0.0
+    scale = float(expected.double().abs().max()) or 1.0
+    return float((found.cpu().double() - expected.double()).abs().max()) / scale
+
+
+def report(name: str, device: torch.device, wrong: str) -> str:
+    """The warning that an operator is not used."""
+    return (
+        f"equinet::{name} failed the check of its first use, and plain PyTorch, which is right but "
+        f"slower, serves in its place: {wrong}. {cuda.described(device.index)}, torch "
+        f"{torch.__version__}, equinet {_version()}. Please report this at the project's issue "
+        f"tracker, with the output of `python -m equinet`."
+    )
+
+
+def _version() -> str:
+    try:
+        return metadata.version("equinet")
+    except metadata.PackageNotFoundError:
+        return "that is not installed"
