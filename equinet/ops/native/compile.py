@@ -1,6 +1,6 @@
 """Compiles ``csrc`` into shared libraries, one for each instruction set, and into GPU code.
 
-In: C++ and CUDA sources. Out: files. Next: ``library``.
+In: C++ and CUDA sources. Out: files. Next: ``cache``.
 
 The libraries have a plain C interface: they know neither torch nor Python, so that one file serves
 every version of both. Standard library only, since ``setup.py`` runs this file where there is no
@@ -85,19 +85,6 @@ def source_hash(folder: Path) -> str:
 def machine() -> str:
     """The platform that compiled files are for, such as ``linux-x86_64``."""
     return f"{sys.platform}-{platform.machine()}".lower()
-
-
-def cache_folder(folder: Path) -> Path:
-    """Where ``python -m equinet.build`` and the CUDA run-time compiler put their files.
-
-    $EQUINET_CACHE, or ``equinet`` in the user's cache; then one folder for each state of the
-    sources and each platform.
-    """
-    root = os.environ.get("EQUINET_CACHE")
-    if not root:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        root = home / "equinet"
-    return Path(root) / f"{source_hash(folder)}-{machine()}"
 
 
 def instruction_sets() -> dict[str, tuple[str, ...]]:
