@@ -195,6 +195,18 @@ def test_the_next_place_is_tried(built, tmp_path):
 
 
 @needs_compiler
+@pytest.mark.skipif(sys.platform != "linux", reason="about glibc")
+def test_the_oldest_system_is_read_from_the_symbols(built, tmp_path):
+    """Against what is known of glibc: memcpy is of 2.14, pow as it is now of 2.29."""
+    own = (built / compile.library_name("default")).read_bytes()
+    assert compile.manylinux([own]) == "manylinux_2_17"
+    source = '#include <math.h>\nextern "C" double f(double x) { return pow(x, x); }\n'
+    assert compile.manylinux([own, shared_library(tmp_path, source)]) == "manylinux_2_29"
+    source = "#include <iostream>\nvoid f() { std::cout << 1; }\n"
+    assert compile.manylinux([own, shared_library(tmp_path, source)]) is None
+
+
+@needs_compiler
 def test_it_needs_nothing_but_the_c_library(built):
     """So one file serves every torch, every Python and every C++ library."""
     if not shutil.which("readelf"):

@@ -1,6 +1,7 @@
 """The compiled part: how ``csrc`` is compiled, found, loaded and bound to torch.
 
-``compile`` makes the files, ``cache`` keeps what is made later, ``library`` loads those for the CPU and ``cuda`` those for the GPU,
-``operator`` binds both and the reference in plain PyTorch to one torch operator, and ``status``
-says what is in use. Nothing here is needed to run: without it the references serve.
+``compile`` makes the files, ``cache`` keeps those that are made later, ``library`` loads those for
+the CPU and ``cuda`` those for the GPU, ``operator`` binds both and the reference in plain PyTorch
+to one torch operator, and ``status`` says what is in use. Nothing here is needed to run: without it
+the references serve.
 """

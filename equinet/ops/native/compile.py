@@ -179,6 +179,22 @@ def compile_cuda(folder: Path, out: Path) -> Path:
     return path
 
 
+def manylinux(libraries: list[bytes]) -> str | None:
+    """The oldest GNU system that libraries run on, in the words of PEP 600: ``manylinux_2_17``.
+
+    It is the newest version of glibc that a symbol asks for, but none older than 2.17, the oldest
+    that Python is built for. None if they need other libraries than those of C.
+
+    Args:
+        libraries: the content of each, in the ELF format.
+    """
+    needed, versions = set(), {17}
+    for content in libraries:
+        needed.update(re.findall(rb"(?<=\0)lib[\w+-]+\.so[.\d]*(?=\0)", content))
+        versions.update(map(int, re.findall(rb"(?<=\0)GLIBC_2\.(\d+)[.\d]*(?=\0)", content)))
+    return f"manylinux_2_{max(versions)}" if needed <= {b"libc.so.6", b"libm.so.6"} else None
+
+
 # --- all of it ------------------------------------------------------------------------------------
 
 
