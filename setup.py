@@ -10,6 +10,7 @@ libraries, and ``python -m equinet.build`` does it later.
 """
 
 import importlib.util
+import re
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build import build
 
 ROOT = Path(__file__).resolve().parent
+HOME = "https://github.com/equinet/equinet"
 SOURCES = ROOT / "csrc"
 
 # By its path, as the package itself needs torch to be imported.
@@ -49,6 +51,7 @@ class BuildOperators(Command):
         if not self.editable_mode:
             shutil.copytree(SOURCES, package / "_csrc")
         self.announce(compile.build(SOURCES, out, cpu, "0" if cpu == "0" else cuda), 2)
+        self.distribution.compiled = [path for path in out.iterdir() if path.name != compile.LOG]
 
     def get_source_files(self) -> list[str]:
         return [str(path.relative_to(ROOT)) for path in SOURCES.rglob("*") if path.is_file()]
@@ -69,16 +72,32 @@ class Build(build):
 class Wheel(bdist_wheel):
     """One wheel serves every Python: of one platform if it has compiled files, else of all."""
 
+    def run(self) -> None:
+        if not self.skip_build:
+            self.run_command("build")
+        self.root_is_pure = not self.distribution.has_ext_modules()  # now it is known
+        super().run()
+
     def get_tag(self) -> tuple[str, str, str]:
-        return "py3", "none", super().get_tag()[2] if _compiles() else "any"
+        platform = super().get_tag()[2]
+        if platform.startswith("linux_") and not self.plat_name_supplied:
+            files = self.distribution.compiled or []
+            libraries = [path.read_bytes() for path in files if path.suffix == ".so"]
+            if found := libraries and compile.manylinux(libraries):
+                platform = platform.replace("linux", found, 1)
+            else:
+                self.announce(f"{platform} is for this system only: package indexes refuse it", 3)
+        return "py3", "none", platform
 
 
 class WithOperators(Distribution):
+    compiled = None  # what was compiled, once it has been tried
+
     def has_ext_modules(self) -> bool:
-        return _compiles()
+        return bool(_can_compile() if self.compiled is None else self.compiled)
 
 
-def _compiles() -> bool:
+def _can_compile() -> bool:
     if compile.setting("EQUINET_BUILD") == "0":
         return False
     try:
@@ -88,7 +107,15 @@ def _compiles() -> bool:
     return True
 
 
+def readme() -> str:
+    """README.md with links that lead somewhere from a package index too."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    return re.sub(r"\]\((?!https?:|#)", f"]({HOME}/blob/HEAD/", text)
+
+
 setup(
+    long_description=readme(),
+    long_description_content_type="text/markdown",
     distclass=WithOperators,
     cmdclass={"build": Build, "build_operators": BuildOperators, "bdist_wheel": Wheel},
 )

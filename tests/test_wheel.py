@@ -1,17 +1,24 @@
-"""What setup.py makes: one wheel with the sources and, where there is a compiler, the libraries."""
+"""What setup.py makes: an archive of the sources that has all, and of it one wheel with the sources
+and, where there is a compiler, the libraries."""
 
+import email
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
 
+import equinet
 from equinet.ops.native import compile
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = (".ci", "benchmarks", "csrc", "docs", "equinet", "examples", "tests")
 
 pytestmark = [
     pytest.mark.slow,
@@ -19,20 +26,30 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def build(tmp_path):
-    """Builds a wheel from a copy of the sources, without a network."""
-    source = tmp_path / "source"
-    for name in ("csrc", "equinet"):
+@pytest.fixture(scope="module")
+def sdist(tmp_path_factory) -> Path:
+    """The archive of the sources, made of a copy of them."""
+    source = tmp_path_factory.mktemp("source")
+    for name in FOLDERS:
         ignore = shutil.ignore_patterns("__pycache__", compile.INSTALLED.name)
         shutil.copytree(ROOT / name, source / name, ignore=ignore)
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "equinet_pytest.py"):
-        shutil.copy(ROOT / name, source)
+    for path in ROOT.iterdir():
+        if path.is_file() and path.name != ".git":
+            shutil.copy(path, source)
+    make = "import setuptools.build_meta as b; b.build_sdist('dist')"
+    subprocess.run([sys.executable, "-c", make], cwd=source, check=True, capture_output=True)
+    (path,) = (source / "dist").glob("*.tar.gz")
+    return path
+
+
+@pytest.fixture
+def build(sdist, tmp_path):
+    """Builds a wheel from the archive, without a network."""
 
     def build(**environment: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation"]
+        command = [sys.executable, "-m", "pip", "wheel", "-v", "--no-deps", "--no-build-isolation"]
         return subprocess.run(
-            [*command, "-w", str(tmp_path / "out"), str(source)],
+            [*command, "-w", str(tmp_path / "out"), str(sdist)],
             env={**os.environ, "EQUINET_CUDA": "0", **environment},
             capture_output=True,
             text=True,
@@ -41,10 +58,26 @@ def build(tmp_path):
     return build
 
 
-def contents(folder: Path) -> tuple[str, set[str]]:
+def contents(folder: Path) -> tuple[str, dict[str, bytes]]:
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
-        return wheel.name, {Path(name).as_posix() for name in file.namelist()}
+        return wheel.name, {name: file.read(name) for name in file.namelist()}
+
+
+def libraries(files: dict[str, bytes]) -> list[str]:
+    return [name for name in files if name.endswith((".so", ".dylib", ".dll"))]
+
+
+def test_the_archive_of_the_sources_has_all_of_them(sdist):
+    """Whatever git tracks, but for what is about git."""
+    if not shutil.which("git") or not (ROOT / ".git").exists():
+        pytest.skip("no git")
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
+    with tarfile.open(sdist) as file:
+        found = {name.partition("/")[2] for name in file.getnames()}
+    assert {name for name in tracked if (ROOT / name).exists()} - found == {".gitignore"}
 
 
 def test_with_a_compiler(build, tmp_path):
@@ -56,24 +89,78 @@ def test_with_a_compiler(build, tmp_path):
     assert done.returncode == 0, done.stderr
     name, files = contents(tmp_path / "out")
     assert "-py3-none-" in name and not name.endswith("-any.whl")
-    libraries = {f"equinet/_compiled/{compile.library_name(s)}" for s in compile.instruction_sets()}
-    assert libraries <= files
-    assert {"equinet/_csrc/cpu/gemm.h", "equinet/_csrc/cuda/kernels.cu"} <= files
+    sets = compile.instruction_sets()
+    assert {f"equinet/_compiled/{compile.library_name(s)}" for s in sets} == {*libraries(files)}
+    assert {"equinet/_csrc/cpu/gemm.h", "equinet/_csrc/cuda/kernels.cu"} <= {*files}
+    if not sys.platform.startswith("linux") or not shutil.which("objdump"):
+        pytest.skip("the rest is about glibc, and needs objdump")
+    versions = [17]
+    for library in libraries(files):
+        (tmp_path / "library.so").write_bytes(files[library])
+        command = ["objdump", "-T", str(tmp_path / "library.so")]
+        symbols = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        versions += map(int, re.findall(r"\(?GLIBC_2\.(\d+)", symbols))
+    assert len(versions) > 1 and f"-manylinux_2_{max(versions)}_" in name
 
 
-def test_without_a_compiler(build, tmp_path):
-    """It never fails for want of one; the sources are there, to compile them later."""
+@pytest.mark.parametrize("compiler", [None, "false"])
+def test_without_a_compiler(build, tmp_path, compiler):
+    """It never fails for want of one, or for one that fails; the sources are there for later."""
     empty = tmp_path / "empty"
     empty.mkdir()
-    done = build(PATH=str(empty), EQUINET_BUILD="auto")
+    path = os.environ["PATH"] if compiler else str(empty)
+    done = build(PATH=path, EQUINET_BUILD="auto", **({"CXX": compiler} if compiler else {}))
     assert done.returncode == 0, done.stderr
     name, files = contents(tmp_path / "out")
     assert name.endswith("-py3-none-any.whl")
-    assert "equinet/_csrc/cpu/gemm.h" in files
-    assert not [name for name in files if name.endswith((".so", ".dylib", ".dll"))]
+    assert b"Root-Is-Purelib: true" in files[f"{'-'.join(name.split('-')[:2])}.dist-info/WHEEL"]
+    assert "equinet/_csrc/cpu/gemm.h" in files and not libraries(files)
 
 
-def test_required_without_a_compiler(build, tmp_path):
+def test_required_without_a_compiler(build):
     done = build(CXX="no-such-compiler", EQUINET_BUILD="require")
     assert done.returncode != 0
     assert "is required, but: no C++ compiler" in done.stdout + done.stderr
+
+
+def test_metadata(build, tmp_path):
+    """One number of the version, and no link that leads nowhere from a package index."""
+    done = build(EQUINET_BUILD="0")
+    assert done.returncode == 0, done.stderr
+    name, files = contents(tmp_path / "out")
+    said = email.message_from_bytes(files[f"{'-'.join(name.split('-')[:2])}.dist-info/METADATA"])
+    assert said["Version"] == equinet.__version__
+    assert "version" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert len(said.get_all("Project-URL")) == 5
+    text = said.get_payload()
+    links = re.findall(r"\]\(([^)]*)\)", text)
+    assert text.startswith("# equinet") and len(links) > 10
+    assert all(link.startswith(("https://", "#")) for link in links), links
+    assert "/blob/HEAD/docs/guide/from_torch.md" in text  # the negative control is README.md
+    assert "](docs/guide/from_torch.md)" in (ROOT / "README.md").read_text()
+
+
+def test_the_archive_can_be_installed(sdist, tmp_path):
+    """In a new environment, which has torch from this one; the plugin starts without torch."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "new"], check=True)
+    python = tmp_path / "new" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    site = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    here, there = (
+        subprocess.run([p, "-c", site], capture_output=True, text=True, check=True).stdout.strip()
+        for p in (sys.executable, python)
+    )
+    (Path(there) / "torch.pth").write_text(here + "\n")
+    command = [python, "-m", "pip", "install", "--no-deps", "--no-build-isolation", str(sdist)]
+    environment = {**os.environ, "EQUINET_BUILD": "0", "PYTHONPATH": ""}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    tell = "import sys, equinet_pytest; assert 'torch' not in sys.modules; import equinet; "
+    done = subprocess.run(
+        [python, "-c", f"{tell}print(equinet.__file__, equinet.__version__, equinet.ops.status())"],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{Path(there) / 'equinet'}") and "torch" in done.stdout

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import begin, chosen, positive, run, training_options
+from examples.common.options import chosen, kept, positive, run, training_options
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 from examples.common.training import Samples, Settings, fit
@@ -76,7 +76,6 @@ def _train(options: argparse.Namespace) -> None:
     settings = Settings(network=options.network, data=dataset.fingerprint(), **chosen(options))
     out = options.out or RUNS / f"{options.network}-{options.seed}"
     with join(options.device) as team:
-        begin(options, out, team)
         result, _ = fit(
             settings,
             NETWORKS[options.network],
@@ -86,7 +85,7 @@ def _train(options: argparse.Namespace) -> None:
             team,
             watch={"valid": _samples(dataset.valid)},
             groups=parameter_groups,
-            checkpoint_every=options.checkpoint_every,
+            **kept(options),
         )
         if not team.leads:
             return
@@ -103,7 +102,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _table(options: argparse.Namespace) -> None:
     groups: dict[tuple[str, ...], list[float]] = {}
-    for result in read_results(options.runs):
+    for result in read_results(options.runs, Settings):
         settings = result["settings"]
         name, sizes, _ = settings["data"].rsplit(" ", 2)
         row = settings["network"], f"{result['parameters']:,}", f"{name} {sizes}"
@@ -115,7 +114,6 @@ def _table(options: argparse.Namespace) -> None:
 
 def _picture(options: argparse.Namespace) -> None:
     dataset = _dataset(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     n = len(dataset.train.labels)
     environments_figure(options.out, dataset.train, range(0, n, -(-n // 6)))
     print(options.out)

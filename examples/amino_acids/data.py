@@ -19,7 +19,9 @@ from torch import Tensor
 
 import equinet as eq
 from equinet.transforms import voxelize
+from examples.common.archive import read_arrays
 from examples.common.digits import digest
+from examples.common.errors import InputError
 from examples.common.streams import stream
 
 from .pdb import BACKBONE, ELEMENTS, RESIDUES, Structure, read_pdb
@@ -94,21 +96,27 @@ def load(source: Path | None, sizes: dict[str, int], seed: int = 0) -> Dataset:
         sizes: how many environments to draw at most for "train", "valid" and "test".
         seed: of the split and of the draw.
     Raises:
-        ValueError: if there is no source, or it does not hold what it should.
+        InputError: if there is no source, or it does not hold what it should.
     """
     if source is None:
-        raise ValueError(HELP)
+        raise InputError(HELP)
     if str(source) == "strands":
         structures = [strand(i) for i in range(30)]
         clusters = np.arange(len(structures))
     elif source.is_dir():
         files = sorted(source.glob("*.pdb"))
         if not files:
-            raise ValueError(f"data: expected *.pdb files in {source}, got none")
+            raise InputError(f"data: expected *.pdb files in {source}, got none")
         structures, clusters = [read_pdb(file) for file in files], np.arange(len(files))
     else:
         structures, clusters = read_npz(source)
     parts = split(structures, clusters, seed)
+    for part, members in parts.items():
+        if not any(structures[p].is_alpha.any() for p in members):
+            raise InputError(
+                f"data: expected proteins with a CA for train, valid and test, got {len(clusters)} "
+                f"in {source}, and none is left for {part}"
+            )
     generators = {part: stream(seed, CHOICE, i) for i, part in enumerate(SHARES)}
     found = {
         part: environments([structures[p] for p in parts[part]], sizes[part], generators[part])
@@ -121,18 +129,25 @@ def read_npz(path: Path) -> tuple[list[Structure], np.ndarray]:
     """The structures of an archive and the cluster of each, see the README for its arrays.
 
     Raises:
-        ValueError: if an array is missing or names are others.
+        InputError: if an array is missing, names are others, or the arrays do not fit together.
     """
     needed = {"xyz", "atom_name", "atom_res", "res_type", "atom_ptr", "res_ptr", "cluster"}
     needed |= {"atom_names", "atom_element", "elements", "res_names"}
-    with np.load(path, allow_pickle=False) as arrays:
-        if missing := needed - set(arrays.files):
-            raise ValueError(f"data: expected the arrays {sorted(missing)} in {path} too")
-        z = {name: arrays[name] for name in needed}
+    z = read_arrays(path, needed)
     for name, expected in (("elements", ELEMENTS), ("res_names", RESIDUES)):
-        if tuple(z[name]) != expected:
-            raise ValueError(f"data: expected {name} {expected} in {path}, got {tuple(z[name])}")
+        if tuple(z[name].ravel()) != expected:
+            raise InputError(f"data: expected {name} {expected} in {path}, got {z[name].tolist()}")
+    try:
+        structures = _structures(z)
+    except (IndexError, TypeError, ValueError) as error:
+        raise InputError(f"data: the arrays in {path} do not fit together ({error})") from error
+    return structures, z["cluster"]
+
+
+def _structures(z: dict[str, np.ndarray]) -> list[Structure]:
     names, structures = z["atom_names"], []
+    if z["atom_ptr"][-1] != len(z["xyz"]) or z["res_ptr"][-1] != len(z["res_type"]):
+        raise ValueError("atom_ptr, res_ptr")
     for p in range(len(z["cluster"])):
         atoms = slice(z["atom_ptr"][p], z["atom_ptr"][p + 1])
         name = z["atom_name"][atoms]
@@ -146,7 +161,14 @@ def read_npz(path: Path) -> tuple[list[Structure], np.ndarray]:
                 z["res_type"][z["res_ptr"][p] : z["res_ptr"][p + 1]].astype(np.int64),
             )
         )
-    return structures, z["cluster"]
+        s = structures[-1]
+        if s.xyz.shape != (len(s.residue), 3) or not (
+            all(0 <= r < len(s.kind) for r in (s.residue.min(), s.residue.max()))
+            and all(0 <= k < len(RESIDUES) for k in (s.kind.min(), s.kind.max()))
+            and s.element.max() < len(ELEMENTS)
+        ):
+            raise ValueError(f"protein {p}")
+    return structures
 
 
 def split(structures: list[Structure], clusters: np.ndarray, seed: int) -> dict[str, list[int]]:

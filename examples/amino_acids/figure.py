@@ -6,6 +6,8 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from examples.common.figures import save
+
 from .data import CELL, RADIUS, SIZE, Environments, density
 from .pdb import ELEMENTS, RESIDUES
 
@@ -51,4 +53,4 @@ def environments_figure(path: Path, environments: Environments, chosen: Sequence
         axis.tick_params(labelsize=7)
     for row, name in enumerate([f"atoms within {RADIUS:g} Å", *ELEMENTS]):
         axes[row, 0].set_ylabel(name, fontsize=9)
-    figure.savefig(path, dpi=110)
+    save(figure, path)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from examples.common.errors import InputError
+
 ELEMENTS = ("C", "N", "O", "S")
 RESIDUES = tuple(
     "ALA ARG ASN ASP CYS GLN GLU GLY HIS ILE LEU LYS MET PHE PRO SER THR TRP TYR VAL".split()
@@ -40,18 +42,18 @@ def read_pdb(path: Path) -> Structure:
     """The first model of a file, without hydrogen, water, ligands and alternative positions.
 
     Raises:
-        ValueError: if there is no atom of an amino acid.
+        InputError: if there is no atom of an amino acid, or a record is damaged.
     """
     atoms = []
-    with path.open() as file:
+    with path.open(errors="replace") as file:
         for line in file:
             if line.startswith("ENDMDL"):
                 break
-            atom = _atom(line) if line.startswith("ATOM  ") else None
+            atom = _atom(line, path) if line.startswith("ATOM  ") else None
             if atom is not None:
                 atoms.append(atom)
     if not atoms:
-        raise ValueError(f"data: expected ATOM records of amino acids in {path}, got none")
+        raise InputError(f"data: expected ATOM records of amino acids in {path}, got none")
     places = list(dict.fromkeys(atom.place for atom in atoms))
     number = {place: i for i, place in enumerate(places)}
     kind = {atom.place: RESIDUES.index(atom.residue) for atom in atoms}
@@ -65,11 +67,14 @@ def read_pdb(path: Path) -> Structure:
     )
 
 
-def _atom(line: str) -> Atom | None:
+def _atom(line: str, path: Path) -> Atom | None:
     """The atom of a record, None if it is not one of ours."""
     name, residue = line[12:16].strip(), line[17:20].strip()
     element = line[76:78].strip() or name[:1]
-    if line[16] not in " A" or residue not in RESIDUES or element not in ELEMENTS:
+    if line[16:17] not in " A" or residue not in RESIDUES or element not in ELEMENTS:
         return None
-    position = float(line[30:38]), float(line[38:46]), float(line[46:54])
+    try:
+        position = float(line[30:38]), float(line[38:46]), float(line[46:54])
+    except ValueError as error:
+        raise InputError(f"data: {path} has an atom without a place: {line.strip()}") from error
     return Atom(name, residue, line[21:27], position, element)

@@ -6,24 +6,62 @@ A checkpoint is the file ``step-00000125.ckpt``: one line of text with the lengt
 of what follows, then a torch archive. Saving writes a temporary file, forces it to the disk, and
 only then gives it its name, which is one atomic step; the checkpoint before it is kept. Whenever
 the process dies, the folder holds at least one complete checkpoint, once there has been one.
+A folder serves one process at a time.
 """
 
+import fcntl
 import hashlib
 import io
 import os
+import pickle
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from .errors import InputError
+
 _HEADER = re.compile(rb"equinet-checkpoint 1 bytes=(\d+) sha256=([0-9a-f]{64})\n")
 _HEADER_LIMIT = 200
 
 
-class DamagedCheckpointError(RuntimeError):
+class DamagedCheckpointError(InputError):
     """A checkpoint that is not what was written."""
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Make the folder of a run and keep other processes from it, to the end of the block.
+
+    The lock is one of the system: it goes with the process, however that ends.
+
+    Raises:
+        InputError: if it cannot be written, or another process has it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / "lock").open("a+")
+    except OSError as error:
+        raise InputError(
+            f"out: expected a folder to write to, got {folder}: {error.strerror}"
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise InputError(
+                f"out: {folder} is in use by another run, process {file.read()}: wait for it, or "
+                "take another --out"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        yield
 
 
 def save(folder: Path, step: int, state: dict[str, Any]) -> Path:
@@ -64,7 +102,10 @@ def load(path: Path) -> dict[str, Any]:
     expected, got = match[2].decode(), hashlib.sha256(payload).hexdigest()
     if got != expected:
         raise DamagedCheckpointError(f"{path}: expected SHA-256 {expected}, got {got}")
-    return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    try:
+        return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DamagedCheckpointError(f"{path}: expected tensors and plain values only") from error
 
 
 def latest(folder: Path) -> dict[str, Any] | None:

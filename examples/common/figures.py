@@ -8,6 +8,24 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from .errors import InputError
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture, and make the folder for it.
+
+    Raises:
+        InputError: if it cannot be written, or its name ends in nothing that says how.
+    """
+    kinds = sorted(figure.canvas.get_supported_filetypes())
+    if path.suffix[1:].lower() not in kinds:
+        raise InputError(f"out: expected a picture, .{' .'.join(kinds)}, got {path}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=110)
+    except OSError as error:
+        raise InputError(f"out: {path} cannot be written: {error}") from error
+
 
 def curves_figure(
     path: Path,
@@ -36,7 +54,7 @@ def curves_figure(
         panel.grid(alpha=0.3)
     axes[0].set_ylabel("accuracy")
     axes[0].legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def confusion_figure(
@@ -67,4 +85,4 @@ def confusion_figure(
         if classes is not None:
             panel.set_xticklabels(classes, rotation=90, fontsize=8)
             panel.set_yticklabels(classes, fontsize=8)
-    figure.savefig(path, dpi=110)
+    save(figure, path)

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from . import checkpoint
-from .parallel import Team
+import torch
+
+from .errors import InputError
 from .training import Settings
 
 # Options that are fields of Settings under the same name.
@@ -13,12 +14,17 @@ FIELDS = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "seed"
 
 
 def run(parser: argparse.ArgumentParser, arguments: list[str] | None) -> None:
-    """Parse the command line and do what it says; what it says wrongly is told in one line."""
+    """Parse the command line and do what it says.
+
+    What the user or the system is to blame for is told in one line on stderr, and the status is 2
+    for what was asked for wrongly, 1 for a disk, a network and the like. A bug keeps its traceback.
+    """
     options = parser.parse_args(arguments)
     try:
         options.command(options)
-    except ValueError as error:
-        raise SystemExit(f"error: {error}") from error
+    except (InputError, OSError) as error:
+        status = 2 if isinstance(error, InputError) else 1
+        parser.exit(status, f"{parser.prog}: error: {error}\n")
 
 
 def positive(text: str) -> int:
@@ -29,14 +35,36 @@ def positive(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    """A whole number from zero on, as the type of an argument."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected 0 or more, got {number}")
+    return number
+
+
+def device(text: str) -> str:
+    """A device that is there, as the type of an argument."""
+    try:
+        found = torch.device(text)
+    except RuntimeError:
+        found = torch.device("meta")
+    if found.type not in ("cpu", "cuda"):
+        raise argparse.ArgumentTypeError(f"expected cpu or cuda, got {text!r}")
+    gpus = torch.cuda.device_count()
+    if found.type == "cuda" and (found.index or 0) >= gpus:
+        raise argparse.ArgumentTypeError(f"this torch can use {gpus} GPUs, got {text!r}")
+    return text
+
+
 def device_option(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--device", default="cpu", help="cpu or cuda")
+    command.add_argument("--device", type=device, default="cpu", help="cpu or cuda")
 
 
 def training_options(
     command: argparse.ArgumentParser, *, epochs: int, batch: int, **defaults: Any
 ) -> None:
-    """The options that :func:`chosen` reads, ``--device``, and those of a run and its folder.
+    """The options that :func:`chosen` and :func:`kept` read, ``--device`` and ``--out``.
 
     Args:
         command: gets the options.
@@ -49,7 +77,7 @@ def training_options(
     command.add_argument("--learning-rate", type=float)
     command.add_argument("--schedule", choices=Settings.choices["schedule"], default="cosine")
     command.add_argument("--weight-decay", type=float, default=0.0)
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=natural, default=0)
     command.add_argument("--dtype", choices=Settings.choices["dtype"], default="float32")
     command.add_argument("--checkpoint-every", type=positive, default=100, metavar="STEPS")
     command.add_argument("--fresh", action="store_true", help="forget the checkpoints of the run")
@@ -63,8 +91,11 @@ def chosen(options: argparse.Namespace) -> dict[str, Any]:
     return {name: getattr(options, name) for name in FIELDS}
 
 
-def begin(options: argparse.Namespace, out: Path, team: Team) -> None:
-    """Forget the checkpoints in ``out`` if ``--fresh`` says so."""
-    if options.fresh and team.leads:
-        checkpoint.clear(out)
-    team.wait()
+def runs_option(command: argparse.ArgumentParser, default: Path) -> None:
+    """The folder whose runs are drawn; the pictures go there too."""
+    command.add_argument("runs", type=Path, nargs="?", default=default, help="folder of all runs")
+
+
+def kept(options: argparse.Namespace) -> dict[str, Any]:
+    """What :func:`training_options` asks for about checkpoints, as ``training.fit`` takes it."""
+    return {"checkpoint_every": options.checkpoint_every, "fresh": options.fresh}

@@ -6,13 +6,37 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from .errors import InputError
+from .training import Settings, read_settings
 
-def read_results(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Results of runs, from ``result.json`` files or from folders that are searched for them."""
+
+def read_results(paths: Sequence[Path], kind: type[Settings]) -> list[dict[str, Any]]:
+    """Results of runs, from ``result.json`` files or from folders that are searched for them.
+
+    Args:
+        paths: files and folders.
+        kind: of the settings that the runs had.
+    Raises:
+        InputError: if there is none, or it is no result of such a run.
+    """
     files = []
     for path in paths:
         files += sorted(path.rglob("result.json")) if path.is_dir() else [path]
-    return [json.loads(file.read_text()) for file in files]
+    if not files:
+        raise InputError(f"runs: no result.json in {', '.join(map(str, paths))}: train first")
+    return [_result(file, kind) for file in files]
+
+
+def _result(file: Path, kind: type[Settings]) -> dict[str, Any]:
+    try:
+        result = json.loads(file.read_text())
+        found = {name: result[name] for name in ("settings", "parameters", "accuracy", "history")}
+    except OSError as error:
+        raise InputError(f"runs: {file} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"runs: expected the result of a run, got {file}") from error
+    read_settings(kind, found["settings"], file)
+    return result
 
 
 def cell(values: Sequence[float], form: str = ".3f") -> str:

@@ -13,7 +13,8 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
@@ -23,11 +24,16 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 
 from . import checkpoint
+from .errors import InputError
 from .parallel import Team
 from .streams import epoch_order
 
 S = TypeVar("S", bound="Settings")
 
+STATE = {  # what a checkpoint holds
+    *("settings", "step", "seconds", "history", "running"),
+    *("network", "optimizer", "rng", "rng_cuda"),
+}
 WARM_UP = 50  # steps over which the learning rate of the cosine schedule rises
 
 
@@ -76,10 +82,14 @@ class Settings:
     def __post_init__(self) -> None:
         for name, allowed in self.choices.items():
             if getattr(self, name) not in allowed:
-                raise ValueError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
+                raise InputError(f"{name}: expected one of {allowed}, got {getattr(self, name)!r}")
         for name in ("epochs", "batch", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: expected a positive number, got {getattr(self, name)!r}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise InputError(f"{name}: expected a positive number, got {getattr(self, name)!r}")
+        if not 0 <= self.weight_decay < math.inf:
+            raise InputError(f"weight_decay: expected 0 or more, got {self.weight_decay!r}")
+        if not 0 <= self.seed < 2**63:
+            raise InputError(f"seed: expected a number from 0 to 2^63 - 1, got {self.seed!r}")
 
     def rate(self, step: int, steps: int) -> float:
         """The learning rate of a step among ``steps``.
@@ -160,7 +170,7 @@ class Training:
         """Go back to a saved state.
 
         Raises:
-            ValueError: if it belongs to other settings.
+            InputError: if it belongs to other settings.
         """
         mine, saved = asdict(self.settings), state["settings"]
         differences = [
@@ -169,7 +179,7 @@ class Training:
             if saved.get(name) != mine.get(name)
         ]
         if differences:
-            raise ValueError(
+            raise InputError(
                 "the folder holds a training with other settings: take another --out, or --fresh ("
                 + "; ".join(sorted(differences))
                 + ")"
@@ -259,6 +269,7 @@ def fit(
     watch: Mapping[str, Samples] | None = None,
     groups: Callable[[torch.nn.Module], list[dict[str, Any]]] = one_group,
     checkpoint_every: int = 100,
+    fresh: bool = False,
     quiet: bool = False,
 ) -> tuple[dict[str, Any], torch.nn.Module]:
     """Train to the end, from the newest checkpoint in ``out`` if there is one.
@@ -269,36 +280,55 @@ def fit(
             the seed has been set.
         train: samples to learn from.
         tests: samples to test on at the end, by the name of the view, such as "rotated".
-        out: folder of the run; gets checkpoints and ``result.json``.
+        out: folder of the run, which no other run may use meanwhile; gets checkpoints and
+            ``result.json``.
         team: the processes that share the work.
         watch: samples to test on after every epoch (default: ``tests``).
         groups: the groups of parameters of the optimiser, each with a "factor" on the learning
             rate.
         checkpoint_every: steps from one checkpoint to the next; there is one after each epoch too.
+        fresh: forget the checkpoints in ``out``.
         quiet: no progress bar.
     Returns:
         The content of ``result.json`` and the trained network.
+    Raises:
+        InputError: if ``out`` cannot be written, is in use, or holds another training.
     """
     watch = tests if watch is None else watch
-    training = Training(settings, build, train, team, groups)
-    out.mkdir(parents=True, exist_ok=True)
-    saved = checkpoint.latest(out)
-    if saved is not None:
-        training.restore(saved)
-    model = team.wrap(training.network)
-    bar = tqdm(
-        total=training.steps,
-        initial=training.step,
-        desc=out.name,
-        disable=quiet or not team.leads,
-    )
-    with bar:
-        while len(training.history) < settings.epochs:
-            _epoch(training, model, watch, out, checkpoint_every, bar)
-    result = _result(training, tests)
-    if team.leads:
-        checkpoint.write_atomic(out / "result.json", json.dumps(result).encode())
+    with checkpoint.locked(out) if team.leads else nullcontext():
+        if fresh and team.leads:
+            checkpoint.clear(out)
+        team.wait()
+        saved = _saved(out)
+        training = Training(settings, build, train, team, groups)
+        if saved is not None:
+            training.restore(saved)
+        model = team.wrap(training.network)
+        bar = tqdm(
+            total=training.steps,
+            initial=training.step,
+            desc=out.name,
+            disable=quiet or not team.leads,
+        )
+        with bar:
+            while len(training.history) < settings.epochs:
+                _epoch(training, model, watch, out, checkpoint_every, bar)
+        result = _result(training, tests)
+        if team.leads:
+            checkpoint.write_atomic(out / "result.json", json.dumps(result).encode())
     return result, training.network
+
+
+def _saved(folder: Path) -> dict[str, Any] | None:
+    """The newest sound checkpoint of a training.
+
+    Raises:
+        InputError: if it is one of something else.
+    """
+    state = checkpoint.latest(folder)
+    if state is not None and not (isinstance(state, dict) and STATE <= state.keys()):
+        raise InputError(f"{folder} holds checkpoints of another program: take another folder")
+    return state
 
 
 def _epoch(
@@ -365,6 +395,20 @@ def machine(team: Team) -> dict[str, Any]:
     }
 
 
+def read_settings(kind: type[S], saved: Mapping[str, Any], source: Path) -> S:
+    """Settings as they were saved.
+
+    Raises:
+        InputError: if they are not those of this program.
+    """
+    try:
+        if {*saved} != {field.name for field in fields(kind)}:
+            raise TypeError("other settings")
+        return kind(**saved)
+    except (TypeError, InputError) as error:
+        raise InputError(f"run: {source} is of another program, or another version") from error
+
+
 def restore_network(
     folder: Path,
     kind: type[S],
@@ -374,12 +418,12 @@ def restore_network(
     """The settings of a run and its network as of the newest sound checkpoint.
 
     Raises:
-        FileNotFoundError: if there is no checkpoint in ``folder``.
+        InputError: if there is no checkpoint of such a training in ``folder``.
     """
-    state = checkpoint.latest(folder)
+    state = _saved(folder)
     if state is None:
-        raise FileNotFoundError(f"no checkpoint in {folder}")
-    settings = kind(**state["settings"])
+        raise InputError(f"run: expected the folder of a run, got {folder}: no checkpoint in it")
+    settings = read_settings(kind, state["settings"], folder)
     network = build(settings).to(device, getattr(torch, settings.dtype))
     network.load_state_dict(state["network"])
     return settings, network

@@ -7,24 +7,37 @@ from typing import Any
 
 from tqdm import tqdm
 
+from examples.common import checkpoint
+from examples.common.options import natural, positive, run
+
 from .figure import draw
 from .measure import Case, equivariance_errors
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Measure, write the numbers and the picture, print a table."""
+    """Parse the command line and do what it says."""
+    run(parser(), arguments)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options."""
     parser = argparse.ArgumentParser(
         prog="python -m examples.equivariance_error", description=__doc__
     )
-    parser.add_argument("--bands", type=int, nargs="+", default=[8, 12, 16, 20, 24])
+    parser.add_argument("--bands", type=positive, nargs="+", default=[8, 12, 16, 20, 24])
     parser.add_argument(
-        "--depth", type=int, default=5, help="measured after 1, 2, ..., DEPTH layers"
+        "--depth", type=positive, default=5, help="measured after 1, 2, ..., DEPTH layers"
     )
-    parser.add_argument("--channels", type=int, default=10)
-    parser.add_argument("--rotations", type=int, default=20, help="500 in the paper")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--channels", type=positive, default=10)
+    parser.add_argument("--rotations", type=positive, default=20, help="500 in the paper")
+    parser.add_argument("--seed", type=natural, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs/equivariance_error"))
-    options = parser.parse_args(arguments)
+    parser.set_defaults(command=_measure)
+    return parser
+
+
+def _measure(options: argparse.Namespace) -> None:
+    """Measure, write the numbers and the picture, print a table."""
     rest = (options.channels, options.seed)
     cases = [
         Case(band, band, options.depth, relu, dtype, *rest)
@@ -40,11 +53,11 @@ def main(arguments: list[str] | None = None) -> None:
         if band > lowest
     ]
     rows = []
-    for case in tqdm(cases, desc="equivariance error"):
-        rows += equivariance_errors(case, options.rotations)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "errors.json").write_text(json.dumps(rows, indent=1))
-    draw(options.out / "errors.png", rows)
+    with checkpoint.locked(options.out):
+        for case in tqdm(cases, desc="equivariance error"):
+            rows += equivariance_errors(case, options.rotations)
+        checkpoint.write_atomic(options.out / "errors.json", json.dumps(rows, indent=1).encode())
+        draw(options.out / "errors.png", rows)
     print(markdown(rows))
     print(f"\npicture: {options.out / 'errors.png'}; numbers: {options.out / 'errors.json'}")
 

@@ -7,6 +7,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from examples.common.figures import save
+
 
 def draw(path: Path, rows: list[dict[str, Any]]) -> None:
     """Three panels: without ReLU, with ReLU, and with ReLU for one input on finer and finer grids.
@@ -41,7 +43,7 @@ def draw(path: Path, rows: list[dict[str, Any]]) -> None:
     for panel in (linear, relu, finer):
         panel.grid(alpha=0.3)
         panel.legend(fontsize=8)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def _only(rows: list[dict[str, Any]], **wanted: object) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import begin, chosen, positive, run, training_options
+from examples.common.options import chosen, kept, positive, run, training_options
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 from examples.common.training import Samples, Settings, fit
@@ -124,7 +124,6 @@ def _train(options: argparse.Namespace) -> None:
     )
     out = options.out or RUNS / f"{options.network}-{options.train_on}-{options.seed}"
     with join(options.device) as team:
-        begin(options, out, team)
         result, _ = fit(
             settings,
             lambda: NETWORKS[options.network](len(dataset.classes)),
@@ -133,7 +132,7 @@ def _train(options: argparse.Namespace) -> None:
             out,
             team,
             groups=parameter_groups,
-            checkpoint_every=options.checkpoint_every,
+            **kept(options),
         )
         if not team.leads:
             return
@@ -152,7 +151,7 @@ def _train(options: argparse.Namespace) -> None:
 
 def _table(options: argparse.Namespace) -> None:
     groups: dict[tuple[str, ...], list[dict[str, float]]] = {}
-    for result in read_results(options.runs):
+    for result in read_results(options.runs, ModelNetSettings):
         settings = result["settings"]
         name, sizes, _ = settings["data"].rsplit(" ", 2)
         row = settings["network"], f"{result['parameters']:,}", f"{name} {sizes}"
@@ -168,7 +167,6 @@ def _table(options: argparse.Namespace) -> None:
 
 def _picture(options: argparse.Namespace) -> None:
     dataset = _dataset(options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
     objects_figure(options.out, dataset)
     print(options.out)
 

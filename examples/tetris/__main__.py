@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from examples.common.figures import confusion_figure
-from examples.common.options import begin, chosen, positive, run, training_options
+from examples.common.options import chosen, kept, positive, run, runs_option, training_options
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 
@@ -57,7 +57,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_table)
 
     command = commands.add_parser("figure", help="the pieces, and the accuracy of all runs")
-    command.add_argument("--runs", type=Path, default=RUNS, help="folder of all runs")
+    runs_option(command, RUNS)
     command.set_defaults(command=_figure)
     return top
 
@@ -76,8 +76,7 @@ def _train(options: argparse.Namespace) -> None:
     filtered = {"yes": "low-pass", "no": "none"}[options.low_pass]
     out = options.out or RUNS / f"{options.scale}-{options.network}-{filtered}-{options.seed}"
     with join(options.device) as team:
-        begin(options, out, team)
-        result, _ = train(settings, out, team, checkpoint_every=options.checkpoint_every)
+        result, _ = train(settings, out, team, **kept(options))
         if not team.leads:
             return
     confusion_figure(out / "confusion.png", result["confusion"], list(PIECES))
@@ -94,7 +93,7 @@ def _accuracies(results: list[dict[str, Any]]) -> list[float]:
 
 def _table(options: argparse.Namespace) -> None:
     groups: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    for result in read_results(options.runs):
+    for result in read_results(options.runs, Settings):
         settings = result["settings"]
         sort = (settings["scale"], settings["network"], settings["low_pass"])
         groups[(*sort, f"{result['parameters']:,}", str(settings["epochs"]))].append(result)
@@ -113,7 +112,9 @@ def _table(options: argparse.Namespace) -> None:
 
 def _figure(options: argparse.Namespace) -> None:
     cells = defaultdict(list)
-    for result in read_results([options.runs]):
+    # The pieces can be drawn before there are runs.
+    ready = any(options.runs.rglob("result.json"))
+    for result in read_results([options.runs], Settings) if ready else []:
         settings = result["settings"]
         filtered = {"yes": "low-pass", "no": "no filter"}[settings["low_pass"]]
         cells[f"{settings['network']}\n{filtered}"].append(result)
@@ -122,7 +123,6 @@ def _figure(options: argparse.Namespace) -> None:
             options.runs / "accuracy.png",
             {name: _accuracies(results) for name, results in sorted(cells.items(), reverse=True)},
         )
-    options.runs.mkdir(parents=True, exist_ok=True)
     pieces_figure(options.runs / "pieces.png")
     print(f"pictures are in {options.runs}")
 

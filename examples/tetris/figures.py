@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
+from examples.common.figures import save
+
 from .data import PIECES, training_pieces, voxels
 
 
@@ -21,7 +23,7 @@ def accuracy_figure(path: Path, cells: Mapping[str, Sequence[float]]) -> None:
     panel.text(len(cells) - 0.4, 1 / len(PIECES), "chance", va="bottom", ha="left", fontsize=8)
     panel.set_xticks(range(len(cells)), list(cells))
     panel.set(ylabel="accuracy in random orientations", ylim=(0, 1.04), xlim=(-0.6, len(cells)))
-    figure.savefig(path, dpi=110)
+    save(figure, path)
 
 
 def pieces_figure(path: Path, seed: int = 0) -> None:
@@ -43,4 +45,4 @@ def pieces_figure(path: Path, seed: int = 0) -> None:
             panel.set_axis_off()
             if row == 0:
                 panel.set_title(name, fontsize=9)
-    figure.savefig(path, dpi=110)
+    save(figure, path)

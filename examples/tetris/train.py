@@ -48,6 +48,7 @@ def train(
     team: Team,
     *,
     checkpoint_every: int = 100,
+    fresh: bool = False,
     quiet: bool = False,
 ) -> tuple[dict[str, Any], nn.Module]:
     """Train to the end, see ``examples.common.training.fit``."""
@@ -63,5 +64,6 @@ def train(
         watch={},
         groups=parameter_groups,
         checkpoint_every=checkpoint_every,
+        fresh=fresh,
         quiet=quiet,
     )

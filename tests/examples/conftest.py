@@ -1,8 +1,10 @@
 """Small digits and a way to run the examples as a user does."""
 
 import os
+import re
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,20 @@ def environment() -> dict[str, str]:
         "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]),
         "OMP_NUM_THREADS": str(torch.get_num_threads()),
     }
+
+
+@pytest.fixture
+def refused(capsys):
+    """A block in which a program ends with these words as its last line, and with this status."""
+
+    @contextmanager
+    def refused(words: str, status: int = 2):
+        with pytest.raises(SystemExit) as caught:
+            yield
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert caught.value.code == status and re.search(f": error: .*{words}", said), said
+
+    return refused
 
 
 @pytest.fixture

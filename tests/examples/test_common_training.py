@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -165,12 +166,10 @@ def test_table(tmp_path):
     for seed in (0, 1):
         folder = tmp_path / str(seed)
         folder.mkdir()
-        (folder / "result.json").write_text(json.dumps({"seed": seed}))
-    assert read_results([tmp_path, tmp_path / "1" / "result.json"]) == [
-        {"seed": 0},
-        {"seed": 1},
-        {"seed": 1},
-    ]
+        result = {"settings": asdict(replace(SETTINGS, seed=seed)), "parameters": 1, "history": []}
+        (folder / "result.json").write_text(json.dumps(result | {"accuracy": {}}))
+    found = read_results([tmp_path, tmp_path / "1" / "result.json"], Settings)
+    assert [result["settings"]["seed"] for result in found] == [0, 1, 1]
     assert [cell([]), cell([0.5]), cell([1.0, 2.0], ".1f")] == ["", "0.500", "1.5 ± 0.7 (2)"]
     assert markdown(["a", "b"], [["1", "2"]]) == "| a | b |\n|---|---|\n| 1 | 2 |"
 

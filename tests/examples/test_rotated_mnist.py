@@ -83,7 +83,7 @@ def test_scores_do_not_change_under_a_quarter_turn(name, generator):
         assert error < 1e-10
 
 
-def test_command_line(digits_file, tmp_path, capsys):
+def test_command_line(digits_file, tmp_path, capsys, refused):
     data = ["--data", str(digits_file), "--limit", "16", "--limit-test", "10"]
     for network, extra in (("C8", ["--augment"]), ("plain", [])):
         out = ["--out", str(tmp_path / network)]
@@ -97,8 +97,8 @@ def test_command_line(digits_file, tmp_path, capsys):
     row = [cell.strip() for cell in table[2].strip("|").split("|")]
     assert (row[0], row[2:5]) == ("C8", ["digits.npz 16+10", "yes", "1"])
     assert 0 <= float(row[-1]) <= 100
-    main(["figure", *data, str(tmp_path / "C8"), "--runs", str(tmp_path)])
+    main(["figure", *data, str(tmp_path), "--run", str(tmp_path / "C8")])
     assert (tmp_path / "errors.png").stat().st_size > 5_000
     assert (tmp_path / "C8" / "wrong.png").stat().st_size > 3_000
-    with pytest.raises(SystemExit, match="other settings"):
+    with refused("other settings"):
         main(["train", *data, "--epochs", "2", "--out", str(tmp_path / "C8")])

@@ -167,6 +167,6 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     table = capsys.readouterr().out.splitlines()
     assert len(table) == 2 + 4 + 2 * len(NETWORKS)
     assert table[2].startswith("| paper, 36^3 | steerable | yes | 41,198 |")
-    main(["figure", "--runs", str(tmp_path)])
+    main(["figure", str(tmp_path)])
     for name in ("accuracy.png", "pieces.png"):
         assert (tmp_path / name).stat().st_size > 5_000

@@ -1,6 +1,6 @@
 """Compiles ``csrc`` into shared libraries, one for each instruction set, and into GPU code.
 
-In: C++ and CUDA sources. Out: files. Next: ``library``.
+In: C++ and CUDA sources. Out: files. Next: ``cache``.
 
 The libraries have a plain C interface: they know neither torch nor Python, so that one file serves
 every version of both. Standard library only, since ``setup.py`` runs this file where there is no
@@ -85,19 +85,6 @@ def source_hash(folder: Path) -> str:
 def machine() -> str:
     """The platform that compiled files are for, such as ``linux-x86_64``."""
     return f"{sys.platform}-{platform.machine()}".lower()
-
-
-def cache_folder(folder: Path) -> Path:
-    """Where ``python -m equinet.build`` and the CUDA run-time compiler put their files.
-
-    $EQUINET_CACHE, or ``equinet`` in the user's cache; then one folder for each state of the
-    sources and each platform.
-    """
-    root = os.environ.get("EQUINET_CACHE")
-    if not root:
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        root = home / "equinet"
-    return Path(root) / f"{source_hash(folder)}-{machine()}"
 
 
 def instruction_sets() -> dict[str, tuple[str, ...]]:
@@ -190,6 +177,22 @@ def compile_cuda(folder: Path, out: Path) -> Path:
     path = out / fatbin_name(folder)
     _run([nvcc, *CUDA_FLAGS, *codes, f"-I{folder}", str(folder / "cuda" / "kernels.cu")], path)
     return path
+
+
+def manylinux(libraries: list[bytes]) -> str | None:
+    """The oldest GNU system that libraries run on, in the words of PEP 600: ``manylinux_2_17``.
+
+    It is the newest version of glibc that a symbol asks for, but none older than 2.17, the oldest
+    that Python is built for. None if they need other libraries than those of C.
+
+    Args:
+        libraries: the content of each, in the ELF format.
+    """
+    needed, versions = set(), {17}
+    for content in libraries:
+        needed.update(re.findall(rb"(?<=\0)lib[\w+-]+\.so[.\d]*(?=\0)", content))
+        versions.update(map(int, re.findall(rb"(?<=\0)GLIBC_2\.(\d+)[.\d]*(?=\0)", content)))
+    return f"manylinux_2_{max(versions)}" if needed <= {b"libc.so.6", b"libm.so.6"} else None
 
 
 # --- all of it ------------------------------------------------------------------------------------

@@ -10,16 +10,14 @@ backwards, before ``torch.cuda.graph``. ``torch.compile(mode="reduce-overhead")`
 """
 
 import ctypes
-import os
+import functools
 import sys
-import tempfile
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 
 import torch
 
-from equinet.ops.native import compile, library, nvrtc
+from equinet.ops.native import cache, compile, library, nvrtc
 
 MARKER = r"EQ_KERNEL\((\w+)\)\(([^)]*)\)"  # a kernel's name and arguments, in its source
 INTEGERS = {"i64": ctypes.c_longlong, "int": ctypes.c_int, "double": ctypes.c_double}
@@ -125,7 +123,7 @@ def _value(name: str, kind: str, value, dtype: torch.dtype, real, index: int | N
     return ctypes.c_void_p(value.data_ptr())
 
 
-@cache
+@functools.cache
 def driver() -> ctypes.CDLL:
     """The driver of the GPUs, which has no version of its own to be built against."""
     return ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
@@ -136,39 +134,39 @@ def driver() -> ctypes.CDLL:
 
 def compiled_at_installation(folder: Path, architecture: str) -> tuple[bytes, str]:
     """The file that nvcc made of these sources: code for several GPUs, and its path."""
-    name = compile.fatbin_name(folder)
-    for place in (compile.INSTALLED, compile.cache_folder(folder)):
-        if (place / name).exists():
-            return (place / name).read_bytes(), str(place / name)
-    raise compile.BuildError("not compiled by nvcc from these sources")
+    name, sources = compile.fatbin_name(folder), compile.source_hash(folder)
+    if (installed := compile.INSTALLED / name).exists():
+        return installed.read_bytes(), str(installed)
+    try:
+        path, code = cache.read(cache.place(sources), name, sources)
+    except FileNotFoundError as error:
+        raise compile.BuildError("not compiled by nvcc from these sources") from error
+    return code, str(path)
 
 
 def compiled_at_first_use(folder: Path, architecture: str) -> tuple[bytes, str]:
     """Code by NVRTC for one architecture such as ``"90"``, and where it is kept.
 
     It is kept in the user's cache, keyed by the sources and the version of NVRTC; where that cannot
-    be written, it is compiled anew in each process.
+    be written or trusted, it is compiled anew in each process.
     """
-    compiler = nvrtc.load()
+    compiler, sources = nvrtc.load(), compile.source_hash(folder)
     name = f"equinet_cuda_{architecture}_nvrtc_{nvrtc.version(compiler)}.cubin"
-    path = compile.cache_folder(folder) / name
-    if path.exists():
-        return path.read_bytes(), str(path)
-    code = nvrtc.compile_kernels(compiler, folder, architecture)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(code)
-        os.replace(file.name, path)
-    except OSError as error:
-        return code, f"compiled by NVRTC, not kept: {error}"
+        path, code = cache.read(cache.place(sources), name, sources)
+    except OSError:  # not there, or not to be trusted
+        code = nvrtc.compile_kernels(compiler, folder, architecture)
+        try:
+            path = cache.keep(cache.place(sources), name, sources, code)
+        except OSError as error:
+            return code, f"compiled by NVRTC, not kept: {error}"
     return code, str(path)
 
 
 # --- for the operators ----------------------------------------------------------------------------
 
 
-@cache
+@functools.cache
 def _gpu(index: int) -> Gpu | str:
     """The kernels on a GPU, or why there are none."""
     wanted = compile.setting("EQUINET_CUDA")

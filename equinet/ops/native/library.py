@@ -1,17 +1,18 @@
 """Finds and loads the library of operators for the CPU, or keeps the reason why there is none.
 
-In: what ``compile`` made. Out: ``CPU``. Next: ``cuda``.
+In: what ``compile`` made. Out: ``CPU``. Before: ``cache``. Next: ``cuda``.
 """
 
 import ctypes
 import re
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from equinet.ops.native import compile
+from equinet.ops.native import cache, compile
 
 TYPES = {torch.float32: ("f32", ctypes.c_float), torch.float64: ("f64", ctypes.c_double)}
 INTEGERS = {"int64_t": ctypes.c_int64, "int32_t": ctypes.c_int32, "double": ctypes.c_double}
@@ -52,7 +53,7 @@ class Library:
         handle = ctypes.CDLL(str(path))
         self.instruction_set = _text(handle, "eq_instruction_set")
         if (made_from := _text(handle, "eq_sources")) != (expected := compile.source_hash(folder)):
-            raise OSError(f"it was compiled from other sources ({made_from}, expected {expected})")
+            raise OSError(f"{path}: compiled from other sources ({made_from}, not {expected})")
         self.signatures = signatures(folder / "cpu", "*.cpp", r"EQ_OPERATOR (\w+)\(([^)]*)\)")
         self._functions = {
             (name, dtype): _function(handle, f"eq_{name}_{suffix}", arguments, real)
@@ -129,7 +130,27 @@ def preferred() -> list[str]:
     return known[: known.index(able) + 1 if able in known else 1][::-1]
 
 
-def load(folders: list[Path] | None = None) -> tuple[Library | None, str]:
+def _places(sources: str) -> Iterator[Path]:
+    """Where to look. There may be no cache, which is found only if there is nothing before it."""
+    yield compile.INSTALLED
+    yield cache.place(sources)
+
+
+def _find(place: Path, name: str, sources: str) -> Path | None:
+    """The file of the installation, or of a cache if it is to be trusted; None if it is not there.
+
+    Raises:
+        OSError: if a file of a cache is not to be trusted, or cannot be read.
+    """
+    if place == compile.INSTALLED:
+        return path if (path := place / name).exists() else None
+    try:
+        return cache.read(place, name, sources)[0]
+    except FileNotFoundError:
+        return None
+
+
+def load(folders: Iterable[Path] | None = None) -> tuple[Library | None, str]:
     """The first library that can be used, and the reasons against those before it.
 
     Args:
@@ -137,19 +158,19 @@ def load(folders: list[Path] | None = None) -> tuple[Library | None, str]:
     """
     if compile.setting("EQUINET_BUILD") == "0":
         return None, "switched off by EQUINET_BUILD=0"
-    refused = []
+    refused: dict[str, None] = {}  # in order, each once
     try:
         folder = compile.source_folder()
-        for place in folders or [compile.INSTALLED, compile.cache_folder(folder)]:
-            for path in (place / compile.library_name(name) for name in preferred()):
-                if not path.exists():
-                    continue
+        sources = compile.source_hash(folder)
+        for place in folders or _places(sources):
+            for name in map(compile.library_name, preferred()):
                 try:
-                    return Library(path, folder), "; ".join(refused)
+                    if path := _find(place, name, sources):
+                        return Library(path, folder), "; ".join(refused)
                 except (OSError, AttributeError, ValueError) as error:
-                    refused.append(f"{path}: {error}")
-    except compile.BuildError as error:
-        refused.append(str(error))
+                    refused[str(error)] = None
+    except (compile.BuildError, OSError) as error:
+        refused[str(error)] = None
     return None, "; ".join(refused) or "not compiled"
 
 
