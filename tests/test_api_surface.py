@@ -12,7 +12,7 @@ import equinet
 
 INVENTORY = {
     "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act catalogue
-        cyclic dihedral field group harmonics icosahedral nn o2 o3 octahedral ops point_group
+        cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops point_group
         rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral transforms""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Plane Point
         Points Sphere Volume act act_on_mackey induced_matrices lift lower mackey_projection
@@ -28,6 +28,10 @@ INVENTORY = {
         filter_grid gaussian_shells harmonics_representation rotate_s2
         rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft
         so3_ifft so3_irfft so3_rfft spherical_harmonics""",
+    "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia Laplace Linearized Matern
+        PowerLaw averaged expected_error exponent gradient_flow hessian_split hinge lattice_error
+        ntk_parametrize power_law satisfied soft_hinge square tangent_kernel tangent_product
+        violations""",
     "equinet.nn": """AvgPool BatchNorm Conv1d Conv2d Conv3d ConvTranspose1d ConvTranspose2d
         ConvTranspose3d Downsample EquivariantModule FieldDropout
         FourierPointwise Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
@@ -90,7 +94,7 @@ def test_version():
 def test_what_no_network_needs_comes_when_asked_for():
     program = """
 import sys, equinet
-later = ("taxonomy", "testing", "transforms")
+later = ("learning", "taxonomy", "testing", "transforms")
 assert set(equinet.__all__) <= set(dir(equinet))
 print(*(f"equinet.{name}" in sys.modules for name in later), "equinet.nn" in sys.modules)
 print(*(getattr(equinet, name).__name__ for name in (*later, "catalogue")))
@@ -104,8 +108,10 @@ assert not hasattr(equinet, "nothing")
         check=True,
     )
     before, after = run.stdout.splitlines()
-    assert before == "False False False True"
-    assert after == "equinet.taxonomy equinet.testing equinet.transforms catalogue"
+    assert before == "False False False False True"
+    assert after == (
+        "equinet.learning equinet.taxonomy equinet.testing equinet.transforms catalogue"
+    )
 
 
 def test_import_is_light_and_leaves_nothing_behind(tmp_path):
