@@ -12,8 +12,9 @@ import equinet
 
 INVENTORY = {
     "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act catalogue
-        cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops point_group
-        rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral transforms""",
+        cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops
+        point_group rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral
+        transforms""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Plane Point
         Points Sphere Volume act act_on_mackey induced_matrices lift lower mackey_projection
         mackey_residual random_field resample sphere_of torus""",
