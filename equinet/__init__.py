@@ -42,7 +42,7 @@ from equinet.group import (
 from equinet.nn import summary
 
 if TYPE_CHECKING:
-    from equinet import taxonomy, testing, transforms
+    from equinet import learning, taxonomy, testing, transforms
     from equinet.taxonomy import catalogue
 
 __version__ = "0.1.0"
@@ -64,6 +64,7 @@ __all__ = [
     "group",
     "harmonics",
     "icosahedral",
+    "learning",
     "nn",
     "o2",
     "o3",
@@ -85,6 +86,7 @@ __all__ = [
 # What no network needs comes when it is asked for: a quarter of what there is to import.
 _LATER = {
     "catalogue": "equinet.taxonomy",
+    "learning": "equinet.learning",
     "taxonomy": "equinet.taxonomy",
     "testing": "equinet.testing",
     "transforms": "equinet.transforms",

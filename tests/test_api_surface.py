@@ -12,8 +12,9 @@ import equinet
 
 INVENTORY = {
     "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act catalogue
-        cyclic dihedral field group harmonics icosahedral nn o2 o3 octahedral ops point_group
-        rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral transforms""",
+        cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops
+        point_group rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral
+        transforms""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Plane Point
         Points Sphere Volume act act_on_mackey induced_matrices lift lower mackey_projection
         mackey_residual random_field resample sphere_of torus""",
@@ -23,32 +24,34 @@ INVENTORY = {
         named_group o2 o3 octahedral orbit_section permutation_group point_group section
         semidirect_product so2 so3 subgroup subgroup_classes symmetric tetrahedral trivial_group""",
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
-        GaussianShells Harmonics Pixels Radial SteeredFunctions Synthesis
-        Zernike angular_coefficients angular_harmonics circular_harmonics
-        filter_grid gaussian_shells harmonics_representation rotate_s2
-        rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft
-        so3_ifft so3_irfft so3_rfft spherical_harmonics""",
-    "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Conv1d Conv2d Conv3d ConvTranspose1d
-        ConvTranspose2d ConvTranspose3d Downsample EquivariantModule FieldDropout
-        FourierPointwise Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
-        HomogeneousConv Identity InducedNorm InstanceNorm Integrate LayerNorm
-        Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle PointConv
-        Pointwise RMSNorm RadialNetwork ReLU Residual Restrict Sequential
-        SphereConv Summary TensorProduct Upsample VectorFieldPool gated shuffled
-        squash summary""",
+        GaussianShells Harmonics Pixels Radial SteeredFunctions Synthesis Zernike
+        angular_coefficients angular_harmonics circular_harmonics filter_grid gaussian_shells
+        harmonics_representation rotate_s2 rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft
+        shell_harmonics so3_fft so3_ifft so3_irfft so3_rfft spherical_harmonics""",
+    "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia Laplace Linearized Matern
+        PowerLaw averaged expected_error exponent gradient_flow hessian_split hinge lattice_error
+        ntk_parametrize power_law satisfied soft_hinge square tangent_kernel tangent_product
+        violations""",
+    "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d
+        ConvTranspose1d ConvTranspose2d ConvTranspose3d Downsample DropPath Dropout ELU
+        EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool
+        GroupNorm GroupPool HomogeneousConv Identity InducedNorm InstanceNorm Integrate LayerNorm
+        LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle
+        PointConv Pointwise RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
+        Softplus SphereConv SqueezeExcite Summary Tanh TensorProduct Typed Upsample
+        VectorFieldPool convert_sync_batchnorm gated shuffled spectral_norm squash summary""",
     "equinet.numerics": """Constants angles_to_matrix eigenprojectors generic_symmetric legendre
-        matrix_to_angles points_to_angles random_rotations range_basis
-        real_from_complex rotation_generators soft_angles soft_weights
-        solid_harmonics wigner_D wigner_d wigner_d_real""",
+        matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
+        rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
+        wigner_d_real""",
     "equinet.ops": """FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide block_matmul
         chunks expand filter_spectrum full_precision relu s2_analysis s2_synthesis so3_analysis
         so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
-    "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation
-        character_table clebsch_gordan correlation_table couple decompose
-        direct_sum dual exterior_power fibre fourier_basis hom induce irrep
-        irreps named quotient regular restrict symmetric_power tensor_product
-        trivial vector wigner_3j""",
+    "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation character_table
+        clebsch_gordan correlation_table couple decompose direct_sum dual exterior_power fibre
+        fourier_basis hom induce irrep irreps named quotient regular restrict symmetric_power
+        tensor_product trivial vector wigner_3j""",
     "equinet.steerable": """EquatorialFilter HomogeneousKernels KernelBasis NearIdentityFilter
         SampledKernels SmoothFilter SphereFilter equatorial homogeneous_kernels kernel_basis
         kernels_between near_identity smooth sphere_basis""",
@@ -91,7 +94,7 @@ def test_version():
 def test_what_no_network_needs_comes_when_asked_for():
     program = """
 import sys, equinet
-later = ("taxonomy", "testing", "transforms")
+later = ("learning", "taxonomy", "testing", "transforms")
 assert set(equinet.__all__) <= set(dir(equinet))
 print(*(f"equinet.{name}" in sys.modules for name in later), "equinet.nn" in sys.modules)
 print(*(getattr(equinet, name).__name__ for name in (*later, "catalogue")))
@@ -105,8 +108,10 @@ assert not hasattr(equinet, "nothing")
         check=True,
     )
     before, after = run.stdout.splitlines()
-    assert before == "False False False True"
-    assert after == "equinet.taxonomy equinet.testing equinet.transforms catalogue"
+    assert before == "False False False False True"
+    assert after == (
+        "equinet.learning equinet.taxonomy equinet.testing equinet.transforms catalogue"
+    )
 
 
 def test_import_is_light_and_leaves_nothing_behind(tmp_path):

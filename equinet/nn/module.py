@@ -81,6 +81,7 @@ class EquivariantModule(Constants):
             if isinstance(part, Constants):
                 part.make_constants(x)
         return x
+
     def meaning(self) -> str:
         """What the learned numbers mean: of which maps between which fields they are coordinates.
 

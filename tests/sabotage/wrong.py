@@ -37,7 +37,9 @@ NAMED = re.compile(r"^(?:module \S+ \(\w+\): )?([A-Za-z_+*]\w*)")
 INTEGERS = st.one_of(
     st.sampled_from([math.nan, math.inf, 2.5, "3", "\u0663", None, True, (), [1.0], 1j, b"1"]),
     st.integers(max_value=-1),
-    st.floats(allow_nan=True).filter(lambda x: x != x or x != round(x) if math.isfinite(x) else True),
+    st.floats(allow_nan=True).filter(
+        lambda x: x != x or x != round(x) if math.isfinite(x) else True
+    ),
     st.text(max_size=5),
 )
 FLOATS = st.sampled_from([math.nan, math.inf, -math.inf, "1.0", None, (), 1j, b"1", object()])
@@ -75,7 +77,9 @@ def _spoilt(x: Tensor) -> list[Any]:
     if x.is_floating_point():
         found += [x.long(), torch.full_like(x, math.nan), torch.full_like(x, math.inf)]
     else:
-        found += [x.double(), -1 - x, x + 10**6] if not x.is_complex() and x.dtype != torch.bool else []
+        found += (
+            [x.double(), -1 - x, x + 10**6] if not x.is_complex() and x.dtype != torch.bool else []
+        )
     if x.dim() and x.shape[-1] > 1:
         found.append(x[..., :-1])
     return found
@@ -144,9 +148,7 @@ WELCOME: dict[tuple[str, str], str] = {}
 
 
 def is_welcome(call: Call, argument: str) -> bool:
-    return any(
-        call.name.startswith(name) and argument == key for name, key in WELCOME
-    )
+    return any(call.name.startswith(name) and argument == key for name, key in WELCOME)
 
 
 partial: Callable[..., Any] = functools.partial

@@ -1,0 +1,204 @@
+r"""Gradient flow of many networks at once, each with a step of its own.
+
+.. math:: \dot w = - \nabla_w \frac{1}{\alpha^2 n} \sum_i \ell(F_i y_i), \qquad
+          F = \alpha\, (f(w) - f(w_0))                                                 \quad (G1)
+
+For large alpha the network need not move to change F by one, and learns as its tangent kernel does
+(lazy); for small alpha it must, and learns features (Geiger, Spigler, Jacot and Wyart, arXiv
+1906.08034).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from equinet.learning.ensemble import Ensemble, check_labels, scalar
+from equinet.learning.tangent import State, batch_statistics
+
+Loss = Callable[[Tensor], Tensor]
+
+
+def hinge(margin: Tensor) -> Tensor:
+    """max(0, 1 - F y)."""
+    return (1 - margin).clamp_min(0)
+
+
+def soft_hinge(margin: Tensor, beta: float = 20.0) -> Tensor:
+    """softplus(beta (1 - F y)) / beta, which is smooth."""
+    return F.softplus(1 - margin, beta=beta)
+
+
+def square(margin: Tensor) -> Tensor:
+    """(1 - F y)^2 / 2, that is (F - y)^2 / 2 for labels +-1."""
+    return (1 - margin).square() / 2
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What became of the networks of an ensemble; ``str`` makes a table of it.
+
+    Attributes:
+        weights: at the end, as ``Ensemble.state()``.
+        start: f(w_0) on the training set, ``(networks, n)``.
+        output: F on the training set, ``(networks, n)``.
+        time: t reached by each network.
+        half_time: the first t at which the mean loss is at most half of what it was; NaN if never.
+        loss: the mean loss at the end.
+        steps: steps taken by each.
+        reason: why each stopped: "reached" (``until`` holds), "steps" (there are no more), "stuck"
+            (no step is small enough).
+        alpha: of each.
+    """
+
+    weights: State = field(repr=False)
+    start: Tensor = field(repr=False)
+    output: Tensor = field(repr=False)
+    time: Tensor
+    half_time: Tensor
+    loss: Tensor
+    steps: Tensor
+    reason: tuple[str, ...]
+    alpha: Tensor
+
+    @property
+    def converged(self) -> bool:
+        """Whether every network reached the end that was asked for."""
+        return all(reason == "reached" for reason in self.reason)
+
+    def __str__(self) -> str:
+        names = ("network", "alpha", "t", "half", "loss", "steps")
+        lines = ["".join(f"{name:>10}" for name in names) + "  end"]
+        columns = (self.alpha, self.time, self.half_time, self.loss, self.steps)
+        table = torch.stack([column.double().cpu() for column in columns], 1).tolist()
+        for i, (row, reason) in enumerate(zip(table, self.reason, strict=True)):
+            lines.append(f"{i:>10}" + "".join(f"{v:>10.3g}" for v in row) + f"  {reason}")
+        return "\n".join(lines)
+
+
+def satisfied(margin: Tensor) -> Tensor:
+    """Whether all samples of each network have a margin above 1, ``(networks, n)`` to bool."""
+    return (margin > 1).all(-1)
+
+
+def gradient_flow(
+    ensemble: Ensemble,
+    x: Tensor,
+    y: Tensor,
+    *,
+    alpha: float | Sequence[float] | Tensor,
+    loss: Loss = soft_hinge,
+    max_change: float = 0.3,
+    max_turn: float = 1e-2,
+    until: Callable[[Tensor], Tensor] = satisfied,
+    steps: int = 1000,
+    step: float = 1e-6,
+    progress: Callable[[int, int], None] | None = None,
+) -> Flow:
+    r"""Follow (G1) until every network is where it should be, with Euler steps.
+
+    A step dt is taken if the gradient turns little, |g - g'|^2 < ``max_turn`` |g| |g'|, and no F
+    changes by more than ``max_change``. Then dt grows by a tenth, else it falls to a tenth.
+
+    Args:
+        ensemble: the networks at w_0, with one output each; they are left as they are.
+        x: the training set, ``(n, ...)``.
+        y: its labels +-1, ``(n,)``.
+        alpha: one number > 0, or one for each network.
+        loss: l of the margins F y, elementwise.
+        max_change: the largest step of F.
+        max_turn: the largest turn of the gradient.
+        until: from the margins ``(networks, n)``, which networks are done.
+        steps: at most so many are tried.
+        step: the first dt.
+        progress: called with the number of steps tried and the number of networks that go on.
+    Returns:
+        What became of each network, also where it did not converge.
+    Raises:
+        ValueError: for labels other than +-1, alpha <= 0, networks with several outputs or with the
+            statistics of a batch, and for arguments out of range.
+    """
+    y = check_labels(y).to(x.dtype)
+    if len(y) != len(x):
+        raise ValueError(f"y: expected {len(x)} labels, one for each sample, got {len(y)}")
+    for name, value in (("max_change", max_change), ("max_turn", max_turn), ("step", step)):
+        if not isinstance(value, int | float) or not 0 < value < math.inf:
+            raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
+    mixing = next(batch_statistics(ensemble.skeleton), None)
+    if mixing is not None:
+        raise ValueError(f"ensemble: expected networks without batch statistics, got {mixing}")
+    weights = {name: w.detach().clone() for name, w in ensemble.state().items()}
+    scales = _alphas(alpha, len(ensemble)).to(x)
+    with torch.no_grad():
+        f0 = scalar(ensemble.call(weights, x))
+
+    def total(w: State, members: Tensor) -> tuple[Tensor, Tensor]:
+        f = scalar(ensemble.call(w, x, members))
+        out = scales[members, None] * (f - f0[members])
+        return (loss(out * y).mean(1) / scales[members] ** 2).sum(), out.detach()
+
+    slope = torch.func.grad(total, has_aux=True)
+    count = len(ensemble)
+    alive = torch.arange(count, device=x.device)
+    g, out = slope(weights, alive)
+    dt, t = torch.full_like(scales, step), torch.zeros_like(scales)
+    half_time, taken = torch.full_like(scales, math.nan), torch.zeros(count, dtype=torch.long)
+    first, reason = loss(out * y).mean(1), ["steps"] * count
+    for tried in range(steps):
+        margins = out[alive] * y
+        done = until(margins)
+        stuck = t[alive] + dt[alive] * 1e-3 == t[alive]
+        stuck &= t[alive] > 0
+        for i, reached, lost in zip(alive.tolist(), done.tolist(), stuck.tolist(), strict=True):
+            if reached or lost:
+                reason[i] = "reached" if reached else "stuck"
+        alive = alive[~(done | stuck)]
+        if progress is not None:
+            progress(tried, len(alive))
+        if not len(alive):
+            break
+        here = {name: w[alive] for name, w in weights.items()}
+        now = {name: v[alive] for name, v in g.items()}
+        new = {name: w - _spread(dt[alive], w) * now[name] for name, w in here.items()}
+        new_g, new_out = slope(new, alive)
+        turn = _square(now, new_g, -1) / (_square(now) * _square(new_g)).sqrt().clamp_min(1e-300)
+        change = (new_out - out[alive]).abs().amax(1)
+        good = (turn < max_turn) & (change < max_change)
+        moved = alive[good]
+        for name in weights:
+            weights[name][moved], g[name][moved] = new[name][good], new_g[name][good]
+        out[moved] = new_out[good]
+        t[moved] += dt[moved]
+        taken[moved.cpu()] += 1
+        now_half = (loss(out * y).mean(1) <= first / 2) & half_time.isnan()
+        half_time = torch.where(now_half, t, half_time)
+        dt[alive] = torch.where(good, dt[alive] * 1.1, dt[alive] / 10)
+    final = loss(out * y).mean(1)
+    return Flow(weights, f0, out, t, half_time, final, taken, tuple(reason), scales)
+
+
+def _alphas(alpha: float | Sequence[float] | Tensor, count: int) -> Tensor:
+    values = torch.as_tensor(alpha, dtype=torch.float64).reshape(-1)
+    values = values.expand(count) if len(values) == 1 else values
+    if len(values) != count or not bool(((values > 0) & values.isfinite()).all()):
+        raise ValueError(
+            f"alpha: expected one finite number > 0, or one for each of {count} networks, got "
+            f"{values.tolist()[:8]}"
+        )
+    return values.clone()
+
+
+def _spread(values: Tensor, like: Tensor) -> Tensor:
+    return values.to(like.dtype).view(-1, *[1] * (like.dim() - 1))
+
+
+def _square(a: State, b: State | None = None, sign: int = 0) -> Tensor:
+    """|a|^2, or |a - b|^2, of each network."""
+    return sum(  # pyright: ignore[reportReturnType]
+        (v if b is None else v + sign * b[name]).flatten(1).square().sum(1) for name, v in a.items()
+    )
