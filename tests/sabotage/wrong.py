@@ -88,14 +88,14 @@ def _spoilt(x: Tensor) -> list[Any]:
 # --- what came of it ------------------------------------------------------------------------------
 
 
-class Hangs(Exception):
+class HangingError(Exception):
     """A call that takes longer than ``SECONDS``."""
 
 
 @contextmanager
 def _limited() -> Iterator[None]:
     def stop(*_: object) -> None:
-        raise Hangs
+        raise HangingError
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
@@ -111,7 +111,7 @@ def outcome(call: Call, argument: str, value: Any) -> tuple[str, str]:
     try:
         with _limited():
             result = call(**{argument: value})
-    except Hangs:
+    except HangingError:
         return "hangs", ""
     except (ValueError, TypeError) as error:
         text = str(error)

@@ -1,7 +1,7 @@
 """The compiled part: how ``csrc`` is compiled, found, loaded and bound to torch.
 
 ``compile`` makes the files, ``cache`` keeps those that are made later, ``library`` loads those for
-the CPU and ``cuda`` those for the GPU, ``first_use`` compares what runs on a GPU with its reference,
-``operator`` binds all of it to one torch operator, and ``status`` says what is in use. Nothing here
-is needed to run: without it the references serve.
+the CPU and ``cuda`` those for the GPU, ``first_use`` compares what runs on a GPU with its
+reference, ``operator`` binds all of it to one torch operator, and ``status`` says what is in use.
+Nothing here is needed to run: without it the references serve.
 """
