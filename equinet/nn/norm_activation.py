@@ -11,6 +11,8 @@ from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_orthogonal
 from equinet.ops import relu
 
+_SMALLEST = 1e-18  # the square of a smaller epsilon would be 0 in single precision
+
 
 class NormActivation(EquivariantModule):
     r"""A function of the norm of every field, which keeps its direction.
@@ -34,7 +36,7 @@ class NormActivation(EquivariantModule):
         eps: epsilon, in units of the field.
     Raises:
         ValueError: if a rho is not orthogonal, or of infinite dimension, if ``function`` is not
-            elementwise, or ``eps`` not positive.
+            elementwise, or ``eps`` not above 1e-18.
         TypeError: if ``function`` is no function, or ``bias`` neither True nor False.
     """
 
@@ -48,7 +50,7 @@ class NormActivation(EquivariantModule):
         super().__init__(in_type, in_type)
         check_orthogonal(in_type)
         self.aliases = isinstance(in_type.space, Sphere)
-        self.function, self.eps = function, check_number(eps, "eps", above=0)
+        self.function, self.eps = function, check_number(eps, "eps", above=_SMALLEST)
         self.sizes: list[int] = list(in_type.dims)  # of what has a norm of its own
         self.multiplicities = [mul for mul, _ in in_type.blocks]
         # It sees the norms of one block, (batch, copy, part, 1, ...).
