@@ -79,9 +79,10 @@ def is_odd(function: Any, channels: int, axes: int) -> bool:
 
 
 def check_number(value: Any, name: str, above: float = -math.inf) -> float:
-    """The value as a float; ValueError unless it is a finite number above a bound."""
+    """The value as a float; ValueError unless it is a number above a bound that torch can hold."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not above < value < math.inf:
+    largest = torch.finfo(torch.get_default_dtype()).max
+    if not is_number or not max(above, -largest) < value < largest:
         kind = "finite number" if above == -math.inf else f"number > {above:g}"
         raise ValueError(f"{name}: expected a {kind}, got {value!r}")
     return float(value)

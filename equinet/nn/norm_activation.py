@@ -12,6 +12,8 @@ from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_orthogonal
 from equinet.ops import relu
 
+_SMALLEST = 1e-18  # the square of a smaller epsilon would be 0 in single precision
+
 
 class NormActivation(EquivariantModule):
     r"""A function of the norm of every field, which keeps its direction.
@@ -36,7 +38,7 @@ class NormActivation(EquivariantModule):
         device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if a rho is not orthogonal, or of infinite dimension, if ``function`` is not
-            elementwise, or ``eps`` not positive.
+            elementwise, or ``eps`` not above 1e-18.
         TypeError: if ``function`` is no function, or ``bias`` neither True nor False.
     """
 
@@ -53,7 +55,7 @@ class NormActivation(EquivariantModule):
         super().__init__(in_type, in_type)
         check_orthogonal(in_type)
         self.aliases = isinstance(in_type.space, Sphere)
-        self.function, self.eps = function, check_number(eps, "eps", above=0)
+        self.function, self.eps = function, check_number(eps, "eps", above=_SMALLEST)
         self.sizes: list[int] = list(in_type.dims)  # of what has a norm of its own
         self.ones = [1] * (2 + len(in_type.space.axes(in_type.blocks)))  # part, component, space
         self.multiplicities = [mul for mul, _ in in_type.blocks]

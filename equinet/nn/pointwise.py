@@ -104,7 +104,8 @@ class ReLU(Pointwise):
     def __init__(self, in_type: FieldType) -> None:
         # A convolution over a grid keeps its input, which is what torch.relu keeps too; the Fourier
         # transform of one over the sphere keeps nothing.
-        super().__init__(in_type, relu if isinstance(in_type.space, Sphere) else torch.relu)
+        on_sphere = isinstance(getattr(in_type, "space", None), Sphere)
+        super().__init__(in_type, relu if on_sphere else torch.relu)
 
     def export(self) -> nn.Module:
         return nn.ReLU()

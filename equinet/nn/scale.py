@@ -126,7 +126,7 @@ class SqueezeExcite(_Scaled):
         check_callable(function, "function")
         check_callable(gate, "gate")
         check_orthogonal(in_type, sampled=True)
-        self.function, self.gate, self.eps = function, gate, check_number(eps, "eps", above=0)
+        self.function, self.gate, self.eps = function, gate, check_number(eps, "eps", above=1e-36)
         self.permuted = [rho.is_regular or rho.is_permutation for _, rho in in_type.blocks]
         fields = in_type.copies
         self.hidden = hidden = max(1, fields // reduction)

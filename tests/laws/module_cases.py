@@ -297,7 +297,8 @@ def _point_conv(in_type: FieldType, out_type: FieldType, *, generator: Generator
 
 
 def _residual(in_type: FieldType, *, generator: Generator):
-    body = nn.Conv2d(in_type, in_type, 3, padding=1, generator=generator)
+    # Without a bias, as everywhere before a batch norm: its gradient is 0 but for rounding.
+    body = nn.Conv2d(in_type, in_type, 3, padding=1, bias=False, generator=generator)
     return nn.Residual(nn.Sequential(body, nn.BatchNorm(in_type)))
 
 
@@ -314,7 +315,7 @@ def _vouched(in_type: FieldType):
 
 def _plane_network(x: FieldType, h: FieldType, *, generator: Generator):
     return nn.Sequential(
-        nn.Conv2d(x, h, 3, padding=1, generator=generator),
+        nn.Conv2d(x, h, 3, padding=1, bias=False, generator=generator),
         nn.BatchNorm(h),
         nn.ReLU(h),
         nn.GroupPool(h),
@@ -430,7 +431,7 @@ POOLS: list[ModuleCase] = [
 
 def _vertex_network(x: FieldType, h: FieldType, *, generator: Generator):
     return nn.Sequential(
-        nn.HomogeneousConv(x, h, generator=generator),
+        nn.HomogeneousConv(x, h, bias=False, generator=generator),
         nn.BatchNorm(h),
         nn.ReLU(h),
         nn.Residual(nn.HomogeneousConv(h, h, generator=generator)),

@@ -43,6 +43,8 @@ def test_it_is_torchs(name, options, generator):
 def test_which_fields():
     """Only tanh is odd."""
     signs = Point("O(3)", dim=3).fields("2x0o")
+    with pytest.raises(TypeError, match="^in_type: expected a FieldType, got str"):
+        enn.ReLU("2x0")  # pyright: ignore
     for name in {name for name, _ in CASES} - {"Tanh"}:
         with pytest.raises(ValueError, match=r"^function: .* odd function"):
             getattr(enn, name)(signs)

@@ -147,10 +147,11 @@ def test_on_torchs_devices_and_dtypes(default_dtype):
     check_elementwise(torch.tanh, "function", [3, 1], 2)
 
 
-@pytest.mark.parametrize("eps", [0, -1e-3, math.nan, math.inf, True, None, "1e-3", 1j])
+@pytest.mark.parametrize("eps", [0, -1e-3, 1e-20, math.nan, math.inf, 10**400, True, None, "1", 1j])
 def test_epsilon_is_a_positive_number(eps):
+    """And its square is above 0 in single precision, else a field that vanishes would be NaN."""
     for make in (lambda: NormActivation(SPACE, eps=eps), lambda: InducedNorm(SPACE, 1, eps=eps)):
-        with pytest.raises(ValueError, match="^eps: expected a number > 0, got "):
+        with pytest.raises(ValueError, match="^eps: expected a number > 1e-18, got "):
             make()
 
 
@@ -159,6 +160,11 @@ def test_a_bias_is_learned_or_not(bias):
     """A third number is not read as "learn it", such as an epsilon in the wrong place."""
     with pytest.raises(TypeError, match="^bias: expected True or False, got "):
         NormActivation(SPACE, torch.tanh, bias)
+
+
+def test_the_smallest_epsilon():
+    module = NormActivation(SPACE, torch.sigmoid, eps=1.1e-18)
+    assert module(torch.zeros(SPACE.shape(1, 2, 2, 2))).isfinite().all()
 
 
 def test_squash_takes_tensors():

@@ -105,5 +105,10 @@ def test_one_size_for_each_block():
         InducedNorm(field_type, (2, 3, 1))
 
 
-def test_derivatives_are_finite():
-    derivatives_at_zero_are_finite(InducedNorm(Point("O", 3).fields("2x induced(C4,E)"), 2))
+def test_derivatives(generator):
+    """Finite where fields vanish; right to second order."""
+    module = InducedNorm(Point("O", 3).fields("1x induced(C4,E)"), 2, squash)
+    derivatives_at_zero_are_finite(module)
+    x = torch.randn(1, 12, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(module, x)
+    assert torch.autograd.gradgradcheck(module, x)

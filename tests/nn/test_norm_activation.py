@@ -128,5 +128,5 @@ def test_bad_input():
     assert not NormActivation(Plane("C4").fields("2x1")).aliases
     with pytest.raises(ValueError, match="^in_type: expected fields of finite dimension, got reg"):
         NormActivation(Sphere(3).fields("2x regular"))
-    with pytest.raises(ValueError, match="^eps: expected a number > 0, got 0"):
+    with pytest.raises(ValueError, match="^eps: expected a number > 1e-18, got 0"):
         NormActivation(fibres("SO(3)"), eps=0)

@@ -60,6 +60,12 @@ def test_the_gradient_goes_to_the_largest_value(generator):
     assert x.grad is not None
     assert_close(x.grad, [[0.0, 1.0, 0.0, 0.0]], 1e-6)
     derivatives_at_zero_are_finite(module)
+    y = torch.randn(3, 4, generator=generator, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(module, y)
+    assert torch.autograd.gradgradcheck(module, y)
+    flat = torch.ones(1, 4, dtype=torch.float64, requires_grad=True)  # all four alike
+    (grad,) = torch.autograd.grad(module(flat)[0, 0], flat)
+    assert_close(grad, torch.zeros(1, 4), ROUNDING)
 
 
 def test_a_flat_field_has_no_direction(generator):

@@ -8,6 +8,8 @@ import matplotlib.pyplot as plt
 import pytest
 import torch
 
+from equinet import nn
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*/*.md"))
@@ -46,6 +48,27 @@ def test_the_pages_that_are_linked_exist():
     for page in PAGES:
         for target in re.findall(r"\]\(([\w./]+\.md)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} links {target}"
+
+
+@every_page
+def test_a_page_with_pictures_names_the_extra(page):
+    """Before its first cell, which would fail without it."""
+    head, *cells = page.read_text().split("```{code-cell}")
+    needed = any("matplotlib" in cell or "import plot" in cell for cell in cells)
+    assert ('`pip install ".[plot]"`' in head) == needed
+
+
+def test_the_layers_of_torch_have_a_line_in_the_table():
+    """Each of torch's families stands in the first column, and ours in the second exist."""
+    text = (DOCS / "guide/from_torch.md").read_text()
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| ")]
+    theirs = {name for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    kinds = [kind for kind in vars(torch.nn).values() if isinstance(kind, type)]
+    public = {kind.__name__ for kind in kinds if issubclass(kind, torch.nn.Module)}
+    families = {re.sub(r"([123]d|2d)$", "", name.removeprefix("Lazy")) for name in public}
+    assert {name for name in families if not name.endswith("Loss")} <= theirs
+    ours = {name for row in rows for name in re.findall(r"`([A-Z]\w+)[`(]", row[1])}
+    assert {"Dropout", "Gate", "Pointwise"} <= ours <= set(nn.__all__)
 
 
 # --- equations have the numbers that they have in the code --------------------------------------
