@@ -57,7 +57,7 @@ INVENTORY = {
         kernels_between near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError Layer LayerCertificate Report Sources
-        assert_equivariant certificate equivariance_error report""",
+        assert_equivariant certificate equivariance_error input_sizes report""",
     "equinet.transforms": "StereographicProjection radius_graph rotate_randomly voxelize",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)

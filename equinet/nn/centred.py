@@ -57,6 +57,10 @@ class Centred:
         last = rest - rest % self.stride[axis]
         return last + self.spans[axis] - 2 * before - (size - 1)
 
+    def wrong_axes(self, sizes: Sequence[int]) -> list[int]:
+        """The axes along which the samples of a grid of these sizes have another centre."""
+        return [i for i, size in enumerate(sizes) if self.moves[i] and self.shift(i, size)]
+
     def check(self, sizes: Sequence[int]) -> None:
         """Warn, once for each size, if the layer does not keep the centre (S1).
 
@@ -67,18 +71,19 @@ class Centred:
             return
         sizes = tuple(sizes)
         check_sizes(sizes, self.least, self.name)
-        wrong = [i for i, size in enumerate(sizes) if self.moves[i] and self.shift(i, size)]
+        wrong = self.wrong_axes(sizes)
         if not wrong or sizes in self.warned:
             return
         self.warned.add(sizes)
         mended = [self._nearest(i, size) if i in wrong else size for i, size in enumerate(sizes)]
         if all(size is not None for size in mended):
-            mend = f"inputs of size {tuple(mended)} keep it"
+            mend = f"inputs of size {tuple(mended)} keep it in this layer"
         else:
             mend = "no size keeps it with this kernel size and padding"
         warnings.warn(
             f"{self.name}: a grid of size {sizes} is sampled off its centre, so the symmetry of "
-            f"the grid is broken; {mend}",
+            f"the grid is broken; {mend}, and equinet.testing.input_sizes(network) lists those of "
+            "a whole network",
             stacklevel=5,  # forward, two of torch, the caller
         )
 

@@ -230,7 +230,7 @@ class _Conv(Convolution):
         self._pads = padding_mode != "zeros" or any(before != after for before, after in sides)
         # In the order of torch.nn.functional.pad: the last axis first.
         self._margins = [p for side in reversed(sides) for p in side]
-        self._centred = Centred(
+        self.centred = Centred(
             in_type, type(self).__name__, self.kernel_size, self.stride, sides, self.dilation,
             least=[_least(padding_mode, side) for side in sides],
         )  # fmt: skip
@@ -252,7 +252,7 @@ class _Conv(Convolution):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        self._centred.check(x.shape[2:])
+        self.centred.check(x.shape[2:])
         with full_precision(x):
             weight, bias = self.filter(), self.shift()
         z, padding = self.enter(x), self.padding

@@ -7,6 +7,7 @@ from equinet.testing.equivariance import (
     equivariance_error,
 )
 from equinet.testing.report import Layer, Report, report
+from equinet.testing.sizes import input_sizes
 from equinet.testing.sources import Sources
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "assert_equivariant",
     "certificate",
     "equivariance_error",
+    "input_sizes",
     "report",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
+from equinet.field.grid import Grid
+from equinet.nn.centred import Centred
 
 _SMALLEST = {1: 33, 2: 17, 3: 11}
 _SPAN = 24
@@ -33,19 +35,14 @@ def fitting_sizes(module: nn.Module, in_type: FieldType, least: int | None = Non
     space: Any = in_type.space
     first = _SMALLEST[space.n] if least is None else least
     first += 1 - first % 2
-    twin = copy.deepcopy(module).eval()
-    like = like_of(module)
-    accepted, failure = None, None
+    twin, accepted, failure = copy.deepcopy(module).eval(), None, None
     for size in (*range(first, first + _SPAN, 2), *range(first + 1, first + _SPAN, 2)):
-        sizes = (size,) * space.n
-        x = torch.zeros(in_type.shape(1, *sizes)).to(like)
         try:
-            with torch.no_grad(), _watched(twin) as wrong:
-                twin(x)
+            wrong = _wrong_layers(twin, in_type, size)
         except (RuntimeError, ValueError) as error:
-            error.add_note(f"sizes: {in_type!r} of sizes {sizes} was tried; say sizes=")
             failure = error
             continue
+        sizes = (size,) * space.n
         if not wrong:
             return sizes
         accepted = accepted or sizes
@@ -53,6 +50,56 @@ def fitting_sizes(module: nn.Module, in_type: FieldType, least: int | None = Non
         assert failure is not None
         raise failure
     return accepted
+
+
+def input_sizes(
+    module: nn.Module, in_type: FieldType | None = None, sizes: Iterable[int] = range(16, 65)
+) -> list[int]:
+    """The sizes of a grid, the same along all axes, on which every layer keeps the centre.
+
+    Args:
+        module: a network; it is not changed.
+        in_type: of its input, over a grid; ``module.in_type`` if None.
+        sizes: those that are tried.
+    Returns:
+        Those that the network takes without breaking the symmetry of the grid.
+    Raises:
+        ValueError: if there is no type, or it is not over a grid.
+        Exception: what the module raised, if no size is left.
+
+    Example:
+        >>> from equinet import Plane, nn
+        >>> h = Plane("C4").fields("1x regular")
+        >>> two = nn.Sequential(nn.Downsample(h, 2), nn.Downsample(h, 2))
+        >>> input_sizes(two, sizes=range(10, 20))
+        [13, 17]
+    """
+    in_type = getattr(module, "in_type", None) if in_type is None else in_type
+    if not isinstance(in_type, FieldType) or not isinstance(in_type.space, Grid):
+        raise ValueError(f"in_type: expected fields over a Line, Plane or Volume, got {in_type!r}")
+    twin, found, failure = copy.deepcopy(module).eval(), [], None
+    for size in sizes:
+        try:
+            if not _wrong_layers(twin, in_type, size):
+                found.append(size)
+        except (RuntimeError, ValueError) as error:  # a size that the network does not take
+            failure = error
+    if not found and failure is not None:
+        raise failure
+    return found
+
+
+def _wrong_layers(module: nn.Module, in_type: FieldType, size: int) -> list[str]:
+    """The layers that leave the centre for an input of this size along every axis."""
+    space: Any = in_type.space
+    sizes = (size,) * space.n
+    try:
+        with torch.no_grad(), _watched(module) as wrong:
+            module(torch.zeros(in_type.shape(1, *sizes)).to(like_of(module)))
+    except (RuntimeError, ValueError) as error:
+        error.add_note(f"sizes: {in_type!r} of sizes {sizes} was tried; say sizes=")
+        raise
+    return wrong
 
 
 @contextmanager
@@ -76,8 +123,11 @@ def _watched(module: nn.Module) -> Iterator[list[str]]:
 
 
 def _leaves_centre(layer: nn.Module, x: Tensor) -> bool:
-    """Whether a layer of torch.nn samples a grid of this size off its centre."""
+    """Whether a layer samples a grid of this size off its centre."""
     sizes = x.shape[2:]
+    centred = getattr(layer, "centred", None)
+    if isinstance(centred, Centred):
+        return bool(centred.wrong_axes(sizes))
     if not sizes or not isinstance(layer, _STRIDED):
         return False
     k, s, p, d = (

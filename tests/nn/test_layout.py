@@ -1,5 +1,6 @@
 """Channels that lie last in memory stay there, and images that are too small are named."""
 
+import sys
 import warnings
 
 import pytest
@@ -86,3 +87,22 @@ def test_more_output_padding_than_a_stride():
         TypeError, match="^functions: expected a function of the group and the taps"
     ):
         nn.Conv2d(H, H, 3, functions="shells")
+
+
+def test_kernels_that_no_machine_holds(monkeypatch):
+    """8 bytes for each entry of each kernel at each tap, found before any is sampled."""
+    h = Plane("C4").fields("1x regular")
+    layer, limits = nn.Conv2d(h, h, 5), sys.modules["equinet.harmonics.filter_grid"]
+    monkeypatch.setattr(limits, "_LARGEST", layer.kernels.numel() * 8)
+    nn.Conv2d(h, h, 5)
+    monkeypatch.setattr(limits, "_LARGEST", layer.kernels.numel() * 8 - 1)
+    with pytest.raises(
+        ValueError, match=r"^grid: expected a filter .* \(5, 5\) taps, .* of kernels"
+    ):
+        nn.Conv2d(h, h, 5)
+
+
+def test_layout_under_vmap(generator):
+    module = nn.Downsample(H, 2)
+    x = torch.randn(3, 2, 1, 9, 9, generator=generator)
+    assert_close(torch.func.vmap(module)(x), torch.stack([module(part) for part in x]), 1e-6)

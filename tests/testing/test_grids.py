@@ -7,7 +7,7 @@ import torch
 
 from equinet import Line, Plane, Volume, act, dihedral, nn, point_group
 from equinet.group import finite
-from equinet.testing import assert_equivariant, equivariance_error
+from equinet.testing import assert_equivariant, equivariance_error, input_sizes
 from equinet.testing.sizes import fitting_sizes
 from equinet.testing.trial import grid_symmetries
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
@@ -109,7 +109,7 @@ def test_strides_get_sizes_that_keep_the_centre():
     with pytest.raises(AssertionError, match="17 x 17"):
         assert_equivariant(pool, X, X, sizes=(17, 17))
     conv = CONVOLUTIONS["C4"]()
-    conv._centred.warned.clear()
+    conv.centred.warned.clear()
     assert fitting_sizes(conv, conv.in_type, least=16) == (17, 17)
     with pytest.warns(UserWarning, match="off its centre"):
         assert equivariance_error(conv, sizes=(18, 18)).max > 0.01
@@ -239,3 +239,20 @@ def test_a_network_that_ends_in_scores():
     assert assert_equivariant(Scores(True), X).max < SYMMETRY
     with pytest.raises(AssertionError, match="Scores is not equivariant"):
         assert_equivariant(Scores(False), X)
+
+
+def test_sizes_of_the_input_of_a_network(generator):
+    """By hand: two strides of size 3 and padding 1 want n = 1 mod 4, of size 4 n = 0 mod 4."""
+    h = Plane("C4").fields("1x regular")
+    for size, rest in ((3, 1), (4, 0)):
+        options = {"stride": 2, "padding": 1, "generator": generator}
+        net = nn.Sequential(nn.Conv2d(h, h, size, **options), nn.Conv2d(h, h, size, **options))
+        with pytest.warns(
+            UserWarning, match=r"in this layer, and equinet.testing.input_sizes\(net"
+        ):
+            net(torch.zeros(h.shape(1, 18, 18)))
+        # What it has warned of already is no better for that.
+        assert input_sizes(net, sizes=range(9, 22)) == [n for n in range(9, 22) if n % 4 == rest]
+    assert input_sizes(nn.Conv2d(h, h, 15), sizes=range(13, 18)) == [15, 16, 17]
+    with pytest.raises(ValueError, match="^in_type: expected fields over a Line, Plane or Volume"):
+        input_sizes(torch.nn.Identity())
