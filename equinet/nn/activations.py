@@ -7,8 +7,8 @@ works in place: the same fields may go on into a shortcut.
 from torch import nn
 
 from equinet.field import FieldType
-from equinet.nn.arguments import check_number
 from equinet.nn.pointwise import Pointwise
+from equinet.numerics.arguments import check_number
 
 
 class LeakyReLU(Pointwise):

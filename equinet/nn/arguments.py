@@ -3,7 +3,6 @@
 Next: ``centred``.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -78,29 +77,12 @@ def is_odd(function: Any, channels: int, axes: int) -> bool:
         return _same(_tried(function, "function", x), -_tried(function, "function", -x))
 
 
-def check_number(value: Any, name: str, above: float = -math.inf) -> float:
-    """The value as a float; ValueError unless it is a number above a bound that torch can hold."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    largest = torch.finfo(torch.get_default_dtype()).max
-    if not is_number or not max(above, -largest) < value < largest:
-        kind = "finite number" if above == -math.inf else f"number > {above:g}"
-        raise ValueError(f"{name}: expected a {kind}, got {value!r}")
-    return float(value)
-
-
 def check_probability(value: Any) -> float:
     """The value of the argument p as a float; ValueError unless it is from 0 to 1."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= 1:
         raise ValueError(f"p: expected a probability from 0 to 1, got {value!r}")
     return float(value)
-
-
-def check_flag(value: Any, name: str) -> bool:
-    """The value; TypeError unless it is True or False."""
-    if not isinstance(value, bool):
-        raise TypeError(f"{name}: expected True or False, got {value!r}")
-    return value
 
 
 def check_clouds(in_type: FieldType, x: Tensor, batch: Any) -> None:

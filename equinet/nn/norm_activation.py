@@ -6,10 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
-from equinet.nn.arguments import check_elementwise, check_flag, check_number
+from equinet.nn.arguments import check_elementwise
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_orthogonal
+from equinet.numerics.arguments import check_flag, check_number
 from equinet.ops import relu
 
 _SMALLEST = 1e-18  # the square of a smaller epsilon would be 0 in single precision

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Point
-from equinet.nn.arguments import check_callable, check_clouds, check_number
+from equinet.nn.arguments import check_callable, check_clouds
 from equinet.nn.field_norm import field_of
 from equinet.nn.global_pool import GlobalAvgPool
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_orthogonal
+from equinet.numerics.arguments import check_number
 from equinet.rep import trivial
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)

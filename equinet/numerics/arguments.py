@@ -1,6 +1,6 @@
 """What a caller may hand over: numbers in range, real tensors, sizes that fit into memory.
 
-Before: ``cached``. Next: every module that takes such a thing.
+Before: ``membership``. Next: ``constants``, and every module that takes such a thing.
 """
 
 from __future__ import annotations
@@ -13,11 +13,36 @@ from torch import Tensor
 MEMORY = 4 * 2**30  # bytes that one table, basis or list of matrices may take
 
 
-def check_integer(value: object, argument: str, least: int, most: float = math.inf) -> int:
-    """The value, if it is an integer from ``least`` to ``most``; else ValueError."""
+def check_integer(value: object, argument: str, least: int = 1, most: float = math.inf) -> int:
+    """The value, if it is an integer from ``least`` to ``most``; else ValueError.
+
+    A symbolic size, of a program that is traced, passes.
+    """
+    if isinstance(value, torch.SymInt):
+        return value  # pyright: ignore[reportReturnType]
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         wanted = f">= {least}" if most == math.inf else f"from {least} to {most:,}"
         raise ValueError(f"{argument}: expected an integer {wanted}, got {value!r}")
+    return value
+
+
+def check_number(
+    value: object, argument: str, least: float = -math.inf, above: float = -math.inf
+) -> float:
+    """The value as a float, if it is a number that torch can hold and in range; else ValueError."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    largest = torch.finfo(torch.get_default_dtype()).max
+    if not is_number or not (least <= value and max(above, -largest) < value < largest):
+        kind = f"number > {above:g}" if above > -math.inf else "finite number"
+        kind += f" >= {least:g}" if least > -math.inf else ""
+        raise ValueError(f"{argument}: expected a {kind}, got {value!r}")
+    return float(value)
+
+
+def check_flag(value: object, argument: str) -> bool:
+    """The value; TypeError unless it is True or False."""
+    if not isinstance(value, bool):
+        raise TypeError(f"{argument}: expected True or False, got {value!r}")
     return value
 
 

@@ -27,8 +27,11 @@ from torch import Tensor
 
 from equinet.harmonics.grid import signed_orders
 from equinet.numerics import wigner_d_real
+from equinet.numerics.arguments import check_integer, check_number
 
 Orders = tuple[int, ...]
+
+_NEAR = 1e-6  # radians
 
 
 class SphereFilter(Protocol):
@@ -91,21 +94,33 @@ def _phases(orders: Orders, count: int) -> Tensor:
 
 
 def _symmetric(limit: float, count: int) -> Tensor:
-    """``count`` angles from -limit to limit."""
+    """``count`` angles from -limit to limit; at pi, where both ends are one, without the first."""
     if count == 1:
         return torch.zeros(1, dtype=torch.float64)
+    if limit > math.pi - _NEAR:
+        return math.pi - _ring(count).flip(0)
     return torch.linspace(-limit, limit, count, dtype=torch.float64)
 
 
 def _check_counts(**counts: int) -> None:
     for name, value in counts.items():
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
+        check_integer(value, name)
 
 
-def _check_angle(name: str, value: float, limit: float) -> None:
-    if not 0 < value <= limit:
-        raise ValueError(f"{name}: expected an angle in radians in (0, {limit:.4f}], got {value!r}")
+def _check_angle(name: str, value: float, count: int = 2, pole: float | None = None) -> None:
+    """Raise unless ``value`` spreads out ``count`` angles; a single one needs none, so 0 will do.
+
+    Args:
+        name: of the argument.
+        value: in radians, at most pi.
+        count: of the angles.
+        pole: where a ring of points is one point, which would have many weights.
+    """
+    check_number(value, name, 0)
+    reached = pole is not None and value > pole - _NEAR
+    if reached or value > math.pi + _NEAR or (value == 0 and count > 1):
+        end = f"{math.pi:.4f}]" if pole is None else f"{pole:.4f}), where the pole is"
+        raise ValueError(f"{name}: expected an angle in radians in (0, {end}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -126,8 +141,8 @@ class NearIdentityFilter(_PointFilter):
 
     def __post_init__(self) -> None:
         _check_counts(n_alpha=self.n_alpha, n_beta=self.n_beta, n_gamma=self.n_gamma)
-        _check_angle("max_beta", self.max_beta, math.pi)
-        _check_angle("max_gamma", self.max_gamma, 2 * math.pi)
+        _check_angle("max_beta", self.max_beta, pole=math.pi)
+        _check_angle("max_gamma", self.max_gamma, self.n_gamma)
 
     def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
         step = torch.arange(1, self.n_beta + 1, dtype=torch.float64)
@@ -155,10 +170,8 @@ class EquatorialFilter(_PointFilter):
 
     def __post_init__(self) -> None:
         _check_counts(n_alpha=self.n_alpha, n_beta=self.n_beta, n_gamma=self.n_gamma)
-        if self.n_beta > 1:
-            _check_angle("max_beta", self.max_beta, math.pi / 2)
-        if self.n_gamma > 1:
-            _check_angle("max_gamma", self.max_gamma, 2 * math.pi)
+        _check_angle("max_beta", self.max_beta, self.n_beta, pole=math.pi / 2)
+        _check_angle("max_gamma", self.max_gamma, self.n_gamma)
 
     def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
         beta = math.pi / 2 + _symmetric(self.max_beta, self.n_beta)
@@ -181,8 +194,7 @@ class SmoothFilter:
 
     def __post_init__(self) -> None:
         _check_counts(knots=self.knots)
-        if not isinstance(self.max_order, int) or self.max_order < 0:
-            raise ValueError(f"max_order: expected an integer >= 0, got {self.max_order!r}")
+        check_integer(self.max_order, "max_order", 0)
 
     def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
         knots = min(self.knots, band)
@@ -200,7 +212,9 @@ class SmoothFilter:
             # Every degree passes with the same gain, whatever the spectrum of the input.
             energy = (basis**2).sum() / max(_carried(basis), 1)
             result.append(basis / energy.sqrt() if energy > 0 else basis)
-        return result
+        # A knot below the degrees that have an order would be a weight without effect.
+        alive = torch.stack([basis.abs().sum((0, 1)) for basis in result]).sum(0) > 0
+        return [basis[..., alive] for basis in result]
 
     def _orders(self, band: int, orders: Orders) -> list[int]:
         """The signed orders that carry weights: those of an irrep, or the lowest of SO(3)."""
@@ -230,6 +244,9 @@ def near_identity(
 ) -> NearIdentityFilter:
     """A filter localised about the identity, angles in radians; gamma counts on SO(3) only.
 
+    All points are distinct: ``max_beta`` is below pi, where the other pole is, and at ``max_gamma``
+    = pi, whose two ends are one angle, the first is left out and the others are spread evenly.
+
     References:
         Cohen, Geiger, Koehler and Welling 2018, Spherical CNNs.
     """
@@ -244,7 +261,11 @@ def equatorial(
     n_gamma: int = 1,
     max_gamma: float = 0.0,
 ) -> EquatorialFilter:
-    """A filter on rings about the equator, angles in radians: long and narrow, not local."""
+    """A filter on rings about the equator, angles in radians: long and narrow, not local.
+
+    All points are distinct: ``max_beta`` is below pi / 2, where the poles are; for ``max_gamma`` =
+    pi see ``near_identity``.
+    """
     return EquatorialFilter(n_alpha, n_beta, max_beta, n_gamma, max_gamma)
 
 

@@ -23,7 +23,7 @@ from equinet.nn.conv import Convolution
 from equinet.nn.module import EquivariantModule
 from equinet.nn.steerable import Steerable
 from equinet.testing.counts import all_maps, independent
-from equinet.testing.equivariance import assert_equivariant, equivariance_error, type_of
+from equinet.testing.equivariance import assert_equivariant, equivariance_error, type_after, type_of
 from equinet.testing.trial import aliases
 
 _UNIVERSAL = "universal: every equivariant linear map of this kind is a value of the weights"
@@ -174,7 +174,7 @@ def certificate(
         'universal'
     """
     in_type = type_of(module, in_type)
-    out_type = getattr(module, "out_type", None) if out_type is None else out_type
+    out_type = type_after(module, out_type)
     error, passed = _measured(module, in_type, out_type, seed=seed, arguments=arguments)
     rows = []
     for name, layer, types, why in _parts(module, in_type, out_type):

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, act
 from equinet.field.grid import Grid
+from equinet.numerics.arguments import check_number
 from equinet.testing.sizes import evaluating, fitting_sizes, like_of
 from equinet.testing.smooth import ball, inner_radius
 from equinet.testing.trial import Draw, Trial, aliases, common_group, kinds, trials
@@ -117,8 +118,9 @@ def equivariance_error(
             move with the group. Positions and edges ``(2, count)``, all pairs, are drawn if
             ``forward`` takes them and they are not given.
     Raises:
-        ValueError: if there is no type, an argument has no meaning over the space, or the output
-        vanishes, so that there is nothing to compare.
+        TypeError, ValueError: if there is no type, an argument has no meaning over the space, or
+            the output vanishes, is not finite or not a real tensor, so that there is nothing to
+            compare.
     """
     in_type = type_of(module, in_type)
     draw = Draw(
@@ -132,6 +134,8 @@ def equivariance_error(
 
 def type_of(module: nn.Module, in_type: FieldType | None) -> FieldType:
     """The type of the input, which is said or which the module knows."""
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
     in_type = getattr(module, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType):
         raise ValueError(
@@ -153,12 +157,19 @@ def grids_of(types: Iterable[FieldType | None]) -> tuple[Grid, ...]:
     return tuple(dict.fromkeys(spaces))
 
 
+def type_after(module: nn.Module, out_type: FieldType | None) -> FieldType | None:
+    """The type of the output, which is said or which the module knows; None for invariants."""
+    out_type = getattr(module, "out_type", None) if out_type is None else out_type
+    if out_type is not None and not isinstance(out_type, FieldType):
+        raise TypeError(f"out_type: expected a FieldType or None, got {type(out_type).__name__}")
+    return out_type
+
+
 def measured(
     module: nn.Module, in_type: FieldType, out_type: FieldType | None, draw: Draw
 ) -> EquivarianceError:
     """The errors of a module for what is drawn."""
-    if out_type is None:
-        out_type = getattr(module, "out_type", None)
+    out_type = type_after(module, out_type)
     types = [*types_inside(module), out_type]
     group, draw = common_group(in_type, types), replace(draw, grids=grids_of(types))
     found = []
@@ -195,7 +206,18 @@ def run(module: nn.Module, x: Tensor, arguments: Mapping[str, Any] | None = None
         name: value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
         for name, value in (arguments or {}).items()
     }
-    return module(x.to(like), **known).double().cpu()
+    # A copy, for a module that writes into its input.
+    return numbers(module(x.to(like, copy=True), **known))
+
+
+def numbers(y: Any) -> Tensor:
+    """The output of a module in float64; an error if it is nothing that can be measured."""
+    if not isinstance(y, Tensor) or y.is_complex():
+        got = y.dtype if isinstance(y, Tensor) else type(y).__name__
+        raise TypeError(f"module: expected it to return a real tensor, got {got}")
+    if not y.isfinite().all():
+        raise ValueError("module: expected finite numbers in its output, got NaN or infinity")
+    return y.double().cpu()
 
 
 def _fits(out_type: FieldType, y: Tensor) -> bool:
@@ -284,10 +306,11 @@ def assert_equivariant(
         The measured errors: over a grid those of the elements that map it to itself, if there are
         any.
     """
-    in_type = type_of(module, in_type)
+    in_type, out_type = type_of(module, in_type), type_after(module, out_type)
     if tolerance is None:
         limit = _ALIASED if aliases(module) else _EXACT.get(like_of(module).dtype, 1e-1)
     else:
+        check_number(tolerance, "tolerance", 0)
         limit = tolerance
     draw = Draw(
         count, seed, batch, band=band, sizes=sizes, smoothness=smoothness, exact=exact,

@@ -16,12 +16,15 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Volume
 from equinet.field.grid import Grid
+from equinet.numerics.arguments import check_integer
 from equinet.testing.equivariance import (
     compared,
     grids_of,
     measured,
+    numbers,
     refined,
     run,
+    type_after,
     type_of,
     types_inside,
 )
@@ -125,10 +128,12 @@ def report(
         (0.0, ['ReLU'])
     """
     in_type = type_of(model, in_type)
-    out_type = getattr(model, "out_type", None) if out_type is None else out_type
+    out_type = type_after(model, out_type)
     on_grid = isinstance(in_type.space, Grid)
     if on_grid and sizes is None:
         sizes = fitting_sizes(model, in_type)
+    for scale in scales or ():
+        check_integer(scale, "scales")
     network = _Network(model, in_type, out_type)
     draw = Draw(
         count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments,
@@ -208,8 +213,7 @@ class _Network:
             bound = inspect.signature(module.forward).bind(*inputs, **known).arguments
             (_, x), *more = bound.items()
             sizes = tuple(x.shape[2:]) if isinstance(in_type.space, Grid) else None
-            output = output.double().cpu()
-            calls.append(_Call(name, module, in_type, out_type, sizes, dict(more), output))
+            calls.append(_Call(name, module, in_type, out_type, sizes, dict(more), numbers(output)))
 
         handles = [
             module.register_forward_hook(

@@ -22,6 +22,7 @@ from equinet.field import FieldType, HomogeneousSpace, Points, Sphere, act, rand
 from equinet.field.grid import Grid
 from equinet.group import FiniteGroup, Group, is_subgroup
 from equinet.group.finite import finite_group
+from equinet.numerics.arguments import check_integer, check_number
 from equinet.testing.smooth import SmoothField, inner_radius
 
 SMOOTHNESS = 2.0
@@ -83,6 +84,25 @@ class Draw:
     generator: Generator = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_integer(self.count, "count")
+        check_integer(self.seed, "seed", 0)
+        if self.batch is not None:
+            check_integer(self.batch, "batch")
+        if self.smoothness is not None:
+            check_number(self.smoothness, "smoothness", 0)
+        if self.exact is not None and not isinstance(self.exact, bool):
+            raise TypeError(f"exact: expected True, False or None, got {self.exact!r}")
+        if self.arguments is not None and not isinstance(self.arguments, Mapping):
+            raise TypeError(
+                f"arguments: expected values by name, got {type(self.arguments).__name__}"
+            )
+        if self.elements is not None and (
+            not isinstance(self.elements, Tensor)
+            or self.elements.dim() != 3
+            or not len(self.elements)
+        ):
+            got = getattr(self.elements, "shape", type(self.elements).__name__)
+            raise ValueError(f"elements: expected (count, n, n) with count >= 1, got {got}")
         object.__setattr__(self, "generator", torch.Generator().manual_seed(self.seed))
 
 
@@ -307,6 +327,7 @@ def _elements(group: Group, draw: Draw, others: bool = False) -> Tensor:
         others: more than are wanted, of which some will be left out.
     """
     if draw.elements is not None:
+        group.check(draw.elements, "elements")
         return draw.elements
     if isinstance(group, FiniteGroup):
         if group.order == 1:

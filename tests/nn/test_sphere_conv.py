@@ -186,15 +186,15 @@ def test_spin_weighted_fields_are_multiplied_by_complex_numbers(s_in, s_out, gen
     every = smooth(knots=band, max_order=0)
     conv = _conv(f"1x{s_in}", f"1x{s_out}", band, band, every, generator)
     assert conv.bias is None
-    weights = conv.weights[0].data.view(band, 2, 2)  # degree; out -s, s; in -s, s
-    a, b = torch.randn(2, band, generator=generator, dtype=torch.float64)
-    weights.copy_(torch.stack([a, -b, b, a], 1).view(band, 2, 2))
+    lowest = max(s_in, s_out)
+    weights = conv.weights[0].data.view(-1, 2, 2)  # degree from there; out -s, s; in -s, s
+    a, b = torch.randn(2, band - lowest, generator=generator, dtype=torch.float64)
+    weights.copy_(torch.stack([a, -b, b, a], 1).view(-1, 2, 2))
     x = random_field(conv.in_type, 2, generator=generator, dtype=torch.float64)
     before, after = (
         s2_fft(torch.complex(y[:, 0], y[:, 1]), band, spin)
         for y, spin in ((x, s_in), (conv(x), s_out))
     )
-    lowest = max(s_in, s_out)
     before = before[:, lowest**2 - s_in**2 :]  # both start at the degree that both have
     after = after[:, lowest**2 - s_out**2 :]
     blocks = conv.expand()

@@ -1,6 +1,7 @@
 """Filters on the sphere: their points, their matrices W^l, and that none is missing."""
 
 import copy
+import itertools
 import math
 import pickle
 
@@ -18,6 +19,7 @@ from equinet.steerable import (
     smooth,
     sphere_basis,
 )
+from equinet.steerable.sphere import wigner_D_rows
 from tests.tolerances import ROUNDING, assert_close
 
 BAND = 4
@@ -226,13 +228,26 @@ def test_functions_and_classes_say_the_same():
         (near_identity, {"n_alpha": 0}, "n_alpha: expected an integer >= 1, got 0"),
         (near_identity, {"n_beta": 2.0}, "n_beta: expected an integer >= 1, got 2.0"),
         (near_identity, {"n_gamma": -1}, "n_gamma: expected an integer >= 1, got -1"),
-        (near_identity, {"max_beta": 0.0}, "max_beta: expected an angle in radians in (0, 3.1416]"),
+        (near_identity, {"max_beta": 0.0}, "max_beta: expected an angle in radians in (0, 3.1416)"),
         (near_identity, {"max_beta": 22.5}, "max_beta: expected an angle in radians"),
-        (near_identity, {"max_beta": math.nan}, "max_beta: expected an angle in radians"),
+        (near_identity, {"max_beta": math.nan}, "max_beta: expected a finite number >= 0, got nan"),
+        (near_identity, {"max_beta": "1"}, "max_beta: expected a finite number >= 0, got '1'"),
+        (near_identity, {"max_beta": True}, "max_beta: expected a finite number >= 0, got True"),
+        (near_identity, {"max_gamma": -1.0}, "max_gamma: expected a finite number >= 0"),
+        (near_identity, {"max_beta": math.pi}, "max_beta: expected an angle in radians in (0, 3.1"),
+        (near_identity, {"max_gamma": 2 * math.pi}, "max_gamma: expected an angle in radians"),
+        (equatorial, {"n_alpha": 8, "max_beta": -1}, "max_beta: expected a finite number >= 0"),
+        (equatorial, {"n_alpha": 8, "max_gamma": math.nan}, "max_gamma: expected a finite number"),
+        (
+            equatorial,
+            {"n_alpha": 8, "n_beta": 2, "max_beta": math.pi / 2},
+            "max_beta: expected an angle in radians in (0, 1.5708), where the pole is, got 1.57",
+        ),
+        (smooth, {"knots": True}, "knots: expected an integer >= 1, got True"),
         (
             near_identity,
             {"max_gamma": 7.0},
-            "max_gamma: expected an angle in radians in (0, 6.2832]",
+            "max_gamma: expected an angle in radians in (0, 3.1416], got 7.0",
         ),
         (equatorial, {"n_alpha": 0}, "n_alpha: expected an integer >= 1, got 0"),
         (equatorial, {"n_alpha": 8, "n_beta": 3}, "max_beta: expected an angle in radians"),
@@ -246,3 +261,40 @@ def test_bad_arguments(make, arguments, message):
     with pytest.raises(ValueError) as caught:
         make(**arguments)
     assert str(caught.value).startswith(message)
+
+
+EDGES = [
+    *FILTERS,
+    near_identity(n_alpha=1, n_beta=1, n_gamma=1),
+    near_identity(max_gamma=math.pi, n_gamma=6),
+    near_identity(max_beta=3.0, n_beta=2, max_gamma=math.pi, n_gamma=2, n_alpha=4),
+    equatorial(n_alpha=4, n_beta=2, max_beta=1.5, n_gamma=6, max_gamma=math.pi),
+    smooth(knots=1, max_order=0),
+    smooth(knots=30, max_order=9),
+]
+
+
+@pytest.mark.parametrize("kernel", EDGES, ids=repr)
+def test_no_weight_is_dead(kernel):
+    """The rank of the basis is the number of weights, also where the ends of a ring meet."""
+    band = 8
+    for outs, ins in itertools.product([(0,), (1,), (3,), tuple(range(band))], repeat=2):
+        basis, _ = sphere_basis(kernel, band, outs, ins)
+        rank = torch.linalg.matrix_rank(basis, rtol=1e-9)
+        assert rank == min(basis.shape), (outs, ins)
+
+
+def test_two_masses_on_one_point_lower_the_rank():
+    """Negative control: with both ends of the ring of gamma the basis of 36 weights has rank 30."""
+    kernel = near_identity(max_gamma=math.pi, n_gamma=6, n_alpha=6, n_beta=1)
+    points = kernel.points(ALL, ALL)
+    assert len(points) == 36
+    twice = points.clone()
+    last = points[:, 0] + points[:, 2]  # gamma + alpha, which is pi for one of six
+    twice[:, 2] = torch.linspace(-math.pi, math.pi, 6, dtype=torch.float64).repeat(6) - points[:, 0]
+    assert last.max() == pytest.approx(math.pi)
+    for angles, rank in ((points, 36), (twice, 30)):
+        rows = torch.cat(
+            [w.flatten(0, 1) for w in wigner_D_rows(8, tuple(range(8)), tuple(range(8)), angles)]
+        )
+        assert torch.linalg.matrix_rank(rows, rtol=1e-9) == rank
