@@ -28,7 +28,7 @@ def warn_of_dead_ends(
         reached: irreps of the output in which a map ends.
         read: irreps of the input in which a map starts.
         what: the maps are called, such as "kernel".
-        calls_below: from the line of the user that makes the layer to the caller of this.
+        calls_below: from the line of the user that makes the layer to the warning.
     """
     dead = [rho.name for _, rho in out_type.blocks if reached.isdisjoint(rho.constituents)]
     deaf = [rho.name for _, rho in module.in_type.blocks if read.isdisjoint(rho.constituents)]
@@ -39,4 +39,4 @@ def warn_of_dead_ends(
         lines.append(f"no {what} starts in {', '.join(deaf)} of {module.in_type!r}: ignored")
     if lines:
         text = f"{type(module).__name__}: dead paths; {'; '.join(lines)}"
-        warnings.warn(text, stacklevel=calls_below + 1)
+        warnings.warn(text, stacklevel=calls_below)

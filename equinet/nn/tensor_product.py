@@ -109,7 +109,7 @@ class TensorProduct(EquivariantModule):
                 f"out_type: there is no equivariant map but zero from products of {self.in_type!r} "
                 f"to {self.out_type!r}"
             )
-        warn_of_dead_ends(self, self.out_type, reached, read, "product", 3)
+        warn_of_dead_ends(self, self.out_type, reached, read, "product", 4)
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         """Draw the initial weights anew; each of N paths into k has 1 / N of the mean square."""

@@ -228,7 +228,8 @@ def test_check():
             field_type.check(torch.zeros(shape), "field")
         message = str(caught.value)
         assert "(batch, channel, beta, alpha) = (batch, 4, 10, 10)" in message
-        assert message.endswith(f"got {shape}") and repr(field_type) in message
+        assert f"got {shape}" in message and repr(field_type) in message
+        assert message.endswith("a single sample is field[None]") == (len(shape) == 3)
     for dtype in (torch.complex64, torch.int32, torch.bool):
         with pytest.raises(TypeError, match=f"^x: expected a real floating tensor, got {dtype}"):
             field_type.check(torch.zeros(2, 4, 10, 10, dtype=dtype))
@@ -254,3 +255,41 @@ def test_any_space_will_do():
     assert field_type != SPHERE.fields("3x1")
     with pytest.raises(ValueError, match=r"\(batch, channel, angle\) = \(batch, 6, 8\)"):
         field_type.check(torch.zeros(2, 6, 9))
+
+
+def test_sizes_are_counts():
+    fields = Plane("C4").fields("2x trivial")
+    assert fields.shape(0, 3, 0) == (0, 2, 3, 0)
+    for bad in ((-1, 3, 3), (2, 3, -3)):
+        with pytest.raises(ValueError, match="^(batch|sizes): expected integers >= 0, got -"):
+            fields.shape(*bad)
+    for bad in ((2.0, 3, 3), (True, 3, 3), (1, 3.0, 3), (1, "3", 3), (None, 3, 3)):
+        with pytest.raises(TypeError, match="^(batch|sizes): expected integers >= 0, got "):
+            fields.shape(*bad)
+
+
+def test_what_is_no_feature_map_is_named():
+    fields = Plane("C4").fields("2x trivial + 1x vector")
+    x = torch.ones(2, 4, 3, 3)
+    fields.check(torch.nn.Parameter(x))
+    fields.check(x.to("meta"))
+    for bad in (None, [1.0], x.numpy(), x.to_sparse(), x.to(torch.complex64), x.long()):
+        with pytest.raises(TypeError, match="^x: expected a .* tensor, got "):
+            fields.check(bad)
+    for bad in (None, [1.0], x.numpy()):
+        with pytest.raises(TypeError, match="^x: expected a tensor, got "):
+            fields.split(bad)
+    for bad in (x[:, :3], x[0, 0, 0]):
+        with pytest.raises(ValueError, match=r"^x: expected \(batch, 4, \.\.\.\) for .*, got \("):
+            fields.split(bad)
+    with pytest.raises(TypeError, match="^g: expected a tensor of elements, got list"):
+        fields.rho([[1.0, 0.0], [0.0, 1.0]])
+    with pytest.raises(ValueError, match="^g: expected elements of C4"):
+        fields.rho(2 * torch.eye(2))
+    for bad in (3, None, fields.blocks):
+        with pytest.raises(TypeError, match="unsupported operand"):
+            fields + bad
+    with pytest.raises(TypeError, match="^space: expected one such as Plane.*, got 'C4'"):
+        FieldType.over("C4", "1x trivial")
+    with pytest.raises(TypeError, match=r"^blocks: expected pairs .*, got 3"):
+        FieldType(Plane("C4"), 3)

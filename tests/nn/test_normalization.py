@@ -346,6 +346,28 @@ def test_the_state_is_the_same_in_both_modes(generator):
     assert list(RMSNorm(in_type).state_dict()) == ["weight", "_extra_state"]
 
 
+def test_mean_over_all_batches(generator):
+    """``momentum=None`` is that of torch, and starts again with the statistics."""
+    in_type = Plane("C4").fields("3x trivial")
+    ours, torchs = BatchNorm(in_type, momentum=None), torch.nn.BatchNorm2d(3, momentum=None)
+    for start in range(2):
+        for _ in range(3):
+            x = field(in_type, generator=generator, dtype=torch.float32) + start
+            assert_close(ours(x), torchs(x), SINGLE)
+        assert ours.num_batches_tracked == 3
+        for name in ("running_mean", "running_var"):
+            assert_close(getattr(ours, name), getattr(torchs, name), SINGLE)
+        ours.reset_running_stats()
+        torchs.reset_running_stats()
+
+
+def test_all_parameters_have_a_gradient_of_an_empty_batch():
+    """Else data parallel training stops where a process has no samples."""
+    module = BatchNorm(Plane("C4").fields("2x trivial + 1x vector"))
+    module(torch.zeros(0, 4, 3, 3)).sum().backward()
+    assert all(p.grad is not None and not p.grad.any() for p in module.parameters())
+
+
 def test_without_running_statistics(generator):
     in_type = Plane("C4").fields("2x trivial + 1x vector")
     module = BatchNorm(in_type, track_running_stats=False).double()
@@ -494,8 +516,10 @@ def test_bad_options():
     for groups in (0, 2, -1, 1.0, True, "3"):
         with pytest.raises(ValueError, match=f"^num_groups: .* 3 in .*got {groups!r}"):
             GroupNorm(in_type, groups)
-    with pytest.raises(ValueError, match="^momentum: expected a number from 0 to 1, got None"):
-        BatchNorm(in_type, momentum=None)
+    with pytest.raises(
+        ValueError, match="^momentum: expected a number from 0 to 1 or None, got '0'"
+    ):
+        BatchNorm(in_type, momentum="0")
     with pytest.raises(ValueError, match="^eps: expected a number >= 0, got -1"):
         LayerNorm(in_type, eps=-1)
     with pytest.raises(TypeError, match="^in_type: expected a FieldType, got str"):
