@@ -60,6 +60,7 @@ def dispatched_to_gpu(driver: Path):
         emulated_gpu(driver) as gpu,
         torch.library._scoped_library("equinet", "IMPL") as overriding,
         mock.patch.object(cuda, "devices", lambda: [torch.device("cpu")]),
+        mock.patch.object(library, "available", lambda: True),
         ExitStack() as stack,
     ):
         for form in ON_GPU:
