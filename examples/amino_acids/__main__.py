@@ -9,8 +9,9 @@ import torch
 from examples.common.figures import confusion_figure, curves_figure
 from examples.common.options import chosen, kept, positive, run, training_options
 from examples.common.parallel import join
+from examples.common.settings import Settings
 from examples.common.table import cell, markdown, read_results
-from examples.common.training import Samples, Settings, fit
+from examples.common.training import Samples, fit
 
 from .data import Dataset, Environments, density, load
 from .figure import environments_figure

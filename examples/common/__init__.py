@@ -8,6 +8,6 @@ An example says what its samples are (:class:`~.training.Samples`) and builds it
     with join("cpu") as team:
         result, network = fit(settings, build, train, {"upright": ..., "rotated": ...}, out, team)
 
-Reading order: errors, checkpoint, parallel, streams, archive, digits, training, options, filters,
-table, figures.
+Reading order: errors, checkpoint, parallel, streams, archive, digits, settings, training,
+options, filters, table, figures.
 """

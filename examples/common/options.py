@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from .errors import InputError
-from .training import Settings
+from .settings import Settings
 
 # Options that are fields of Settings under the same name.
 FIELDS = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "seed", "dtype")

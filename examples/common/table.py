@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .training import Settings, read_settings
+from .settings import Settings, read_settings
 
 
 def read_results(paths: Sequence[Path], kind: type[Settings]) -> list[dict[str, Any]]:

@@ -12,8 +12,9 @@ from torch import Tensor
 from examples.common.figures import confusion_figure, curves_figure
 from examples.common.options import chosen, kept, positive, run, training_options
 from examples.common.parallel import join
+from examples.common.settings import Settings
 from examples.common.table import cell, markdown, read_results
-from examples.common.training import Samples, Settings, fit
+from examples.common.training import Samples, fit
 
 from .data import Dataset, Objects, fixed_rotations, grids, load, train_rotations
 from .figure import objects_figure

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from examples.common import training
+from examples.common import settings as common
 from examples.common.digits import Dataset, Digits
 from examples.common.parallel import Team
 from examples.common.training import fit
@@ -18,7 +18,7 @@ WATCHED = 1_000  # test digits that are read after each epoch, to draw the curve
 
 
 @dataclass(frozen=True)
-class Settings(training.Settings):
+class Settings(common.Settings):
     """All that decides the result.
 
     ``augment``: turn every training digit by one more angle, drawn afresh in every epoch.
@@ -26,7 +26,7 @@ class Settings(training.Settings):
 
     augment: bool = False
 
-    choices: ClassVar = {**training.Settings.choices, "network": tuple(NETWORKS)}
+    choices: ClassVar = {**common.Settings.choices, "network": tuple(NETWORKS)}
 
 
 def train(

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import torch
 
-from examples.common import training
+from examples.common import settings as common
 from examples.common.digits import Dataset, Digits
 from examples.common.parallel import Team
 from examples.common.training import Samples, fit
@@ -21,14 +21,14 @@ from .models import NETWORKS, parameter_groups
 
 
 @dataclass(frozen=True)
-class Settings(training.Settings):
+class Settings(common.Settings):
     """All that decides the result; ``learning_rate`` is that of the filters, see
     ``parameter_groups``."""
 
     train_on: str = "upright"
 
     choices: ClassVar = {
-        **training.Settings.choices,
+        **common.Settings.choices,
         "network": tuple(NETWORKS),
         "train_on": ("upright", "rotated"),
     }

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from examples.common import training
+from examples.common import settings as common
 from examples.common.parallel import Team
 from examples.common.training import fit
 
@@ -18,7 +18,7 @@ LEARNING_RATE = {"steerable": 0.1, "parity": 0.01, "plain": 0.01}
 
 
 @dataclass(frozen=True)
-class Settings(training.Settings):
+class Settings(common.Settings):
     """All that decides the result.
 
     ``low_pass``: whether a filter comes before each stride. ``tests``: how many orientations of
@@ -30,7 +30,7 @@ class Settings(training.Settings):
     tests: int = TESTS
 
     choices: ClassVar = {
-        **training.Settings.choices,
+        **common.Settings.choices,
         "network": tuple(NETWORKS),
         "low_pass": ("yes", "no"),
         "scale": tuple(SCALES),

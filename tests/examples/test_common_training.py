@@ -10,13 +10,13 @@ from torch import nn
 
 from examples.common.figures import confusion_figure, curves_figure
 from examples.common.options import chosen, training_options
+from examples.common.options import run as run_program
 from examples.common.parallel import Team
+from examples.common.settings import WARM_UP, Settings
 from examples.common.streams import stream
 from examples.common.table import cell, markdown, read_results
 from examples.common.training import (
-    WARM_UP,
     Samples,
-    Settings,
     Training,
     accuracy,
     confusion,
@@ -180,3 +180,30 @@ def test_figures(tmp_path):
     confusion_figure(tmp_path / "confusion.png", {"test": [[3, 1], [0, 0]]}, ["one", "two"])
     for name in ("curves.png", "confusion.png"):
         assert (tmp_path / name).stat().st_size > 5_000
+
+
+@pytest.mark.parametrize("bug", [KeyError("settings"), ValueError("shape"), RuntimeError("dtype")])
+def test_a_bug_keeps_its_traceback(bug):
+    """The negative control of all in test_user_errors."""
+
+    def command(_):
+        raise bug
+
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(command=command)
+    with pytest.raises(type(bug)) as caught:
+        run_program(parser, [])
+    assert caught.value is bug
+
+
+def test_a_full_disk_is_no_wrong_argument(capsys):
+    def command(_):
+        raise OSError(28, "No space left on device", "runs/x")
+
+    parser = argparse.ArgumentParser(prog="program")
+    parser.set_defaults(command=command)
+    with pytest.raises(SystemExit) as caught:
+        run_program(parser, [])
+    assert caught.value.code == 1
+    said = "program: error: [Errno 28] No space left on device: 'runs/x'\n"
+    assert capsys.readouterr().err == said

@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from examples.amino_acids.pdb import ELEMENTS, RESIDUES
-from examples.common import checkpoint, options
+from examples.common import checkpoint
 from examples.common.errors import InputError
 from examples.rotated_mnist.train import Settings as RotatedSettings
 from tests.examples.conftest import ROOT, environment
@@ -372,33 +372,3 @@ def test_results_that_are_none(example, command, tmp_path, capsys):
     path.write_text(json.dumps(foreign))
     said = told(capsys, example, command, tmp_path)
     assert said == f"run: {path} is of another program, or another version"
-
-
-# --- the program ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("bug", [KeyError("settings"), ValueError("shape"), RuntimeError("dtype")])
-def test_a_bug_keeps_its_traceback(bug):
-    """The negative control of all of the above."""
-
-    def command(_):
-        raise bug
-
-    parser = options.argparse.ArgumentParser()
-    parser.set_defaults(command=command)
-    with pytest.raises(type(bug)) as caught:
-        options.run(parser, [])
-    assert caught.value is bug
-
-
-def test_a_full_disk_is_no_wrong_argument(capsys):
-    def command(_):
-        raise OSError(28, "No space left on device", "runs/x")
-
-    parser = options.argparse.ArgumentParser(prog="program")
-    parser.set_defaults(command=command)
-    with pytest.raises(SystemExit) as caught:
-        options.run(parser, [])
-    assert caught.value.code == 1
-    said = "program: error: [Errno 28] No space left on device: 'runs/x'\n"
-    assert capsys.readouterr().err == said
