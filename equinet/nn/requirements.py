@@ -1,4 +1,4 @@
-"""What a module may ask of the fields that it is given. Before: ``module``. Next: ``centred``."""
+"""What a module may ask of the fields that it is given. Before: ``plain``. Next: ``centred``."""
 
 from collections.abc import Sequence
 
