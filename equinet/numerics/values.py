@@ -47,13 +47,17 @@ def check_numbers(
         count: how many there are; None if they may be as large as they like.
         padded: what to do where negative numbers stand for nothing.
     """
-    wanted = f"{name}: expected {what}, int64 {_sizes(shape)} on {like.device}"
-    if not isinstance(numbers, Tensor):
-        raise ValueError(f"{wanted}, got {type(numbers).__name__}")
-    fits = _fits(numbers, shape)
-    if not fits or numbers.dtype != torch.int64 or numbers.device != like.device:
+    if (
+        not isinstance(numbers, Tensor)
+        or not _fits(numbers, shape)
+        or numbers.dtype != torch.int64
+        or numbers.device != like.device
+    ):
+        got = type(numbers).__name__
+        if isinstance(numbers, Tensor):
+            got = f"{numbers.dtype} {tuple(numbers.shape)} on {numbers.device}"
         raise ValueError(
-            f"{wanted}, got {numbers.dtype} {tuple(numbers.shape)} on {numbers.device}"
+            f"{name}: expected {what}, int64 {_sizes(shape)} on {like.device}, got {got}"
         )
     if not is_readable(numbers) or not numbers.numel():
         return
