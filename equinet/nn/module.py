@@ -1,6 +1,6 @@
 r"""What every equivariant module is: a ``torch.nn.Module`` that knows its types.
 
-In: field types. Out: the noun Module. Before: ``meaning``. Next: ``requirements``.
+In: field types. Out: the noun Module. Before: ``meaning``. Next: ``plain``.
 """
 
 import copy
@@ -131,8 +131,8 @@ class EquivariantModule(Constants):
     def export(self) -> nn.Module:
         """The equal module of plain ``torch.nn``, as it computes in evaluation mode.
 
-        Filters are baked into ``torch.nn`` convolutions. A module that has no equal in ``torch.nn``
-        gives a copy of itself.
+        Filters are baked into ``torch.nn`` convolutions; what is no class of ``torch.nn`` but a few
+        of its functions becomes a graph of these, see ``plain``. Others give a copy of themselves.
         """
         return copy.deepcopy(self).eval()
 

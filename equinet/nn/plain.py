@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.fx.proxy import TraceError
 
 from equinet.ops import relu
 
@@ -64,7 +65,7 @@ def graph(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     vars(twin).update({name: torch.relu for name, value in vars(twin).items() if value is relu})
     try:
         traced = _Tracer().trace(twin)
-    except (fx.proxy.TraceError, TypeError):
+    except (TraceError, TypeError):
         return copy.deepcopy(module).eval()
     steps = fx.Graph()  # of its own, since the one that was traced knows who traced it
     steps.output(steps.graph_copy(traced, {}))

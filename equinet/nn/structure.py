@@ -125,7 +125,7 @@ class Typed(EquivariantModule):
 class _Branches(EquivariantModule):
     """Modules that take the same fields, and whose outputs are joined."""
 
-    is_plain = True
+    is_plain = True  # so ``exported`` makes the graph, and what branches share stays shared
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

@@ -8,6 +8,7 @@ The model's copy on torch's meta device is called once; there tensors have shape
 from __future__ import annotations
 
 import copy
+import inspect
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -150,7 +151,8 @@ def summary(
         batch: number of inputs; over ``Points``, of points.
         arguments: more keyword arguments of the model, such as positions and edges.
     Raises:
-        ValueError: if there is no type, or the sizes do not fit it.
+        ValueError: if there is no type, the sizes do not fit it, or ``forward`` takes other
+            arguments.
 
     Example:
         >>> from equinet import nn as enn
@@ -172,6 +174,7 @@ def summary(
     rows = _rows(model)
     traces = [_Trace() for _ in rows]
     if shape is not None:
+        _check_arguments(model, arguments or {})
         _run(model, shape, arguments or {}, traces)
     counted: set[int] = set()
     layers = [_layer(row, trace, counted) for row, trace in zip(rows, traces, strict=True)]
@@ -265,6 +268,22 @@ def _storages(tree: Any) -> dict[int, Any]:
     """Where tensors lie, by a number that is theirs as long as this is kept."""
     found = [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
     return {storage._cdata: storage for storage in found}
+
+
+def _check_arguments(model: nn.Module, arguments: Mapping[str, Any]) -> None:
+    """Raise ValueError unless these are what ``forward`` takes besides the fields."""
+    _, *takes = inspect.signature(model.forward).parameters.values()
+    named = [p for p in takes if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    names = {p.name for p in named}
+    missing = [p.name for p in named if p.default is p.empty and p.name not in arguments]
+    more = [] if any(p.kind is p.VAR_KEYWORD for p in takes) else sorted({*arguments} - names)
+    if missing or more:
+        wanted = ", ".join(p.name for p in named) or "none"
+        needed = f", of which it needs {', '.join(missing)}" if missing else ""
+        raise ValueError(
+            f"arguments: expected a dict of what {type(model).__name__} takes beside the fields, "
+            f"{wanted}{needed}, got {', '.join(arguments) or 'none'}"
+        )
 
 
 def _run(

@@ -1,7 +1,7 @@
-"""The one check of group elements, and when the values of a tensor may be looked at.
+"""The one check of group elements.
 
-In: matrices. Out: nothing, or an error that names the argument. Before: ``cached``. Next:
-``rotation``.
+In: matrices. Out: nothing, or an error that names the argument. Before: ``values``.
+Next: ``arguments``.
 """
 
 from collections.abc import Callable
@@ -10,19 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from equinet.numerics.values import is_readable
+
 TOLERANCE = 1e-4  # elements come in float32 too, after several products
-
-
-def is_readable(x: Tensor) -> bool:
-    """Whether Python may look at the values: not while they are traced, mapped, or not there."""
-    traced = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
-    if traced or torch.compiler.is_compiling() or torch.compiler.is_exporting():
-        return False
-    if x.is_cuda and torch.cuda.is_current_stream_capturing():
-        return False
-    known = type(x) in (Tensor, torch.nn.Parameter) and not x.is_meta
-    # torch has no public way to tell a tensor of vmap.
-    return known and not torch._C._functorch.is_functorch_wrapped_tensor(x)  # pyright: ignore
 
 
 def are_rotations(matrices: Tensor, tolerance: float = TOLERANCE) -> Tensor:

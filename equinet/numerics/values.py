@@ -1,7 +1,4 @@
-"""Checks that look at the numbers in a tensor, where torch lets one look. Before: ``cached``.
-
-Next: ``constants``.
-"""
+"""Checks that look at the numbers in a tensor, where torch lets one look. Next: ``membership``."""
 
 from collections.abc import Sequence
 
@@ -12,14 +9,17 @@ from torch import Tensor
 def is_readable(*tensors: Tensor) -> bool:
     """Whether the numbers in the tensors may be looked at.
 
-    Not while torch traces, transforms or captures what is called, and of tensors without numbers.
+    Not while torch traces or captures what is called, not of a tensor that one of its transforms
+    has wrapped, and not of one without numbers.
     """
-    if torch.compiler.is_compiling() or torch.jit.is_tracing():  # pyright: ignore
+    traced = torch.jit.is_tracing()  # pyright: ignore[reportPrivateImportUsage]
+    if traced or torch.compiler.is_compiling() or torch.compiler.is_exporting():
         return False
-    if getattr(torch._C, "_are_functorch_transforms_active", lambda: False)():
-        return False
-    if any(type(x) not in (Tensor, torch.nn.Parameter) or x.is_meta for x in tensors):
-        return False
+    # torch has no public way to tell a tensor of vmap.
+    wrapped = torch._C._functorch.is_functorch_wrapped_tensor  # pyright: ignore
+    for x in tensors:
+        if type(x) not in (Tensor, torch.nn.Parameter) or x.is_meta or wrapped(x):
+            return False
     on_gpu = any(x.is_cuda for x in tensors)
     return not (on_gpu and torch.cuda.is_current_stream_capturing())
 
@@ -47,13 +47,17 @@ def check_numbers(
         count: how many there are; None if they may be as large as they like.
         padded: what to do where negative numbers stand for nothing.
     """
-    wanted = f"{name}: expected {what}, int64 {_sizes(shape)} on {like.device}"
-    if not isinstance(numbers, Tensor):
-        raise ValueError(f"{wanted}, got {type(numbers).__name__}")
-    fits = _fits(numbers, shape)
-    if not fits or numbers.dtype != torch.int64 or numbers.device != like.device:
+    if (
+        not isinstance(numbers, Tensor)
+        or not _fits(numbers, shape)
+        or numbers.dtype != torch.int64
+        or numbers.device != like.device
+    ):
+        got = type(numbers).__name__
+        if isinstance(numbers, Tensor):
+            got = f"{numbers.dtype} {tuple(numbers.shape)} on {numbers.device}"
         raise ValueError(
-            f"{wanted}, got {numbers.dtype} {tuple(numbers.shape)} on {numbers.device}"
+            f"{name}: expected {what}, int64 {_sizes(shape)} on {like.device}, got {got}"
         )
     if not is_readable(numbers) or not numbers.numel():
         return

@@ -19,8 +19,11 @@ from equinet.nn import (
     Residual,
     Sequential,
     SphereConv,
+    Typed,
+    summary,
 )
 from equinet.rep import trivial
+from equinet.testing import assert_equivariant, certificate
 from tests.field.test_field_type import Ring
 from tests.tolerances import ROUNDING, assert_close
 
@@ -232,3 +235,146 @@ def test_a_network_that_ends_in_scalars(generator):
     assert net.in_type == h and net.out_type is None
     with pytest.raises(ValueError, match="got plain vectors from GlobalAvgPool"):
         Sequential(GlobalAvgPool(scalars), GroupPool(h))
+
+
+# --- modules that stand twice ---------------------------------------------------------------------
+
+C4 = Plane("C4")
+A, B = C4.fields("1x regular"), C4.fields("4x trivial")
+
+
+def _conv(x, h):
+    return Conv2d(x, h, 3, padding=1, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_module_may_stand_twice(generator):
+    """What follows is compared with the last module that runs, however often it stands."""
+    there, back = _conv(A, B), _conv(B, A)
+    net = Sequential(there, back, there).double()
+    assert (net.in_type, net.out_type) == (A, B)
+    assert Sequential(there, back, there, ReLU(B)).out_type == B
+    x = torch.randn(A.shape(2, 3, 3), generator=generator, dtype=torch.float64)
+    assert_close(net(x), there(back(there(x))), ROUNDING)
+    for wrong in (
+        lambda: Sequential(there, there),
+        lambda: Sequential(there, back, there, ReLU(A)),
+    ):
+        with pytest.raises(ValueError, match="^module"):
+            wrong()
+    # Exported it is one module too, in nested rows as well.
+    whole = Sequential(there, torch.nn.Sequential(back, there), Residual(Sequential(back, there)))
+    plain = whole.double().export()
+    assert_close(plain(x), whole(x), ROUNDING)
+    assert sum(p.numel() for p in plain.parameters()) == 2 * 9 * 16 + 2 * 4
+    assert plain[0] is plain[1][1]
+    found = certificate(Sequential(there, back, there)).layers
+    assert [layer.name for layer in found] == ["0", "1", "2"]
+    assert summary(net, sizes=(3, 3)).layers[0].calls == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net.append(Identity(A)),
+        lambda net: net.extend([_conv(B, A), Identity(B)]),
+        lambda net: net.insert(1, Identity(A)),
+        lambda net: net.add_module("last", Identity(A)),
+        lambda net: net.__setitem__(1, Identity(A)),
+        lambda net: net.__delitem__(1),
+        lambda net: net.__delitem__(slice(1, 4, 2)),
+        lambda net: net.pop(1),
+        lambda net: net.__iadd__(Sequential(Identity(A))),
+        lambda net: net.__imul__(2),
+        lambda net: net + Sequential(Identity(A)),
+        lambda net: torch.nn.Sequential(Identity(B)) + net,
+        lambda net: net * 2,
+        lambda net: net[::2],
+    ],
+)
+def test_every_change_is_compared(change):
+    """What does not fit is refused, and the row is what it was."""
+    net = Sequential(_conv(A, B), _conv(B, A), _conv(A, B), Identity(B))
+    before = list(net)
+    with pytest.raises(ValueError, match="^module"):
+        change(net)
+    assert list(net) == before and (net.in_type, net.out_type) == (A, B)
+
+
+def test_changes_that_fit():
+    net = Sequential(_conv(A, B), _conv(B, A))
+    for other in (net + net, net * 2, Sequential(*net) + torch.nn.Sequential(*net)):
+        assert type(other) is Sequential and len(other) == 4 and other.out_type == A
+    net += net
+    net *= 2
+    assert len(net) == 8 and len(net.extend(net)) == 16
+    assert isinstance(net.pop(-1), Conv2d) and net.out_type == B
+    del net[1:]
+    assert net.out_type == B and len(net) == 1
+    del net[0]
+    assert net.in_type is None and net.out_type is None
+
+
+def test_a_plain_row_inside_is_compared_too():
+    with pytest.raises(ValueError, match=r"^module 1.0 \(Identity\)"):
+        Sequential(_conv(A, B), torch.nn.Sequential(Identity(A)))
+
+
+# --- plain modules --------------------------------------------------------------------------------
+
+VECTORS, SCALARS = C4.fields("2x1"), C4.fields("4x trivial")
+CLOUD = Points("SO(3)", dim=3).fields("4x0")
+nn = torch.nn
+
+
+@pytest.mark.parametrize(
+    ("fields", "module", "instead"),
+    [
+        (A, nn.Conv2d(4, 4, 3, padding=1), "enn.Conv2d"),
+        (SCALARS, nn.Conv2d(4, 4, 3, padding=1), "enn.Conv2d"),
+        (SCALARS, nn.ConvTranspose2d(4, 4, 3), "enn.ConvTranspose2d"),
+        (A, nn.BatchNorm2d(4), "enn.BatchNorm"),
+        (X, nn.BatchNorm2d(1), "enn.BatchNorm"),
+        (A, nn.GroupNorm(2, 4), "enn.GroupNorm"),
+        (SCALARS, nn.LayerNorm((4, 4, 4)), "enn.LayerNorm"),
+        (VECTORS, nn.ReLU(), "enn.Gate or enn.NormActivation"),
+        (A, nn.PReLU(4), "enn.Gate or enn.NormActivation"),
+        (VECTORS, nn.Dropout(0.5), "enn.FieldDropout"),
+        (VECTORS, nn.MaxPool2d(2), "enn.NormMaxPool or enn.MaxPool"),
+        (A, nn.AvgPool2d((1, 2)), "enn.AvgPool"),
+        (SCALARS, nn.Flatten(), "enn.GlobalAvgPool or enn.Integrate, then"),
+        (Point("SO(3)", dim=3).fields("1x1"), nn.Linear(3, 3), "enn.Linear"),
+    ],
+    ids=str,
+)
+def test_a_plain_module_that_breaks_the_symmetry(fields, module, instead):
+    """It is named with its place, once; ``Typed`` says that one knows better."""
+    text = rf"^module 1 \({type(module).__name__}\) of plain torch is not known .*: use {instead}"
+    with pytest.warns(UserWarning, match=text) as caught:
+        net = Sequential(Identity(fields), module)
+    assert len(caught) == 1 and caught[0].filename == __file__
+    net.append(Identity(fields))  # is said once
+    Sequential(Identity(fields), Typed(module, fields, None))
+
+
+@pytest.mark.parametrize(
+    ("fields", "modules"),
+    [
+        (VECTORS, [nn.Identity(), nn.AvgPool2d(2), nn.Upsample(scale_factor=2)]),
+        (A, [nn.ReLU(), nn.Dropout(0.5), nn.MaxPool2d(3, 2, 1), nn.PReLU(), nn.GELU()]),
+        (SCALARS, [nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), nn.GroupNorm(2, 4), nn.PReLU(4)]),
+        (SCALARS, [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 9), nn.LayerNorm(9)]),
+        (SCALARS, [nn.Sequential(nn.ReLU(), nn.AdaptiveMaxPool2d(1)), nn.Flatten()]),
+        (H, [nn.ReLU(), nn.Dropout(0.5)]),
+        (CLOUD, [nn.Linear(4, 4), nn.BatchNorm1d(4), nn.SiLU(), nn.LayerNorm(4), nn.Flatten()]),
+        (Plane("C4").fields("1x 2"), [nn.Tanh()]),
+        (Plane("trivial").fields("4x trivial"), [nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 3)]),
+    ],
+    ids=str,
+)
+def test_plain_modules_that_keep_it(fields, modules, generator):
+    """No warning, and the equation holds, on the sphere up to aliasing."""
+    net = Sequential(Identity(fields), *modules).double().eval()
+    pooled = fields == SCALARS and any("Adaptive" in str(module) for module in modules)
+    assert net.out_type == (None if pooled else fields)
+    if fields != H:
+        assert_equivariant(net)

@@ -1,13 +1,13 @@
-"""Nothing, a smaller group, a sum."""
+"""Nothing, a smaller group, a sum, channels beside each other, types for a plain module."""
 
 import pytest
 import torch
 
 from equinet import Line, Plane, Point, Points, Sphere, Volume, octahedral
-from equinet.nn import BatchNorm, Conv2d, Linear
+from equinet.nn import BatchNorm, Conv2d, Gate, GlobalAvgPool, Linear, Upsample
 from equinet.nn.pool import AvgPool
 from equinet.nn.sequential import Sequential
-from equinet.nn.structure import Identity, Residual, Restrict
+from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from tests.laws.cases import generic_rotation
 from tests.nn.symmetric import TYPES, assert_equivariant, field
 from tests.tolerances import ROUNDING, assert_close
@@ -123,5 +123,87 @@ def test_branches_that_do_not_fit(generator):
     with pytest.raises(TypeError, match="^shortcut: expected a module"):
         Residual(_conv(D4, D4), torch.nn.Identity())
     strided = Residual(_conv(D4, D4, stride=2))
-    with pytest.raises(ValueError, match=r"^shortcut: expected an output of shape .*strides"):
+    with pytest.raises(ValueError) as caught:
         strided(field(D4, 5, generator=generator, dtype=torch.float32))
+    assert str(caught.value) == (
+        "shortcut: expected an output of shape (batch, channel, *sizes) = (2, 12, 3, 3), the sizes "
+        "of Conv2d, got (2, 12, 5, 5) from Identity, for x of shape (2, 12, 5, 5); give both the "
+        "same strides and paddings, or end one in enn.Upsample(h, size=sizes), or let x have sizes "
+        "that the strides divide"
+    )
+
+
+# --- channels beside each other -------------------------------------------------------------------
+
+
+def test_channels_beside_each_other(generator):
+    """The skip of a U-Net: the types add up, and so the next layer knows what it takes."""
+    h = Plane("D4").fields("1x regular")
+    down = Sequential(_conv(D4, h, stride=2), Upsample(h, align_corners=True))
+    module = Concat(Identity(D4), down, BatchNorm(D4)).double().eval()
+    assert (module.in_type, module.out_type) == (D4, D4 + h + D4)
+    x = field(D4, 5, generator=generator)
+    expected = torch.cat([x, down(x), x / (1 + 1e-5) ** 0.5], 1)
+    assert_close(module(x), expected, ROUNDING)
+    assert_equivariant(module, x)
+    assert_equivariant(Sequential(module, _conv(module.out_type, D4)).double(), x)
+    exported = module.export()
+    assert_close(exported(x), expected, ROUNDING)
+    assert not any(type(m).__module__.startswith("equinet") for m in exported.modules())
+    pool = GlobalAvgPool(Plane("D4").fields("3x trivial"))
+    assert Concat(pool, pool).out_type is None
+    assert Concat(pool, pool)(torch.ones(2, 3, 4, 4)).shape == (2, 6)
+
+
+def test_channels_that_do_not_fit(generator):
+    wide = Plane("D4").fields("2x regular")
+    for branches, error, message in (
+        ([], ValueError, "branches: expected at least one module, got none"),
+        (
+            [Identity(D4), torch.nn.Identity()],
+            TypeError,
+            r"branches\[1\]: expected a module",
+        ),
+        ([Identity(D4), Identity(wide)], ValueError, r"branches\[1\]: expected in_type .* that of"),
+        (
+            [Identity(D4), Restrict(D4, "C4")],
+            ValueError,
+            r"branches\[1\]: .* over Plane\('D4'\)",
+        ),
+    ):
+        with pytest.raises(error, match=f"^{message}"):
+            Concat(*branches)
+    x = field(D4, 5, generator=generator, dtype=torch.float32)
+    uneven = Concat(Identity(D4), Sequential(_conv(D4, wide, stride=2), Upsample(wide)))
+    text = r"^branches\[1\]: expected an output .* = \(2, 16, 5, 5\), .* got \(2, 16, 6, 6\) "
+    with pytest.raises(ValueError, match=text):
+        uneven(x)
+
+
+# --- types for a plain module ---------------------------------------------------------------------
+
+
+def test_a_module_of_ones_own(generator):
+    """It has types, keeps its place among typed ones, and its shapes are checked."""
+    h = Plane("D4").fields("3x trivial")
+    mix = torch.nn.Conv2d(3, 3, 1, dtype=torch.float64)
+    module = Typed(mix, h, h)
+    x = field(h, generator=generator)
+    assert torch.equal(module(x), mix(x))
+    assert_equivariant(module, x)
+    assert_equivariant(Residual(Sequential(module, Identity(h))), x)
+    assert type(module.export()) is torch.nn.Conv2d and module.export() is not mix
+    with pytest.raises(ValueError, match="^x: expected"):
+        module(x[:, :2])
+    with pytest.raises(ValueError, match="^output of module: expected .*, got "):
+        Typed(torch.nn.Conv2d(3, 2, 1, dtype=torch.float64), h, h)(x)
+    with pytest.raises(TypeError, match="^module: expected a torch.nn.Module, got function"):
+        Typed(lambda x: x, h, h)
+
+
+def test_a_function_that_cannot_be_traced(generator):
+    """Then what is exported is a copy, which needs this library."""
+    h = Plane("D4").fields("3x trivial")
+    gate = Gate(h, function=lambda s: s if s.sum() > 0 else -s)
+    x = field(h, generator=generator)
+    assert torch.equal(gate.export()(x), gate(x)) and isinstance(gate.export(), Gate)

@@ -113,6 +113,13 @@ def test_points_take_more_arguments(generator):
     assert found.parameters == sum(p.numel() for p in conv.parameters())
     with FlopCounterMode(display=False) as counter:
         conv(torch.zeros(5, 2), **arguments)
+    for model, given, message in (
+        (conv, {}, "PointConv .*, positions, edges, shifts, of which it needs positions, edges"),
+        (conv, dict(positions=torch.zeros(5, 3)), "PointConv .* it needs edges, got positions"),
+        (Linear(into, into), arguments, "Linear takes beside the fields, none, got positions"),
+    ):
+        with pytest.raises(ValueError, match=f"^arguments: expected a dict of what {message}"):
+            summary(model, batch=5, arguments=given)
     biases = 2 * conv.get_buffer("invariants").numel()
     assert found.flops + found.expansion == counter.get_total_flops() + biases
 

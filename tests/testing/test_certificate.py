@@ -244,13 +244,14 @@ def test_a_network():
 def test_the_layer_that_spoils_a_network():
     """Plain layers between typed ones are measured, and named."""
     x = C4.fields("2x1")
-    net = nn.Sequential(
-        nn.Conv2d(x, x, 3, padding=1),
-        torch.nn.ReLU(),
-        nn.Conv2d(x, x, 3, padding=1),
-        torch.nn.Conv2d(4, 4, 3),
-        torch.nn.Conv2d(4, 4, 3),
-    )
+    with pytest.warns(UserWarning, match=r"^module 1 \(ReLU\) of plain torch"):
+        net = nn.Sequential(
+            nn.Conv2d(x, x, 3, padding=1),
+            torch.nn.ReLU(),
+            nn.Conv2d(x, x, 3, padding=1),
+            torch.nn.Conv2d(4, 4, 3),
+            torch.nn.Conv2d(4, 4, 3),
+        )
     found = certificate(net)
     passed = [layer.is_equivariant for layer in found.layers]
     assert passed == [True, False, True, None, None]
