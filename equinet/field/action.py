@@ -16,7 +16,7 @@ from equinet.field.points import Fibres
 from equinet.field.resample import check_order, resample, snap
 from equinet.field.space import check_elements
 from equinet.field.sphere import Sphere, sphere_of
-from equinet.field.transform import FieldAnalysis, FieldSynthesis, columns
+from equinet.field.transform import columns, field_analysis, field_synthesis
 from equinet.numerics import wigner_D
 from equinet.ops import full_precision
 
@@ -86,8 +86,8 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
 def _on_sphere(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
     """Degree by degree, D^l(g) times the spectrum."""
     band, batch = sphere_of(field_type).band, x.shape[0]
-    to_spectrum = FieldAnalysis(field_type, band).to(x)
-    to_field = FieldSynthesis(field_type, band).to(x)
+    to_spectrum = field_analysis(field_type, band, x.dtype, x.device)
+    to_field = field_synthesis(field_type, band, x.dtype, x.device)
     flat, out, start = to_spectrum(x), [], 0
     g = g.to(x).expand(batch, 3, 3)
     for l, k in enumerate(columns(field_type, band)):

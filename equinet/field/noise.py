@@ -13,7 +13,7 @@ from equinet.field.grid import Grid
 from equinet.field.homogeneous import HomogeneousSpace
 from equinet.field.points import Fibres
 from equinet.field.sphere import Sphere, sphere_of
-from equinet.field.transform import FieldSynthesis, block_orders
+from equinet.field.transform import block_orders, field_synthesis
 from equinet.harmonics.grid import degree_columns
 
 _SMOOTHNESS = 2.0
@@ -129,5 +129,5 @@ def _on_sphere(
             for (mul, _), n, e in zip(field_type.blocks, orders, energy, strict=True)
         ]
         degrees.append(torch.cat(parts, 1).flatten())
-    to_field = FieldSynthesis(field_type, band).double()
+    to_field = field_synthesis(field_type, band, torch.float64, torch.device("cpu"))
     return to_field(torch.cat(degrees), batch)

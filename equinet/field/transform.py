@@ -14,6 +14,7 @@ from equinet.field.field_type import FieldType
 from equinet.field.sphere import sphere_of
 from equinet.harmonics import Analysis, Synthesis
 from equinet.harmonics.grid import degree_columns, spectrum_size
+from equinet.numerics.cached import cached
 from equinet.rep import Representation
 
 
@@ -48,11 +49,12 @@ class FieldAnalysis(nn.Module):
     ``forward(x)`` returns a flat tensor: for each degree ``(2l + 1, K_l, batch)``, concatenated.
     """
 
-    def __init__(self, field_type: FieldType, band: int) -> None:
+    def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self.field_type, self.band = field_type, band
         self.parts = nn.ModuleList(
-            Analysis(sphere_of(field_type).band, band, _order(rho)) for _, rho in field_type.blocks
+            Analysis(sphere_of(field_type).band, band, _order(rho), dtype)
+            for _, rho in field_type.blocks
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -83,11 +85,12 @@ class FieldSynthesis(nn.Module):
     ``relu`` the numbers below 0 become 0.
     """
 
-    def __init__(self, field_type: FieldType, band: int) -> None:
+    def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
         super().__init__()
         self.field_type, self.band = field_type, band
         self.parts = nn.ModuleList(
-            Synthesis(sphere_of(field_type).band, band, _order(rho)) for _, rho in field_type.blocks
+            Synthesis(sphere_of(field_type).band, band, _order(rho), dtype)
+            for _, rho in field_type.blocks
         )
 
     def forward(self, flat: Tensor, batch: int, relu: bool = False) -> Tensor:
@@ -112,6 +115,18 @@ class FieldSynthesis(nn.Module):
             for part, rows, mul in zip(self.parts, pieces, multiplicities, strict=True)
         ]
         return torch.cat(fields, 1)
+
+
+@cached(2)
+def field_analysis(field_type: FieldType, band: int, dtype, device) -> FieldAnalysis:
+    """``FieldAnalysis`` for functions that are called over and over, kept for the next call."""
+    return FieldAnalysis(field_type, band, dtype).to(device)
+
+
+@cached(2)
+def field_synthesis(field_type: FieldType, band: int, dtype, device) -> FieldSynthesis:
+    """``FieldSynthesis`` likewise."""
+    return FieldSynthesis(field_type, band, dtype).to(device)
 
 
 def _widths(field_type: FieldType) -> list[int]:

@@ -15,6 +15,7 @@ from equinet.group.axial import frame
 from equinet.group.group import Factor
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
+from equinet.numerics.arguments import check_number
 from equinet.rep import Representation, fourier_basis, quotient, regular
 
 # Rules for the sphere whose points are orbits of the octahedral group: the largest degree that is
@@ -33,8 +34,13 @@ class FourierPointwise(EquivariantModule):
     same root mean square. The quadrature is exact for degrees up to ``oversampling`` * lmax: with
     2 the identity comes back as it is, with p + 1 a polynomial of order p loses only its degrees
     above lmax. Of other functions the grid misses the high degrees, and the equivariance is
-    approximate, with an error that falls with ``oversampling``. The grids have the symmetries of
-    the square and, up to degree 7, of the cube, for which it is exact.
+    approximate, with an error that falls with ``oversampling``. The default, 4, leaves at most 0.06
+    of the output of a ReLU, 0.04 of tanh and 0.02 of GELU, as ``equivariance_error`` measures it
+    for one layer on "regular(1)" to "regular(3)" of SO(3), "regular(2)" to "regular(8)" of SO(2)
+    and "regular(3)" of O(2), where 2 leaves up to 0.4 and 3 up to 0.14; 6 leaves 0.03. For
+    "regular(3)" of SO(3) these are 2048 points in place of 312 (for 2), 864 (for 3) and 4000. The
+    grids have the symmetries of the square and, up to degree 7 (a smaller ``oversampling``), of the
+    cube, for which it is exact.
 
     For a finite group all elements are the grid, and nothing is lost. Fields whose components are
     permuted, such as trivial ones, take the function directly.
@@ -43,31 +49,30 @@ class FourierPointwise(EquivariantModule):
         in_type: fields of "regular(lmax)" of a continuous group, "quotient(H,lmax)" with
             ``subgroup``, or of the irreps of such functions on a finite group.
         function: elementwise, such as ``torch.relu``.
-        oversampling: at least 2.
+        oversampling: at least 2; the larger, the smaller the error and the larger the grid.
         subgroup: H, or its name, of the quotient fields in ``in_type``.
     Raises:
+        TypeError: if ``function`` cannot be called.
         ValueError: for fields that are not functions, or a smaller ``oversampling``.
 
     Example:
         >>> from equinet.field import Volume
         >>> h = Volume("SO(3)").fields("8x quotient(Cinf,2)")
         >>> FourierPointwise(h, torch.relu, subgroup="Cinf").samples
-        [14]
+        [72]
     """
 
     def __init__(
         self,
         in_type: FieldType,
         function: Callable[[Tensor], Tensor],
-        oversampling: float = 2.0,
+        oversampling: float = 4.0,
         subgroup: Group | str | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        if not oversampling >= 2:
-            raise ValueError(
-                "oversampling: expected a number >= 2, without which not even the identity is "
-                f"exact, got {oversampling!r}"
-            )
+        if not callable(function):
+            raise TypeError(f"function: expected a callable, got {type(function).__name__}")
+        check_number(oversampling, "oversampling", least=2)  # less changes even the identity
         self.function, self.oversampling = function, oversampling
         n = in_type.space.fibre_group.n
         self.subgroup = named_group(subgroup, n) if isinstance(subgroup, str) else subgroup

@@ -21,6 +21,7 @@ with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
@@ -249,15 +250,37 @@ def wigner_D(l: int, rotation: Tensor) -> Tensor:
 @cached(8)
 def _half_turns(band: int) -> list[Tensor]:
     """D^l, l < ``band``, of the half turn about (x + y)/sqrt 2: it swaps x and y and reverses z."""
-    with torch.device("cpu"):
-        quarter = torch.tensor(math.pi / 2, dtype=torch.float64)
-        d = [torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.float64) for l in range(band)]
-        for n in range(band):
-            cc, ss = wigner_d_real(band, n, quarter[None])[..., 0]
-            for l in range(n, band):
-                d[l][l:, l + n] = cc[l - n, : l + 1]
-                if n > 0:
-                    d[l][:l, l - n] = ss[l - n, 1 : l + 1].flip(0)
-        # The pole y goes to x, so alpha = beta = pi/2; that x goes to y gives gamma = pi/2.
-        z = [_about_pole(l, quarter) for l in range(band)]
-        return [a @ b @ a for a, b in zip(z, d, strict=True)]
+    quarter = torch.tensor(math.pi / 2, dtype=torch.float64)
+    # The pole y goes to x, so alpha = beta = pi/2; that x goes to y gives gamma = pi/2.
+    return [
+        _pole_times(l, quarter, _times_pole(l, d, quarter))
+        for l, d in enumerate(_quarter_turns(band))
+    ]
+
+
+def _quarter_turns(band: int) -> Iterator[Tensor]:
+    """d^l(pi/2) in the real basis, for each l < ``band``, by (W3) for all m and n at once."""
+    m = torch.arange(band, dtype=torch.float64)
+    signs = torch.tensor([1.0, -1.0], dtype=torch.float64)[:, None, None]  # for n and -n
+    now = old = torch.zeros(2, band, band, dtype=torch.float64)
+    for l in range(band):
+        new = torch.zeros_like(now)
+        if l > 1:  # the cosine of pi/2 is 0
+            j = l - 1
+            root, before = ((k * k - m * m).clamp_min(0).sqrt() for k in (l, j))
+            scale = l * (2 * l - 1) / root.outer(root)
+            new = -signs * m.outer(m) / (j * (j + 1)) * now
+            new = scale * (new - before.outer(before) / (j * (2 * j + 1)) * old)
+            new = torch.where(scale.isfinite(), new, 0.0)
+        k = m[: l + 1]  # where d^l starts anew, in row l and in column l
+        top = math.lgamma(2 * l + 1) - torch.lgamma(l + k + 1) - torch.lgamma(l - k + 1)
+        top = (top / 2 - l * math.log(2)).exp() * _ROOT ** (k == 0).double()
+        sign = (-1) ** k
+        new[0, l, : l + 1], new[1, l, : l + 1] = top, top * sign
+        new[0, :l, l], new[1, :l, l] = (top * sign)[:l] * (-1) ** l, top[:l] * (-1) ** l
+        new[:, 0, 0] *= _ROOT if l == 0 else 1
+        old, now = now, new
+        d = torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.float64)
+        d[l:, l:] = (new[0] + new[1])[: l + 1, : l + 1]  # (W2)
+        d[:l, :l] = (new[0] - new[1])[1 : l + 1, 1 : l + 1].flip(0, 1)
+        yield d

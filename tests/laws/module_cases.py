@@ -343,7 +343,7 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.NormActivation, SO3, "2x0 + 2x1", plain=True, traced=True),
     _case(nn.NormActivation, POINT, "1x0e + 1x0o + 2x1o", nn.squash, plain=True),
     _case(nn.FourierPointwise, SO2, "2x regular(2)", torch.relu, plain=True, traced=True),
-    _case(nn.FourierPointwise, SO3, "1x quotient(Cinf,2)", torch.tanh, subgroup="Cinf"),
+    _case(nn.FourierPointwise, SO3, "1x quotient(Cinf,2)", torch.tanh, 2, subgroup="Cinf"),
     ModuleCase("FourierPointwise(Point)", _fourier, False, level=2, levels=(2, 4, 6)),
     _case(nn.TensorProduct, SO3, "2x0 + 2x1 -> 1x0 + 1x1 + 1x2", traced=True),
     _case(nn.TensorProduct, C8, "2x1 -> 1x0 + 1x2"),

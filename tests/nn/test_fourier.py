@@ -8,6 +8,7 @@ from equinet.field import Plane, Point, Volume, act, random_field
 from equinet.group import cyclic, dihedral, named_group, so3
 from equinet.nn.fourier import FourierPointwise
 from equinet.rep import Representation, couple, fourier_basis, irreps, quotient, regular
+from equinet.testing import equivariance_error
 from tests.nn.fibre_cases import derivatives_at_zero_are_finite, law_error
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
@@ -115,7 +116,7 @@ def test_grids_are_small():
 
     def samples(text):
         fields = Point("SO(3)", 3).fields(text)
-        return FourierPointwise(fields, torch.relu, subgroup="Cinf").samples
+        return FourierPointwise(fields, torch.relu, 2, subgroup="Cinf").samples
 
     assert samples("1x quotient(Cinf,1) + 1x quotient(Cinf,2)") == [6, 14]
     assert samples("1x quotient(Cinf,3) + 2x quotient(Cinf,4)") == [26, 72]
@@ -142,7 +143,7 @@ def test_symmetries_of_the_square_are_exact(space, generator):
     ],
 )
 def test_symmetries_of_the_cube_are_exact(group, text, subgroup, generator):
-    module = FourierPointwise(Volume(group).fields(text), torch.relu, subgroup=subgroup).double()
+    module = FourierPointwise(Volume(group).fields(text), torch.relu, 2, subgroup).double()
     cube = named_group("O" if group == "SO(3)" else "Oh", 3).components
     x = torch.randn(1, module.in_type.channels, 2, 2, 2, generator=generator, dtype=torch.float64)
     for g in cube[:: len(cube) // 12]:
@@ -203,5 +204,18 @@ def test_other_fields_are_refused():
     for text, subgroup in (("2x1", None), ("1x quotient(Cinf,2)", None), ("1x2", "Cinf")):
         with pytest.raises(ValueError, match=r"^in_type: expected functions on SO\(3\), such as"):
             FourierPointwise(fields(text), torch.relu, subgroup=subgroup)
-    with pytest.raises(ValueError, match="^oversampling: expected a number >= 2, .* got 1.5"):
+    with pytest.raises(ValueError, match="^oversampling: expected a finite number >= 2, got 1.5"):
         FourierPointwise(fields("1x regular(1)"), torch.relu, 1.5)
+    with pytest.raises(TypeError, match="^function: expected a callable, got str"):
+        FourierPointwise(fields("1x regular(1)"), "relu")
+
+
+def test_the_default_leaves_the_error_that_it_says():
+    """Negative control: half of it leaves several times as much."""
+    for group, lmax in (("SO(3)", 2), ("SO(2)", 4), ("O(2)", 3)):
+        fields = Point(group, dim=int(group[-2])).fields(f"1x regular({lmax})")
+        for function, bound in ((torch.relu, 0.06), (torch.tanh, 0.04)):
+            module = FourierPointwise(fields, function).double()
+            coarse = FourierPointwise(fields, function, oversampling=2).double()
+            assert equivariance_error(module, batch=16).max < bound
+            assert equivariance_error(coarse, batch=16).max > 1.5 * bound
