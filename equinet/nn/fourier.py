@@ -13,6 +13,8 @@ from equinet.field import FieldType, Sphere
 from equinet.group import O3, SO3, Axial, Group, named_group, point_group, so3
 from equinet.group.axial import frame
 from equinet.group.group import Factor
+from equinet.nn.arguments import check_elementwise
+from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
 from equinet.numerics.arguments import check_number
@@ -70,8 +72,9 @@ class FourierPointwise(EquivariantModule):
         subgroup: Group | str | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        if not callable(function):
-            raise TypeError(f"function: expected a callable, got {type(function).__name__}")
+        axes = len(in_type.space.axes(in_type.blocks)) + 1  # the component, and those of space
+        for mul in {mul for mul, _ in in_type.blocks}:
+            check_elementwise(function, "function", [1] * mul, axes)
         check_number(oversampling, "oversampling", least=2)  # less changes even the identity
         self.function, self.oversampling = function, oversampling
         n = in_type.space.fibre_group.n
@@ -119,7 +122,7 @@ class FourierPointwise(EquivariantModule):
                 values = self.function(self._mix(basis, part))
                 part = self._mix(getattr(self, f"analysis_{i}"), values)
             out.append(part.flatten(1, 2))
-        return torch.cat(out, 1)
+        return laid_out(torch.cat(out, 1), x)
 
     def _mix(self, matrix: Tensor, x: Tensor) -> Tensor:
         """The matrix on the third axis of ``x``."""

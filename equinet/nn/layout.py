@@ -1,6 +1,6 @@
 """Where the numbers of a feature map lie in memory. Before: ``requirements``. Next: ``centred``."""
 
-from torch import Tensor
+from torch import Tensor, fx
 
 
 def laid_out(y: Tensor, like: Tensor) -> Tensor:
@@ -8,6 +8,8 @@ def laid_out(y: Tensor, like: Tensor) -> Tensor:
 
     Layers of ``torch.nn`` keep ``torch.channels_last`` and ``channels_last_3d``; so do ours.
     """
+    if isinstance(like, fx.Proxy):
+        return y  # a plain graph computes the same numbers, wherever they lie
     # By strides, since vmap cannot tell or make a memory format; one channel has both formats.
     if (like.shape[1] == 1 or not like.is_contiguous()) and like.stride(1) == 1:
         return y.movedim(1, -1).contiguous().movedim(-1, 1)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.harmonics import ConstantFunction
 from equinet.nn.conv import filled
+from equinet.nn.layout import laid_out
 from equinet.nn.steerable import Steerable
 from equinet.ops import full_precision
 from equinet.rep.fibre import Block
@@ -79,7 +80,7 @@ class Linear(Steerable):
         if x.dim() == 2:
             return F.linear(x, weight, bias)
         y = F.conv1d(x.flatten(2), weight[..., None], bias)
-        return y.unflatten(2, x.shape[2:])
+        return laid_out(y.unflatten(2, x.shape[2:]), x)
 
     def export(self) -> nn.Module:
         """``torch.nn.Linear`` or, over a grid, a convolution of size 1."""

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Point, Points, Sphere
 from equinet.nn.field_norm import FieldNorm, moments
+from equinet.nn.layout import laid_out
 from equinet.numerics import soft_weights
 from equinet.ops import full_precision
 
@@ -96,7 +97,7 @@ class SpaceNorm(FieldNorm):
         rows = x.reshape(-1, scale.numel(), *x.shape[2:])
         scale, shift = scale.flatten(), shift.flatten()
         y = F.batch_norm(rows, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0)
-        return y.view(x.shape)
+        return laid_out(y.view(x.shape), x)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

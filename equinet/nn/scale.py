@@ -12,7 +12,7 @@ from equinet.nn.field_norm import field_of
 from equinet.nn.global_pool import GlobalAvgPool
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_orthogonal
-from equinet.numerics.arguments import check_number
+from equinet.numerics.arguments import check_integer, check_number
 from equinet.rep import trivial
 
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
@@ -41,6 +41,7 @@ class LayerScale(_Scaled):
     Args:
         in_type: fields over any space.
         init: of all factors (Touvron et al. 2021, arXiv 2103.17239).
+        device, dtype: of the module, as in ``torch.nn``.
 
     Example:
         >>> from equinet.field import Volume
@@ -49,12 +50,20 @@ class LayerScale(_Scaled):
         tensor(1.1000, grad_fn=<SumBackward0>)
     """
 
-    def __init__(self, in_type: FieldType, init: float = 1e-5) -> None:
+    def __init__(
+        self,
+        in_type: FieldType,
+        init: float = 1e-5,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         super().__init__(in_type, in_type)
         self.init = check_number(init, "init")
         self.weight = nn.Parameter(torch.empty(in_type.copies))
         self.reset_parameters()
         self.set_constants()
+        self.place(device, dtype)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Set all factors to ``init``, where they start; nothing is drawn."""
@@ -96,6 +105,7 @@ class SqueezeExcite(_Scaled):
         eps: added to a mean square, in units of the field squared: it keeps all derivatives finite
             where a field is zero.
         generator: for the initial weights, those of ``torch.nn.Linear``.
+        device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch, ...)`` to the same. Over ``Points``, ``forward(x, batch, count)``
         takes the number of the cloud of each point, int64 ``(points,)``, and the number of clouds;
@@ -120,10 +130,11 @@ class SqueezeExcite(_Scaled):
         eps: float = 1e-6,
         *,
         generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        if isinstance(reduction, bool) or not isinstance(reduction, int) or reduction < 1:
-            raise ValueError(f"reduction: expected an integer >= 1, got {reduction!r}")
+        check_integer(reduction, "reduction")
         check_callable(function, "function")
         check_callable(gate, "gate")
         check_orthogonal(in_type, sampled=True)
@@ -137,6 +148,7 @@ class SqueezeExcite(_Scaled):
         self.excite = nn.utils.skip_init(nn.Linear, hidden, fields, device=device)
         self.reset_parameters(generator)
         self.set_constants()
+        self.place(device, dtype)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw new weights, as ``torch.nn.Linear`` does."""

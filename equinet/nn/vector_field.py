@@ -1,11 +1,13 @@
 """From functions on a finite group to vectors. Before: ``induced``. Next: ``fourier``."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.group.subgroup import check_finite
+from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import graph
 from equinet.rep import regular, vector
 
 
@@ -49,12 +51,15 @@ class VectorFieldPool(EquivariantModule):
         f = x.unflatten(1, (-1, len(self.directions)))
         value = f.amax(2, keepdim=True)
         largest = (f == value).to(x.dtype)
-        axes = [1] * (x.dim() - 2)
+        axes = [1] * len(self.in_type.space.axes(self.in_type.blocks))
         coordinates = [d.view(-1, *axes) for d in self.directions.to(x.dtype).unbind(1)]
         sums = [(largest * d).sum(2, keepdim=True) for d in coordinates]
-        y = (torch.cat(sums, 2) * (value / largest.sum(2, keepdim=True))).flatten(1, 2)
-        # Sums and maxima forget where the channels lay.
-        return y.movedim(1, -1).contiguous().movedim(-1, 1) if x.stride(1) == 1 else y
+        y = torch.cat(sums, 2) * (value / largest.sum(2, keepdim=True))
+        return laid_out(y.flatten(1, 2), x)
+
+    def export(self) -> nn.Module:
+        """A graph of plain torch functions."""
+        return graph(self)
 
 
 def _vectors(in_type: FieldType) -> FieldType:

@@ -30,13 +30,13 @@ def check_number(
     value: object, argument: str, least: float = -math.inf, above: float = -math.inf
 ) -> float:
     """The value as a float, if it is a number that torch can hold and in range; else ValueError."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     largest = torch.finfo(torch.get_default_dtype()).max
-    if not is_number or not (least <= value and max(above, -largest) < value < largest):
+    if not (least <= number and max(above, -largest) < number < largest):
         kind = f"number > {above:g}" if above > -math.inf else "finite number"
         kind += f" >= {least:g}" if least > -math.inf else ""
         raise ValueError(f"{argument}: expected a {kind}, got {value!r}")
-    return float(value)
+    return float(number)
 
 
 def check_flag(value: object, argument: str) -> bool:
