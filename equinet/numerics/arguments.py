@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-MEMORY = 4 * 2**30  # bytes that one table, basis or list of matrices may take
+MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
 
 
 def check_integer(value: object, argument: str, least: int, most: float = math.inf) -> int:
@@ -18,6 +18,13 @@ def check_integer(value: object, argument: str, least: int, most: float = math.i
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         wanted = f">= {least}" if most == math.inf else f"from {least} to {most:,}"
         raise ValueError(f"{argument}: expected an integer {wanted}, got {value!r}")
+    return value
+
+
+def check_string(value: object, argument: str) -> str:
+    """The value, if it is a string; else TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}: expected a string, got {type(value).__name__}")
     return value
 
 
