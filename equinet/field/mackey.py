@@ -156,16 +156,13 @@ def induced_matrices(field_type: FieldType) -> Tensor:
     """
     s = _section(field_type)
     order, points, channels = s.group.order, len(s), field_type.channels
-    check_memory(
-        order * (points * channels) ** 2,
-        "field_type",
-        f"{order} matrices of size {points * channels}",
-    )
+    size = points * channels
+    check_memory(order * size**2, "field_type", f"{order} matrices of size {size}")
     rho = field_type.rho(s.subgroup.elements)[s.cocycle]  # (|G|, points, channels, channels)
     out = torch.zeros(order, points, channels, points, channels, dtype=torch.float64)
     g = torch.arange(order)[:, None]
     out[g, s.moved, :, torch.arange(points), :] = rho
-    return out.view(order, points * channels, points * channels)
+    return out.view(order, size, size)
 
 
 def _along_cosets(s: Section, F: Tensor) -> Tensor:

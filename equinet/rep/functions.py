@@ -30,6 +30,8 @@ from equinet.rep.representation import Representation
 def invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
     """The vectors v of (G1), float64 ``(count, dim)``; all of R^dim if ``subgroup`` is None."""
     projector = torch.eye(psi.dim, dtype=torch.float64)
+    if subgroup is None and psi.ends == 1:
+        return projector
     if subgroup is not None:
         for g, w in subgroup.haar(psi.degree):
             projector = projector @ torch.einsum("g,gij->ij", w, psi(g))

@@ -208,14 +208,12 @@ class HomogeneousKernels:
         self._check(kernel, self.group.order, "elements")
         every, products = torch.arange(self.group.order), self.group.products
         left = self.values_out[self.section_out.subgroup.inverse].to(kernel)
-        moved = kernel[
-            ..., products(self.section_out.inclusion[:, None], every), :, :
-        ]  # (..., |H2|, |G|, d2, d1)
+        numbers = products(self.section_out.inclusion[:, None], every)
+        moved = kernel[..., numbers, :, :]  # (..., |H2|, |G|, d2, d1)
         kernel = torch.einsum("hij,...hgjk->...gik", left, moved) / len(left)
         right = self.values_in[self.section_in.subgroup.inverse].to(kernel)
-        moved = kernel[
-            ..., products(every[:, None], self.section_in.inclusion), :, :
-        ]  # (..., |G|, |H1|, d2, d1)
+        numbers = products(every[:, None], self.section_in.inclusion)
+        moved = kernel[..., numbers, :, :]  # (..., |G|, |H1|, d2, d1)
         return torch.einsum("...ghij,hjk->...gik", moved, right) / len(right)
 
     # What kernels do.

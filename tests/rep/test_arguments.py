@@ -77,9 +77,9 @@ def test_a_finite_group_has_no_degree():
     for lmax in (-1, True, 1.0, "2"):
         for group in (cyclic(4), so2()):
             with pytest.raises(ValueError, match="^lmax: expected an integer"):
-                irreps(group, lmax)
+                irreps(group, lmax)  # pyright: ignore
             with pytest.raises(ValueError, match="^lmax: expected an integer"):
-                regular(group, lmax)
+                regular(group, lmax)  # pyright: ignore
 
 
 def _functions():
