@@ -135,8 +135,8 @@ def _on_cosets(field_type: FieldType, space: HomogeneousSpace, g: Tensor, x: Ten
     """Fetch the value at y from x = g^-1 y, then turn it by h(x, g)."""
     s = space.section
     numbers = s.group.index((g if g.dim() == 3 else g[None]).detach().cpu().double())
-    sources = s.moved[numbers].argsort(-1)  # (1 or batch, points), a permutation and its inverse
-    turns = s.cocycle[numbers].gather(1, sources)
+    sources = s.moved_by(numbers).argsort(-1)  # (1 or batch, points), a permutation and its inverse
+    turns = s.cocycle_of(numbers).gather(1, sources)
     index = sources.to(x.device)[:, None].expand(len(x), x.shape[1], -1)
     return turn(field_type, turns, x.gather(2, index))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, fx
 
 from equinet.field.notation import format_blocks, parse_blocks
 from equinet.field.space import Space
@@ -117,9 +117,9 @@ class FieldType:
             TypeError: if ``x`` is not a tensor.
             ValueError: if it has another number of channels.
         """
-        if not isinstance(x, Tensor):
+        if not isinstance(x, Tensor | fx.Proxy):
             raise TypeError(f"x: expected a tensor, got {type(x).__name__}")
-        if x.dim() < 2 or x.shape[1] != self.channels:
+        if isinstance(x, Tensor) and (x.dim() < 2 or x.shape[1] != self.channels):
             raise ValueError(
                 f"x: expected (batch, {self.channels}, ...) for {self!r}, got {tuple(x.shape)}"
             )

@@ -21,6 +21,7 @@ from equinet.field.field_type import FieldType
 from equinet.field.homogeneous import HomogeneousSpace, turn
 from equinet.field.space import check_elements
 from equinet.group import Section
+from equinet.numerics.arguments import check_memory
 from equinet.ops import full_precision
 
 
@@ -85,7 +86,8 @@ def act_on_mackey(field_type: FieldType, g: Tensor, F: Tensor) -> Tensor:
     _check(field_type, s, F)
     check_elements(s.group, g, F)
     numbers = s.group.index((g if g.dim() == 3 else g[None]).detach().cpu().double())
-    sources = s.group.table[numbers].argsort(-1)  # u -> g u, and back
+    every = torch.arange(s.group.order)
+    sources = s.group.products(numbers[:, None], every).argsort(-1)  # u -> g u, and back
     return F.gather(2, sources.to(F.device)[:, None].expand(len(F), F.shape[1], -1))
 
 
@@ -154,20 +156,25 @@ def induced_matrices(field_type: FieldType) -> Tensor:
     """
     s = _section(field_type)
     order, points, channels = s.group.order, len(s), field_type.channels
+    size = points * channels
+    check_memory(order * size**2, "field_type", f"{order} matrices of size {size}")
     rho = field_type.rho(s.subgroup.elements)[s.cocycle]  # (|G|, points, channels, channels)
     out = torch.zeros(order, points, channels, points, channels, dtype=torch.float64)
     g = torch.arange(order)[:, None]
     out[g, s.moved, :, torch.arange(points), :] = rho
-    return out.view(order, points * channels, points * channels)
+    return out.view(order, size, size)
 
 
 def _along_cosets(s: Section, F: Tensor) -> Tensor:
     """F(g h), ``(batch, channel, |G|, |H|)``."""
-    return F[..., s.group.table[:, s.inclusion].to(F.device)]
+    products = s.group.products(torch.arange(s.group.order)[:, None], s.inclusion)
+    return F[..., products.to(F.device)]
 
 
 def _section(field_type: FieldType) -> Section:
     """Of the space, which must have one."""
+    if not isinstance(field_type, FieldType):
+        raise TypeError(f"field_type: expected a FieldType, got {type(field_type).__name__}")
     space = field_type.space
     if not isinstance(space, HomogeneousSpace):
         raise ValueError(f"field_type: expected fields over a HomogeneousSpace, got {field_type!r}")
@@ -176,6 +183,8 @@ def _section(field_type: FieldType) -> Section:
 
 def _check(field_type: FieldType, s: Section, F: Tensor) -> None:
     """Raise unless F is a batch of functions on G with values in the fibre."""
+    if not isinstance(F, Tensor):
+        raise TypeError(f"F: expected a real floating tensor, got {type(F).__name__}")
     if not F.is_floating_point():
         raise TypeError(f"F: expected a real floating tensor, got {F.dtype}")
     if F.dim() != 3 or F.shape[1:] != (field_type.channels, s.group.order):

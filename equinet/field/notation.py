@@ -4,13 +4,13 @@ In: strings. Out: blocks. Before: ``space``. Next: ``field_type``.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from equinet.group import Group
-from equinet.rep import Representation, named
+from equinet.rep import Irrep, Representation, named
 from equinet.rep.fibre import Block
 
-_MULTIPLICITY = re.compile(r"\s*(\d+)\s*x\s*", re.ASCII)
+_MULTIPLICITY = re.compile(r"\s*([0-9]{1,18})\s*x\s*", re.ASCII)
 _PLAIN = re.compile(r"[A-Za-z0-9_;'\"]")
 _CLOSING = {"(": ")", "[": "]"}
 
@@ -18,28 +18,50 @@ _CLOSING = {"(": ")", "[": "]"}
 def parse_blocks(text: str, group: Group) -> tuple[Block, ...]:
     """Blocks from the string notation; multiplicity, "x", name, joined by "+".
 
+    As in e3nn an irrep without a multiplicity stands once, "1e + 2x0e", and one with multiplicity 0
+    is left out.
+
     A name has letters, digits, "_", ";" and the primes ' and "; after a bracket ( or [ anything but
     "+" up to the one that closes it.
 
     Raises:
         ValueError: if the string does not parse; the message names the position.
     """
+    if "<" in text or ">" in text:
+        raise ValueError(
+            "fields: expected names, got a representation in <>, which has none in the notation; "
+            f"hand over a list of pairs (multiplicity, representation): {text!r}"
+        )
     blocks, position = [], 0
     for term in text.split("+"):
         where = f"at position {position} of {text!r}"
         start = _MULTIPLICITY.match(term)
-        name = term[start.end() :].rstrip() if start else ""
-        if start is None or not _is_name(name):
+        mul = int(start[1]) if start else 1
+        name = term[start.end() :].rstrip() if start else term.strip()
+        if not _is_name(name) or start is None and not _is_irrep(group, name):
             raise ValueError(
                 f"fields: expected terms like '16x0' or '8x regular' joined by '+', got {term!r} "
                 f"{where}"
             )
-        try:
-            blocks.append((int(start[1]), named(group, name)))
-        except ValueError as error:
-            raise ValueError(f"fields: {where}: {error}") from error
+        if mul or not _is_irrep(group, name):
+            if not mul:
+                raise ValueError(f"multiplicity: expected an integer >= 1 {where}, got 0")
+            try:
+                blocks.append((mul, named(group, name)))
+            except ValueError as error:
+                raise ValueError(f"fields: {where}: {error}") from error
         position += len(term) + 1
+    if not blocks:
+        raise ValueError(f"multiplicity: expected one that is not 0 in {text!r}, got 0")
     return tuple(blocks)
+
+
+def _is_irrep(group: Group, name: str) -> bool:
+    """Whether an irrep has the name."""
+    try:
+        return bool(Irrep(group, name))
+    except ValueError:
+        return False
 
 
 def format_blocks(blocks: Iterable[Block]) -> str:
@@ -50,15 +72,24 @@ def format_blocks(blocks: Iterable[Block]) -> str:
     """
     terms = []
     for mul, rho in blocks:
-        name = rho.name if _is_name(rho.name) and _says(rho) else f"<{rho.name}>"
+        name = next((name for name in _names(rho) if _says(name, rho)), f"<{rho.name}>")
         terms.append(f"{mul}x{name}" if name[:1].isdigit() else f"{mul}x {name}")
     return " + ".join(terms)
 
 
-def _says(rho: Representation) -> bool:
-    """Whether the name of ``rho`` stands for ``rho``."""
+def _names(rho: Representation) -> Iterator[str]:
+    """Names that may stand for ``rho``: its own, that of its irrep, and "vector"."""
+    yield rho.name
+    if rho.irreps and len(rho.irreps) == 1:
+        yield rho.irreps[0].name
+    if rho.irreps and rho.dim == rho.group.n:
+        yield "vector"
+
+
+def _says(name: str, rho: Representation) -> bool:
+    """Whether the name stands for ``rho``."""
     try:
-        return named(rho.group, rho.name) == rho
+        return _is_name(name) and named(rho.group, name) == rho
     except ValueError:
         return False
 

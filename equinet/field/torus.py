@@ -12,9 +12,10 @@ from torch import Tensor
 
 from equinet.field.homogeneous import HomogeneousSpace
 from equinet.field.space import acting_group
-from equinet.group import FiniteGroup, permutation_group, semidirect_product
-from equinet.group.product import block_diagonal, direct_product
+from equinet.group import FiniteGroup, so2
+from equinet.group.product import block_diagonal
 from equinet.group.subgroup import check_finite
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
 
 # Basis vectors are the columns.
@@ -22,7 +23,6 @@ _SQUARE = ((1.0, 0.0), (0.0, 1.0))
 _TRIANGULAR = ((1.0, 0.5), (0.0, math.sqrt(3) / 2))
 
 
-@cached(16)
 def torus(size: int, group: FiniteGroup | str) -> HomogeneousSpace:
     r"""An image of ``size`` x ``size`` pixels that goes on periodically: G = Z_n^2 x| H over G/H.
 
@@ -36,8 +36,8 @@ def torus(size: int, group: FiniteGroup | str) -> HomogeneousSpace:
     upwards. The feature maps of the square lattice are images, ``x.flatten(2)``. The group is p4 or
     p4m for "C4" and "D4", p6 or p6m for "C6" and "D6".
 
-    Matrices of G and of H act on the functions on Z_n^2, then on the plane: the last two rows and
-    columns of an element are h.
+    Matrices of G and of H act on the waves exp(2 pi i k v / n) of a few k that H permutes, as
+    vectors (cos, sin), then on the plane: the last two rows and columns of an element are h.
 
     Args:
         size: n, of each side.
@@ -52,47 +52,58 @@ def torus(size: int, group: FiniteGroup | str) -> HomogeneousSpace:
         >>> p4.group.order, len(p4), p4.fibre_group.order
         (100, 25, 4)
     """
-    if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-        raise ValueError(f"size: expected an integer >= 1, got {size!r}")
-    plane = check_finite(acting_group(group, 2, "torus"))
-    integer = _integer_matrices(plane)
-    step = permutation_group([*range(1, size), 0])
-    shifts = check_finite(direct_product(step, step)).renamed(f"Z{size}^2")
-
-    def move(h: Tensor, elements: Tensor) -> Tensor:
-        v = _amounts(size, elements) @ integer[int(plane.index(h))].mT
-        return _translations(size, v % size)
-
-    whole = semidirect_product(shifts, plane, move)
-    corner = shifts.index(torch.eye(2 * size, dtype=torch.float64))
-    fixes = whole.elements[:, corner, corner] == 1
-    fibre = FiniteGroup(whole.n, whole.elements[fixes], plane.name)
-    row, column = torch.arange(size**2) // size, torch.arange(size**2) % size
-    pixels = _translations(size, torch.stack([column, -row % size], 1))
-    regular = torch.nn.functional.one_hot(shifts.table[shifts.index(pixels)], size**2).double().mT
-    still = torch.eye(2, dtype=torch.float64).expand(size**2, 2, 2)
-    return HomogeneousSpace(whole, fibre, block_diagonal([regular, still]))
+    return _torus(check_integer(size, "size", 1), check_finite(acting_group(group, 2, "torus")))
 
 
-def _integer_matrices(plane: FiniteGroup) -> Tensor:
-    """B^-1 h B of each element for the lattice that the group keeps, int64 ``(order, 2, 2)``."""
+@cached(16)
+def _torus(size: int, plane: FiniteGroup) -> HomogeneousSpace:
+    integer, triangular = _integer_matrices(plane)
+    points, dim = size**2, 2 * (3 if triangular else 2) + 2
+    check_memory(points * plane.order * dim**2, "size", f"{points * plane.order} elements")
+    row, column = torch.arange(points) // size, torch.arange(points) % size
+    pixels = torch.stack([column, -row], 1)
+    waves = _waves(triangular)
+    shifts = block_diagonal([_turns(size, pixels @ waves.mT), _still(points)])
+    turns = block_diagonal([_permuted(waves, integer), plane.elements])
+    whole = FiniteGroup(dim, (shifts[:, None] @ turns).flatten(0, 1), f"Z{size}^2 x| {plane.name}")
+    fibre = FiniteGroup(dim, turns, plane.name)
+    return HomogeneousSpace(whole, fibre, shifts)
+
+
+def _integer_matrices(plane: FiniteGroup) -> tuple[Tensor, bool]:
+    """B^-1 h B of each element, int64 ``(order, 2, 2)``, and whether the lattice is triangular."""
     for basis in (_SQUARE, _TRIANGULAR):
         B = torch.tensor(basis, dtype=torch.float64)
         matrices = torch.linalg.inv(B) @ plane.elements @ B
         if (matrices - matrices.round()).abs().max() < 1e-6:
-            return matrices.round().long()
+            return matrices.round().long(), basis is _TRIANGULAR
     raise ValueError(
         "group: expected one that keeps the square or the triangular lattice, C1, C2, C3, C4, C6, "
         f"D1, D2, D3, D4 or D6, got {plane!r}"
     )
 
 
-def _amounts(size: int, elements: Tensor) -> Tensor:
-    """How far translations go, int64 ``(count, 2)``."""
-    return torch.stack([elements[:, :size, 0].argmax(1), elements[:, size:, size].argmax(1)], 1)
+def _waves(triangular: bool) -> Tensor:
+    """Whole numbers k, up to sign all that H makes of one, int64 ``(waves, 2)``."""
+    return torch.tensor([[1, 0], [0, 1], [1, 1]][: 3 if triangular else 2])
 
 
-def _translations(size: int, v: Tensor) -> Tensor:
-    """Elements of Z_n^2 that go as far as ``v`` ``(count, 2)`` says, each from 0 to n - 1."""
-    powers = torch.stack([torch.eye(size, dtype=torch.float64).roll(k, 0) for k in range(size)])
-    return block_diagonal([powers[v[:, 0]], powers[v[:, 1]]])
+def _turns(size: int, steps: Tensor) -> Tensor:
+    """Rotations by k v steps of 2 pi / n, a block for each wave, ``(count, 2 waves, 2 waves)``."""
+    angles = 2 * math.pi * (steps % size).double() / size
+    return block_diagonal(list(so2().element(angles).unbind(1)))
+
+
+def _still(count: int) -> Tensor:
+    return torch.eye(2, dtype=torch.float64).expand(count, 2, 2)
+
+
+def _permuted(waves: Tensor, integer: Tensor) -> Tensor:
+    """Where h takes the waves, k -> k h^-1, and that with another sign by a reflection."""
+    out = torch.zeros(len(integer), 2 * len(waves), 2 * len(waves), dtype=torch.float64)
+    moved = waves @ torch.linalg.inv(integer.double()).round().long()  # (order, waves, 2)
+    for sign in (1, -1):
+        flip = torch.diag(torch.tensor([1.0, sign], dtype=torch.float64))
+        for h, i, j in (moved[:, :, None] == sign * waves).all(-1).nonzero().tolist():
+            out[h, 2 * j : 2 * j + 2, 2 * i : 2 * i + 2] = flip
+    return out

@@ -90,7 +90,8 @@ def _double_cosets(group: FiniteGroup, left: FiniteGroup, right: FiniteGroup) ->
     for gamma in range(group.order):
         if number[gamma] >= 0:
             continue
-        products = group.table[group.table[in_left, gamma]][:, in_right].flatten()  # h2 gamma h1
+        moved = group.products(in_left, torch.tensor(gamma))
+        products = group.products(moved[:, None], in_right).flatten()  # h2 gamma h1
         first = torch.full_like(number, len(every)).scatter_reduce(0, products, every, "amin")
         members = (first < len(every)).nonzero()[:, 0]
         number[members] = len(representatives)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
 from equinet.group.lookup import Lookup, frame, keys
-from equinet.numerics.arguments import check_integer, check_memory
+from equinet.numerics.arguments import check_integer, check_memory, check_string
 from equinet.numerics.cached import cached, on_cpu
 
 _DIGITS = 1e6  # elements are sorted by six digits
@@ -51,7 +51,8 @@ class FiniteGroup(Group):
 
     @on_cpu
     def __post_init__(self) -> None:
-        _check_elements(self.elements, self.n)
+        _check_elements(self.elements, check_integer(self.n, "n", 1))
+        check_string(self.label, "label")
         elements = self.elements[_canonical_order(self.elements)]
         object.__setattr__(self, "elements", elements)
         # Four digits in general position: the same for equal groups, and in every process.
@@ -113,6 +114,11 @@ class FiniteGroup(Group):
         nearest = self.elements.to(elements)[self.index(elements)]
         return ((elements - nearest).abs() < tolerance).all(-1).all(-1)
 
+    @on_cpu
+    def numbers(self, elements: Tensor) -> Tensor:
+        """The number of each of many elements ``(count, n, n)``, int64; -1 where it is none."""
+        return _lookup(self).find(elements.double() @ frame(self.n), TOLERANCE)
+
     @property
     def table(self) -> Tensor:
         """The multiplication table, int64 ``(order, order)``: g_i g_j is number table[i, j]."""
@@ -154,7 +160,7 @@ def _check_elements(elements: Tensor, n: int) -> None:
     if not isinstance(elements, Tensor) or elements.dtype != torch.float64:
         kind = elements.dtype if isinstance(elements, Tensor) else type(elements).__name__
         raise TypeError(f"elements: expected a float64 tensor, got {kind} (see generate)")
-    if elements.dim() != 3 or not len(elements) or elements.shape[1:] != (n, n) or n < 1:
+    if elements.dim() != 3 or not len(elements) or elements.shape[1:] != (n, n):
         raise ValueError(
             f"elements: expected matrices (order, {n}, {n}), got {tuple(elements.shape)}"
         )

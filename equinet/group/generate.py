@@ -22,7 +22,7 @@ from torch import Tensor
 from equinet.group.finite import FiniteGroup
 from equinet.group.group import check_orthogonal
 from equinet.group.lookup import Lookup, frame
-from equinet.numerics.arguments import check_integer, check_memory, real_tensor
+from equinet.numerics.arguments import check_integer, check_memory, check_string, real_tensor
 from equinet.numerics.cached import on_cpu
 
 _WHOLE, _SAMPLE = (
@@ -65,6 +65,8 @@ def generate(generators: Tensor, name: str | None = None, *, bound: int = 10_000
         4
     """
     check_integer(bound, "bound", 1)
+    if name is not None:
+        check_string(name, "name")
     given, rounding = _given(generators)
     n, tolerance = given.shape[-1], rounding.products
     elements, steps = _products(given, bound, tolerance)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, finite_group
 from equinet.group.generate import generate
-from equinet.numerics.arguments import check_integer, real_tensor
+from equinet.numerics.arguments import check_integer, check_string, real_tensor
 from equinet.numerics.cached import cached
 
 
@@ -95,6 +95,7 @@ def automorphisms(
         8
     """
     check_integer(bound, "bound", 1)
+    check_string(name, "name")
     if not isinstance(adjacency, Tensor):
         adjacency = real_tensor(adjacency, "adjacency")
     A = adjacency

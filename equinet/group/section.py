@@ -21,6 +21,7 @@ from torch import Tensor
 from equinet.group.finite import FiniteGroup
 from equinet.group.group import check_subgroup
 from equinet.group.subgroup import check_finite
+from equinet.numerics.arguments import check_memory, real_tensor
 from equinet.numerics.cached import on_cpu
 
 
@@ -68,13 +69,13 @@ class Section:
     @on_cpu
     def inclusion(self) -> Tensor:
         """The number in G of each element of H, int64 ``(|H|,)``."""
-        return self.group.index(self.subgroup.elements)
+        return self.group.numbers(self.subgroup.elements)
 
     @functools.cached_property
     @on_cpu
     def coset(self) -> Tensor:
         """The point gH of each element g, int64 ``(|G|,)``."""
-        members = self.group.table[list(self.numbers)][:, self.inclusion]  # s(x) h
+        members = self._members
         points = torch.full((self.group.order,), -1)
         points[members] = (
             torch.arange(len(self)).repeat_interleave(self.subgroup.order).view(members.shape)
@@ -90,7 +91,7 @@ class Section:
     @on_cpu
     def remainder(self) -> Tensor:
         """h(g) of each element g (H2), int64 numbers in H ``(|G|,)``."""
-        members = self.group.table[list(self.numbers)][:, self.inclusion]
+        members = self._members
         found = torch.empty(self.group.order, dtype=torch.long)
         found[members] = torch.arange(self.subgroup.order).expand_as(members)
         return found
@@ -98,19 +99,36 @@ class Section:
     @functools.cached_property
     @on_cpu
     def moved(self) -> Tensor:
-        """The point gx, int64 ``(|G|, points)``."""
-        return self.coset[self._products]
+        """The point gx, int64 ``(|G|, points)``; for some elements see ``moved_by``."""
+        return self.moved_by(self._every)
 
     @functools.cached_property
     @on_cpu
     def cocycle(self) -> Tensor:
-        """h(x, g) (H2), int64 numbers in H ``(|G|, points)``."""
-        return self.remainder[self._products]
+        """h(x, g) (H2), int64 numbers in H ``(|G|, points)``; for some see ``cocycle_of``."""
+        return self.cocycle_of(self._every)
+
+    def moved_by(self, g: Tensor) -> Tensor:
+        """The point gx for elements of numbers g ``(count,)``, int64 ``(count, points)``."""
+        return self.coset[self._products(g)]
+
+    def cocycle_of(self, g: Tensor) -> Tensor:
+        """h(x, g) for elements of numbers g ``(count,)``, int64 ``(count, points)``."""
+        return self.remainder[self._products(g)]
 
     @property
-    def _products(self) -> Tensor:
+    def _every(self) -> Tensor:
+        check_memory(self.group.order * len(self), "group", f"a table of {self!r}")
+        return torch.arange(self.group.order)
+
+    @property
+    def _members(self) -> Tensor:
+        """The elements s(x) h, int64 ``(points, |H|)``."""
+        return self.group.products(torch.tensor(self.numbers)[:, None], self.inclusion)
+
+    def _products(self, g: Tensor) -> Tensor:
         """The elements g s(x)."""
-        return self.group.table[:, list(self.numbers)]
+        return self.group.products(g[:, None], torch.tensor(self.numbers))
 
     def __repr__(self) -> str:
         return f"a section of {self.group} over {self.group}/{self.subgroup}"
@@ -138,11 +156,16 @@ def section(
     """
     check_subgroup(check_finite(subgroup, "subgroup"), check_finite(group))
     if representatives is None:
-        firsts = group.table[:, group.index(subgroup.elements)].amin(1).unique()
+        members = group.numbers(subgroup.elements)
+        firsts = group.products(torch.arange(group.order)[:, None], members).amin(1).unique()
         return Section(group, subgroup, tuple(firsts.tolist()))
-    representatives = torch.as_tensor(representatives).double()
-    group.check(representatives, "representatives")
-    numbers = group.index(representatives).flatten().tolist()
+    representatives = real_tensor(representatives, "representatives")
+    if representatives.dim() != 3 or representatives.shape[1:] != (group.n, group.n):
+        group.check(representatives[..., None, None], "representatives")
+    found = group.numbers(representatives)
+    if (found < 0).any():
+        group.check(representatives, "representatives")
+    numbers = found.tolist()
     try:
         return Section(group, subgroup, tuple(numbers))
     except ValueError as error:
@@ -167,7 +190,7 @@ def orbit_section(group: FiniteGroup, points: Tensor) -> Section:
         24
     """
     check_finite(group)
-    points = torch.as_tensor(points).double()
+    points = real_tensor(points, "points")
     if points.dim() != 2 or points.shape[1] != group.n or not len(points):
         raise ValueError(
             f"points: expected positions (count, {group.n}) for {group}, got {tuple(points.shape)}"

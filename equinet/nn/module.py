@@ -126,7 +126,8 @@ class EquivariantModule(Constants):
         """Move a module that is just made, for the arguments ``device`` and ``dtype``."""
         if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
             raise TypeError(f"dtype: expected a real floating dtype, got {dtype!r}")
-        self.to(device=device, dtype=dtype)
+        if device is not None or dtype is not None:
+            self.to(device=device, dtype=dtype)
 
     def export(self) -> nn.Module:
         """The equal module of plain ``torch.nn``, as it computes in evaluation mode.

@@ -48,7 +48,7 @@ class VectorFieldPool(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         # All blocks are alike: (batch, field, element of the group, ...).
-        f = x.unflatten(1, (-1, len(self.directions)))
+        f = x.unflatten(1, (-1, self.in_type.dims[0]))
         value = f.amax(2, keepdim=True)
         largest = (f == value).to(x.dtype)
         axes = [1] * len(self.in_type.space.axes(self.in_type.blocks))

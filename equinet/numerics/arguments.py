@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-MEMORY = 4 * 2**30  # bytes that one table, basis or list of matrices may take
+MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
 
 
 def check_integer(value: object, argument: str, least: int = 1, most: float = math.inf) -> int:
@@ -43,6 +43,13 @@ def check_flag(value: object, argument: str) -> bool:
     """The value; TypeError unless it is True or False."""
     if not isinstance(value, bool):
         raise TypeError(f"{argument}: expected True or False, got {value!r}")
+    return value
+
+
+def check_string(value: object, argument: str) -> str:
+    """The value, if it is a string; else TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"{argument}: expected a string, got {type(value).__name__}")
     return value
 
 

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 
 from equinet.group import Group
+from equinet.group.group import check_group
 from equinet.numerics import range_basis
+from equinet.numerics.arguments import check_memory
 from equinet.numerics.cached import cached, on_cpu
 from equinet.rep.construct import tensor_power
 from equinet.rep.decompose import decompose
@@ -44,6 +46,11 @@ class CartesianTensor:
 
     @on_cpu
     def __post_init__(self) -> None:
+        check_group(self.group)
+        if not isinstance(self.formula, str):
+            raise TypeError(f"formula: expected a string, got {type(self.formula).__name__}")
+        size = self.group.n ** min(self.rank, _MAX_RANK)
+        check_memory(size**2, "formula", f"tensors of {size} components")
         if not len(_split(self)[1]):
             raise ValueError(f"formula: expected tensors other than zero, got {self.formula!r}")
 

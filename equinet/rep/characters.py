@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from equinet.group import FiniteGroup, Group, conjugacy_classes
+from equinet.group.group import check_subgroup
 from equinet.group.subgroup import check_finite
 from equinet.rep.decompose import restrict
 from equinet.rep.irreps import Irrep, irreps
@@ -83,7 +84,8 @@ def character_table(group: FiniteGroup) -> CharacterTable:
 def correlation_table(group: FiniteGroup, subgroup: Group) -> dict[str, str]:
     """What each irrep of a group becomes for a subgroup: {"T1": "A2 + E", ...}."""
     table = {}
-    for psi in irreps(check_finite(group)):
+    check_subgroup(subgroup, check_finite(group))
+    for psi in irreps(group):
         counts = restrict(Representation(group, psi.name, (psi,)), subgroup).multiplicities
         terms = [f"{m if m > 1 else ''}{p.name}" for p, m in counts.items()]
         table[psi.name] = " + ".join(terms)

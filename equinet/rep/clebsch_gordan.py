@@ -22,8 +22,10 @@ from torch import Tensor
 
 from equinet.group import O3, SO3, ProductGroup
 from equinet.numerics import real_from_complex
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
 from equinet.rep.irreps import Irrep, irreps
+from equinet.rep.representation import Representation, check_irrep
 from equinet.rep.schur import averages, copies
 
 Coupling = tuple[tuple[Irrep, Tensor], ...]
@@ -40,12 +42,13 @@ def wigner_3j(l1: int, l2: int, l3: int) -> Tensor:
         ValueError: unless \|l1 - l2\| <= l3 <= l1 + l2.
     """
     for name, l in (("l1", l1), ("l2", l2), ("l3", l3)):
-        if not isinstance(l, int) or isinstance(l, bool) or l < 0:
-            raise ValueError(f"{name}: expected an integer >= 0, got {l!r}")
+        check_integer(l, name, 0)
     if not abs(l1 - l2) <= l3 <= l1 + l2:
         raise ValueError(
             f"l3: expected {abs(l1 - l2)} to {l1 + l2}, the degrees in D^{l1} x D^{l2}, got {l3}"
         )
+    size = (2 * l1 + 1) * (2 * l2 + 1) * (2 * l3 + 1) + (l1 + l2 + l3) ** 2  # and the binomials
+    check_memory(size, "l1", f"a tensor of degrees {l1}, {l2} and {l3}")
     return _wigner_3j(l1, l2, l3).clone()
 
 
@@ -98,12 +101,24 @@ def _binomials(size: int, dtype: type) -> np.ndarray:
     return np.array([[math.comb(n, k) for k in range(size)] for n in range(size)], dtype=dtype)
 
 
+def couple(psi1: Irrep | Representation, psi2: Irrep | Representation) -> Coupling:
+    """The split of psi1 (x) psi2: each irrep in it with an isometry ``(d1 d2, d3)``.
+
+    Raises:
+        TypeError: if one is neither an irrep nor a representation that is one in its own basis.
+        ValueError: if they are of two groups.
+    """
+    psi1, psi2 = check_irrep(psi1, "psi1"), check_irrep(psi2, "psi2")
+    if psi2.group != psi1.group:
+        raise ValueError(
+            f"psi2: expected an irrep of {psi1.group}, got {psi2.name} of {psi2.group}"
+        )
+    return _couple(psi1, psi2)
+
+
 @cached()
-def couple(psi1: Irrep, psi2: Irrep) -> Coupling:
-    """The split of psi1 (x) psi2: each irrep in it with an isometry ``(d1 d2, d3)``."""
+def _couple(psi1: Irrep, psi2: Irrep) -> Coupling:
     group = psi1.group
-    if psi2.group != group:
-        raise ValueError(f"psi2: expected an irrep of {group}, got {psi2.name} of {psi2.group}")
     if isinstance(group, SO3 | O3):
         degrees = range(abs(psi1.degree - psi2.degree), psi1.degree + psi2.degree + 1)
         suffix = "" if isinstance(group, SO3) else "eo"[psi1.name[-1] != psi2.name[-1]]
@@ -143,15 +158,25 @@ def _characters(psi: Irrep, degree: int) -> Tensor:
     return psi.character(psi.group.grid(degree)[0])
 
 
-def clebsch_gordan(psi1: Irrep, psi2: Irrep, psi3: Irrep) -> Tensor:
+def clebsch_gordan(
+    psi1: Irrep | Representation, psi2: Irrep | Representation, psi3: Irrep | Representation
+) -> Tensor:
     r"""All invariant tensors of psi1 x psi2 x psi3, that is, all maps psi1 (x) psi2 -> psi3.
 
     .. math:: C_{ijk} = C_{i'j'k'}\, \psi_1(g)_{i'i}\, \psi_2(g)_{j'j}\, \psi_3(g)_{k'k}
 
+    Args:
+        psi1: an irrep, as ``irreps`` gives it, or a representation that is one, as ``irrep`` does.
+        psi2: likewise.
+        psi3: likewise.
     Returns:
         float64 ``(count, d1, d2, d3)``, orthonormal: each has norm 1. For SO(3) and O(3) there is
         at most one, with e3nn's signs. For other groups there may be several, of irreps that are
         not of real type dim End(psi3) for each copy of psi3 in the product.
+
+    Raises:
+        TypeError: if one is neither.
+        ValueError: if they are of different groups.
 
     Example:
         >>> from equinet.group import octahedral
@@ -160,6 +185,8 @@ def clebsch_gordan(psi1: Irrep, psi2: Irrep, psi3: Irrep) -> Tensor:
         >>> clebsch_gordan(t1, t1, e).shape
         torch.Size([1, 3, 3, 2])
     """
+    psi1, psi2 = check_irrep(psi1, "psi1"), check_irrep(psi2, "psi2")
+    psi3 = check_irrep(psi3, "psi3")
     if psi3.group != psi1.group:
         raise ValueError(
             f"psi3: expected an irrep of {psi1.group}, got {psi3.name} of {psi3.group}"

@@ -7,17 +7,26 @@ import itertools
 import torch
 from torch import Tensor
 
-from equinet.group import Group, cosets
+from equinet.group import FiniteGroup, Group, cosets
+from equinet.group.group import check_group
 from equinet.group.product import block_diagonal
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
 from equinet.rep.clebsch_gordan import couple
 from equinet.rep.decompose import decompose
 from equinet.rep.irreps import Irrep, trivial_irrep
-from equinet.rep.representation import Representation, sum_name
+from equinet.rep.representation import Representation, check_rep, sum_name
 
 
 def irrep(group: Group, name: str | int) -> Representation:
-    """The irrep called ``name``, such as "T1u", "2o" or 2, as a representation."""
+    """The irrep called ``name``, such as "T1u", "2o" or 2, as a representation.
+
+    Raises:
+        TypeError: if ``group`` is no group, or ``name`` no name.
+        ValueError: if there is none of that name.
+    """
+    if isinstance(name, bool):
+        raise TypeError(f"name: expected a string or an integer, got {name!r}")
     psi = Irrep(group, str(name) if isinstance(name, int) else name)
     return Representation(group, psi.name, (psi,))
 
@@ -27,15 +36,23 @@ def trivial(group: Group) -> Representation:
     return Representation(group, "trivial", (trivial_irrep(group),))
 
 
-@cached()
 def vector(group: Group) -> Representation:
     """The defining representation rho(g) = g."""
+    return _vector(check_group(group))
+
+
+@cached()
+def _vector(group: Group) -> Representation:
     return decompose(group, lambda g: g, name="vector")
 
 
 def direct_sum(*rhos: Representation) -> Representation:
     """The direct sum: block diagonal matrices."""
+    rhos = tuple(check_rep(rho, "rhos") for rho in rhos)
     group = _same_group(rhos)
+    dim = sum(rho.dim for rho in rhos)
+    if any(rho.Q is not None for rho in rhos):
+        check_memory(dim**2, "rhos", f"a matrix of size {dim}")
     irreps = tuple(psi for rho in rhos for psi in rho.constituents)
     Q = None
     if any(rho.Q is not None for rho in rhos):
@@ -46,7 +63,10 @@ def direct_sum(*rhos: Representation) -> Representation:
 
 def tensor_product(rho1: Representation, rho2: Representation) -> Representation:
     """The tensor product: Kronecker products of matrices, with its split into irreps."""
+    rho1, rho2 = check_rep(rho1, "rho1"), check_rep(rho2, "rho2")
     group = _same_group((rho1, rho2))
+    dim = rho1.dim * rho2.dim
+    check_memory(dim**2, "rho1", f"a product of dimension {rho1.dim} times {rho2.dim}")
     found: list[Irrep] = []
     columns = []
     for i, psi1 in _starts(rho1):
@@ -68,6 +88,7 @@ def tensor_product(rho1: Representation, rho2: Representation) -> Representation
 
 def dual(rho: Representation) -> Representation:
     """The dual, rho*(g) = rho(g^-1)^T; the same matrices where rho is orthogonal."""
+    rho = check_rep(rho)
     if rho.Q is None:
         return rho
     inverse = rho.inverse_Q
@@ -81,21 +102,27 @@ def symmetric_power(rho: Representation, k: int) -> Representation:
     The components are those of the orthonormal basis of symmetrised products of basis vectors, in
     the order of a dictionary.
     """
-    indices = list(itertools.combinations_with_replacement(range(rho.dim), _rank(k)))
+    rho, k = check_rep(rho), check_integer(k, "k", 0)
+    _check_power(rho, k)
+    indices = list(itertools.combinations_with_replacement(range(rho.dim), k))
     return _power(rho, k, indices, 1)
 
 
 def exterior_power(rho: Representation, k: int) -> Representation:
     """The action on the antisymmetric tensors of rank k, of dimension binomial(dim, k)."""
-    if _rank(k) > rho.dim:
+    rho = check_rep(rho)
+    if check_integer(k, "k", 0) > rho.dim:
         raise ValueError(f"k: expected at most the dimension {rho.dim} of {rho!r}, got {k}")
+    _check_power(rho, k)
     return _power(rho, k, list(itertools.combinations(range(rho.dim), k)), -1)
 
 
-def _rank(k: int) -> int:
-    if not isinstance(k, int) or isinstance(k, bool) or k < 0:
-        raise ValueError(f"k: expected an integer >= 0, got {k!r}")
-    return k
+def _check_power(rho: Representation, k: int) -> None:
+    """Raise ValueError if the matrices of the k-th Kronecker power are too large."""
+    power = min(rho.dim, 10**6) ** min(2 * k, 1000)
+    # One for each element at which it is evaluated: all, or a grid of some degrees.
+    count = rho.group.order if isinstance(rho.group, FiniteGroup) else 2 * k * rho.degree + 1
+    check_memory(power * count, "k", f"tensors of rank {k} over {rho.dim} dimensions")
 
 
 def _power(
@@ -138,9 +165,14 @@ def induce(rho: Representation, group: Group) -> Representation:
 
     Components are (coset, component of rho), cosets in the order of ``group.cosets``.
     """
+    rho = check_rep(rho)
     subgroup = rho.group
-    whole = cosets(group, subgroup)
+    whole = cosets(check_group(group), subgroup)
     count, d = len(whole), rho.dim
+    elements = group.order if isinstance(group, FiniteGroup) else 1
+    check_memory(
+        (count * d) ** 2 * elements, "rho", f"an induced representation of dimension {count * d}"
+    )
 
     def induced(g: Tensor) -> Tensor:
         r = whole.representatives.to(g)

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from equinet.group import FiniteGroup, Group, is_subgroup
-from equinet.group.group import Factor
+from equinet.group.group import Factor, check_group
+from equinet.numerics.arguments import check_integer, check_string
 from equinet.rep.irreps import Irrep, irreps
-from equinet.rep.representation import Representation, sum_name
+from equinet.rep.representation import Representation, check_rep, sum_name
 from equinet.rep.schur import Map, averages, copies
 
 _SMALL = 1e-8
@@ -43,7 +44,16 @@ def decompose(
         >>> [psi.name for psi in rho.irreps]
         ['T1']
     """
+    check_group(group)
+    if not callable(rho):
+        raise TypeError(f"rho: expected a function of elements, got {type(rho).__name__}")
+    if name is not None:
+        check_string(name, "name")
+    if degree is not None:
+        check_integer(degree, "degree", 0)
     one = rho(group.identity())
+    if not isinstance(one, Tensor) or one.dim() != 2 or not one.is_floating_point():
+        raise TypeError("rho: expected a function that gives real matrices, one for one element")
     dim = one.shape[-1]
     if one.shape != (dim, dim) or not (one - torch.eye(dim)).abs().max() < _SMALL:
         raise ValueError(f"rho: expected rho(1) = 1, got {one.tolist()}")
@@ -135,7 +145,8 @@ def restrict(rho: Representation, subgroup: Group) -> Representation:
         >>> restrict(irrep(so3(), "2"), octahedral()).name
         '1xE + 1xT2'
     """
-    if subgroup == rho.group:
+    rho = check_rep(rho)
+    if check_group(subgroup, "subgroup") == rho.group:
         return rho
     if not is_subgroup(subgroup, rho.group):
         raise ValueError(f"subgroup: expected a subgroup of {rho.group}, got {subgroup}")
@@ -152,6 +163,7 @@ def hom(rho_in: Representation, rho_out: Representation) -> Tensor:
     Returns:
         float64 ``(count, dim_out, dim_in)``, count = sum over psi of m_out m_in dim End(psi).
     """
+    rho_in, rho_out = check_rep(rho_in, "rho_in"), check_rep(rho_out, "rho_out")
     if rho_in.group != rho_out.group:
         raise ValueError(
             f"rho_out: expected a representation of {rho_in.group}, got one of {rho_out.group}"

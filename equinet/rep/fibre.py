@@ -11,9 +11,10 @@ from torch import Tensor
 
 from equinet.group import Group
 from equinet.group.product import block_diagonal
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
 from equinet.rep.irreps import Irrep
-from equinet.rep.representation import Representation
+from equinet.rep.representation import Representation, check_rep
 
 Block = tuple[int, Representation]
 
@@ -30,11 +31,20 @@ class Fibre:
 
     @on_cpu
     def __post_init__(self) -> None:
+        if not isinstance(self.blocks, tuple | list):
+            raise TypeError(f"blocks: expected pairs, got {type(self.blocks).__name__}")
         if not self.blocks:
             raise ValueError("blocks: expected at least one (multiplicity, representation)")
-        for mul, rho in self.blocks:
-            if not isinstance(mul, int) or isinstance(mul, bool) or mul < 1:
-                raise ValueError(f"multiplicity: expected an integer >= 1, got {mul!r}")
+        blocks = []
+        for block in self.blocks:
+            if not isinstance(block, tuple | list) or len(block) != 2:
+                raise TypeError(
+                    f"blocks: expected pairs (multiplicity, representation), got {block!r}"
+                )
+            check_integer(block[0], "multiplicity", 1)
+            blocks.append((block[0], check_rep(block[1], "blocks")))
+        object.__setattr__(self, "blocks", tuple(blocks))
+        for _, rho in self.blocks:
             if rho.group != self.group:
                 raise ValueError(f"blocks: expected representations of {self.group}, got {rho!r}")
 
@@ -148,8 +158,18 @@ def change_blocks(
     return torch.cat(parts, axis)
 
 
-def fibre(blocks: Representation | Iterable[Block]) -> Fibre:
-    """The fibre of a field type's blocks, or of one representation."""
-    if isinstance(blocks, Representation):
-        return Fibre(((1, blocks),))
+def fibre(blocks: Irrep | Representation | Iterable[Block]) -> Fibre:
+    """The fibre of a field type's blocks, or of one representation.
+
+    Raises:
+        TypeError: if they are neither.
+        ValueError: if there are none, or some of several groups.
+    """
+    if isinstance(blocks, Irrep | Representation):
+        return Fibre(((1, check_rep(blocks)),))
+    if not isinstance(blocks, Iterable) or isinstance(blocks, str):
+        raise TypeError(
+            "blocks: expected a representation or pairs (multiplicity, representation), got "
+            f"{type(blocks).__name__}"
+        )
     return Fibre(tuple(blocks))

@@ -17,11 +17,12 @@ import math
 import torch
 from torch import Tensor
 
-from equinet.group import Group, cosets
-from equinet.group.group import check_subgroup
+from equinet.group import FiniteGroup, Group, cosets
+from equinet.group.group import check_group, check_subgroup
 from equinet.numerics import range_basis
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
-from equinet.rep.irreps import Irrep, irreps
+from equinet.rep.irreps import LARGEST_DEGREE, Irrep, irreps
 from equinet.rep.representation import Representation
 
 
@@ -29,6 +30,8 @@ from equinet.rep.representation import Representation
 def invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
     """The vectors v of (G1), float64 ``(count, dim)``; all of R^dim if ``subgroup`` is None."""
     projector = torch.eye(psi.dim, dtype=torch.float64)
+    if subgroup is None and psi.ends == 1:
+        return projector
     if subgroup is not None:
         for g, w in subgroup.haar(psi.degree):
             projector = projector @ torch.einsum("g,gij->ij", w, psi(g))
@@ -51,7 +54,9 @@ def regular(group: Group, lmax: int | None = None) -> Representation:
         lmax: for a continuous group the largest degree; the components are the coefficients (G1).
             If None, all functions: fields of that type are sampled on a grid of the group.
     """
-    if group.is_finite:
+    _check_degree(check_group(group), lmax)
+    if isinstance(group, FiniteGroup):
+        check_memory(group.order**2, "group", f"functions on the {group.order} elements of {group}")
         return _values_at_cosets(group, None, "regular")
     if lmax is None:
         return Representation(group, "regular", None)
@@ -67,7 +72,8 @@ def quotient(group: Group, subgroup: Group, lmax: int | None = None) -> Represen
         subgroup: H.
         lmax: for a continuous group the largest degree; the components are the coefficients (G1).
     """
-    check_subgroup(subgroup, group)
+    check_subgroup(subgroup, check_group(group))
+    _check_degree(group, lmax)
     if group.is_finite:
         return _values_at_cosets(group, subgroup, f"quotient({subgroup.name})")
     if lmax is None:
@@ -91,6 +97,10 @@ def fourier_basis(
         ``(..., dim)`` in the order of the components of the band-limited regular or quotient
         representation, in the dtype of ``g``.
     """
+    if subgroup is not None:
+        check_subgroup(subgroup, check_group(group))
+    _check_degree(check_group(group), lmax)
+    group.check(g)
     columns = []
     for psi in irreps(group, lmax):
         vectors = invariant_vectors(psi, subgroup)
@@ -98,6 +108,14 @@ def fourier_basis(
             value = psi(g)
             columns += [math.sqrt(psi.dim) * (value @ v.to(g)) for v in vectors]
     return torch.cat(columns, -1)
+
+
+def _check_degree(group: Group, lmax: int | None) -> None:
+    """Raise ValueError for a degree of functions on a finite group, which have none."""
+    if lmax is not None:
+        check_integer(lmax, "lmax", 0, LARGEST_DEGREE)
+        if group.is_finite:
+            raise ValueError(f"lmax: expected None, since {group} is finite, got {lmax!r}")
 
 
 def _irreps_of_functions(group: Group, subgroup: Group | None, lmax: int | None):

@@ -14,7 +14,7 @@ from torch import Tensor
 from equinet.group import O2, O3, SO2, SO3, Axial, Group
 from equinet.numerics import wigner_D
 
-_NUMBER = re.compile("0|[1-9][0-9]*")
+_NUMBER = re.compile("0|[1-9][0-9]{,8}")  # no degree has more digits
 
 
 class Law(NamedTuple):
@@ -60,7 +60,7 @@ def lie_law(group: Group, name: str) -> Law | None:
     if isinstance(group, O2):
         return _o2(name)
     if isinstance(group, O3):
-        match = re.fullmatch(r"(0|[1-9][0-9]*)([eo])", name)
+        match = re.fullmatch(r"(0|[1-9][0-9]{,8})([eo])", name)
         return _o3(int(match[1]), -1 if match[2] == "o" else 1) if match else None
     assert isinstance(group, Axial)
     return _axial(group, name)
@@ -114,7 +114,7 @@ def _o3(l: int, parity: int) -> Law:
 
 
 def _axial(group: Axial, name: str) -> Law | None:
-    match = re.fullmatch(r"(?:A([12]?)|E([1-9][0-9]*))([gu]?)", name)
+    match = re.fullmatch(r"(?:A([12]?)|E([1-9][0-9]{,8}))([gu]?)", name)
     reflects = isinstance(group.planar, O2)
     if match is None or bool(match[3]) != group.has_free_sign:
         return None

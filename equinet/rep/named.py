@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from equinet.group import FiniteGroup, Group, find_subgroup, named_group
+from equinet.group.group import check_group
 from equinet.rep.construct import induce, irrep, trivial, vector
 from equinet.rep.functions import quotient, regular
 from equinet.rep.representation import Representation
@@ -30,6 +31,9 @@ def named(group: Group, name: str) -> Representation:
     Raises:
         ValueError: if there is none.
     """
+    check_group(group)
+    if not isinstance(name, str):
+        raise TypeError(f"name: expected a string, got {type(name).__name__}")
     simple = {"trivial": trivial, "vector": vector, "regular": regular}
     if name in simple:
         return simple[name](group)
@@ -54,6 +58,6 @@ def named(group: Group, name: str) -> Representation:
 
 
 def _degree(text: str, name: str) -> int:
-    if not text.isdecimal():
+    if not re.fullmatch("0|[1-9][0-9]{,8}", text):
         raise ValueError(f"representation: expected a largest degree, got {text!r} in {name!r}")
     return int(text)

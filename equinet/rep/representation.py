@@ -14,6 +14,7 @@ from torch import Tensor
 
 from equinet.group import Group
 from equinet.group.group import check_group
+from equinet.numerics.arguments import check_string
 from equinet.numerics.cached import on_cpu
 from equinet.rep.irreps import Irrep, check_elements
 
@@ -41,7 +42,10 @@ class Representation:
     @on_cpu
     def __post_init__(self) -> None:
         check_group(self.group)
+        check_string(self.name, "name")
         if self.irreps is not None:
+            if not isinstance(self.irreps, tuple | list):
+                raise TypeError(f"irreps: expected a tuple, got {type(self.irreps).__name__}")
             irreps = tuple(check_irrep(psi, "irreps") for psi in self.irreps)
             object.__setattr__(self, "irreps", irreps)
         for psi in self.irreps or ():

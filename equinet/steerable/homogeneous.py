@@ -206,12 +206,14 @@ class HomogeneousKernels:
             \rho_2(h_2)^{-1}\, \kappa(h_2 g h_1)\, \rho_1(h_1)^{-1}
         """
         self._check(kernel, self.group.order, "elements")
-        table = self.group.table
+        every, products = torch.arange(self.group.order), self.group.products
         left = self.values_out[self.section_out.subgroup.inverse].to(kernel)
-        moved = kernel[..., table[self.section_out.inclusion], :, :]  # (..., |H2|, |G|, d2, d1)
+        numbers = products(self.section_out.inclusion[:, None], every)
+        moved = kernel[..., numbers, :, :]  # (..., |H2|, |G|, d2, d1)
         kernel = torch.einsum("hij,...hgjk->...gik", left, moved) / len(left)
         right = self.values_in[self.section_in.subgroup.inverse].to(kernel)
-        moved = kernel[..., table[:, self.section_in.inclusion], :, :]  # (..., |G|, |H1|, d2, d1)
+        numbers = products(every[:, None], self.section_in.inclusion)
+        moved = kernel[..., numbers, :, :]  # (..., |G|, |H1|, d2, d1)
         return torch.einsum("...ghij,hjk->...gik", moved, right) / len(right)
 
     # What kernels do.
@@ -226,7 +228,7 @@ class HomogeneousKernels:
     def steps(self) -> Tensor:
         """The elements s2(x)^-1 s1(y) at which (T5) reads a kernel, int64 ``(|G/H2|, |G/H1|)``."""
         from_x = self.group.inverse[list(self.section_out.numbers)]
-        return self.group.table[from_x][:, list(self.section_in.numbers)]
+        return self.group.products(from_x[:, None], torch.tensor(self.section_in.numbers))
 
     def matrix(self, kernel: Tensor) -> Tensor:
         """The correlation (T5) with a kernel on G, ``(..., |G/H2| d2, |G/H1| d1)``, point by point.
@@ -258,6 +260,8 @@ class HomogeneousKernels:
         return self.lift_points(row.transpose(-3, -2))
 
     def _check(self, kernel: Tensor, points: int, of: str) -> None:
+        if not isinstance(kernel, Tensor):
+            raise TypeError(f"kernel: expected a tensor, got {type(kernel).__name__}")
         expected = (points, self.fibre_out.dim, self.fibre_in.dim)
         if kernel.shape[-3:] != expected:
             raise ValueError(

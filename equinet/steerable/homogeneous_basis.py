@@ -13,14 +13,17 @@ from torch import Tensor
 
 from equinet.group import Section
 from equinet.numerics.cached import cached
-from equinet.rep import Fibre, Irrep
+from equinet.rep import Fibre, Irrep, Representation
+from equinet.rep.representation import check_irrep
 from equinet.steerable.homogeneous import HomogeneousKernels
 from equinet.steerable.kernel_basis import SampledKernels, names
 
 
-@cached(1024)
 def kernels_between(
-    section_in: Section, section_out: Section, psi_in: Irrep, psi_out: Irrep
+    section_in: Section,
+    section_out: Section,
+    psi_in: Irrep | Representation,
+    psi_out: Irrep | Representation,
 ) -> Tensor:
     """A basis of the kernels on G (T2) between irreps, each on one double coset.
 
@@ -28,7 +31,13 @@ def kernels_between(
         float64 ``(count, |G|, d2, d1)``, orthogonal; a double coset has dim Hom of the stabiliser,
         which for irreps of complex and of quaternionic type counts real solutions.
     """
-    return HomogeneousKernels(section_in, section_out, psi_in, psi_out).on_group
+    psi_in, psi_out = check_irrep(psi_in, "psi_in"), check_irrep(psi_out, "psi_out")
+    return _on_group(HomogeneousKernels(section_in, section_out, psi_in, psi_out))
+
+
+@cached(1024)
+def _on_group(kernels: HomogeneousKernels) -> Tensor:
+    return kernels.on_group
 
 
 def homogeneous_kernels(
@@ -49,6 +58,9 @@ def homogeneous_kernels(
         ValueError: if the sections, or the fibres, are of other groups, or if there is no kernel
             but zero.
     """
+    for name, fibre in (("fibre_in", fibre_in), ("fibre_out", fibre_out)):
+        if not isinstance(fibre, Fibre):
+            raise TypeError(f"{name}: expected a Fibre, got {type(fibre).__name__}")
     kernels = HomogeneousKernels(section_in, section_out, fibre_in, fibre_out)
     pairs = {}
     for psi_out in fibre_out.counts:

@@ -55,6 +55,14 @@ class KernelBasis:
     functions: SteeredFunctions
 
     def __post_init__(self) -> None:
+        for name, side in (("fibre_in", self.fibre_in), ("fibre_out", self.fibre_out)):
+            if not isinstance(side, Fibre):
+                raise TypeError(f"{name}: expected a Fibre, got {type(side).__name__}")
+        if not isinstance(getattr(self.functions, "group", None), Group):
+            raise TypeError(
+                "functions: expected steered functions, such as harmonics.Harmonics, got "
+                f"{type(self.functions).__name__}"
+            )
         for name, group in (
             ("blocks_in", self.fibre_in.group),
             ("blocks_out", self.fibre_out.group),

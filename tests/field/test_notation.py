@@ -5,8 +5,28 @@ from types import SimpleNamespace
 import pytest
 
 from equinet.field import Line, Plane, Point, Points, Volume, notation
-from equinet.group import so2, symmetric
-from equinet.rep import Irrep, Representation, direct_sum, irrep, tensor_product
+from equinet.group import (
+    direct_product,
+    named_group,
+    o2,
+    o3,
+    octahedral,
+    so2,
+    so3,
+    symmetric,
+    trivial_group,
+)
+from equinet.rep import (
+    Irrep,
+    Representation,
+    direct_sum,
+    dual,
+    irrep,
+    restrict,
+    tensor_product,
+    trivial,
+)
+from tests.laws.cases import REPRESENTATIONS
 
 NAMES = [
     "0e",
@@ -107,9 +127,65 @@ def test_a_representation_without_a_name_is_shown_as_such():
     one, two = irrep(so2(), 1), irrep(so2(), 2)
     both = direct_sum(one, two)
     product = tensor_product(one, one)
-    pseudonym = Representation(so2(), "7", (Irrep(so2(), "1"),))
-    for rho in (both, product, pseudonym):
+    for rho in (both, product):
         field_type = Plane(so2()).fields([(2, rho), (1, one)])
         assert str(field_type) == f"2x <{rho.name}> + 1x1"
         with pytest.raises(ValueError, match="^fields: "):
             Plane(so2()).fields(str(field_type))
+    pseudonym = Representation(so2(), "7", (Irrep(so2(), "1"),))
+    assert str(Plane(so2()).fields([(2, pseudonym)])) == "2x1"
+
+
+@pytest.mark.parametrize(
+    ("space", "e3nn", "ours"),
+    [
+        (Point(o3()), "1e + 2e", "1x1e + 1x2e"),
+        (Point(o3()), "0x1o + 16x0e+0x3e+  2o", "16x0e + 1x2o"),
+        (Point(so2()), "1", "1x1"),
+        (Point(so2()), "12 + 2x1", "1x12 + 2x1"),
+        (Point(symmetric(4)), "[3,1] + 0x[4]", "1x[3,1]"),
+        (Point(octahedral()), "T1", "1xT1"),
+        (Point(direct_product(so2(), so3())), "1;2 + 2x0;0", "1x1;2 + 2x0;0"),
+    ],
+)
+def test_strings_of_e3nn(space, e3nn, ours):
+    """An irrep alone stands once; none of an irrep is none."""
+    assert space.fields(e3nn) == space.fields(ours)
+
+
+def test_a_whole_representation_needs_its_multiplicity():
+    """A negative control: only irreps stand alone or not at all."""
+    for text in ("regular", "2x0 + vector", "1y", "x1", "2x", "1 2", "\u0661x1", "\u0661"):
+        with pytest.raises(ValueError, match="^fields: expected terms like"):
+            Point(so2()).fields(text)
+    for text in ("0x1", "0x1 + 0x2", "0x regular(50)", "1x1 + 0x quotient(C4,2)"):
+        with pytest.raises(ValueError, match="^multiplicity: expected .* got 0$"):
+            Point(so2()).fields(text)
+    with pytest.raises(ValueError, match="^fields: .*nonsense"):
+        Point(so2()).fields("1x1 + 1xnonsense")
+
+
+def test_what_a_string_says_is_what_it_was_made_of():
+    """Of all kinds of representation: the string parses back to an equal type, or has <> in it."""
+    named = 0
+    for rho in REPRESENTATIONS[::2] + REPRESENTATIONS[1::6]:
+        found = [rho, dual(rho)]
+        if rho.dim < 5:
+            found += [restrict(rho, trivial_group(rho.group.n)), tensor_product(rho, rho)]
+            found += [irrep(rho.group, psi.name) for psi in rho.constituents]
+        for each in found:
+            space = Point(each.group)
+            field_type = space.fields([(2, each), (1, trivial(each.group))])
+            if "<" in str(field_type):
+                with pytest.raises(ValueError, match="^fields: expected names, got .* in <>"):
+                    space.fields(str(field_type))
+            else:
+                named += 1
+                assert space.fields(str(field_type)) == field_type
+    assert named > 100
+    for subgroup in ("C4", "C3", "D1"):
+        smaller = named_group(subgroup, 2)
+        space = Point(smaller)
+        field_type = space.fields([(2, restrict(irrep(o2(), 1), smaller)), (1, trivial(smaller))])
+        assert "<" not in str(field_type)
+        assert space.fields(str(field_type)) == field_type

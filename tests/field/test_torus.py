@@ -131,6 +131,18 @@ def test_the_action_is_one(name, generator):
     assert_close(act(field_type, g @ h, f), act(field_type, g, act(field_type, h, f)), ROUNDING)
 
 
+def test_large_lattices():
+    """Their elements are small matrices, and what one of them does needs no table of all."""
+    for size, name in ((64, "C4"), (24, "D6")):
+        space = torus(size, name)
+        scalars = space.fields("1x trivial")
+        image = torch.arange(size**2, dtype=torch.float64).view(1, 1, size, size)
+        g = space.group.elements[space.section.numbers[2 * size + 5]]
+        assert torch.equal(act(scalars, g, image.flatten(2)), image.roll((2, 5), (2, 3)).flatten(2))
+    with pytest.raises(ValueError, match="^size: .* got 36000000 elements, which takes 10 GiB"):
+        torus(3000, "C4")
+
+
 def test_groups_as_objects():
     assert torus(3, inversion(2)) == torus(3, "C2")
     mirror = FiniteGroup(2, torch.tensor([[[1.0, 0], [0, 1]], [[-1, 0], [0, 1]]]).double(), "m")

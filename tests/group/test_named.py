@@ -97,3 +97,47 @@ def test_other_dimensions(n):
 def test_names_that_are_no_strings(wrong):
     with pytest.raises(TypeError, match="^group: expected a Group or its name, got "):
         named_group(wrong, 3)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_names_are_read_whole_and_in_ascii(n):
+    """A name with something before, behind or in it, or with digits of another script, is none."""
+    digits = str.maketrans(
+        "0123456789", "\u0660\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"
+    )
+    for name in (
+        "C3",
+        "D4",
+        "O(1)",
+        "O(2)",
+        "SO(2)",
+        "O(3)",
+        "SO(3)",
+        "C4v",
+        "D6d",
+        "S8",
+        "Td",
+        "-42m",
+        "432",
+    ):
+        wrong = [
+            name + "\n",
+            f" {name}",
+            f"{name})",
+            f"({name}",
+            f"{name}_",
+            f"_{name}",
+            name + "0" * 30,
+        ]
+        wrong += [
+            name.translate(digits),
+            name.replace("4", "04"),
+            name.replace(")", ""),
+            "C_" + name,
+        ]
+        for text in {*wrong} - {name, "23"}:
+            with pytest.raises(ValueError, match="^(group|name|n): expected"):
+                named_group(text, n)
+    for text in ("C9999999", "D" + "9" * 5000):
+        with pytest.raises(ValueError, match="^(group|name|n): expected"):
+            named_group(text, n)

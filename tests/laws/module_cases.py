@@ -233,7 +233,7 @@ SPHERE: list[ModuleCase] = [
     _on_sphere(nn.InducedNorm, FIELDS[3], False, 2, nn.squash),
     _on_sphere(nn.DropPath, FIELDS[1], True, 0.2),
     _on_sphere(nn.LayerScale, FIELDS[2], True),
-    *[_on_sphere(nn.SqueezeExcite, text, True) for text in FIELDS[:3]],
+    *[_on_sphere(nn.SqueezeExcite, text, True, 1, torch.tanh) for text in FIELDS[:3]],
     *[_on_sphere(nn.Integrate, text, True, traced=text == FUNCTIONS[1]) for text in FUNCTIONS],
     *[_on_sphere(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
     ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),

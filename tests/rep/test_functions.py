@@ -242,7 +242,7 @@ def test_dtypes(generator):
 def test_bad_arguments():
     with pytest.raises(ValueError, match=r"^lmax: expected the largest degree, since SO\(3\) is"):
         quotient(so3(), octahedral())
-    with pytest.raises(ValueError, match=r"^lmax: expected the largest degree.*got -1"):
+    with pytest.raises(ValueError, match="^lmax: expected an integer from 0 to 1,000, got -1"):
         regular(so3(), -1)
     with pytest.raises(ValueError, match=r"^subgroup: expected a subgroup of O, got I"):
         quotient(octahedral(), icosahedral())

@@ -354,7 +354,7 @@ def test_other_bad_arguments():
     with pytest.raises(TypeError, match=r"^name: expected a string, got int"):
         Irrep(so2(), 1)
     for lmax in (None, -1, True):
-        with pytest.raises(ValueError, match=r"^lmax: expected the largest degree, since SO\(3\)"):
+        with pytest.raises(ValueError, match="^lmax: expected (the largest degree|an integer)"):
             irreps(so3(), lmax)
     with pytest.raises(TypeError, match=r"Group is not a concrete group"):
         irreps(Group(2), 1)
