@@ -13,6 +13,7 @@ from equinet.group.point import (
 )
 from equinet.group.so2 import o2, so2
 from equinet.group.so3 import o3, so3
+from equinet.numerics.cached import on_cpu
 
 _NAMES = {
     1: ("trivial", "O(1)"),
@@ -21,6 +22,7 @@ _NAMES = {
 }
 
 
+@on_cpu
 def named_group(name: str, n: int) -> Group:
     """The group called ``name`` of matrices of size ``n``: "C8" in the plane, "m-3m" in space.
 
