@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
 from equinet.field import FieldType, Sphere
 from equinet.nn.arguments import check_elementwise
@@ -101,7 +101,7 @@ class NormActivation(EquivariantModule):
 
 def squash(n: Tensor) -> Tensor:
     """n^2 / (1 + n^2), the nonlinearity of capsules, for ``NormActivation``."""
-    if not isinstance(n, Tensor):
+    if not isinstance(n, Tensor | fx.Proxy):
         raise TypeError(f"n: expected a tensor, got {type(n).__name__}")
     square = n.square()
     return square / (1 + square)
