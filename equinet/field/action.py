@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from equinet.field.field_type import FieldType
+from equinet.field.field_type import FieldType, check_type
 from equinet.field.grid import Grid
 from equinet.field.homogeneous import HomogeneousSpace, turn
 from equinet.field.points import Fibres
@@ -65,6 +65,7 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
         True
     """
     check_order(order)
+    check_type(field_type)
     field_type.check(x)
     space = field_type.space
     if isinstance(space, Grid | Fibres | Sphere | HomogeneousSpace):
@@ -90,11 +91,12 @@ def _on_sphere(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
     to_field = field_synthesis(field_type, band, x.dtype, x.device)
     flat, out, start = to_spectrum(x), [], 0
     g = g.to(x).expand(batch, 3, 3)
-    for l, k in enumerate(columns(field_type, band)):
-        stop = start + (2 * l + 1) * k * batch
-        block = flat[start:stop].view(2 * l + 1, k, batch)
-        out.append(torch.einsum("zmn,nkz->mkz", wigner_D(l, g), block).flatten())
-        start = stop
+    with full_precision(x):
+        for l, k in enumerate(columns(field_type, band)):
+            stop = start + (2 * l + 1) * k * batch
+            block = flat[start:stop].view(2 * l + 1, k, batch)
+            out.append(torch.einsum("zmn,nkz->mkz", wigner_D(l, g), block).flatten())
+            start = stop
     return to_field(torch.cat(out), batch)
 
 

@@ -238,6 +238,12 @@ def _check_size(name: str, value: object) -> None:
         raise ValueError(f"{name}: expected integers >= 0, got {value!r}")
 
 
+def check_type(field_type: object, argument: str = "field_type") -> None:
+    """Raise TypeError unless it is a field type."""
+    if not isinstance(field_type, FieldType):
+        raise TypeError(f"{argument}: expected a FieldType, got {type(field_type).__name__}")
+
+
 def _pair(block: Block, index: int) -> Block:
     """The block as a tuple; ValueError unless it has two entries."""
     if not isinstance(block, tuple | list) or len(block) != 2:

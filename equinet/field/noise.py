@@ -8,13 +8,14 @@ import math
 import torch
 from torch import Generator, Tensor
 
-from equinet.field.field_type import FieldType
+from equinet.field.field_type import FieldType, check_type
 from equinet.field.grid import Grid
 from equinet.field.homogeneous import HomogeneousSpace
 from equinet.field.points import Fibres
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import block_orders, field_synthesis
 from equinet.harmonics.grid import degree_columns
+from equinet.numerics.arguments import check_integer, check_number
 
 _SMOOTHNESS = 2.0
 
@@ -48,14 +49,28 @@ def random_field(
     Returns:
         ``field_type.shape(batch, *sizes)``.
     Raises:
+        TypeError: if ``field_type`` or ``dtype`` is of another kind.
         ValueError: if an argument is missing, has no meaning over the space, or is out of range.
     """
+    check_type(field_type)
+    check_integer(batch, "batch", 0)
+    if band is not None:
+        check_integer(band, "band")
+    dtype = dtype or torch.get_default_dtype()
+    if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+        raise TypeError(f"dtype: expected a real floating type, got {dtype}")
+    if generator is not None and generator.device.type != "cpu":
+        raise ValueError(f"generator: expected one on the CPU, got one on {generator.device}")
     space = field_type.space
     given = {"band": band, "sizes": sizes, "smoothness": smoothness}
     if isinstance(space, Grid):
         _refuse(field_type, band=band)
         if sizes is None:
             raise ValueError(f"sizes: expected the sizes of the axes of {field_type!r}, got None")
+        if isinstance(sizes, int):
+            raise TypeError(f"sizes: expected one for each axis of {field_type!r}, got {sizes}")
+        for size in sizes:
+            check_integer(size, "sizes")
         width = _SMOOTHNESS if smoothness is None else smoothness
         x = _on_grid(field_type.shape(batch, *sizes), width, generator)
     elif isinstance(space, Fibres | HomogeneousSpace):
@@ -69,7 +84,7 @@ def random_field(
             "field_type: expected fields over a Line, Plane, Volume, Sphere, Points, Point or "
             f"HomogeneousSpace, got {field_type!r}"
         )
-    return x.to(dtype or torch.get_default_dtype())
+    return x.to(dtype)
 
 
 def _refuse(field_type: FieldType, **arguments: object) -> None:
@@ -82,8 +97,7 @@ def _refuse(field_type: FieldType, **arguments: object) -> None:
 
 def _on_grid(shape: tuple[int, ...], smoothness: float, generator: Generator | None) -> Tensor:
     """White noise on a larger grid, convolved along every axis with a Gaussian of norm 1."""
-    if not 0 <= smoothness < math.inf:
-        raise ValueError(f"smoothness: expected a finite number >= 0, got {smoothness!r}")
+    check_number(smoothness, "smoothness")
     radius = math.ceil(4 * smoothness)
     larger = [size + 2 * radius for size in shape[2:]]
     x = torch.randn(*shape[:2], *larger, generator=generator, dtype=torch.float64)

@@ -30,9 +30,16 @@ def resample(x: Tensor, coordinates: Tensor, order: int = 1) -> Tensor:
         ``(batch, channel, *out)`` in the dtype of ``x``; differentiable in ``x`` and, for order 1
         and 3, in ``coordinates`` (for order 1 at integers, the derivative to the right).
     Raises:
+        TypeError: if ``x`` or ``coordinates`` is not a real floating tensor.
         ValueError: if a shape does not fit, or ``order`` is another number.
     """
     check_order(order)
+    for name, value in (("x", x), ("coordinates", coordinates)):
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            got = value.dtype if isinstance(value, Tensor) else type(value).__name__
+            raise TypeError(f"{name}: expected a real floating tensor, got {got}")
+    if x.dim() < 3:
+        raise ValueError(f"x: expected (batch, channel, *sizes), got {tuple(x.shape)}")
     batch, channels, *sizes = x.shape
     n, groups = len(sizes), coordinates.shape[0]
     if coordinates.shape[-1] != n or groups not in (1, batch):

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from equinet.harmonics.spherical import direction, spherical_harmonics
+from equinet.numerics.arguments import check_integer
 
 
 def circular_harmonics(lmax: int, points: Tensor, *, normalize: bool = True) -> Tensor:
@@ -28,7 +29,7 @@ def circular_harmonics(lmax: int, points: Tensor, *, normalize: bool = True) -> 
     Raises:
         ValueError: if the points are not real points of the plane, or ``lmax`` is negative.
     """
-    _check_lmax(lmax)
+    check_integer(lmax, "lmax", 0)
     _check_points(points, (2,), "(..., 2)")
     x, y = (direction(points) if normalize else points).unbind(-1)
     out = [torch.ones_like(x)]
@@ -58,7 +59,7 @@ def angular_harmonics(lmax: int, points: Tensor) -> list[Tensor]:
     Raises:
         ValueError: if the points are not real points of R^1, R^2 or R^3, or ``lmax`` is negative.
     """
-    _check_lmax(lmax)
+    check_integer(lmax, "lmax", 0)
     _check_points(points, (1, 2, 3), "(..., n) with n = 1, 2 or 3")
     n = points.shape[-1]
     if n == 1:
@@ -67,11 +68,6 @@ def angular_harmonics(lmax: int, points: Tensor) -> list[Tensor]:
         return list(circular_harmonics(lmax, points).split([1] + lmax * [2], -1))
     y = spherical_harmonics(lmax, points)
     return list(y.split([2 * l + 1 for l in range(lmax + 1)], -1))
-
-
-def _check_lmax(lmax: int) -> None:
-    if not isinstance(lmax, int) or lmax < 0:
-        raise ValueError(f"lmax: expected an integer >= 0, got {lmax!r}")
 
 
 def _check_points(points: Tensor, dims: tuple[int, ...], shape: str) -> None:

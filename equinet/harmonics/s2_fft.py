@@ -26,6 +26,7 @@ from equinet.harmonics.so3_fft import (
     rotate_spectrum,
     synthesis,
 )
+from equinet.numerics.arguments import check_integer
 
 
 def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
@@ -47,6 +48,7 @@ def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
 
 def s2_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
     """Real signal ``(..., 2b, 2b)`` on the grid of b = ``grid_band`` from a real spectrum."""
+    check_integer(band, "band")
     _check_spectrum(spectrum, band * band, real=True)
     grid_band = band if grid_band is None else grid_band
     transform = synthesis(grid_band, band, 0, spectrum.dtype, spectrum.device)
@@ -59,8 +61,10 @@ def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
     """Complex spectrum (S2) of a real or complex signal ``(..., 2b, 2b)`` of the given spin.
 
     Returns:
-        ``(..., band^2 - spin^2)``, index l^2 - s^2 + m + l.
+        ``(..., band^2 - spin^2)``, index l^2 - s^2 + m + l; empty if no degree l >= abs(spin) is
+        below the band.
     """
+    _check_spin(spin)
     grid_band = _grid_band(signal, 2)
     band = grid_band if band is None else band
     if spin == 0:
@@ -78,6 +82,8 @@ def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
 
 def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int = 0) -> Tensor:
     """Complex signal ``(..., 2b, 2b)`` of the given spin from a complex spectrum (S2)."""
+    check_integer(band, "band")
+    _check_spin(spin)
     _check_spectrum(spectrum, max(0, band * band - spin * spin))
     if spin == 0:
         return _by_parts(s2_irfft, to_real(spectrum, band, (0,)), band, grid_band)
@@ -91,6 +97,11 @@ def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int
     columns = rows.reshape(lead.numel(), rows.shape[-1]).T
     parts = transform(columns, 1).reshape(*lead, 2, size, size)
     return torch.complex(parts[..., 0, :, :], parts[..., 1, :, :])
+
+
+def _check_spin(spin: int) -> None:
+    if not isinstance(spin, int) or isinstance(spin, bool):
+        raise ValueError(f"spin: expected an integer, got {spin!r}")
 
 
 def _mirror(spectrum: Tensor, band: int, spin: int) -> Tensor:

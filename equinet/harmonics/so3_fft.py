@@ -10,6 +10,8 @@ gamma}, ``so3_rfft`` and ``so3_irfft`` serve real signals with real spectra in e
 both, the coefficient (l, m, n) stands at l(4l^2 - 1)/3 + (2l + 1)(m + l) + (n + l).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -17,8 +19,10 @@ from equinet.harmonics.basis_change import to_complex, to_real
 from equinet.harmonics.grid import spectrum_size
 from equinet.harmonics.transform import Analysis, Synthesis
 from equinet.numerics import wigner_D
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import cached
 from equinet.numerics.membership import check_rotations
+from equinet.ops import full_precision
 
 
 @cached(4)
@@ -60,6 +64,7 @@ def so3_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tens
         band: exclusive bound of its degrees.
         grid_band: b of the grid, at least ``band``, which is the default.
     """
+    check_integer(band, "band")
     _check_spectrum(spectrum, spectrum_size(band, tuple(range(band))), real=True)
     grid_band = band if grid_band is None else grid_band
     transform = synthesis(grid_band, band, None, spectrum.dtype, spectrum.device)
@@ -77,6 +82,7 @@ def so3_fft(signal: Tensor, band: int | None = None) -> Tensor:
 
 def so3_ifft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
     """Complex signal ``(..., 2b, 2b, 2b)`` from a complex spectrum (S1)."""
+    check_integer(band, "band")
     orders = tuple(range(band))
     _check_spectrum(spectrum, spectrum_size(band, orders))
     return _by_parts(so3_irfft, to_real(spectrum, band, orders), band, grid_band)
@@ -94,14 +100,15 @@ def rotate_spectrum(spectrum: Tensor, band: int, columns: list[int], rotation: T
     check_rotations(rotation, "rotation", spectrum)
     out, start = [], 0
     rotation = rotation.to(spectrum.device, spectrum.dtype)
-    for l in range(band):
-        stop = start + (2 * l + 1) * columns[l]
-        block = spectrum[..., start:stop].unflatten(-1, (2 * l + 1, columns[l]))
-        d = wigner_D(l, rotation)
-        if d.dim() == 3:
-            d = d.unsqueeze(1)  # one rotation for all channels of a sample
-        out.append((d @ block).flatten(-2))
-        start = stop
+    with full_precision(spectrum):
+        for l in range(band):
+            stop = start + (2 * l + 1) * columns[l]
+            block = spectrum[..., start:stop].unflatten(-1, (2 * l + 1, columns[l]))
+            d = wigner_D(l, rotation)
+            if d.dim() == 3:
+                d = d.unsqueeze(1)  # one rotation for all channels of a sample
+            out.append((d @ block).flatten(-2))
+            start = stop
     return torch.cat(out, -1)
 
 
@@ -126,6 +133,7 @@ def _by_parts(transform, x: Tensor, *args) -> Tensor:
 
 
 def _grid_band(signal: Tensor, axes: int, real: bool = False) -> int:
+    _check_tensor("signal", signal)
     if real and not signal.is_floating_point():
         raise TypeError(f"signal: expected a real floating tensor, got {signal.dtype}")
     if not (signal.is_floating_point() or signal.is_complex()):
@@ -139,7 +147,13 @@ def _grid_band(signal: Tensor, axes: int, real: bool = False) -> int:
     return sizes[0] // 2
 
 
+def _check_tensor(argument: str, x: Any) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{argument}: expected a floating tensor, got {type(x).__name__}")
+
+
 def _check_spectrum(spectrum: Tensor, rows: int, real: bool = False) -> None:
+    _check_tensor("spectrum", spectrum)
     if real and not spectrum.is_floating_point():
         raise TypeError(f"spectrum: expected a real floating tensor, got {spectrum.dtype}")
     if not (spectrum.is_floating_point() or spectrum.is_complex()):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from equinet.numerics import solid_harmonics
+from equinet.numerics.arguments import check_integer
 
 _NORMALIZATIONS = ("norm", "component", "integral")
 
@@ -29,7 +30,11 @@ def spherical_harmonics(
         normalization: "norm", "component" or "integral".
     Returns:
         ``(..., (lmax + 1)^2)``, index l^2 + m + l, in the dtype of ``points``.
+    Raises:
+        ValueError: if ``lmax`` is no degree, the points are not real points of space, or there is
+            no such normalization.
     """
+    check_integer(lmax, "lmax", 0)
     if normalization not in _NORMALIZATIONS:
         raise ValueError(f"normalization: expected one of {_NORMALIZATIONS}, got {normalization!r}")
     if points.shape[-1:] != (3,) or not points.is_floating_point():

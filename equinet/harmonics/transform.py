@@ -22,6 +22,7 @@ from torch import Tensor
 
 from equinet.harmonics.grid import field_tables, group_tables
 from equinet.numerics import Constants
+from equinet.numerics.arguments import check_integer
 from equinet.ops import (
     FieldTables,
     GroupTables,
@@ -54,7 +55,11 @@ class _Transform(Constants):
         self, grid_band: int, band: int, order: int | None, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__()
-        if not 0 < band <= grid_band:
+        check_integer(grid_band, "grid_band")
+        check_integer(band, "band")
+        if order is not None:
+            check_integer(order, "order", 0)
+        if band > grid_band:
             raise ValueError(f"band: expected 1 to {grid_band} (the grid's band), got {band}")
         self.grid_band, self.band, self.order = grid_band, band, order
         if order is None:
@@ -73,6 +78,11 @@ class _Transform(Constants):
 
     def field_tables(self) -> FieldTables:
         assert self.order is not None
+        if self.d.dtype.itemsize < 4:
+            raise TypeError(
+                "dtype: expected float32 or float64, since torch has no Fourier transform in "
+                f"{self.d.dtype} on every device; under torch.autocast it is done in float32"
+            )
         size = 2 * self.grid_band
         return FieldTables(self.d, self.scatter, self.gather, self.band, size, self.order)
 

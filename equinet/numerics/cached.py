@@ -53,7 +53,9 @@ def on_cpu(function: F) -> F:
 def cached(size: int | None = None) -> Callable[[F], F]:
     """Remember the values of a pure function of hashable arguments, which is made ``on_cpu``.
 
+    The value for 1 is not given for 1.0 or True, which the function may refuse.
+
     Args:
         size: how many values are remembered; None for all.
     """
-    return lambda function: functools.lru_cache(maxsize=size)(on_cpu(function))  # pyright: ignore
+    return lambda function: functools.lru_cache(size, typed=True)(on_cpu(function))  # pyright: ignore

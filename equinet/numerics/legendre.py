@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor
 
+from equinet.numerics.arguments import check_integer
+
 
 def _legendre_rows(lmax: int, t: Tensor, r2: Tensor) -> list[Tensor]:
     r"""Rows N_l with entries m = 0..l, homogeneous polynomials in t and r of degree l - m.
@@ -43,6 +45,7 @@ def legendre(lmax: int, cosine: Tensor) -> Tensor:
     Returns:
         Tensor of shape ``(*cosine.shape, lmax + 1, lmax + 1)``, index (l, m); zero for m > l.
     """
+    check_integer(lmax, "lmax", 0)
     rows = _legendre_rows(lmax, cosine, torch.ones_like(cosine))
     m = torch.arange(lmax + 1, device=cosine.device)
     sine = (1 - cosine * cosine).clamp_min(0).sqrt()[..., None] ** m
@@ -64,6 +67,7 @@ def solid_harmonics(lmax: int, points: Tensor) -> Tensor:
     Returns:
         Tensor of shape ``(..., (lmax + 1)^2)``, index l^2 + m + l.
     """
+    check_integer(lmax, "lmax", 0)
     x, y, z = points.unbind(-1)
     rows = _legendre_rows(lmax, y, (points * points).sum(-1))
     cos, sin = [torch.ones_like(z)], [torch.zeros_like(z)]

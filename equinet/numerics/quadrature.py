@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Tensor
 
+from equinet.numerics.arguments import check_integer
+
 
 def soft_angles(band: int) -> tuple[Tensor, Tensor]:
     r"""Angles of the SOFT grid for degrees l < ``band``.
@@ -17,6 +19,7 @@ def soft_angles(band: int) -> tuple[Tensor, Tensor]:
     Returns:
         ``beta`` and ``alpha`` in radians, float64, ``2 * band`` values each.
     """
+    check_integer(band, "band")
     index = torch.arange(2 * band, dtype=torch.float64)
     return math.pi * (2 * index + 1) / (4 * band), math.pi * index / band
 

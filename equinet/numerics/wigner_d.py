@@ -26,6 +26,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import cached
 from equinet.numerics.membership import check_rotations
 from equinet.numerics.rotation import euler_angles
@@ -57,6 +58,8 @@ def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None)
     References:
         Kostelec and Rockmore 2008, FFTs on the rotation group, eq. 2.17.
     """
+    check_integer(band, "band")
+    check_integer(n, "n", 0)
     beta = beta.to(torch.float64)
     m = torch.arange(band, dtype=torch.float64)
     l = torch.arange(n, band, dtype=torch.float64)[:, None]
@@ -124,6 +127,7 @@ def wigner_d(l: int, beta: Tensor) -> Tensor:
     Returns:
         float64 of shape ``(*beta.shape, 2l + 1, 2l + 1)``.
     """
+    check_integer(l, "l", 0)
     flat = beta.reshape(-1).to(torch.float64)
     real = _assemble(l, flat)
     to_real = real_from_complex(l)
@@ -190,6 +194,7 @@ def rotation_generators(l: int) -> Tensor:
     Returns:
         float64 of shape ``(3, 2l + 1, 2l + 1)``.
     """
+    check_integer(l, "l", 0)
     m = torch.arange(-l, l, dtype=torch.float64)
     raising = torch.diag((l * (l + 1) - m * (m + 1)).sqrt(), -1)  # <m+1| J_+ |m>
     # Textbook J_x, J_y, J_z; the Cartesian names are relabelled (x, y, z) -> (z, x, y) here.
@@ -241,6 +246,7 @@ def wigner_D(l: int, rotation: Tensor) -> Tensor:
     Raises:
         TypeError, ValueError: if ``rotation`` is not a tensor of rotations.
     """
+    check_integer(l, "l", 0)
     check_rotations(rotation)
     # Tables grow by doubling, so that asking for l = 0, 1, 2, ... makes few of them.
     half_turn = _half_turns(max(8, 1 << l.bit_length()))[l]

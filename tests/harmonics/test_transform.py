@@ -146,5 +146,7 @@ def test_compile_and_export(generator):
 @pytest.mark.parametrize("transform", [Analysis, Synthesis])
 @pytest.mark.parametrize("band", [0, -1, 4])
 def test_bad_band(transform, band):
-    with pytest.raises(ValueError, match=rf"band: expected 1 to 3 .*, got {band}"):
+    with pytest.raises(
+        ValueError, match=rf"^band: expected (1 to 3|an integer >= 1).*, got {band}"
+    ):
         transform(3, band, None)
