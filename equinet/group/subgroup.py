@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, closure
-from equinet.group.group import Group, check_group, check_subgroup
+from equinet.group.group import Group, check_group, check_matrices, check_subgroup
 from equinet.numerics.cached import cached
 
 
@@ -59,6 +59,7 @@ class Cosets:
 
     def number(self, g: Tensor) -> Tensor:
         """Which coset each element of ``g`` ``(..., n, n)`` lies in, int64 ``(...)``."""
+        check_matrices(g, self.group.n)
         inside = self.subgroup.mask(self.representatives.to(g).mT @ g[..., None, :, :])
         return inside.to(torch.int8).argmax(-1)
 

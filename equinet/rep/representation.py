@@ -154,6 +154,7 @@ class Representation:
 
     def character(self, g: Tensor) -> Tensor:
         """The trace of rho(g), of shape ``(...)``."""
+        check_elements(self.group, g)
         return sum(
             (count * psi.character(g) for psi, count in self.multiplicities.items()),
             start=torch.zeros_like(g[..., 0, 0]),
