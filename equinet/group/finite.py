@@ -19,7 +19,14 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
+from equinet.group.group import (
+    TOLERANCE,
+    Factor,
+    Group,
+    check_matrices,
+    check_orthogonal,
+    check_sample,
+)
 from equinet.group.lookup import Lookup, frame, keys
 from equinet.numerics.arguments import check_integer, check_memory, check_string
 from equinet.numerics.cached import cached, on_cpu
@@ -101,10 +108,12 @@ class FiniteGroup(Group):
         return ((self.elements, torch.full((self.order,), 1 / self.order, dtype=torch.float64)),)
 
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
+        check_sample(size, self.n)
         return self.elements[torch.randint(self.order, size, generator=generator)]
 
     def index(self, g: Tensor) -> Tensor:
         """Number of the element that is nearest to each matrix of ``g`` ``(..., n, n)``."""
+        check_matrices(g, self.n)
         if self.order == 1:
             return torch.zeros(g.shape[:-2], dtype=torch.long, device=g.device)
         vectors = frame(self.n).to(g)

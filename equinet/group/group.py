@@ -118,6 +118,21 @@ class Group:
         return self.name
 
 
+def check_matrices(g: Tensor, n: int, argument: str = "g") -> None:
+    """Raise unless ``g`` is a tensor of matrices ``(..., n, n)``, whatever their values."""
+    if not isinstance(g, Tensor):
+        raise TypeError(f"{argument}: expected a tensor, got {type(g).__name__}")
+    if g.dim() < 2 or g.shape[-2] != n or g.shape[-1] != n:
+        raise ValueError(f"{argument}: expected (..., {n}, {n}), got {tuple(g.shape)}")
+
+
+def check_sample(size: tuple[int, ...], n: int) -> None:
+    """Raise ValueError unless these are sizes of a batch of matrices that fits into memory."""
+    for length in size:
+        check_integer(length, "size", 0)
+    check_memory(prod(size) * n**2, "size", f"{prod(size)} elements")
+
+
 def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:
     """The nearest matrix that is orthogonal in float64; ValueError if that is not near."""
     matrix = real_tensor(matrix, argument)

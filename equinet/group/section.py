@@ -45,6 +45,11 @@ class Section:
     def __post_init__(self) -> None:
         check_finite(self.group, "group")
         check_subgroup(check_finite(self.subgroup, "subgroup"), self.group)
+        if not isinstance(self.numbers, tuple):
+            raise TypeError(f"numbers: expected a tuple, got {type(self.numbers).__name__}")
+        for i in self.numbers:
+            if isinstance(i, bool) or not isinstance(i, int):
+                raise TypeError(f"numbers: expected integers, got {i!r}")
         order, index = self.group.order, self.group.order // self.subgroup.order
         if len(self.numbers) != index or not all(0 <= i < order for i in self.numbers):
             raise ValueError(

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equinet.group.group import LARGEST_DEGREE, TOLERANCE, Factor, Group, check_orthogonal
+from equinet.group.group import (
+    LARGEST_DEGREE,
+    TOLERANCE,
+    Factor,
+    Group,
+    check_orthogonal,
+    check_sample,
+)
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.membership import are_rotations
 
@@ -45,6 +52,7 @@ class SO2(Group):
         return ((self.element(angles), torch.full((count,), 1 / count, dtype=torch.float64)),)
 
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
+        check_sample(size, 2)
         return self.element(
             2 * math.pi * torch.rand(size, generator=generator, dtype=torch.float64)
         )

@@ -7,7 +7,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from equinet.group.group import LARGEST_DEGREE, TOLERANCE, Factor, Group, check_orthogonal
+from equinet.group.group import (
+    LARGEST_DEGREE,
+    TOLERANCE,
+    Factor,
+    Group,
+    check_orthogonal,
+    check_sample,
+)
 from equinet.group.so2 import halves
 from equinet.numerics import angles_to_matrix, matrix_to_angles, random_rotations
 from equinet.numerics.arguments import check_integer
@@ -50,6 +57,7 @@ class SO3(Group):
         return (about_y, uniform), (about_x, weights / 2), (about_y, uniform)
 
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
+        check_sample(size, 3)
         return random_rotations(*size, generator=generator)
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:

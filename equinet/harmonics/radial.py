@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.bessel import bessel_table, wave
 
 _CUTOFFS = {"conservative": 0, "compromise": 1, "sfcnn": 2}
@@ -62,7 +63,7 @@ class _Profiles:
 
     def count(self, degree: int) -> int:
         """Number of profiles of this angular degree, 0 beyond ``lmax``."""
-        _check_integer("degree", degree, 0)
+        check_integer(degree, "degree", 0)
         return self._count(degree) if degree <= self.lmax else 0
 
     def __call__(self, degree: int, r: Tensor) -> Tensor:
@@ -196,7 +197,7 @@ class Bessel(_Profiles):
         bound = math.pi * radius if self.bound is None else _positive("bound", self.bound)
         _check_n(self.n)
         if self.max_count is not None:
-            _check_integer("max_count", self.max_count, 1)
+            check_integer(self.max_count, "max_count", 1)
         largest = 1 if self.n == 1 else math.floor(bound)  # z_{l,1} > l for n = 2, 3
         table = []
         for degree in range(_cap(self.lmax, largest) + 1):
@@ -253,7 +254,7 @@ class Zernike(_Profiles):
 
     def __post_init__(self) -> None:
         _set(self, radius=_positive("radius", self.radius))
-        _check_integer("order", self.order, 0)
+        check_integer(self.order, "order", 0)
         _check_n(self.n)
 
     @property
@@ -313,9 +314,9 @@ class BSpline(_Profiles):
 
     def __post_init__(self) -> None:
         _set(self, radius=_positive("radius", self.radius))
-        _check_integer("splines", self.splines, 1)
-        _check_integer("lmax", self.lmax, 0)
-        _check_integer("spline_degree", self.spline_degree, 2)
+        check_integer(self.splines, "splines", 1)
+        check_integer(self.lmax, "lmax", 0)
+        check_integer(self.spline_degree, "spline_degree", 2)
 
     def _count(self, degree: int) -> int:
         return self.splines
@@ -357,7 +358,7 @@ class Angular(_Profiles):
     lmax: int
 
     def __post_init__(self) -> None:
-        _check_integer("lmax", self.lmax, 0)
+        check_integer(self.lmax, "lmax", 0)
 
     def _count(self, degree: int) -> int:
         return 1
@@ -385,13 +386,8 @@ def _set(instance: Any, **values: Any) -> None:
 def _cap(lmax: int | None, largest: int) -> int:
     if lmax is None:
         return largest
-    _check_integer("lmax", lmax, 0)
+    check_integer(lmax, "lmax", 0)
     return min(lmax, largest)
-
-
-def _check_integer(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")
 
 
 def _check_n(n: int) -> None:

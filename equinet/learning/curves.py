@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from equinet.learning.kernels import Gaussian, Kernel, Matern
+from equinet.numerics.arguments import check_integer
 
 
 def exponent(teacher: Matern | Gaussian, student: Matern | Gaussian, d: int) -> float:
@@ -36,7 +37,7 @@ def exponent(teacher: Matern | Gaussian, student: Matern | Gaussian, d: int) -> 
         >>> exponent(Laplace(), Laplace(), 2), exponent(Gaussian(), Laplace(), 1)
         (0.5, 4.0)
     """
-    _check_integer("d", d, 1)
+    check_integer(d, "d")
     for name, kernel in (("teacher", teacher), ("student", student)):
         if not hasattr(kernel, "decay"):
             raise ValueError(
@@ -114,7 +115,7 @@ def lattice_error(
         ValueError: if an argument is out of range.
     """
     for name, value in (("d", d), ("points", points), ("aliases", aliases)):
-        _check_integer(name, value, 1)
+        check_integer(value, name)
     axis = torch.arange(points, dtype=torch.float64) - points // 2
     zone = torch.stack(torch.meshgrid(*[axis] * d, indexing="ij"), -1)
     shifts = list(itertools.product(range(-aliases, aliases + 1), repeat=d))
@@ -188,8 +189,3 @@ def power_law(n: Sequence[float] | Tensor, error: Sequence[float] | Tensor) -> P
     residual = (dv - slope * du).square().sum() / max(1, len(x) - 2)
     deviation = float((residual / du.square().sum()).sqrt()) if len(x) > 2 else 0.0
     return PowerLaw(round(-slope, 12), math.exp(float(v.mean() - slope * u.mean())), deviation)
-
-
-def _check_integer(name: str, value: int, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}: expected an integer >= {least}, got {value!r}")

@@ -73,7 +73,8 @@ class CartesianTensor:
     def to_irreps(self, tensor: Tensor) -> Tensor:
         """Tensors ``(..., n, n, ...)`` to components ``(..., dim)``; other symmetries are lost."""
         size = (self.group.n,) * self.rank
-        if tensor.shape[tensor.dim() - self.rank :] != size:
+        _check_tensor(tensor, "tensor")
+        if tensor.dim() < self.rank or tensor.shape[tensor.dim() - self.rank :] != size:
             raise ValueError(
                 f"tensor: expected (..., {', '.join(map(str, size))}), got {tuple(tensor.shape)}"
             )
@@ -81,13 +82,20 @@ class CartesianTensor:
 
     def to_tensor(self, components: Tensor) -> Tensor:
         """Components ``(..., dim)`` to tensors ``(..., n, n, ...)``."""
+        _check_tensor(components, "components")
         basis = _split(self)[1].to(components)
-        if components.shape[-1] != len(basis):
+        if components.dim() < 1 or components.shape[-1] != len(basis):
             raise ValueError(
                 f"components: expected (..., {len(basis)}), got {tuple(components.shape)}"
             )
         flat = components @ basis.flatten(1)
         return flat.unflatten(-1, basis.shape[1:])
+
+
+def _check_tensor(value: Tensor, argument: str) -> None:
+    if not isinstance(value, Tensor) or not value.is_floating_point():
+        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        raise TypeError(f"{argument}: expected a real floating tensor, got {kind}")
 
 
 @cached()

@@ -143,3 +143,39 @@ LARGE = [
 def test_what_is_too_large_is_refused_before_it_is_built(build):
     with pytest.raises(ValueError, match="GiB|an integer from|expected one of"):
         build()
+
+
+FUNCTIONS = Harmonics(so3(), gaussian_shells(2))
+METHODS = {
+    "sample": lambda w: so3().sample(w),
+    "sample of a finite group": lambda w: cyclic(4).sample(2, w),
+    "haar": lambda w: o3().haar(w),
+    "grid": lambda w: group_package.axial("Dinf").grid(w),
+    "conjugate": lambda w: octahedral().conjugate(w),
+    "index": lambda w: cyclic(4).index(w),
+    "number": lambda w: group_package.cosets(dihedral(4), cyclic(4)).number(w),
+    "Section": lambda w: group_package.Section(cyclic(4), cyclic(2), w),
+    "representatives": lambda w: section(cyclic(4), cyclic(2), w),
+    "rho(g)": lambda w: irrep(o3(), "1o")(w),
+    "psi(g)": lambda w: irreps(octahedral())[4](w),
+    "character": lambda w: irrep(so2(), 1).character(w),
+    "to_irreps": lambda w: rep_package.CartesianTensor(so2(), "ij=ji").to_irreps(w),
+    "to_tensor": lambda w: rep_package.CartesianTensor(so3(), "ij=ji").to_tensor(w),
+    "kernel_basis": lambda w: kernel_basis(
+        w, irrep(so3(), 1), Harmonics(so3(), gaussian_shells(2))
+    ),
+    "functions": lambda w: kernel_basis(irrep(so3(), 1), irrep(so3(), 1), w),
+    "kernels_between": lambda w: kernels_between(w, w, w, w),
+}
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_wrong_arguments_of_methods_are_named(method):
+    refused = 0
+    for wrong in (*WRONG, 10**12):
+        try:
+            method(wrong)
+        except (TypeError, ValueError) as error:
+            refused += 1
+            assert " " not in str(error).partition(":")[0], error
+    assert refused > 8
