@@ -65,16 +65,19 @@ class FieldAnalysis(nn.Module):
             for part, y in zip(self.parts, x.split(_widths(self.field_type), 1), strict=True)
         ]
         orders = block_orders(self.field_type, self.band)
-        out, starts = [], [0] * len(parts)
+        out, starts = [x.new_zeros(0)], [0] * len(parts)
         for l in range(self.band):
             row = []
             for i, n in enumerate(orders):
                 rows = (2 * l + 1) * degree_columns(l, n)
+                if not rows:  # below the spin; other runtimes refuse to reshape nothing
+                    continue
                 block = parts[i][starts[i] : starts[i] + rows]
                 starts[i] += rows
                 width = degree_columns(l, n) * parts[i].shape[1]
                 row.append(block.reshape(2 * l + 1, width))
-            out.append(torch.cat(row, 1).flatten())
+            if row:
+                out.append(torch.cat(row, 1).flatten())
         return torch.cat(out)
 
 
@@ -99,8 +102,10 @@ class FieldSynthesis(nn.Module):
         if len(orders) == 1:
             rows = flat.view(spectrum_size(self.band, orders[0]), multiplicities[0] * batch)
             return self.parts[0](rows, multiplicities[0], relu)
-        pieces, start = [[] for _ in orders], 0
+        pieces, start = [[flat.new_zeros(0, mul * batch)] for mul in multiplicities], 0
         for l, k in enumerate(columns(self.field_type, self.band)):
+            if not k:
+                continue
             degree = flat[start : start + (2 * l + 1) * k * batch].view(2 * l + 1, k, batch)
             start += degree.numel()
             widths = [
@@ -108,6 +113,8 @@ class FieldSynthesis(nn.Module):
             ]
             for i, block in enumerate(degree.split(widths, 1)):
                 mul = multiplicities[i]
+                if not widths[i]:
+                    continue
                 rows = (2 * l + 1) * (block.shape[1] // mul)
                 pieces[i].append(block.reshape(rows, mul * batch))
         fields = [

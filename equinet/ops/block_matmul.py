@@ -63,10 +63,17 @@ def block_matmul(
 
 def _forward(blocks: list[Tensor], x: list[Tensor], bias: Tensor | None) -> Tensor:
     """(B1), with the bias at degree 0."""
-    z = [torch.bmm(w.expand(len(part), -1, -1), part) for w, part in zip(blocks, x, strict=True)]
-    if bias is not None:
-        z[0] = z[0] + bias[:, None]
-    return torch.cat([part.reshape(-1) for part in z])
+    z = []
+    for l, (w, part) in enumerate(zip(blocks, x, strict=True)):
+        if 0 in w.shape:  # below the spin of a field; other runtimes refuse products with nothing
+            product = part.new_zeros(len(part), len(w), part.shape[2])
+        else:
+            product = torch.bmm(w.expand(len(part), -1, -1), part)
+        if bias is not None and l == 0:
+            product = product + bias[:, None]
+        if len(w):
+            z.append(product.reshape(-1))
+    return torch.cat(z) if z else x[0].new_zeros(0)
 
 
 def _reference(left, right, bias, rows, columns, batch, mode) -> Tensor:
@@ -86,7 +93,10 @@ def _reference(left, right, bias, rows, columns, batch, mode) -> Tensor:
 def _degrees(flat: Tensor, sizes: list[int], batch: int) -> list[Tensor]:
     """A flat spectrum as a tensor ``(2l + 1, k, batch)`` for each degree."""
     parts = flat.split([(2 * l + 1) * k * batch for l, k in enumerate(sizes)])
-    return [part.reshape(2 * l + 1, sizes[l], batch) for l, part in enumerate(parts)]
+    return [
+        part.reshape(2 * l + 1, k, batch) if k else part.new_zeros(2 * l + 1, 0, batch)
+        for l, (k, part) in enumerate(zip(sizes, parts, strict=True))
+    ]
 
 
 # --- the operator ---------------------------------------------------------------------------------
