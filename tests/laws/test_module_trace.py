@@ -1,6 +1,7 @@
 """Every module goes through torch.compile and torch.func, each new graph through export and ONNX.
 
-The programs leave the batch open, and the sizes of a grid.
+The programs leave the batch open, and the sizes of a grid. In ``make slow`` every module goes
+through everything.
 """
 
 import copy
@@ -27,12 +28,22 @@ def _kind(case) -> str:
     return case.name.partition("(")[0]
 
 
+def _slow_unless(quick: bool, *values):
+    return pytest.param(*values, marks=[] if quick else pytest.mark.slow)
+
+
 KINDS = [list(cases) for _, cases in itertools.groupby(sorted(MODULES, key=_kind), key=_kind)]
+# torch's default behaves as dynamic=True at the second size, so a few kinds show it.
+DEFAULT = ("BatchNorm", "Conv2d", "Linear", "PointConv", "SphereConv")
+WAYS = [
+    _slow_unless(dynamic or _kind(cases[0]) in DEFAULT, cases, dynamic)
+    for dynamic in (None, True)
+    for cases in KINDS
+]
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("dynamic", [None, True], ids=["as given", "dynamic"])
-@pytest.mark.parametrize("cases", KINDS, ids=lambda cases: _kind(cases[0]))
+@pytest.mark.parametrize("cases, dynamic", WAYS, ids=lambda v: _kind(v[0]) if v and v != 1 else v)
 def test_networks_of_one_kind_in_one_process(cases, dynamic, generator):
     """Without a break in the graph, one after the other, and with sizes that change.
 
@@ -77,7 +88,7 @@ def _opened(y):
 
 def _program(case, module, generator) -> torch.export.ExportedProgram:
     """The module, open in the axes whose size is not part of it: batch and grid, or points."""
-    arguments = case.arguments(module, generator, batch=3)
+    arguments = case.arguments(module, generator, batch=3, more=2)
     if case.others:
         opened = [_opened(y) for y in arguments]
     else:
@@ -86,7 +97,7 @@ def _program(case, module, generator) -> torch.export.ExportedProgram:
 
 
 @pytest.mark.compile
-@traced_modules
+@pytest.mark.parametrize("case", [_slow_unless(c.traced, c) for c in MODULES], ids=str)
 def test_export(case, generator):
     module = case().eval()
     program = _program(case, module, generator).module()
@@ -95,15 +106,16 @@ def test_export(case, generator):
         assert_close(program(*arguments), module(*arguments), SINGLE)
 
 
-def _by_onnx(case):
-    """All in ``make slow``, in ``make test`` those that are like most others."""
-    quick = case.name.startswith(("Conv3d", "Gate", "GlobalAvgPool(Points", "Linear(Point"))
-    return pytest.param(case, marks=[] if quick else pytest.mark.slow)
+# Those that are like most others, and two that other runtimes have read wrongly.
+BY_ONNX = ("Conv3d(Volume('SO(3)')", "Gate(Vol", "GlobalAvgPool(Points", "Linear(Point")
+BY_ONNX += ("SphereConv(1x3",)
 
 
 @pytest.mark.compile
 @pytest.mark.filterwarnings("ignore:.*treespec, LeafSpec:FutureWarning")  # inside torch
-@pytest.mark.parametrize("case", [_by_onnx(case) for case in TRACED], ids=str)
+@pytest.mark.parametrize(
+    "case", [_slow_unless(c.name.startswith(BY_ONNX), c) for c in MODULES], ids=str
+)
 def test_onnx(case, generator):
     """Another runtime computes the same numbers, also where a transform is complex inside."""
     onnxruntime = pytest.importorskip("onnxruntime")
