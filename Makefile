@@ -49,10 +49,12 @@ test: native  ## run the tests, without the slow ones, and the examples in docst
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest --doctest-modules equinet
 
-# The rooms that call operators, with what is built on them.
+# What calls operators: the operators, the transforms, and every module, forwards and backwards.
+# Traces and torch.func take the references anyway, so `make test` has seen those.
 plain: $(STAMP)  ## run the tests of operators again without the compiled ones
-	OMP_NUM_THREADS=1 EQUINET_BUILD=0 $(PY) -m pytest -n 2 tests/ops tests/harmonics tests/laws \
-	    tests/field tests/nn/test_sphere_conv.py
+	OMP_NUM_THREADS=1 EQUINET_BUILD=0 $(PY) -m pytest -n 2 tests/ops tests/laws/test_module_law.py \
+	    $(addprefix tests/harmonics/test_, s2_fft.py so3_fft.py transform.py) \
+	    $(addprefix tests/field/test_, action.py noise.py transform.py) tests/nn/test_sphere_conv.py
 
 slow: native  ## run the slow tests
 	$(PY) -m pytest -m slow tests
