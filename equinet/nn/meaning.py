@@ -75,4 +75,6 @@ def from_tensor(state: Tensor | str) -> str:
     """The word of a checkpoint."""
     if isinstance(state, str):
         return state
-    return bytes(state.flatten().tolist()).decode(errors="replace")
+    # A whole state_dict may have been cast or averaged: equal bytes stay what they were.
+    found = state.flatten().double().round().clamp(0, 255).long().tolist()
+    return bytes(found).decode(errors="replace")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point
+from equinet.field import FieldType, Point, Points
 from equinet.nn.arguments import check_callable, check_clouds
 from equinet.nn.field_norm import field_of
 from equinet.nn.global_pool import GlobalAvgPool
@@ -108,8 +108,8 @@ class SqueezeExcite(_Scaled):
         device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch, ...)`` to the same. Over ``Points``, ``forward(x, batch, count)``
-        takes the number of the cloud of each point, int64 ``(points,)``, and the number of clouds;
-        without ``batch`` all points are one cloud.
+        takes the number of the cloud of each point, int64 ``(points,)``, without which the clouds
+        of a batch would be mixed, and the number of clouds.
     Raises:
         ValueError: if a rho is not orthogonal, and for a number out of range.
         TypeError: if ``function`` or ``gate`` is no function.
@@ -143,9 +143,9 @@ class SqueezeExcite(_Scaled):
         fields = in_type.copies
         self.hidden = hidden = max(1, fields // reduction)
         self.pool = None if isinstance(in_type.space, Point) else GlobalAvgPool(_numbers(in_type))
-        device = torch.get_default_device()
-        self.squeeze = nn.utils.skip_init(nn.Linear, fields, hidden, device=device)
-        self.excite = nn.utils.skip_init(nn.Linear, hidden, fields, device=device)
+        made = {"device": torch.get_default_device()}
+        self.squeeze = nn.utils.skip_init(nn.Linear, fields, hidden, **made)
+        self.excite = nn.utils.skip_init(nn.Linear, hidden, fields, **made)
         self.reset_parameters(generator)
         self.set_constants()
         self.place(device, dtype)
@@ -160,6 +160,11 @@ class SqueezeExcite(_Scaled):
     def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
         self.check(x)
         check_clouds(self.in_type, x, batch)
+        if batch is None and isinstance(self.in_type.space, Points):
+            raise ValueError(
+                "batch: expected the number of the cloud of each point, since fields are compared "
+                "within a cloud, got None; of a single one x.new_zeros(len(x), dtype=torch.long)"
+            )
         s = self.invariants(x, batch, count)
         factors = self.gate(self.excite(self.function(self.squeeze(s.to(x.dtype)))))
         return self.scaled(x, factors if batch is None else factors.index_select(0, batch))

@@ -7,6 +7,7 @@ are alike along all axes. Others break it without a word.
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 from torch import nn
@@ -99,6 +100,9 @@ def _is_permuted(fields: FieldType) -> bool:
 def _is_pointwise(module: Any, fields: FieldType, scalars: bool) -> bool:
     if isinstance(module, nn.PReLU) and module.num_parameters > 1:
         return scalars  # a function for each channel
+    if getattr(module, "inplace", False):  # as good here, where nobody needs the input again
+        module = copy.copy(module)
+        module.inplace = False
     try:
         Pointwise(fields, module)
     except ValueError:  # which is its answer

@@ -379,7 +379,7 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.SqueezeExcite, SO3, "2x0 + 2x1", 2, traced=True),
     _case(nn.SqueezeExcite, D4, "1x trivial + 2x regular + 1x vector + 1x quotient(C2)", 1),
     _case(nn.SqueezeExcite, POINT, "2x0e + 1x0o + 2x1o", 2),
-    _case(nn.SqueezeExcite, POINTS, "2x0e + 1x0o + 2x1o", 2, others=lambda *_: ()),
+    _case(nn.SqueezeExcite, POINTS, "2x0e + 1x0o + 2x1o", 2, others=_clouds),
     _case(nn.Identity, C4, "1x regular + 1x vector", plain=True, traced=True),
     _case(nn.Restrict, O2, "2x0o + 1x2", "C4", plain=True, traced=True),
     _case(nn.Restrict, POINT, "1x1o", "SO(3)", plain=True),
