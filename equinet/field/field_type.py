@@ -119,6 +119,8 @@ class FieldType:
         """
         if not isinstance(x, Tensor | fx.Proxy):
             raise TypeError(f"x: expected a tensor, got {type(x).__name__}")
+        if isinstance(x, Tensor) and x.layout != torch.strided:
+            raise TypeError(f"x: expected a dense tensor, got one of layout {x.layout}")
         if isinstance(x, Tensor) and (x.dim() < 2 or x.shape[1] != self.channels):
             raise ValueError(
                 f"x: expected (batch, {self.channels}, ...) for {self!r}, got {tuple(x.shape)}"

@@ -20,6 +20,7 @@ from torch import Tensor
 from equinet.field.field_type import FieldType
 from equinet.field.space import acting_group, refuse_infinite
 from equinet.group import Group
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import on_cpu
 from equinet.rep.fibre import Block
 
@@ -139,9 +140,17 @@ class Grid:
             dtype: of the result.
         Returns:
             ``(*sizes, n)``, the last axis is (x, y, z).
+        Raises:
+            TypeError: if ``dtype`` is not a real floating type.
+            ValueError: if there is not one size >= 1 for each axis, or they do not fit into memory.
         """
         if len(sizes) != self.n:
             raise ValueError(f"sizes: expected one for each of {self.names}, got {sizes}")
+        for size in sizes:
+            check_integer(size, "sizes", 0)
+        check_memory(self.n * math.prod(sizes), "sizes", f"{sizes} points")
+        if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
+            raise TypeError(f"dtype: expected a real floating type, got {dtype!r}")
         offsets = [torch.arange(size, dtype=torch.float64) - (size - 1) / 2 for size in sizes]
         mesh = torch.meshgrid(*offsets, indexing="ij")
         columns = {
@@ -204,6 +213,8 @@ def _per_axis(
     spacing: float | Fraction | Iterable[float | Fraction], n: int
 ) -> tuple[Fraction, ...]:
     """The spacing as n numbers."""
+    if isinstance(spacing, str | bytes):
+        raise TypeError(f"spacing: expected a number or {n} of them, got {spacing!r}")
     values = tuple(spacing) if isinstance(spacing, Iterable) else (spacing,) * n
     if any(isinstance(v, bool) or not isinstance(v, int | float | Fraction) for v in values):
         raise TypeError(f"spacing: expected a number or {n} of them, got {spacing!r}")

@@ -22,6 +22,7 @@ from equinet.field.homogeneous import HomogeneousSpace, turn
 from equinet.field.space import check_elements
 from equinet.group import Section
 from equinet.numerics.arguments import check_memory
+from equinet.numerics.values import check_floating
 from equinet.ops import full_precision
 
 
@@ -183,10 +184,7 @@ def _section(field_type: FieldType) -> Section:
 
 def _check(field_type: FieldType, s: Section, F: Tensor) -> None:
     """Raise unless F is a batch of functions on G with values in the fibre."""
-    if not isinstance(F, Tensor):
-        raise TypeError(f"F: expected a real floating tensor, got {type(F).__name__}")
-    if not F.is_floating_point():
-        raise TypeError(f"F: expected a real floating tensor, got {F.dtype}")
+    check_floating("F", F)
     if F.dim() != 3 or F.shape[1:] != (field_type.channels, s.group.order):
         raise ValueError(
             f"F: expected (batch, channel, |G|) = (batch, {field_type.channels}, {s.group.order}) "

@@ -4,6 +4,7 @@ In: field types. Out: ``random_field``. Before: ``mackey``.
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -15,7 +16,7 @@ from equinet.field.points import Fibres
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import block_orders, field_synthesis
 from equinet.harmonics.grid import degree_columns
-from equinet.numerics.arguments import check_integer, check_number
+from equinet.numerics.arguments import check_integer, check_memory, check_number
 
 _SMOOTHNESS = 2.0
 
@@ -67,7 +68,7 @@ def random_field(
         _refuse(field_type, band=band)
         if sizes is None:
             raise ValueError(f"sizes: expected the sizes of the axes of {field_type!r}, got None")
-        if isinstance(sizes, int):
+        if not isinstance(sizes, Sequence) or isinstance(sizes, str):
             raise TypeError(f"sizes: expected one for each axis of {field_type!r}, got {sizes}")
         for size in sizes:
             check_integer(size, "sizes")
@@ -97,9 +98,11 @@ def _refuse(field_type: FieldType, **arguments: object) -> None:
 
 def _on_grid(shape: tuple[int, ...], smoothness: float, generator: Generator | None) -> Tensor:
     """White noise on a larger grid, convolved along every axis with a Gaussian of norm 1."""
-    check_number(smoothness, "smoothness")
+    check_number(smoothness, "smoothness", 0)
     radius = math.ceil(4 * smoothness)
     larger = [size + 2 * radius for size in shape[2:]]
+    size = math.prod((*shape[:2], *larger))
+    check_memory(size, "batch", f"{size} random numbers, for {larger} points with the border")
     x = torch.randn(*shape[:2], *larger, generator=generator, dtype=torch.float64)
     if radius == 0:
         return x
@@ -119,6 +122,8 @@ def _on_sphere(
     band = sphere.band if band is None else band
     if not 0 < band <= sphere.band:
         raise ValueError(f"band: expected 1 to {sphere.band} (the sphere's band), got {band}")
+    size = math.prod(field_type.shape(batch))
+    check_memory(size, "batch", f"{size} samples")
     orders = block_orders(field_type, band)
     lowest = max(min(n) for n in orders)
     if band <= lowest:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import inf
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch import Tensor
 from equinet.field.field_type import FieldType
 from equinet.field.space import acting_group, check_elements, refuse_infinite
 from equinet.group import Group
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.values import check_real
 from equinet.rep.fibre import Block
@@ -37,8 +39,8 @@ class Fibres:
             group: H, or its name.
             dim: of the space on which H acts; needed for a group given by its name.
         """
-        if dim is not None and (isinstance(dim, bool) or not isinstance(dim, int) or dim < 1):
-            raise ValueError(f"dim: expected an integer >= 1, got {dim!r}")
+        if dim is not None:  # groups have names in up to three dimensions
+            check_integer(dim, "dim", 1, 3 if isinstance(group, str) else inf)
         kind = type(self).__name__
         if dim is None:
             if not isinstance(group, Group):

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from equinet.numerics.values import check_floating
+
 Tap = tuple[Tensor, Tensor]  # numbers of grid points, and their weights
 
 
@@ -35,9 +37,7 @@ def resample(x: Tensor, coordinates: Tensor, order: int = 1) -> Tensor:
     """
     check_order(order)
     for name, value in (("x", x), ("coordinates", coordinates)):
-        if not isinstance(value, Tensor) or not value.is_floating_point():
-            got = value.dtype if isinstance(value, Tensor) else type(value).__name__
-            raise TypeError(f"{name}: expected a real floating tensor, got {got}")
+        check_floating(name, value)
     if x.dim() < 3:
         raise ValueError(f"x: expected (batch, channel, *sizes), got {tuple(x.shape)}")
     batch, channels, *sizes = x.shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from equinet.field.field_type import FieldType
+from equinet.field.field_type import FieldType, check_type
 from equinet.field.space import Block
 from equinet.group import SO2, SO3, so2, so3
 
@@ -79,6 +79,7 @@ class Sphere:
 
 def sphere_of(field_type: FieldType, argument: str = "in_type") -> Sphere:
     """The sphere on which the fields live; ValueError for fields over another space."""
+    check_type(field_type, argument)
     if not isinstance(field_type.space, Sphere):
         raise ValueError(f"{argument}: expected fields over a Sphere, got {field_type!r}")
     return field_type.space

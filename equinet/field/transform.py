@@ -10,7 +10,7 @@ SO(3).
 import torch
 from torch import Tensor, nn
 
-from equinet.field.field_type import FieldType
+from equinet.field.field_type import FieldType, check_type
 from equinet.field.sphere import sphere_of
 from equinet.harmonics import Analysis, Synthesis
 from equinet.harmonics.grid import degree_columns, spectrum_size
@@ -51,6 +51,7 @@ class FieldAnalysis(nn.Module):
 
     def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
         super().__init__()
+        check_type(field_type)
         self.field_type, self.band = field_type, band
         self.parts = nn.ModuleList(
             Analysis(sphere_of(field_type).band, band, _order(rho), dtype)
@@ -90,6 +91,7 @@ class FieldSynthesis(nn.Module):
 
     def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
         super().__init__()
+        check_type(field_type)
         self.field_type, self.band = field_type, band
         self.parts = nn.ModuleList(
             Synthesis(sphere_of(field_type).band, band, _order(rho), dtype)

@@ -96,7 +96,7 @@ def automorphisms(
     """
     check_integer(bound, "bound", 1)
     check_string(name, "name")
-    if not isinstance(adjacency, Tensor):
+    if not isinstance(adjacency, Tensor) or adjacency.is_complex() or adjacency.is_sparse:
         adjacency = real_tensor(adjacency, "adjacency")
     A = adjacency
     if A.dim() != 2 or A.shape[0] != A.shape[1] or not len(A) or not A.isfinite().all():

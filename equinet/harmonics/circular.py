@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from equinet.harmonics.spherical import direction, spherical_harmonics
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, check_memory
+from equinet.numerics.values import check_floating
 
 
 def circular_harmonics(lmax: int, points: Tensor, *, normalize: bool = True) -> Tensor:
@@ -30,7 +31,8 @@ def circular_harmonics(lmax: int, points: Tensor, *, normalize: bool = True) -> 
         ValueError: if the points are not real points of the plane, or ``lmax`` is negative.
     """
     check_integer(lmax, "lmax", 0)
-    _check_points(points, (2,), "(..., 2)")
+    check_memory((2 * lmax + 1) ** 2, "lmax", f"all degrees up to {lmax}")
+    check_floating("points", points, 2)
     x, y = (direction(points) if normalize else points).unbind(-1)
     out = [torch.ones_like(x)]
     cos, sin = torch.ones_like(x), torch.zeros_like(x)
@@ -60,19 +62,15 @@ def angular_harmonics(lmax: int, points: Tensor) -> list[Tensor]:
         ValueError: if the points are not real points of R^1, R^2 or R^3, or ``lmax`` is negative.
     """
     check_integer(lmax, "lmax", 0)
-    _check_points(points, (1, 2, 3), "(..., n) with n = 1, 2 or 3")
-    n = points.shape[-1]
+    check_floating("points", points)
+    n = points.shape[-1] if points.dim() else 0
+    if n not in (1, 2, 3):
+        raise ValueError(
+            f"points: expected the shape (..., n) with n = 1, 2 or 3, got {tuple(points.shape)}"
+        )
     if n == 1:
         return [torch.ones_like(points), direction(points)][: lmax + 1]
     if n == 2:
         return list(circular_harmonics(lmax, points).split([1] + lmax * [2], -1))
     y = spherical_harmonics(lmax, points)
     return list(y.split([2 * l + 1 for l in range(lmax + 1)], -1))
-
-
-def _check_points(points: Tensor, dims: tuple[int, ...], shape: str) -> None:
-    if points.ndim == 0 or points.shape[-1] not in dims or not points.is_floating_point():
-        raise ValueError(
-            f"points: expected real points of shape {shape}, got {points.dtype} of shape "
-            f"{tuple(points.shape)}"
-        )

@@ -9,10 +9,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+
+from equinet.numerics.arguments import check_integer, check_memory
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,14 @@ class FilterGrid:
     lattice: str = "square"
 
     def __post_init__(self) -> None:
+        for name in ("size", "spacing"):
+            if not isinstance(getattr(self, name), tuple):
+                raise TypeError(f"{name}: expected a tuple, got {getattr(self, name)!r}")
         if not 1 <= len(self.size) <= 3 or not all(_is_count(k) for k in self.size):
             raise ValueError(f"size: expected 1 to 3 integers >= 1, got {self.size!r}")
-        if len(self.spacing) != len(self.size) or not all(0 < s < math.inf for s in self.spacing):
+        check_memory(len(self.size) * math.prod(self.size), "size", f"{self.size} taps")
+        lengths = [s for s in self.spacing if isinstance(s, int | float) and 0 < s < math.inf]
+        if len(lengths) != len(self.size) or len(lengths) != len(self.spacing):
             raise ValueError(
                 f"spacing: expected {len(self.size)} positive numbers, got {self.spacing!r}"
             )
@@ -103,6 +110,13 @@ class FilterGrid:
 _LARGEST = 2**30  # bytes of float64 samples: more would take minutes and most of a machine
 
 
+def check_grid(grid: object) -> FilterGrid:
+    """The taps, if they are some; else TypeError."""
+    if not isinstance(grid, FilterGrid):
+        raise TypeError(f"grid: expected a FilterGrid, got {type(grid).__name__}")
+    return grid
+
+
 def check_samples(grid: FilterGrid, functions: int, what: str) -> None:
     """Raise ValueError if so many functions are too much to sample at the taps of a filter.
 
@@ -150,9 +164,10 @@ def filter_grid(
         n = len(size) if isinstance(size, Sequence) else 2 if lattice == "hexagonal" else None
     if n is None:
         raise ValueError("n: expected the number of dimensions, since size is one number, got None")
+    check_integer(n, "n", 1, 3)
     sizes = tuple(size) if isinstance(size, Sequence) else (size,) * n
     steps = tuple(dilation) if isinstance(dilation, Sequence) else (dilation,) * n
-    pixel = tuple(spacing) if isinstance(spacing, Sequence) else (float(spacing),) * n
+    pixel = tuple(spacing) if isinstance(spacing, Sequence) else (spacing,) * n
     if len(sizes) != n:
         raise ValueError(f"size: expected {n} integers >= 1, got {size!r}")
     if len(steps) != n or not all(_is_count(step) for step in steps):
@@ -160,4 +175,6 @@ def filter_grid(
     if len(pixel) != n:
         raise ValueError(f"spacing: expected {n} positive numbers, got {spacing!r}")
     along = steps[::-1] if n == 2 else steps
-    return FilterGrid(sizes, tuple(s * step for s, step in zip(pixel, along, strict=True)), lattice)
+    whole = FilterGrid(sizes, tuple(pixel), lattice)  # with the checks of its lengths
+    lengths = tuple(float(s * step) for s, step in zip(whole.spacing, along, strict=True))
+    return replace(whole, spacing=lengths)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from equinet.group import FiniteGroup, subgroup
 from equinet.group.subgroup import check_finite
-from equinet.harmonics.filter_grid import FilterGrid
+from equinet.harmonics.filter_grid import FilterGrid, check_grid
 from equinet.numerics.cached import cached
 from equinet.rep import Irrep, irreps
 from equinet.rep.functions import invariant_vectors
@@ -44,6 +44,7 @@ class Pixels:
 
     def __post_init__(self) -> None:
         check_finite(self.group)
+        check_grid(self.grid)
         if self.group.n != self.grid.n:
             raise ValueError(
                 f"grid: expected one of {self.group.n} dimensions for {self.group}, got "

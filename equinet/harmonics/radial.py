@@ -19,7 +19,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, check_number
 from equinet.numerics.bessel import bessel_table, wave
 
 _CUTOFFS = {"conservative": 0, "compromise": 1, "sfcnn": 2}
@@ -111,9 +111,10 @@ class GaussianShells(_Profiles):
     lmax: int = None  # type: ignore[assignment]  # an int from __post_init__ on
 
     def __post_init__(self) -> None:
-        if self.cutoff not in _CUTOFFS:
-            raise ValueError(f"cutoff: expected one of {tuple(_CUTOFFS)}, got {self.cutoff!r}")
-        radii = tuple(float(radius) for radius in self.radii)
+        _check_cutoff(self.cutoff)
+        if not isinstance(self.radii, tuple | list):
+            raise TypeError(f"radii: expected a tuple of numbers, got {self.radii!r}")
+        radii = tuple(check_number(radius, "radii") for radius in self.radii)
         ascending = all(a < b for a, b in zip(radii, radii[1:], strict=False))
         if not radii or not ascending or radii[0] < 0 or not math.isfinite(radii[-1]):
             raise ValueError(f"radii: expected ascending numbers >= 0, got {self.radii!r}")
@@ -149,8 +150,8 @@ def gaussian_shells(
     Raises:
         ValueError: if ``extent`` is negative or not finite.
     """
-    if not 0 <= extent < math.inf:
-        raise ValueError(f"extent: expected a number >= 0, got {extent!r}")
+    check_number(extent, "extent", 0)
+    _check_cutoff(cutoff)
     steps = math.floor(extent + _CLOSE)
     radii = tuple(max(extent - step, 0.0) for step in range(steps, -1, -1))
     shells = GaussianShells(radii, sigma, cutoff)
@@ -390,8 +391,13 @@ def _cap(lmax: int | None, largest: int) -> int:
     return min(lmax, largest)
 
 
+def _check_cutoff(cutoff: str) -> None:
+    if not isinstance(cutoff, str) or cutoff not in _CUTOFFS:
+        raise ValueError(f"cutoff: expected one of {tuple(_CUTOFFS)}, got {cutoff!r}")
+
+
 def _check_n(n: int) -> None:
-    if n not in (1, 2, 3):
+    if isinstance(n, bool) or n not in (1, 2, 3):
         raise ValueError(f"n: expected 1, 2 or 3, got {n!r}")
 
 

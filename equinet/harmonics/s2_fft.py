@@ -39,7 +39,7 @@ def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
         ValueError, TypeError: if the last two axes are not a SOFT grid or the signal is complex.
     """
     grid_band = _grid_band(signal, 2, real=True)
-    band = grid_band if band is None else band
+    band = grid_band if band is None else check_integer(band, "band")
     transform = analysis(grid_band, band, 0, signal.dtype, signal.device)
     lead = signal.shape[:-2]
     flat = signal.reshape(lead.numel(), 1, *signal.shape[-2:])
@@ -50,7 +50,7 @@ def s2_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tenso
     """Real signal ``(..., 2b, 2b)`` on the grid of b = ``grid_band`` from a real spectrum."""
     check_integer(band, "band")
     _check_spectrum(spectrum, band * band, real=True)
-    grid_band = band if grid_band is None else grid_band
+    grid_band = band if grid_band is None else check_integer(grid_band, "grid_band")
     transform = synthesis(grid_band, band, 0, spectrum.dtype, spectrum.device)
     lead, size = spectrum.shape[:-1], 2 * grid_band
     rows = spectrum.reshape(lead.numel(), spectrum.shape[-1]).T
@@ -66,7 +66,7 @@ def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
     """
     _check_spin(spin)
     grid_band = _grid_band(signal, 2)
-    band = grid_band if band is None else band
+    band = grid_band if band is None else check_integer(band, "band")
     if spin == 0:
         return to_complex(_by_parts(s2_rfft, signal, band), band, (0,))
     if spin < 0:  # conj(D_ms) = (-1)^(m - s) D_{-m,-s}
@@ -91,7 +91,7 @@ def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int
         return s2_ifft(_mirror(spectrum, band, -spin), band, grid_band, -spin).conj()
     both = torch.stack([_mirror(spectrum, band, spin), spectrum], -1).flatten(-2) / 2
     rows = to_real(both, band, (spin,)).real
-    grid_band = band if grid_band is None else grid_band
+    grid_band = band if grid_band is None else check_integer(grid_band, "grid_band")
     transform = synthesis(grid_band, band, spin, rows.dtype, rows.device)
     lead, size = spectrum.shape[:-1], 2 * grid_band
     columns = rows.reshape(lead.numel(), rows.shape[-1]).T

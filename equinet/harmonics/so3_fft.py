@@ -19,7 +19,7 @@ from equinet.harmonics.basis_change import to_complex, to_real
 from equinet.harmonics.grid import spectrum_size
 from equinet.harmonics.transform import Analysis, Synthesis
 from equinet.numerics import wigner_D
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
 from equinet.numerics.membership import check_rotations
 from equinet.ops import full_precision
@@ -49,7 +49,7 @@ def so3_rfft(signal: Tensor, band: int | None = None) -> Tensor:
         ValueError, TypeError: if the last three axes are not a SOFT grid or the signal is complex.
     """
     grid_band = _grid_band(signal, 3, real=True)
-    band = grid_band if band is None else band
+    band = grid_band if band is None else check_integer(band, "band")
     transform = analysis(grid_band, band, None, signal.dtype, signal.device)
     lead = signal.shape[:-3]
     flat = signal.reshape(lead.numel(), 1, *signal.shape[-3:])
@@ -64,9 +64,9 @@ def so3_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tens
         band: exclusive bound of its degrees.
         grid_band: b of the grid, at least ``band``, which is the default.
     """
-    check_integer(band, "band")
+    _check_band(band)
     _check_spectrum(spectrum, spectrum_size(band, tuple(range(band))), real=True)
-    grid_band = band if grid_band is None else grid_band
+    grid_band = band if grid_band is None else check_integer(grid_band, "grid_band")
     transform = synthesis(grid_band, band, None, spectrum.dtype, spectrum.device)
     lead, size = spectrum.shape[:-1], 2 * grid_band
     rows = spectrum.reshape(lead.numel(), spectrum.shape[-1]).T
@@ -76,13 +76,13 @@ def so3_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tens
 def so3_fft(signal: Tensor, band: int | None = None) -> Tensor:
     """Complex spectrum (S1) of a real or complex signal ``(..., 2b, 2b, 2b)``, flat last axis."""
     grid_band = _grid_band(signal, 3)
-    band = grid_band if band is None else band
+    band = grid_band if band is None else check_integer(band, "band")
     return to_complex(_by_parts(so3_rfft, signal, band), band, tuple(range(band)))
 
 
 def so3_ifft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
     """Complex signal ``(..., 2b, 2b, 2b)`` from a complex spectrum (S1)."""
-    check_integer(band, "band")
+    _check_band(band)
     orders = tuple(range(band))
     _check_spectrum(spectrum, spectrum_size(band, orders))
     return _by_parts(so3_irfft, to_real(spectrum, band, orders), band, grid_band)
@@ -132,6 +132,11 @@ def _by_parts(transform, x: Tensor, *args) -> Tensor:
     return torch.complex(parts[0], parts[1])
 
 
+def _check_band(band: int) -> None:
+    check_integer(band, "band")
+    check_memory(band**3, "band", f"a spectrum of band {band}")
+
+
 def _grid_band(signal: Tensor, axes: int, real: bool = False) -> int:
     _check_tensor("signal", signal)
     if real and not signal.is_floating_point():
@@ -150,6 +155,8 @@ def _grid_band(signal: Tensor, axes: int, real: bool = False) -> int:
 def _check_tensor(argument: str, x: Any) -> None:
     if not isinstance(x, Tensor):
         raise TypeError(f"{argument}: expected a floating tensor, got {type(x).__name__}")
+    if x.layout != torch.strided:
+        raise TypeError(f"{argument}: expected a floating tensor, got {x.layout}")
 
 
 def _check_spectrum(spectrum: Tensor, rows: int, real: bool = False) -> None:

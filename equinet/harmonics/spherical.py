@@ -10,6 +10,7 @@ from torch import Tensor
 
 from equinet.numerics import solid_harmonics
 from equinet.numerics.arguments import check_integer
+from equinet.numerics.values import check_floating
 
 _NORMALIZATIONS = ("norm", "component", "integral")
 
@@ -31,17 +32,14 @@ def spherical_harmonics(
     Returns:
         ``(..., (lmax + 1)^2)``, index l^2 + m + l, in the dtype of ``points``.
     Raises:
-        ValueError: if ``lmax`` is no degree, the points are not real points of space, or there is
-            no such normalization.
+        TypeError: if the points are not a real floating tensor.
+        ValueError: if ``lmax`` is no degree that fits into memory, the points are not points of
+            space, or there is no such normalization.
     """
     check_integer(lmax, "lmax", 0)
     if normalization not in _NORMALIZATIONS:
         raise ValueError(f"normalization: expected one of {_NORMALIZATIONS}, got {normalization!r}")
-    if points.shape[-1:] != (3,) or not points.is_floating_point():
-        raise ValueError(
-            f"points: expected real points of shape (..., 3), got {points.dtype} of shape "
-            f"{tuple(points.shape)}"
-        )
+    check_floating("points", points, 3)
     y = solid_harmonics(lmax, direction(points) if normalize else points)
     if normalization == "norm":
         return y

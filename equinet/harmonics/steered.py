@@ -12,7 +12,6 @@ function where there is no space.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,10 +19,12 @@ import torch
 from torch import Tensor
 
 from equinet.group import O2, O3, SO2, SO3, Group, inversion, o2, o3
+from equinet.group.group import check_group
 from equinet.harmonics.circular import angular_harmonics
-from equinet.harmonics.filter_grid import FilterGrid, check_samples
+from equinet.harmonics.filter_grid import FilterGrid, check_grid, check_samples
 from equinet.harmonics.moments import match_moments
 from equinet.harmonics.radial import Radial, gaussian_shells
+from equinet.numerics.arguments import check_integer, check_memory, check_number
 from equinet.numerics.cached import cached
 from equinet.rep import Irrep, Representation, irrep, restrict, trivial
 
@@ -50,13 +51,19 @@ class SteeredFunctions(Protocol):
         ...
 
 
-@cached()
 def harmonics_representation(group: Group, degree: int) -> Representation:
     """How a group of matrices of size n = 1, 2 or 3 acts on the harmonics of one degree.
 
     Returns:
         rho with Y(h x) = rho(h) Y(x) for ``angular_harmonics``, split into irreps.
     """
+    check_group(group)
+    check_integer(degree, "degree", 0)
+    return _representation(group, degree)
+
+
+@cached()
+def _representation(group: Group, degree: int) -> Representation:
     if group.n not in (1, 2, 3):
         raise ValueError(
             f"group: expected one of the line, the plane or space, got {group} in O({group.n})"
@@ -94,8 +101,10 @@ class Harmonics:
     unit: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.unit < math.inf:
-            raise ValueError(f"unit: expected a positive length, got {self.unit!r}")
+        check_group(self.group)
+        if not hasattr(self.radial, "lmax"):
+            raise TypeError(f"radial: expected radial profiles, got {type(self.radial).__name__}")
+        check_number(self.unit, "unit", above=0)
         n = getattr(self.radial, "n", self.group.n)
         if n != self.group.n:
             raise ValueError(
@@ -171,7 +180,13 @@ def angular_coefficients(group: Group, lmax: int) -> dict[Irrep, Tensor]:
         For each irrep ``(count, dim, harmonics)``, float64: times the values of
         ``angular_harmonics``, in a row, they are the functions of ``Harmonics`` without their
         radial profiles.
+    Raises:
+        TypeError: if ``group`` is no group.
+        ValueError: if ``lmax`` is no degree, or too large to fit into memory.
     """
+    check_group(group)
+    check_integer(lmax, "lmax", 0)
+    check_memory((lmax + 1) ** 3, "lmax", f"all degrees up to {lmax}")
     found: dict[Irrep, list[Tensor]] = {}
     degrees = range(min(lmax, 1) + 1 if group.n == 1 else lmax + 1)
     rhos = [harmonics_representation(group, degree) for degree in degrees]
@@ -197,6 +212,9 @@ class ConstantFunction:
     """
 
     group: Group
+
+    def __post_init__(self) -> None:
+        check_group(self.group)
 
     @property
     def counts(self) -> dict[Irrep, int]:
@@ -233,8 +251,11 @@ def shell_harmonics(
             which the taps cannot tell more harmonics apart.
         lmax: a cap of the degree.
     Raises:
+        TypeError: if ``group`` is no group, or ``grid`` no taps.
         ValueError: if the group and the taps are of different dimensions.
     """
+    check_group(group)
+    check_grid(grid)
     if group.n != grid.n:
         raise ValueError(
             f"grid: expected taps in {group.n} dimensions for {group}, got some in {grid.n}"

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from equinet.harmonics.grid import field_tables, group_tables
 from equinet.numerics import Constants
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.ops import (
     FieldTables,
     GroupTables,
@@ -59,6 +59,8 @@ class _Transform(Constants):
         check_integer(band, "band")
         if order is not None:
             check_integer(order, "order", 0)
+        size = (2 * grid_band) ** (3 if order is None else 2)
+        check_memory(size, "grid_band", f"a signal of {size} samples")
         if band > grid_band:
             raise ValueError(f"band: expected 1 to {grid_band} (the grid's band), got {band}")
         self.grid_band, self.band, self.order = grid_band, band, order

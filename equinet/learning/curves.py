@@ -18,8 +18,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equinet.learning.kernels import Gaussian, Kernel, Matern
-from equinet.numerics.arguments import check_integer
+from equinet.learning.kernels import Gaussian, Kernel, Matern, check_points
+from equinet.learning.tangent import check_callable
+from equinet.numerics.arguments import check_integer, check_memory, real_tensor
+
+_ALIASES = 10**6  # each takes some microseconds, twice
 
 
 def exponent(teacher: Matern | Gaussian, student: Matern | Gaussian, d: int) -> float:
@@ -38,13 +41,17 @@ def exponent(teacher: Matern | Gaussian, student: Matern | Gaussian, d: int) -> 
         (0.5, 4.0)
     """
     check_integer(d, "d")
+    _check_knows("decay", teacher, student)
+    return min(teacher.decay(d) - d, 2 * student.decay(d)) / d
+
+
+def _check_knows(what: str, teacher: object, student: object) -> None:
     for name, kernel in (("teacher", teacher), ("student", student)):
-        if not hasattr(kernel, "decay"):
+        if not hasattr(kernel, what):
             raise ValueError(
-                f"{name}: expected a kernel that knows its decay, such as Matern(1.5), got "
+                f"{name}: expected a kernel that knows its {what}, such as Matern(1.5), got "
                 f"{type(kernel).__name__}"
             )
-    return min(teacher.decay(d) - d, 2 * student.decay(d)) / d
 
 
 def expected_error(
@@ -68,6 +75,9 @@ def expected_error(
     """
     if not isinstance(jitter, int | float) or not 0 <= jitter < math.inf:
         raise ValueError(f"jitter: expected a finite number >= 0, got {jitter!r}")
+    check_callable("teacher", teacher)
+    check_callable("student", student)
+    check_points("test", test, x)
     k_s, k_t = student(x, test), teacher(x, test)
     weights = torch.cholesky_solve(k_s, _cholesky(student, x, jitter))  # K_S^-1 k_S
     own = torch.stack([teacher(point, point)[0, 0] for point in test.split(1)])
@@ -114,8 +124,15 @@ def lattice_error(
     Raises:
         ValueError: if an argument is out of range.
     """
-    for name, value in (("d", d), ("points", points), ("aliases", aliases)):
-        check_integer(value, name)
+    _check_knows("spectrum", teacher, student)
+    check_integer(d, "d", 1, 16)
+    check_integer(points, "points")
+    check_integer(aliases, "aliases")
+    check_memory(d * points**d, "points", f"a lattice of {points}^{d} points")
+    if (2 * aliases + 1) ** d > _ALIASES:
+        raise ValueError(
+            f"aliases: expected at most {_ALIASES:,} of each frequency, got {(2 * aliases + 1)}^{d}"
+        )
     axis = torch.arange(points, dtype=torch.float64) - points // 2
     zone = torch.stack(torch.meshgrid(*[axis] * d, indexing="ij"), -1)
     shifts = list(itertools.product(range(-aliases, aliases + 1), repeat=d))
@@ -175,7 +192,7 @@ def power_law(n: Sequence[float] | Tensor, error: Sequence[float] | Tensor) -> P
         >>> power_law([10, 100, 1000], [0.1, 0.01, 0.001]).beta
         1.0
     """
-    x, y = (torch.as_tensor(v, dtype=torch.float64) for v in (n, error))
+    x, y = real_tensor(n, "n"), real_tensor(error, "error")
     for name, value in (("n", x), ("error", y)):
         if value.dim() != 1 or not bool((value.isfinite() & (value > 0)).all()):
             raise ValueError(f"{name}: expected finite numbers > 0, got {value.tolist()}")

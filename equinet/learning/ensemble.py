@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
-from equinet.learning.tangent import State
+from equinet.learning.tangent import State, check_samples
+from equinet.numerics.arguments import check_integer
 
 
 class Ensemble(nn.Module):
@@ -42,7 +44,9 @@ class Ensemble(nn.Module):
         super().__init__()
         if not callable(build):
             raise TypeError(f"build: expected a function of the seed, got {type(build).__name__}")
-        self.seeds = tuple(seeds)
+        if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+            raise TypeError(f"seeds: expected a sequence of integers, got {type(seeds).__name__}")
+        self.seeds = tuple(check_integer(seed, "seeds", -math.inf) for seed in seeds)
         if not self.seeds:
             raise ValueError("seeds: expected at least one, got none")
         if chunk is not None and (
@@ -130,6 +134,7 @@ class Ensemble(nn.Module):
         return float(self._values(x).var(0).mean())
 
     def _values(self, x: Tensor) -> Tensor:
+        check_samples("x", x)
         with torch.no_grad():
             return scalar(self(x))
 
@@ -150,6 +155,9 @@ def check_labels(y: Tensor) -> Tensor:
     if not isinstance(y, Tensor) or y.dim() != 1:
         got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
         raise ValueError(f"y: expected labels (n,), got {got}")
+    if y.is_complex() or y.dtype == torch.bool or y.layout != torch.strided:
+        got = y.dtype if y.layout == torch.strided else y.layout
+        raise TypeError(f"y: expected real labels 1 and -1, got {got}")
     if not bool((y.abs() == 1).all()):
         raise ValueError(f"y: expected labels 1 and -1, got {y.unique().tolist()[:5]}")
     return y

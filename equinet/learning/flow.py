@@ -19,23 +19,29 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from equinet.learning.ensemble import Ensemble, check_labels, scalar
-from equinet.learning.tangent import State, batch_statistics
+from equinet.learning.tangent import State, batch_statistics, check_callable, check_samples
+from equinet.numerics.arguments import check_integer, check_number, real_tensor
+from equinet.numerics.values import check_floating
 
 Loss = Callable[[Tensor], Tensor]
 
 
 def hinge(margin: Tensor) -> Tensor:
     """max(0, 1 - F y)."""
+    check_floating("margin", margin)
     return (1 - margin).clamp_min(0)
 
 
 def soft_hinge(margin: Tensor, beta: float = 20.0) -> Tensor:
     """softplus(beta (1 - F y)) / beta, which is smooth."""
+    check_floating("margin", margin)
+    check_number(beta, "beta", above=0)
     return F.softplus(1 - margin, beta=beta)
 
 
 def square(margin: Tensor) -> Tensor:
     """(1 - F y)^2 / 2, that is (F - y)^2 / 2 for labels +-1."""
+    check_floating("margin", margin)
     return (1 - margin).square() / 2
 
 
@@ -83,6 +89,7 @@ class Flow:
 
 def satisfied(margin: Tensor) -> Tensor:
     """Whether all samples of each network have a margin above 1, ``(networks, n)`` to bool."""
+    check_floating("margin", margin)
     return (margin > 1).all(-1)
 
 
@@ -123,6 +130,12 @@ def gradient_flow(
         ValueError: for labels other than +-1, alpha <= 0, networks with several outputs or with the
             statistics of a batch, and for arguments out of range.
     """
+    if not isinstance(ensemble, Ensemble):
+        raise TypeError(f"ensemble: expected an Ensemble, got {type(ensemble).__name__}")
+    check_samples("x", x)
+    check_callable("loss", loss)
+    check_callable("until", until)
+    check_integer(steps, "steps", 0)
     y = check_labels(y).to(x.dtype)
     if len(y) != len(x):
         raise ValueError(f"y: expected {len(x)} labels, one for each sample, got {len(y)}")
@@ -183,7 +196,7 @@ def gradient_flow(
 
 
 def _alphas(alpha: float | Sequence[float] | Tensor, count: int) -> Tensor:
-    values = torch.as_tensor(alpha, dtype=torch.float64).reshape(-1)
+    values = real_tensor(alpha, "alpha").reshape(-1)
     values = values.expand(count) if len(values) == 1 else values
     if len(values) != count or not bool(((values > 0) & values.isfinite()).all()):
         raise ValueError(

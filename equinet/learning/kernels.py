@@ -21,6 +21,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equinet.numerics.values import check_real
+
 Kernel = Callable[[Tensor, Tensor], Tensor]
 Elements = Tensor | Callable[[Tensor], Tensor]
 
@@ -129,7 +131,8 @@ def averaged(kernel: Kernel, elements: Elements) -> Kernel:
     if not callable(kernel):
         raise TypeError(f"kernel: expected a function of x and x', got {type(kernel).__name__}")
     if isinstance(elements, Tensor):
-        if elements.dim() != 3 or elements.shape[1] != elements.shape[2] or not len(elements):
+        check_real("elements", elements, ("|G|", "d", "d"))
+        if elements.shape[1] != elements.shape[2] or not len(elements):
             raise ValueError(f"elements: expected (|G|, d, d), got {tuple(elements.shape)}")
     elif not callable(elements):
         raise TypeError(f"elements: expected a tensor or a function, got {type(elements).__name__}")
@@ -153,13 +156,24 @@ def averaged(kernel: Kernel, elements: Elements) -> Kernel:
     return mean
 
 
+def check_points(name: str, points: Tensor, x: Tensor) -> None:
+    """Raise unless ``x`` and ``points`` are real points ``(n, d)`` and ``(m, d)``."""
+    for argument, value in (("x", x), (name, points)):
+        if isinstance(value, Tensor) and value.dim() == 2 and value.layout == torch.strided:
+            if value.is_floating_point():
+                continue
+        got = type(value).__name__
+        if isinstance(value, Tensor):
+            got = f"{value.dtype} {tuple(value.shape)}, {value.layout}"
+        raise ValueError(f"{argument}: expected real points (n, d), got {got}")
+    if x.shape[1] != points.shape[1]:
+        raise ValueError(
+            f"{name}: expected points in {x.shape[1]} dimensions, got {tuple(points.shape)}"
+        )
+
+
 def _distances(x: Tensor, x2: Tensor) -> Tensor:
-    for name, value in (("x", x), ("x2", x2)):
-        if not isinstance(value, Tensor) or value.dim() != 2 or not value.is_floating_point():
-            got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-            raise ValueError(f"{name}: expected real points (n, d), got {got}")
-    if x.shape[1] != x2.shape[1]:
-        raise ValueError(f"x2: expected points in {x.shape[1]} dimensions, got {tuple(x2.shape)}")
+    check_points("x2", x2, x)
     # By differences: from products the small distances would lose their digits.
     return torch.cdist(x, x2, compute_mode="donot_use_mm_for_euclid_dist")
 

@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, hessian, jacrev
 
 from equinet.learning.ensemble import check_labels
-from equinet.learning.tangent import batch_statistics
+from equinet.learning.tangent import batch_statistics, check_samples
+from equinet.numerics.arguments import check_number
 
 _LARGEST = 5000  # parameters; a Hessian of that size takes 200 MB
 
@@ -30,18 +31,19 @@ def violations(margins: Tensor, tolerance: float = 1e-10) -> Tensor:
 
     Args:
         margins: F y, ``(..., n)``.
-        tolerance: Delta below it counts as satisfied.
+        tolerance: Delta up to it counts as satisfied; NaN does not.
     Returns:
         int64 ``(...)``.
     Raises:
         ValueError: if ``margins`` are no real numbers, or ``tolerance`` is below 0.
     """
-    if not isinstance(margins, Tensor) or not margins.is_floating_point() or not margins.dim():
+    dense = isinstance(margins, Tensor) and margins.layout == torch.strided
+    if not dense or not margins.is_floating_point() or not margins.dim():
         got = margins.dtype if isinstance(margins, Tensor) else type(margins).__name__
         raise ValueError(f"margins: expected real numbers (..., n), got {got}")
     if not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance: expected a finite number >= 0, got {tolerance!r}")
-    return (1 - margins > tolerance).sum(-1)
+    return (~(1 - margins <= tolerance)).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -119,10 +121,16 @@ def hessian_split(net: nn.Module, x: Tensor, y: Tensor, *, tolerance: float = 0.
         ValueError: for labels other than +-1, several outputs, batch statistics, or a net that is
             too large; the message gives the bytes that it would take.
     """
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net: expected a torch.nn.Module, got {type(net).__name__}")
+    check_samples("x", x)
+    check_number(tolerance, "tolerance", 0)
     mixing = next(batch_statistics(net), None)
     if mixing is not None:
         raise ValueError(f"net: expected a module without batch statistics, got {mixing}")
     y = check_labels(y).to(x.dtype)
+    if len(y) != len(x):
+        raise ValueError(f"y: expected {len(x)} labels, one for each sample, got {len(y)}")
     parameters = {name: p.detach() for name, p in net.named_parameters()}
     rest = dict(net.named_buffers())
     sizes = [p.numel() for p in parameters.values()]

@@ -15,6 +15,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils import parametrize
 
+from equinet.numerics.arguments import check_number
+
 
 class Scaled(nn.Module):
     """start + sigma omega."""
@@ -57,8 +59,7 @@ def ntk_parametrize(
     """
     if not isinstance(net, nn.Module):
         raise TypeError(f"net: expected a torch.nn.Module, got {type(net).__name__}")
-    if isinstance(constant, bool) or not isinstance(constant, int | float) or not constant >= 0:
-        raise ValueError(f"constant: expected a number >= 0, got {constant!r}")
+    check_number(constant, "constant", 0)
     net = copy.deepcopy(net)
     owners = [
         (module, name, parameter)

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
+from equinet.numerics.values import check_floating, is_readable
+
 State = dict[str, Tensor]
 
 # Jacobians in memory at one time, unless ``chunk`` says otherwise.
@@ -128,9 +130,11 @@ def tangent_product(net: nn.Module, x: Tensor, v: Tensor, x2: Tensor | None = No
     own, rest = _state(net)
     other = x if x2 is None else x2
     y, pull, *_ = vjp(lambda p: functional_call(net, (p, rest), (other,)), own)
-    if not isinstance(v, Tensor) or v.shape != y.shape:
-        got = tuple(v.shape) if isinstance(v, Tensor) else type(v).__name__
-        raise ValueError(f"v: expected the shape {tuple(y.shape)} of the output, got {got}")
+    check_floating("v", v)
+    if v.shape != y.shape:
+        raise ValueError(
+            f"v: expected the shape {tuple(y.shape)} of the output, got {tuple(v.shape)}"
+        )
     (direction,) = pull(v)
     return jvp(lambda p: functional_call(net, (p, rest), (x,)), (own,), (direction,))[1]
 
@@ -202,6 +206,21 @@ def batch_statistics(net: nn.Module) -> Iterator[str]:
             yield name or type(module).__name__
 
 
+def check_samples(name: str, x: object) -> None:
+    """Raise unless ``x`` is a batch of finite real numbers, ``(n, ...)``."""
+    x = check_floating(name, x)
+    if x.dim() < 2:
+        raise ValueError(f"{name}: expected a batch (n, ...), got {tuple(x.shape)}")
+    if is_readable(x) and not x.isfinite().all():
+        raise ValueError(f"{name}: expected finite numbers, got {x[~x.isfinite()][0]}")
+
+
+def check_callable(name: str, function: object) -> None:
+    """Raise TypeError unless ``function`` can be called."""
+    if not callable(function):
+        raise TypeError(f"{name}: expected a function, got {type(function).__name__}")
+
+
 def _check_module(net: nn.Module) -> None:
     if not isinstance(net, nn.Module):
         raise TypeError(f"net: expected a torch.nn.Module, got {type(net).__name__}")
@@ -220,11 +239,7 @@ def _check(net: nn.Module, x: Tensor, x2: Tensor | None) -> None:
     for name, value in (("x", x), ("x2", x2)):
         if name == "x2" and value is None:
             continue
-        if not isinstance(value, Tensor) or not value.is_floating_point():
-            got = value.dtype if isinstance(value, Tensor) else type(value).__name__
-            raise TypeError(f"{name}: expected a real floating tensor, got {got}")
-        if value.dim() < 2:
-            raise ValueError(f"{name}: expected a batch (n, ...), got {tuple(value.shape)}")
+        check_samples(name, value)
     if x2 is not None and x2.shape[1:] != x.shape[1:]:
         raise ValueError(
             f"x2: expected samples of shape {tuple(x.shape[1:])}, as x, got {tuple(x2.shape[1:])}"

@@ -13,7 +13,7 @@ from torch import Tensor
 MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
 
 
-def check_integer(value: object, argument: str, least: int = 1, most: float = math.inf) -> int:
+def check_integer(value: object, argument: str, least: float = 1, most: float = math.inf) -> int:
     """The value, if it is an integer from ``least`` to ``most``; else ValueError.
 
     A symbolic size, of a program that is traced, passes.
@@ -77,8 +77,9 @@ def real_tensor(value: object, argument: str) -> Tensor:
             raise TypeError(
                 f"{argument}: expected a tensor of real numbers, got {_short(value)}"
             ) from None
-    if value.is_complex() or value.dtype == torch.bool:
-        raise TypeError(f"{argument}: expected a tensor of real numbers, got {value.dtype}")
+    if value.is_complex() or value.dtype == torch.bool or value.layout != torch.strided:
+        got = value.dtype if value.layout == torch.strided else value.layout
+        raise TypeError(f"{argument}: expected a tensor of real numbers, got {got}")
     return value.detach().double()
 
 

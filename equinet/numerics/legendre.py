@@ -9,7 +9,8 @@ import math
 import torch
 from torch import Tensor
 
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, check_memory
+from equinet.numerics.values import check_floating
 
 
 def _legendre_rows(lmax: int, t: Tensor, r2: Tensor) -> list[Tensor]:
@@ -34,6 +35,11 @@ def _legendre_rows(lmax: int, t: Tensor, r2: Tensor) -> list[Tensor]:
     return rows
 
 
+def _check_degree(lmax: int) -> None:
+    check_integer(lmax, "lmax", 0)
+    check_memory((lmax + 1) ** 2, "lmax", f"all degrees up to {lmax} at one point")
+
+
 def legendre(lmax: int, cosine: Tensor) -> Tensor:
     r"""Normalised associated Legendre functions without the Condon-Shortley sign.
 
@@ -44,8 +50,12 @@ def legendre(lmax: int, cosine: Tensor) -> Tensor:
         cosine: cos(beta), any shape.
     Returns:
         Tensor of shape ``(*cosine.shape, lmax + 1, lmax + 1)``, index (l, m); zero for m > l.
+    Raises:
+        TypeError: if ``cosine`` is not a real floating tensor.
+        ValueError: if ``lmax`` is no degree, or too large to fit into memory.
     """
-    check_integer(lmax, "lmax", 0)
+    _check_degree(lmax)
+    check_floating("cosine", cosine)
     rows = _legendre_rows(lmax, cosine, torch.ones_like(cosine))
     m = torch.arange(lmax + 1, device=cosine.device)
     sine = (1 - cosine * cosine).clamp_min(0).sqrt()[..., None] ** m
@@ -66,8 +76,12 @@ def solid_harmonics(lmax: int, points: Tensor) -> Tensor:
         points: shape ``(..., 3)``.
     Returns:
         Tensor of shape ``(..., (lmax + 1)^2)``, index l^2 + m + l.
+    Raises:
+        TypeError: if ``points`` are not a real floating tensor.
+        ValueError: if they are not points of space, or ``lmax`` is no degree that fits into memory.
     """
-    check_integer(lmax, "lmax", 0)
+    _check_degree(lmax)
+    check_floating("points", points, 3)
     x, y, z = points.unbind(-1)
     rows = _legendre_rows(lmax, y, (points * points).sum(-1))
     cos, sin = [torch.ones_like(z)], [torch.zeros_like(z)]

@@ -51,6 +51,8 @@ def check_members(
     expected += f"(..., {n}, {n}), got "
     if not isinstance(matrices, Tensor):
         raise TypeError(f"{expected}{type(matrices).__name__}")
+    if matrices.layout != torch.strided:
+        raise TypeError(f"{expected}a tensor of layout {matrices.layout}")
     expected += f"a tensor of shape {tuple(matrices.shape)}"
     if matrices.shape[-2:] != (n, n):
         raise ValueError(expected)

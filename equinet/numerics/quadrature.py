@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, check_memory
 
 
 def soft_angles(band: int) -> tuple[Tensor, Tensor]:
@@ -18,8 +18,11 @@ def soft_angles(band: int) -> tuple[Tensor, Tensor]:
 
     Returns:
         ``beta`` and ``alpha`` in radians, float64, ``2 * band`` values each.
+    Raises:
+        ValueError: if ``band`` is not an integer >= 1, or too large to fit into memory.
     """
     check_integer(band, "band")
+    check_memory(4 * band, "band", f"the {4 * band} angles of a grid")
     index = torch.arange(2 * band, dtype=torch.float64)
     return math.pi * (2 * index + 1) / (4 * band), math.pi * index / band
 
@@ -37,6 +40,8 @@ def soft_weights(band: int) -> Tensor:
     References:
         Driscoll and Healy 1994; Kostelec and Rockmore 2008, FFTs on the rotation group.
     """
+    check_integer(band, "band")
+    check_memory(2 * band**2, "band", f"{2 * band} weights, each a sum of {band} sines")
     beta, _ = soft_angles(band)
     odd = 2 * torch.arange(band, dtype=torch.float64) + 1
     return torch.sin(beta) * (torch.sin(beta[:, None] * odd) / odd).sum(1) / band

@@ -6,6 +6,9 @@ In: symmetric matrices. Out: orthonormal bases. Before: ``quadrature``.
 import torch
 from torch import Tensor
 
+from equinet.numerics.arguments import check_integer, check_memory
+from equinet.numerics.values import check_real
+
 _GAP = 1e-6  # eigenvalues and norms that differ by less are equal
 
 
@@ -15,7 +18,11 @@ def range_basis(projector: Tensor) -> Tensor:
     It is the Gram-Schmidt basis of the projector's columns, longest remaining one first, the first
     of those that are equally long. So it depends on the subspace alone, and coordinate axes that
     lie in it are members.
+
+    Raises:
+        TypeError, ValueError: if ``projector`` is not a square matrix of finite real numbers.
     """
+    _check_square("projector", projector)
     rest, basis = projector.clone(), []
     rank = round(float(projector.diagonal().sum()))
     for _ in range(rank):
@@ -31,7 +38,12 @@ def range_basis(projector: Tensor) -> Tensor:
 
 
 def eigenprojectors(symmetric: Tensor) -> list[Tensor]:
-    """Projectors on the eigenspaces of a symmetric matrix, by increasing eigenvalue."""
+    """Projectors on the eigenspaces of a symmetric matrix, by increasing eigenvalue.
+
+    Raises:
+        TypeError, ValueError: if it is not a square matrix of finite real numbers.
+    """
+    _check_square("symmetric", symmetric)
     values, vectors = torch.linalg.eigh(symmetric)
     starts = [0, *((values[1:] - values[:-1] > _GAP).nonzero()[:, 0] + 1).tolist(), len(values)]
     return [
@@ -40,8 +52,20 @@ def eigenprojectors(symmetric: Tensor) -> list[Tensor]:
 
 
 def generic_symmetric(n: int) -> Tensor:
-    """A symmetric matrix ``(n, n)`` with no structure, the same on every machine."""
+    """A symmetric matrix ``(n, n)`` with no structure, the same on every machine.
+
+    Raises:
+        ValueError: if ``n`` is no size, or too large to fit into memory.
+    """
+    check_integer(n, "n", 0)
+    check_memory(n * n, "n", f"a matrix of {n} rows")
     i = torch.arange(1, n * n + 1, dtype=torch.float64)
     golden = (5**0.5 - 1) / 2
     values = torch.frac(i * golden * i.sqrt()).view(n, n) - 0.5  # no period, no pattern
     return values + values.mT
+
+
+def _check_square(name: str, matrix: Tensor) -> None:
+    check_real(name, matrix, ("n", "n"))
+    if matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"{name}: expected a square matrix, got {tuple(matrix.shape)}")

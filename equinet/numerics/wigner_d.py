@@ -26,10 +26,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
 from equinet.numerics.membership import check_rotations
 from equinet.numerics.rotation import euler_angles
+from equinet.numerics.values import check_floating
 
 _ROOT = math.sqrt(0.5)
 
@@ -59,7 +60,12 @@ def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None)
         Kostelec and Rockmore 2008, FFTs on the rotation group, eq. 2.17.
     """
     check_integer(band, "band")
-    check_integer(n, "n", 0)
+    check_integer(n, "n", 0, band - 1)
+    check_floating("beta", beta)
+    if beta.dim() != 1:
+        raise ValueError(f"beta: expected angles (points,), got {tuple(beta.shape)}")
+    size = 2 * (band - n) * band * len(beta)
+    check_memory(size, "band", f"a table of {size} numbers")
     beta = beta.to(torch.float64)
     m = torch.arange(band, dtype=torch.float64)
     l = torch.arange(n, band, dtype=torch.float64)[:, None]
@@ -127,12 +133,18 @@ def wigner_d(l: int, beta: Tensor) -> Tensor:
     Returns:
         float64 of shape ``(*beta.shape, 2l + 1, 2l + 1)``.
     """
-    check_integer(l, "l", 0)
+    _check_degree(l)
+    check_floating("beta", beta)
     flat = beta.reshape(-1).to(torch.float64)
     real = _assemble(l, flat)
     to_real = real_from_complex(l)
     d = (to_real.mH @ real.to(to_real.dtype) @ to_real).real
     return d.unflatten(0, beta.shape) if beta.dim() else d[0]
+
+
+def _check_degree(l: int) -> None:
+    check_integer(l, "l", 0)
+    check_memory(6 * (2 * l + 1) ** 2, "l", f"matrices of {2 * l + 1} rows")
 
 
 def _assemble(l: int, beta: Tensor) -> Tensor:
@@ -157,7 +169,10 @@ def real_from_complex(l: int) -> Tensor:
 
     Returns:
         Q, complex128 of shape ``(2l + 1, 2l + 1)``.
+    Raises:
+        ValueError: if ``l`` is no degree, or too large to fit into memory.
     """
+    _check_degree(l)
     q = torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.complex128)
     q[l, l] = 1
     for m in range(1, l + 1):
@@ -194,7 +209,7 @@ def rotation_generators(l: int) -> Tensor:
     Returns:
         float64 of shape ``(3, 2l + 1, 2l + 1)``.
     """
-    check_integer(l, "l", 0)
+    _check_degree(l)
     m = torch.arange(-l, l, dtype=torch.float64)
     raising = torch.diag((l * (l + 1) - m * (m + 1)).sqrt(), -1)  # <m+1| J_+ |m>
     # Textbook J_x, J_y, J_z; the Cartesian names are relabelled (x, y, z) -> (z, x, y) here.
@@ -247,6 +262,7 @@ def wigner_D(l: int, rotation: Tensor) -> Tensor:
         TypeError, ValueError: if ``rotation`` is not a tensor of rotations.
     """
     check_integer(l, "l", 0)
+    check_memory((l + 1) ** 3, "l", f"the half turns of all degrees up to {l}")
     check_rotations(rotation)
     # Tables grow by doubling, so that asking for l = 0, 1, 2, ... makes few of them.
     half_turn = _half_turns(max(8, 1 << l.bit_length()))[l]

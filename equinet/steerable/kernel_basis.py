@@ -29,6 +29,7 @@ from torch import Tensor
 
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions
+from equinet.harmonics.filter_grid import check_grid
 from equinet.numerics.cached import cached, on_cpu
 from equinet.ops import Plan
 from equinet.rep import Fibre, Irrep, Representation, clebsch_gordan, fibre
@@ -106,8 +107,10 @@ class KernelBasis:
         where N_out is the number of kernels that end in one copy of psi_out.
 
         Raises:
+            TypeError: if ``grid`` is no ``FilterGrid``.
             ValueError: if no kernel but zero is left.
         """
+        check_grid(grid)
         pairs = {
             (psi_out, psi_in): kernels
             for psi_out in self.fibre_out.counts

@@ -19,6 +19,7 @@ and smooth ones interpolate free matrices at a few degrees l.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,7 +28,7 @@ from torch import Tensor
 
 from equinet.harmonics.grid import signed_orders
 from equinet.numerics import wigner_d_real
-from equinet.numerics.arguments import check_integer, check_number
+from equinet.numerics.arguments import check_integer, check_memory, check_number
 
 Orders = tuple[int, ...]
 
@@ -290,6 +291,15 @@ def sphere_basis(
     Returns:
         float64 ``(sum over l of n' n, weights)``, and the gain (0 if the map can only be zero).
     """
+    if not callable(getattr(kernel, "matrices", None)):
+        raise TypeError(f"kernel: expected a filter of a sphere, got {type(kernel).__name__}")
+    check_integer(band, "band")
+    check_memory(band**3, "band", f"the matrices of a filter of band {band}")
+    for name, orders in (("orders_out", orders_out), ("orders_in", orders_in)):
+        if not isinstance(orders, Sequence) or isinstance(orders, str):
+            raise TypeError(f"{name}: expected a sequence of integers, got {orders!r}")
+        for n in orders:
+            check_integer(n, name, 0)
     matrices = kernel.matrices(band, orders_out, orders_in)
     gain = max(float((w**2).sum()) / max(_carried(w), 1) for w in matrices)
     basis = torch.cat([w.flatten(0, 1) for w in matrices])

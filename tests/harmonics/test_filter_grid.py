@@ -145,7 +145,7 @@ BAD = [
     (dict(size=(3, 0)), "size: expected"),
     (dict(size=3.0, n=2), "size: expected"),
     (dict(size=True, n=2), "size: expected"),
-    (dict(size=3, n=4), "size: expected"),
+    (dict(size=3, n=4), "n: expected an integer from 1 to 3"),
     (dict(size=(3, 3), dilation=0), "dilation: expected 2 integers"),
     (dict(size=(3, 3), dilation=(1, 2, 3)), "dilation: expected 2 integers"),
     (dict(size=(3, 3), dilation=1.5), "dilation: expected 2 integers"),

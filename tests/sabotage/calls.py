@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,11 +12,21 @@ import torch
 from torch import Tensor
 
 import equinet as eq
-from equinet import field, group, harmonics, nn, numerics, ops, rep, steerable, testing, transforms
+from equinet import (
+    field,
+    group,
+    harmonics,
+    learning,
+    nn,
+    numerics,
+    ops,
+    rep,
+    steerable,
+    testing,
+    transforms,
+)
 from equinet.transforms.graph import radius_graph
 from tests.laws.module_cases import MODULES
-
-PACKAGES = (eq, field, group, harmonics, nn, numerics, ops, rep, steerable, testing, transforms)
 
 
 @dataclass(frozen=True)
@@ -29,12 +38,14 @@ class Call:
         function: what is called.
         arguments: by name.
         names: what an error may call the argument that is to blame.
+        optional: arguments that may be None.
     """
 
     name: str
     function: Callable[..., Any]
     arguments: dict[str, Any]
     names: frozenset[str]
+    optional: frozenset[str]
 
     def __str__(self) -> str:
         return self.name
@@ -42,11 +53,9 @@ class Call:
     def __call__(self, **spoilt: Any) -> Any:
         """The result, with some arguments replaced."""
         given = self.arguments | spoilt
-        rest = {name: value for name, value in given.items() if not name.startswith("*")}
-        variable = [value for name, value in given.items() if name.startswith("*")]
-        if not variable:
-            return self.function(**rest)
-        return self.function(*variable, **rest)
+        last = max((i for i, name in enumerate(given) if name.startswith("*")), default=-1)
+        by_place = list(given.values())[: last + 1]
+        return self.function(*by_place, **dict(list(given.items())[last + 1 :]))
 
 
 def call(function: Callable[..., Any], *args: Any, name: str = "", **options: Any) -> Call:
@@ -61,16 +70,25 @@ def call(function: Callable[..., Any], *args: Any, name: str = "", **options: An
             arguments |= {f"*{i}": item for i, item in enumerate(value)}
         elif kind is not inspect.Parameter.VAR_KEYWORD:
             arguments[key] = value
-    names = frozenset(signature.parameters) | {key for key in signature.parameters}
-    return Call(name or function.__name__, function, arguments, names)
+    optional = {
+        key
+        for key, parameter in signature.parameters.items()
+        if parameter.default is None or "None" in str(parameter.annotation)
+    }
+    # A function that is told what its caller calls the argument names it so.
+    names = frozenset({*signature.parameters, *filter(None, [arguments.get("argument")])})
+    return Call(name or function.__name__, function, arguments, names, frozenset(optional))
+
+
+def calls() -> tuple[Call, ...]:
+    """All of them."""
+    return tuple(one for package in MAKERS for one in calls_of(package))
 
 
 @cache
-def calls() -> tuple[Call, ...]:
-    """All of them; made when asked for, since the modules take a while."""
-    makers = (_fields, _groups, _harmonics, _numerics, _reps, _steerable, _checks, _others)
-    found = [one for make in makers for one in make()]
-    return (*found, *_modules(), *_operators())
+def calls_of(package: str) -> tuple[Call, ...]:
+    """Made when asked for, since the modules take a while."""
+    return tuple(MAKERS[package]())
 
 
 def _random(*size: int) -> Tensor:
@@ -310,10 +328,49 @@ def _operators() -> Iterator[Call]:
     yield call(ops.zero_where, _random(4), torch.tensor([True, False, True, False]))
 
 
-def public() -> dict[str, Any]:
-    """Every public function and class, by its name."""
-    found = {}
-    for package in PACKAGES:
-        module = importlib.import_module(package.__name__)
-        found |= {name: getattr(module, name) for name in module.__all__}
-    return {name: value for name, value in found.items() if callable(value)}
+def _learning() -> Iterator[Call]:
+    net, x, y = torch.nn.Linear(3, 1).double(), _random(4, 3).double(), torch.ones(4)
+    kernel, margins = learning.Laplace(1.0), _random(2, 4).double()
+    ensemble = learning.Ensemble(_network, range(2))
+    yield call(learning.Ensemble, _network, range(2), 1)
+    yield call(ensemble.mean_error, x, y, name="Ensemble.mean_error")
+    yield call(ensemble.ensemble_error, x, y, name="Ensemble.ensemble_error")
+    yield call(ensemble.variance, x, name="Ensemble.variance")
+    yield call(learning.gradient_flow, ensemble, x, y, alpha=1.0, steps=3)
+    for loss in (learning.hinge, learning.soft_hinge, learning.square, learning.satisfied):
+        yield call(loss, margins)
+    yield call(learning.violations, margins)
+    yield call(learning.hessian_split, net, x, y)
+    yield call(learning.Linearized, net)
+    yield call(learning.tangent_kernel, net, x, x, chunk=2)
+    yield call(learning.tangent_product, net, x, x[:, :1], x)
+    yield call(learning.ntk_parametrize, net)
+    yield call(learning.Matern, 1.5)
+    yield call(learning.Laplace)
+    yield call(learning.Gaussian)
+    yield call(kernel, x, x, name="Laplace.__call__")
+    yield call(learning.averaged, kernel, torch.eye(3).double()[None])
+    yield call(learning.exponent, kernel, kernel, 2)
+    yield call(learning.expected_error, kernel, kernel, x, x + 1)
+    yield call(learning.lattice_error, kernel, kernel, 1, 4)
+    yield call(learning.power_law, torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.5]))
+
+
+def _network(seed: int) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return torch.nn.Linear(3, 1).double()
+
+
+MAKERS: dict[str, Callable[[], Iterator[Call]]] = {
+    "field": _fields,
+    "group": _groups,
+    "harmonics": _harmonics,
+    "learning": _learning,
+    "numerics": _numerics,
+    "ops": _operators,
+    "rep": _reps,
+    "steerable": _steerable,
+    "testing": _checks,
+    "transforms": _others,
+    "nn": _modules,
+}

@@ -6,110 +6,136 @@ and that is right only if it can be read in one way alone: see ``WELCOME``.
 
 from __future__ import annotations
 
-import functools
 import math
 import re
+import resource
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from hypothesis import strategies as st
 from torch import Tensor
 
-import equinet as eq
-from equinet.group import Group
-from equinet.rep import Irrep, Representation
+from equinet.learning import Flow, HessianSplit
 from tests.sabotage.calls import Call
+from tests.tolerances import SINGLE
 
-SECONDS = 10  # beyond that a call hangs
+SECONDS = 10.0  # beyond that a call hangs
+MEMORY = 4 * 2**30  # bytes that no call may take
+GOOD = {"refused", "passed on", "the same", "possible"}
 
 # What an error may name besides the parameters: the parts of what a parameter is made of.
 PARTS = {
     *("multiplicity", "representation", "blocks", "fields", "irrep", "spacing", "group", "name"),
     *("sizes", "batch", "in_type", "out_type", "elements", "generators", "band", "degree"),
+    *("permutation", "ensemble"),
 }
-NAMED = re.compile(r"^(?:module \S+ \(\w+\): )?([A-Za-z_+*]\w*)")
-
-# Not numbers of things, and not numbers.
-INTEGERS = st.one_of(
-    st.sampled_from([math.nan, math.inf, 2.5, "3", "\u0663", None, True, (), [1.0], 1j, b"1"]),
-    st.integers(max_value=-1),
-    st.floats(allow_nan=True).filter(
-        lambda x: x != x or x != round(x) if math.isfinite(x) else True
-    ),
-    st.text(max_size=5),
-)
-FLOATS = st.sampled_from([math.nan, math.inf, -math.inf, "1.0", None, (), 1j, b"1", object()])
-STRINGS = st.one_of(
-    st.sampled_from(["", "nonsense", "C\u0663", "O2)", 7, b"C4", ["C4"], 2.5, "x" * 5000]),
-    st.text(max_size=6),
-)
-ANYTHING = st.sampled_from([None, "nonsense", 4, 2.5, math.nan, (), object(), np.zeros(3), dict])
-SEQUENCES = st.sampled_from([None, "33", 2.5, math.nan, (1.5,), ("a",), (None,), {1: 2}, (-1,) * 3])
+NAMED = re.compile(r"^(?:module \S+ \(\w+\): |\w+: (?=\w+: ))?([A-Za-z_+*]\w*)")
 
 
-def wrong(value: Any) -> st.SearchStrategy | None:
+class Wrong(NamedTuple):
+    """A value that is not what is asked for.
+
+    Attributes:
+        value: it.
+        kind: "wrong"; "negative" of numbers; "text" and "number" of names; "fractions" of a
+            sequence; "nan", "infinite", "complex" and "real" of a tensor, "cut" of one with a
+            shorter last axis, "axes" of one with more; "large", which is right where it takes
+            neither time nor memory; "alike", which stands for the sound value, and must then lead
+            to the same result, as "axes" must.
+    """
+
+    value: Any
+    kind: str = "wrong"
+
+
+def _wrong(*values: Any) -> st.SearchStrategy[Wrong]:
+    return st.sampled_from([Wrong(value) for value in values])
+
+
+NEGATIVE = st.integers(max_value=-1).map(lambda n: Wrong(n, "negative"))
+LARGE = st.sampled_from([10**6, 10**12]).map(lambda n: Wrong(n, "large"))
+NO_INTEGERS = _wrong(math.nan, math.inf, 2.5, "3", "\u0663", None, True, (), [1.0], 1j, b"1")
+BETWEEN = st.floats().filter(lambda x: not x.is_integer()).map(Wrong)
+INTEGERS = NO_INTEGERS | NEGATIVE | LARGE | BETWEEN | st.text(max_size=5).map(Wrong)
+FLOATS = _wrong(math.nan, math.inf, -math.inf, "1.0", None, (), 1j, b"1", object())
+FLOATS |= st.just(Wrong(-1.0, "negative"))
+TEXTS = st.sampled_from(["nonsense", "C\u0663", "O2)", "x" * 5000, "", "\0", " "])
+STRINGS = (TEXTS | st.text(max_size=6)).map(lambda text: Wrong(text, "text"))
+STRINGS |= _wrong(b"C4", ["C4"], 2.5, None) | st.just(Wrong(7, "number"))
+SEQUENCES = _wrong(None, "33", 2.5, math.nan, ("a",), (None,), {1: 2}, object())
+SEQUENCES |= st.just(Wrong((1.5,), "fractions"))
+SEQUENCES |= st.just(Wrong((-1, -1, -1), "negative"))
+ANYTHING = _wrong(None, "nonsense", 4, 2.5, math.nan, (), object(), np.zeros(3), {})
+
+
+def wrong(value: Any) -> st.SearchStrategy[Wrong] | None:
     """Values that stand for no ``value`` of this kind; None for flags, and where all is welcome."""
     if isinstance(value, bool) or value is None:
         return None
-    if isinstance(value, int):
-        return INTEGERS
-    if isinstance(value, float):
-        return FLOATS
-    if isinstance(value, str):
-        return STRINGS
     if isinstance(value, Tensor):
-        return st.sampled_from(_spoilt(value))
-    if isinstance(value, Group | Representation | Irrep | eq.FieldType):
-        return ANYTHING
-    if isinstance(value, tuple | list):
-        return SEQUENCES
-    return ANYTHING
+        return st.sampled_from(list(_spoilt(value)))
+    kinds = ((int, INTEGERS), (float, FLOATS), (str, STRINGS), (tuple | list | range, SEQUENCES))
+    return next((found for kind, found in kinds if isinstance(value, kind)), ANYTHING)
 
 
-def _spoilt(x: Tensor) -> list[Any]:
+def _spoilt(x: Tensor) -> Iterator[Wrong]:
     """Tensors like ``x`` but for one thing, and what is no tensor."""
-    found: list[Any] = [None, "x", 1j, math.nan, (), x.tolist(), x.numpy(), x.bool(), x.to_sparse()]
-    found += [x[None, None, None], x.to(torch.complex64) if not x.is_complex() else x.abs().long()]
+    yield from map(Wrong, (None, "x", 1j, math.nan, (), x.to_sparse()))
+    yield from (Wrong(same, "alike") for same in (x.tolist(), x.numpy()))
+    yield Wrong(x[None, None, None], "axes")
+    if not x.is_complex():
+        yield Wrong(x.to(torch.complex64), "complex")
+    for dtype in {torch.bool, torch.int64, torch.float64} - {x.dtype}:
+        other = x.to(dtype) if not x.is_complex() else x.abs().to(dtype)
+        kind = "real" if x.is_complex() and dtype == torch.float64 else "wrong"
+        yield Wrong(other, "alike" if torch.equal(other.to(x.dtype), x) else kind)
     if x.is_floating_point():
-        found += [x.long(), torch.full_like(x, math.nan), torch.full_like(x, math.inf)]
-    else:
-        found += (
-            [x.double(), -1 - x, x + 10**6] if not x.is_complex() and x.dtype != torch.bool else []
-        )
+        yield Wrong(torch.full_like(x, math.nan), "nan")
+        yield Wrong(torch.full_like(x, math.inf), "infinite")
+    if x.dtype == torch.int64:
+        yield from (Wrong(-1 - x, "negative"), Wrong(x + 10**6, "large"))
     if x.dim() and x.shape[-1] > 1:
-        found.append(x[..., :-1])
-    return found
+        yield Wrong(x[..., :-1], "cut")
 
 
 # --- what came of it ------------------------------------------------------------------------------
 
 
 class HangingError(Exception):
-    """A call that takes longer than ``SECONDS``."""
+    """A call that takes too long."""
 
 
 @contextmanager
-def _limited() -> Iterator[None]:
+def _limited(seconds: float) -> Iterator[None]:
+    """Bound time and memory; in the main thread, where signals arrive."""
+
     def stop(*_: object) -> None:
         raise HangingError
 
     before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    bounds = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEMORY, bounds[1]))
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        resource.setrlimit(resource.RLIMIT_AS, bounds)
 
 
-def outcome(call: Call, argument: str, value: Any) -> tuple[str, str]:
-    """How the call met the value, and the text: "refused" and "passed on" are good."""
+def outcome(
+    call: Call, argument: str, value: Any, kind: str = "wrong", seconds: float = SECONDS
+) -> tuple[str, str]:
+    """How the call met the value, one of ``GOOD`` or not, and the text."""
     try:
-        with _limited():
+        with _limited(seconds):
             result = call(**{argument: value})
     except HangingError:
         return "hangs", ""
@@ -121,9 +147,30 @@ def outcome(call: Call, argument: str, value: Any) -> tuple[str, str]:
         return kind, f"{type(error).__name__}: {text}"
     except Exception as error:
         return "raw error", f"{type(error).__name__}: {error}"
+    if kind in ("alike", "axes") and _alike(result, call()):
+        return "the same", ""
+    if kind == "large":
+        return "possible", ""
     if _shows(value, result):
         return "passed on", ""
     return "taken silently", type(result).__name__
+
+
+def _alike(result: Any, sound: Any) -> bool:
+    """Whether the results are equal, but for axes of size 1."""
+    if isinstance(sound, Tensor):
+        shapes = [[n for n in y.shape if n != 1] for y in (result, sound)]
+        result = result.flatten().to(sound.dtype)
+        return shapes[0] == shapes[1] and torch.allclose(
+            result, sound.flatten(), rtol=SINGLE, atol=SINGLE, equal_nan=True
+        )
+    if isinstance(sound, tuple | list):
+        return len(result) == len(sound) and all(map(_alike, result, sound))
+    if isinstance(sound, dict):
+        return list(result) == list(sound) and all(_alike(result[key], sound[key]) for key in sound)
+    if isinstance(sound, Flow | HessianSplit):  # they have tensors, and no equality
+        return _alike(vars(result), vars(sound))
+    return bool(result == sound)
 
 
 def _shows(value: Any, result: Any) -> bool:
@@ -143,12 +190,73 @@ def _tensors(result: Any) -> list[Tensor]:
     return [torch.tensor(result)] if isinstance(result, float) else []
 
 
-# Taken, and rightly: by the callable (all that begins so) and the argument, with the reason.
-WELCOME: dict[tuple[str, str], str] = {}
+# Taken, and rightly: by the callable (all that begins so), the argument and the kind ("" for all),
+# with the reason.
+WELCOME: dict[tuple[str, str, str], str] = {
+    ("", "argument", ""): "It is what the caller calls his argument, for the message.",
+    ("", "seed", ""): "Every integer is a seed.",
+    ("s2_fft", "spin", "negative"): "A spin may be negative.",
+    ("s2_ifft", "spin", "negative"): "A spin may be negative.",
+    ("Representation", "name", "text"): "A representation may be called anything.",
+    ("automorphisms", "name", "text"): "A group may be called anything.",
+    ("irrep", "name", "number"): "The degree of an irrep of SO(3) is its name.",
+    ("Irrep", "name", "number"): "The degree of an irrep of SO(3) is its name.",
+    ("axial", "axis", "negative"): "An axis may point anywhere.",
+    ("FieldType.split", "x", ""): "It makes views, of numbers of any kind.",
+    ("EquivariantModule.check", "x", ""): "It looks at the shape; what is not finite passes on.",
+    ("act", "x", "cut"): "The sizes of a grid are open.",
+    ("resample", "x", "cut"): "The sizes of a grid are open.",
+    ("point_group", "axis", "negative"): "An axis may point anywhere.",
+    ("wigner_d", "beta", "cut"): "It takes any number of angles.",
+    ("legendre", "cosine", "cut"): "It takes any number of cosines.",
+    ("angular_harmonics", "points", "cut"): "It serves the line, the plane and space.",
+    ("points_to_angles", "points", "infinite"): "A point at infinity lies in a direction.",
+    ("s2_fft", "signal", "complex"): "A signal may be complex.",
+    ("so3_fft", "signal", "complex"): "A signal may be complex.",
+    ("s2_ifft", "spectrum", "real"): "A spectrum may be real.",
+    ("so3_ifft", "spectrum", "real"): "A spectrum may be real.",
+    ("GaussianShells", "radii", "fractions"): "A shell may have any radius.",
+    ("resample", "coordinates", "axes"): "The points of a sample may have any number of axes.",
+    ("Ensemble", "seeds", "negative"): "Every integer is a seed.",
+    ("Ensemble.", "x", "cut"): "What they take, the networks say.",
+    ("gradient_flow", "x", "cut"): "What they take, the networks say.",
+    ("hessian_split", "x", "cut"): "What it takes, the network says.",
+    ("Laplace.__call__", "", "infinite"): "The kernel of points far apart is 0.",
+    ("hinge", "margin", "infinite"): "A sample with an infinite margin costs nothing.",
+    ("soft_hinge", "margin", "infinite"): "A sample with an infinite margin costs nothing.",
+    ("hinge", "margin", "cut"): "It takes any number of samples.",
+    ("soft_hinge", "margin", "cut"): "It takes any number of samples.",
+    ("square", "margin", "cut"): "It takes any number of samples.",
+    ("relu", "x", "cut"): "It takes any number of numbers.",
+    ("satisfied", "margin", ""): "The answer is no for what is not a number above 1.",
+    ("violations", "margins", "nan"): "What is not a number is violated.",
+    ("violations", "margins", "infinite"): "An infinite margin is satisfied.",
+    ("violations", "margins", "cut"): "It takes any number of samples.",
+    ("voxelize", "values", "cut"): "The number of channels is open.",
+}
 
 
-def is_welcome(call: Call, argument: str) -> bool:
-    return any(call.name.startswith(name) and argument == key for name, key in WELCOME)
+def is_welcome(call: Call, argument: str, kind: str) -> bool:
+    return any(
+        call.name.startswith(name) and key in ("", argument) and of in ("", kind)
+        for name, key, of in WELCOME
+    )
 
 
-partial: Callable[..., Any] = functools.partial
+def spoilt(calls: tuple[Call, ...]) -> st.SearchStrategy[tuple[Call, str, Wrong]]:
+    """A call, one of its arguments, and a wrong value for it."""
+    pairs = [
+        (call, argument, values)
+        for call in calls
+        for argument, sound in call.arguments.items()
+        if (values := wrong(sound)) is not None
+    ]
+    drawn = st.sampled_from(pairs).flatmap(
+        lambda pair: st.tuples(st.just(pair[0]), st.just(pair[1]), pair[2])
+    )
+    return drawn.filter(lambda case: not _is_sound(*case))
+
+
+def _is_sound(call: Call, argument: str, wrong: Wrong) -> bool:
+    optional = wrong.value is None and argument in call.optional
+    return optional or is_welcome(call, argument, wrong.kind)

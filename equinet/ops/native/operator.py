@@ -193,6 +193,8 @@ def check_mask(
     if mask is None:
         return
     check_tensors(operator, **{name: mask})
+    if mask.layout != torch.strided:
+        raise TypeError(f"{operator}: {name}: expected a dense tensor, got {mask.layout}")
     if mask.dtype != torch.bool or mask.device != like.device:
         raise TypeError(
             f"{operator}: {name}: expected torch.bool on {like.device}, got {mask.dtype} on "

@@ -1,0 +1,130 @@
+"""Wrong arguments are refused by name, or lead to a right result: of every public callable."""
+
+import importlib
+import time
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from equinet.group import cyclic
+from tests.sabotage.calls import MAKERS, call, calls, calls_of
+from tests.sabotage.wrong import GOOD, outcome, spoilt
+from tests.test_api_surface import INVENTORY
+
+# torch's own, where its forward derivatives are first asked for.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+
+LARGE_ONES = {"nn", "testing", "transforms"}  # modules, and what runs them
+SLOW = settings(max_examples=4000, suppress_health_check=list(HealthCheck))
+
+
+def _check(case):
+    call, argument, wrong = case
+    kind, text = outcome(call, argument, wrong.value, wrong.kind)
+    assert kind in GOOD, f"{call}: {argument} = {wrong.value!r}: {kind}: {text}"
+
+
+@pytest.mark.parametrize("package", sorted(MAKERS.keys() - LARGE_ONES))
+@settings(max_examples=150)
+@given(data=st.data())
+def test_wrong_arguments(package, data):
+    _check(data.draw(spoilt(calls_of(package))))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", sorted(MAKERS))
+@SLOW
+@given(data=st.data())
+def test_many_wrong_arguments(package, data):
+    _check(data.draw(spoilt(calls_of(package))))
+
+
+# Public, and without a call of their own: by the name, or of all of a package.
+EXCEPTED = {
+    "equinet.nn": "They are in the cases of the laws, which are drawn from.",
+    "equinet.plot": "Pictures need matplotlib, and their tests spoil their arguments.",
+    "equinet.taxonomy": "It is data, and takes no arguments but rows of its own.",
+    **dict.fromkeys(
+        "o2 o3 so2 so3 icosahedral octahedral tetrahedral catalogue status".split(),
+        "It takes no arguments.",
+    ),
+    **dict.fromkeys(
+        "Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3 Section "
+        "CharacterTable EquatorialFilter HomogeneousKernels NearIdentityFilter SampledKernels "
+        "SmoothFilter Flow HessianSplit Inertia PowerLaw Certificate EquivarianceError "
+        "LayerCertificate Report Layer".split(),
+        "It is the result of a function that has a call; nobody makes one by hand.",
+    ),
+    **dict.fromkeys("Radial SteeredFunctions SphereFilter Sources".split(), "It is a protocol."),
+    "Constants": "It is a base class, for those who write modules.",
+    **dict.fromkeys(
+        "FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide block_matmul chunks expand "
+        "filter_spectrum s2_analysis s2_synthesis so3_analysis so3_synthesis".split(),
+        "Their own tests spoil the tables and the arguments of operators.",
+    ),
+    "full_precision": "It takes tensors for their device, and is a context.",
+    "input_sizes": "It is drawn with the checks that call it.",
+}
+
+
+def _plain(function):
+    """The function without what remembers its results."""
+    return getattr(function, "__wrapped__", function)
+
+
+def _missing(found):
+    return {
+        name
+        for package, names in INVENTORY.items()
+        for name in names.split()
+        if callable(value := getattr(importlib.import_module(package), name))
+        and _plain(value) not in found
+        and name not in EXCEPTED
+        and package not in EXCEPTED
+    }
+
+
+def test_every_public_callable_has_a_call():
+    found = {_plain(one.function) for one in calls()}
+    assert not _missing(found)
+    assert _missing(found - {_plain(cyclic)}) == {"cyclic"}
+
+
+# --- what must be found ---------------------------------------------------------------------------
+
+
+def _silent(x):
+    return torch.nan_to_num(x)
+
+
+def _raw(x):
+    return x + torch.ones(5)
+
+
+def _nameless(x):
+    raise ValueError("this is wrong")
+
+
+def _hanging(x):
+    time.sleep(5)
+
+
+def _greedy(x):
+    return torch.empty(5 * 2**30, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("function", "bad"),
+    [
+        (_silent, "taken silently"),
+        (_raw, "raw error"),
+        (_nameless, "without a name"),
+        (_hanging, "hangs"),
+        (_greedy, "raw error"),
+    ],
+)
+def test_what_is_wrong_is_found(function, bad):
+    x = torch.full((3,), torch.nan)
+    assert outcome(call(function, torch.ones(3)), "x", x, seconds=0.1)[0] == bad not in GOOD
