@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Sphere
 from equinet.group import O3, SO3, Axial, Group, named_group, point_group, so3
 from equinet.group.axial import frame
-from equinet.group.group import Factor
+from equinet.group.group import Factor, check_subgroup
 from equinet.nn.arguments import check_elementwise
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
@@ -79,6 +79,8 @@ class FourierPointwise(EquivariantModule):
         self.function, self.oversampling = function, oversampling
         n = in_type.space.fibre_group.n
         self.subgroup = named_group(subgroup, n) if isinstance(subgroup, str) else subgroup
+        if self.subgroup is not None:
+            check_subgroup(self.subgroup, in_type.space.fibre_group)
         self.set_constants()
         infinite = not in_type.space.fibre_group.is_finite and any(self.samples)
         self.aliases = infinite or isinstance(in_type.space, Sphere)

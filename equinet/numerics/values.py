@@ -1,4 +1,4 @@
-"""Checks that look at the numbers in a tensor, where torch lets one look. Next: ``membership``."""
+"""Checks of a tensor and, where torch lets one look, of its numbers. Next: ``membership``."""
 
 from collections.abc import Sequence
 
@@ -50,12 +50,13 @@ def check_numbers(
     if (
         not isinstance(numbers, Tensor)
         or not _fits(numbers, shape)
+        or numbers.layout != torch.strided
         or numbers.dtype != torch.int64
         or numbers.device != like.device
     ):
         got = type(numbers).__name__
         if isinstance(numbers, Tensor):
-            got = f"{numbers.dtype} {tuple(numbers.shape)} on {numbers.device}"
+            got = f"{_kind(numbers)} {tuple(numbers.shape)} on {numbers.device}"
         raise ValueError(
             f"{name}: expected {what}, int64 {_sizes(shape)} on {like.device}, got {got}"
         )
@@ -69,7 +70,27 @@ def check_numbers(
         raise ValueError(f"{name}: expected {what}, {span}, got {high}")
 
 
-def check_real(name: str, x: object, shape: Sequence[int | str]) -> None:
+def check_floating(name: str, x: object, *last: int) -> None:
+    """Raise unless ``x`` is a dense tensor of real floating numbers, ``(..., *last)``.
+
+    Raises:
+        TypeError: if it is none.
+        ValueError: if its last axes are of other sizes.
+    """
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.layout != torch.strided:
+        got = _kind(x) if isinstance(x, Tensor) else type(x).__name__
+        raise TypeError(f"{name}: expected a real floating tensor, got {got}")
+    if last and (x.dim() < len(last) or x.shape[-len(last) :] != last):
+        sizes = ", ".join(map(str, last))
+        raise ValueError(f"{name}: expected the shape (..., {sizes}), got {tuple(x.shape)}")
+
+
+def _kind(x: Tensor) -> str:
+    """The dtype, or what is odder."""
+    return str(x.dtype if x.layout == torch.strided else x.layout)
+
+
+def check_real(name: str, x: Tensor, shape: Sequence[int | str]) -> None:
     """Raise unless ``x`` holds finite real numbers and has that shape.
 
     Args:
@@ -80,9 +101,7 @@ def check_real(name: str, x: object, shape: Sequence[int | str]) -> None:
         TypeError: if ``x`` is not real floating.
         ValueError: if its shape is another one or, where that can be read, a number not finite.
     """
-    if not isinstance(x, Tensor) or not x.is_floating_point():
-        got = x.dtype if isinstance(x, Tensor) else type(x).__name__
-        raise TypeError(f"{name}: expected a real floating tensor, got {got}")
+    check_floating(name, x)
     if not _fits(x, shape):
         raise ValueError(f"{name}: expected {_sizes(shape)}, got {tuple(x.shape)}")
     if is_readable(x) and not x.isfinite().all():
