@@ -80,7 +80,8 @@ class FourierPointwise(EquivariantModule):
         n = in_type.space.fibre_group.n
         self.subgroup = named_group(subgroup, n) if isinstance(subgroup, str) else subgroup
         if self.subgroup is not None:
-            check_subgroup(self.subgroup, in_type.space.fibre_group)
+            with torch.device("cpu"):
+                check_subgroup(self.subgroup, in_type.space.fibre_group)
         self.set_constants()
         infinite = not in_type.space.fibre_group.is_finite and any(self.samples)
         self.aliases = infinite or isinstance(in_type.space, Sphere)

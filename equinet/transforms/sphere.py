@@ -79,9 +79,9 @@ def rotate_randomly(
     """
     check_floating("signal", signal)
     if signal.dim() != 4:
+        single = "; a single sample is signal[None]" if signal.dim() == 3 else ""
         raise ValueError(
-            f"signal: expected (batch, channel, 2b, 2b), got {tuple(signal.shape)}; of one "
-            "sample take x[None]"
+            f"signal: expected (batch, channel, 2b, 2b), got {tuple(signal.shape)}{single}"
         )
     check_generator(generator)
     rotations = random_rotations(len(signal), generator=generator).to(signal)

@@ -265,3 +265,14 @@ def test_what_is_measured():
     assert testing.equivariance_error(relu, sizes=[5, 5], count=1).sizes == (5, 5)
     with pytest.raises(TypeError, match="^field_type: expected a FieldType, got int"):
         nn.shuffled(4)
+
+
+@pytest.mark.parametrize("kind", [*list(LEARNING)[:4], "SqueezeExcite", "TensorProduct", *NORMS])
+def test_a_single_sample_is_not_a_batch(kind):
+    """``torch.nn`` takes (C, H, W) too; here the first axis is always the batch."""
+    layer = (LEARNING | NORMS)[kind]()
+    space, blocks = layer.in_type.space, layer.in_type.blocks
+    x = torch.zeros(layer.in_type.shape(1, *[5] * list(space.axes(blocks).values()).count(None)))
+    with pytest.raises(ValueError, match=r"^x: expected .* a single sample is x\[None\]$"):
+        layer(x[0])
+    assert layer(x[0][None]).shape[0] == 1
