@@ -17,7 +17,7 @@ from equinet.nn.arguments import check_elementwise
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
-from equinet.numerics.arguments import check_number
+from equinet.numerics.arguments import check_memory, check_number
 from equinet.rep import Representation, fourier_basis, quotient, regular
 
 # Rules for the sphere whose points are orbits of the octahedral group: the largest degree that is
@@ -106,7 +106,11 @@ class FourierPointwise(EquivariantModule):
         """B and w for one block."""
         for subgroup in (None, self.subgroup):
             if _is_functions(rho, subgroup):
-                return sampled_basis(rho, subgroup, math.ceil(self.oversampling * rho.degree))
+                degree, n = math.ceil(self.oversampling * rho.degree), rho.group.n
+                if not rho.group.is_finite:
+                    what = f"{rho!r} on a grid for degree {degree}"
+                    check_memory(rho.dim * degree ** (n * (n - 1) // 2), "oversampling", what)
+                return sampled_basis(rho, subgroup, degree)
         on = f"functions on the cosets of {self.subgroup}" if self.subgroup else "no subgroup named"
         raise ValueError(
             f"in_type: expected functions on {rho.group}, such as 'regular(2)', or on its cosets, "

@@ -90,6 +90,7 @@ class RadialNetwork(nn.Module):
                 weight.copy_(start / math.sqrt(weight.shape[1]))
 
     def forward(self, r: Tensor) -> Tensor:
+        check_floating("r", r)
         t = (r / self.cutoff).clamp(max=1)[..., None]
         step = 1 / (self.basis + 1)
         centres = torch.arange(1, self.basis + 1, dtype=r.dtype, device=r.device) * step
@@ -155,6 +156,9 @@ class PointConv(Steerable):
         if lmax is None:
             most = [max(rho.degree for _, rho in t.blocks) for t in (in_type, out_type)]
             lmax = _FINITE_LMAX if group.is_finite else sum(most)
+        check_integer(lmax, "lmax", least=0)
+        harmonics = (lmax + 1) ** (group.n - 1)
+        check_memory(harmonics**2, "lmax", f"products of {harmonics} harmonics")
         self.lmax, self.n = lmax, group.n
         sample = functools.partial(_coefficients, in_type.blocks, out_type.blocks, lmax)
         gain = 1 / math.sqrt(features * neighbours)

@@ -14,6 +14,8 @@ H = PLANE.fields("2x trivial + 1x regular")
 SCALARS, CLOUD = PLANE.fields("4x trivial"), Points("O(3)", dim=3).fields("2x0e + 2x1o")
 FUNCTIONS, VECTORS = Sphere(3).fields("2x trivial"), Point("SO(3)", dim=3).fields("2x0 + 2x1")
 
+SAMPLED = Point("SO(3)", dim=3).fields("1x regular(2)")
+
 
 def radial(**options):
     return nn.RadialNetwork(2.0, 2, (3,), 4, **options)
@@ -157,6 +159,8 @@ def test_sizes_in_their_range():
         ("factor", lambda: nn.PixelShuffle(H, 10**4)),
         ("hidden", lambda: nn.RadialNetwork(1.0, 10**6, (10**6,))),
         ("band", lambda: StereographicProjection(8, 10**6)),
+        ("lmax", lambda: nn.PointConv(CLOUD, CLOUD, Given(), neighbours=3, lmax=10**400)),
+        ("oversampling", lambda: nn.FourierPointwise(SAMPLED, torch.relu, 1e9)),
     ):
         with pytest.raises(ValueError, match=f"^{name}: expected what fits into 1 GiB, got .*GiB"):
             make()
@@ -228,6 +232,7 @@ def test_tensors_of_functions_on_data():
     refused(lambda sizes: voxelize(points[:, :1], points, LINE, sizes, 1.0), "sizes", sizes)
     assert rotate_randomly(x)[1].shape == (2, 3, 3)
     assert StereographicProjection(6, 3)(x, rotations).shape == x.shape
+    refused(lambda r: radial()(r), "r", none, TypeError)
     layer = nn.PointConv(CLOUD, CLOUD, radial(), neighbours=2.0)
     f, edges = torch.zeros(CLOUD.shape(3)), torch.tensor([[0, 1], [1, 2]])
     refused(
