@@ -8,7 +8,7 @@ from torch import nn
 
 from equinet.field import FieldType
 from equinet.nn.pointwise import Pointwise
-from equinet.numerics.arguments import check_number
+from equinet.numerics.arguments import check_choice, check_number
 
 
 class LeakyReLU(Pointwise):
@@ -51,8 +51,7 @@ class GELU(Pointwise):
     """
 
     def __init__(self, in_type: FieldType, approximate: str = "none") -> None:
-        if approximate not in ("none", "tanh"):
-            raise ValueError(f"approximate: expected 'none' or 'tanh', got {approximate!r}")
+        check_choice(approximate, "approximate", ("none", "tanh"))
         super().__init__(in_type, nn.GELU(approximate))
 
 

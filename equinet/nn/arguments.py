@@ -3,7 +3,7 @@
 Next: ``centred``.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -77,20 +77,30 @@ def is_odd(function: Any, channels: int, axes: int) -> bool:
         return _same(_tried(function, "function", x), -_tried(function, "function", -x))
 
 
-def check_probability(value: Any) -> float:
-    """The value of the argument p as a float; ValueError unless it is from 0 to 1."""
+def check_share(value: Any, name: str, what: str) -> float:
+    """The value as a float; ValueError unless it is ``what``, a number, from 0 to 1."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= 1:
-        raise ValueError(f"p: expected a probability from 0 to 1, got {value!r}")
+        raise ValueError(f"{name}: expected {what} from 0 to 1, got {value!r}")
     return float(value)
 
 
-def check_clouds(in_type: FieldType, x: Tensor, batch: Any) -> None:
+def check_keywords(arguments: Any) -> None:
+    """Raise TypeError unless these are more arguments of a module by name, or None."""
+    if arguments is not None and not isinstance(arguments, Mapping):
+        raise TypeError(f"arguments: expected values by name, got {type(arguments).__name__}")
+
+
+def check_clouds(in_type: FieldType, x: Tensor, batch: Any, count: Any = None) -> None:
     """Raise ValueError unless ``batch`` is None or, over ``Points``, a number for each point."""
+    if not isinstance(in_type.space, Points):
+        for name, value in (("batch", batch), ("count", count)):
+            if value is not None:
+                raise ValueError(
+                    f"{name}: has a meaning over Points only, expected None for {in_type!r}"
+                )
     if batch is None:
         return
-    if not isinstance(in_type.space, Points):
-        raise ValueError(f"batch: has a meaning over Points only, expected None for {in_type!r}")
     if not isinstance(batch, Tensor) or batch.dtype != torch.int64 or batch.shape != x.shape[:1]:
         kind = f"{batch.dtype} {tuple(batch.shape)}" if isinstance(batch, Tensor) else repr(batch)
         raise ValueError(

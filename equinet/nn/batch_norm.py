@@ -12,7 +12,9 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
+from equinet.nn.arguments import check_share
 from equinet.nn.normalization import SpaceNorm, widened
+from equinet.numerics.arguments import check_flag
 
 _PLAIN = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 
@@ -68,18 +70,14 @@ class BatchNorm(SpaceNorm):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(in_type, eps, affine, bias=centre)
-        self.centre = bool(centre)
+        super().__init__(in_type, eps, affine, bias=check_flag(centre, "centre"))
+        self.centre, self.sync = centre, check_flag(sync, "sync")
         if momentum is not None:
-            if not isinstance(momentum, int | float) or not 0 <= momentum <= 1:
-                raise ValueError(
-                    f"momentum: expected a number from 0 to 1 or None, got {momentum!r}"
-                )
-            momentum = float(momentum)
-        self.momentum, self.sync, self.process_group = momentum, bool(sync), process_group
+            momentum = check_share(momentum, "momentum", "None or a number")
+        self.momentum, self.process_group = momentum, _checked(process_group)
         scalars = (k == d for k, d in zip(self.means, in_type.dims, strict=True))
         self.has_scalars = self.centre and any(scalars)
-        tracked = track_running_stats
+        tracked = check_flag(track_running_stats, "track_running_stats")
         self.register_buffer("running_mean", torch.zeros(self.count) if tracked else None)
         self.register_buffer("running_var", torch.ones(in_type.copies) if tracked else None)
         counted = tracked and momentum is None
@@ -203,10 +201,24 @@ def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Mo
         >>> convert_sync_batchnorm(BatchNorm(fields)).sync
         True
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
+    _checked(process_group)
     for module in model.modules():
         if isinstance(module, BatchNorm):
             module.sync, module.process_group = True, process_group
     return nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
+
+
+def _checked(process_group: Any) -> Any:
+    """The argument; TypeError unless it is a group of processes or None."""
+    known = dist.is_available() and isinstance(process_group, dist.ProcessGroup)
+    if process_group is not None and not known:
+        raise TypeError(
+            "process_group: expected one of torch.distributed or None, got "
+            f"{type(process_group).__name__}"
+        )
+    return process_group
 
 
 class _SumOfAll(torch.autograd.Function):

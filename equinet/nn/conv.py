@@ -11,6 +11,7 @@ The filter is a sum of equivariant kernels with learned weights; the rest is a c
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -27,6 +28,7 @@ from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
 from equinet.nn.requirements import check_alike
 from equinet.nn.steerable import Steerable
+from equinet.numerics.arguments import check_choice, check_integer, check_memory
 from equinet.ops import full_precision
 from equinet.rep.fibre import Block
 from equinet.steerable import SampledKernels, kernel_basis
@@ -34,6 +36,7 @@ from equinet.steerable import SampledKernels, kernel_basis
 Size = int | Sequence[int]
 Functions = Callable[[Group, FilterGrid], SteeredFunctions]
 
+_MOST = 2**31 - 1  # of what torch takes for a size, a stride or a padding
 MODES = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -73,6 +76,7 @@ class Convolution(Steerable):
         self.kernel_size = each(kernel_size, space.n, "kernel_size")
         samples = space.refined(self.stride) if self.upward else space.coarsened(self.stride)
         finer = samples if self.upward else space
+        check_memory(math.prod(self.kernel_size), "kernel_size", f"{self.kernel_size} taps")
         alike = ("dilation", "kernel_size")  # the way up may lead back to any grid
         for name in alike if self.upward else ("stride", *alike):
             check_alike(finer, name, getattr(self, name))
@@ -120,8 +124,7 @@ class Convolution(Steerable):
 
 def part(blocks: tuple[Block, ...], groups: int, argument: str) -> tuple[Block, ...]:
     """The blocks of one group of channels; ValueError if a multiplicity does not divide."""
-    if isinstance(groups, bool) or not isinstance(groups, int) or groups < 1:
-        raise ValueError(f"groups: expected an integer >= 1, got {groups!r}")
+    check_integer(groups, "groups")
     for mul, rho in blocks:
         if mul % groups:
             raise ValueError(
@@ -183,6 +186,8 @@ def each(value: Size, n: int, name: str, least: int = 1) -> tuple[int, ...]:
     wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, int) or v < least]
     if len(values) != n or wrong:
         raise ValueError(f"{name}: expected {n} integers >= {least} or one, got {value!r}")
+    if max(values) > _MOST:
+        raise ValueError(f"{name}: expected integers up to {_MOST:,}, got {value!r}")
     return values
 
 
@@ -220,10 +225,8 @@ class _Conv(Convolution):
             in_type, out_type, kernel_size, stride, dilation, groups, bias, functions, generator,
             _no_gain,
         )  # fmt: skip
-        if padding_mode not in MODES:
-            raise ValueError(f"padding_mode: expected one of {MODES}, got {padding_mode!r}")
         n = len(self.kernel_size)
-        self.padding_mode = padding_mode
+        self.padding_mode = check_choice(padding_mode, "padding_mode", MODES)
         self.padding = padding if isinstance(padding, str) else each(padding, n, "padding", 0)
         sides = self._sides()
         # torch's convolutions pad with as many zeros at both ends, and nothing else.

@@ -20,6 +20,7 @@ from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
 from equinet.nn.requirements import check_alike, check_steps, grid_of
+from equinet.numerics.arguments import check_choice, check_flag, check_memory, check_number
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -67,12 +68,13 @@ class Downsample(EquivariantModule):
         space = grid_of(in_type)
         n = space.n
         self.factor = each(factor, n, "factor")
-        if sigma is not None and not 0 <= sigma < math.inf:
-            raise ValueError(f"sigma: expected a number >= 0, got {sigma!r}")
         default = [0.5 * math.sqrt(f**2 - 1) for f in self.factor]
-        self.sigma = tuple(default) if sigma is None else (float(sigma),) * n
+        self.sigma = (
+            tuple(default) if sigma is None else (check_number(sigma, "sigma", least=0),) * n
+        )
         sizes = [int(1 + 5 * s) // 2 * 2 + 1 for s in self.sigma]
         self.kernel_size = each(sizes if kernel_size is None else kernel_size, n, "kernel_size")
+        check_memory(math.prod(self.kernel_size), "kernel_size", f"{self.kernel_size} taps")
         self.stride = each(self.factor if stride is None else stride, n, "stride")
         halves = [(k - 1) // 2 for k in self.kernel_size]
         self.padding = each(halves if padding is None else padding, n, "padding", 0)
@@ -184,9 +186,8 @@ class Upsample(EquivariantModule):
         factor = scale_factor if factor is None else factor
         if factor is None:
             factor = 2 if size is None else 1
-        if mode not in ("nearest", "linear"):
-            raise ValueError(f"mode: expected 'nearest' or 'linear', got {mode!r}")
-        if align_corners and mode == "nearest":
+        check_choice(mode, "mode", ("nearest", "linear"))
+        if check_flag(align_corners, "align_corners") and mode == "nearest":
             raise ValueError("align_corners: expected False for mode 'nearest', got True")
         self.factor = each(factor, n, "factor")
         self.size = None if size is None else each(size, n, "size")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Points
-from equinet.nn.arguments import check_clouds, check_probability
+from equinet.nn.arguments import check_clouds, check_share
 from equinet.nn.field_norm import field_of
 from equinet.nn.module import EquivariantModule
 
@@ -30,7 +30,7 @@ class FieldDropout(EquivariantModule):
 
     def __init__(self, in_type: FieldType, p: float = 0.5) -> None:
         super().__init__(in_type, in_type)
-        self.p, self.fields = check_probability(p), in_type.copies
+        self.p, self.fields = check_share(p, "p", "a probability"), in_type.copies
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -79,7 +79,7 @@ class DropPath(EquivariantModule):
 
     def __init__(self, in_type: FieldType, p: float) -> None:
         super().__init__(in_type, in_type)
-        self.p = check_probability(p)
+        self.p = check_share(p, "p", "a probability")
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
         self.check(x)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_orthogonal
+from equinet.numerics.arguments import check_flag, check_number
 from equinet.rep import Representation, fibre
 
 
@@ -27,10 +28,9 @@ class FieldNorm(EquivariantModule):
 
     def __init__(self, in_type: FieldType, eps: float, affine: bool, bias: bool = True) -> None:
         super().__init__(in_type, in_type)
-        if not eps >= 0:
-            raise ValueError(f"eps: expected a number >= 0, got {eps!r}")
         check_orthogonal(in_type, sampled=True)
-        self.eps, self.fields = eps, in_type.copies
+        check_flag(affine, "affine")
+        self.eps, self.fields = check_number(eps, "eps", least=0), in_type.copies
         self.multiplicities = [mul for mul, _ in in_type.blocks]
         with torch.device("cpu"):
             self.means = [invariants(rho).shape[1] for _, rho in in_type.blocks]  # of one field

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Sphere
 from equinet.group import O3, SO3, Axial, Group, named_group, point_group, so3
 from equinet.group.axial import frame
-from equinet.group.group import Factor
+from equinet.group.group import Factor, check_subgroup
 from equinet.nn.arguments import check_elementwise
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
-from equinet.numerics.arguments import check_number
+from equinet.numerics.arguments import check_memory, check_number
 from equinet.rep import Representation, fourier_basis, quotient, regular
 
 # Rules for the sphere whose points are orbits of the octahedral group: the largest degree that is
@@ -79,6 +79,9 @@ class FourierPointwise(EquivariantModule):
         self.function, self.oversampling = function, oversampling
         n = in_type.space.fibre_group.n
         self.subgroup = named_group(subgroup, n) if isinstance(subgroup, str) else subgroup
+        if self.subgroup is not None:
+            with torch.device("cpu"):
+                check_subgroup(self.subgroup, in_type.space.fibre_group)
         self.set_constants()
         infinite = not in_type.space.fibre_group.is_finite and any(self.samples)
         self.aliases = infinite or isinstance(in_type.space, Sphere)
@@ -103,7 +106,11 @@ class FourierPointwise(EquivariantModule):
         """B and w for one block."""
         for subgroup in (None, self.subgroup):
             if _is_functions(rho, subgroup):
-                return sampled_basis(rho, subgroup, math.ceil(self.oversampling * rho.degree))
+                degree, n = math.ceil(self.oversampling * rho.degree), rho.group.n
+                if not rho.group.is_finite:
+                    what = f"{rho!r} on a grid for degree {degree}"
+                    check_memory(rho.dim * degree ** (n * (n - 1) // 2), "oversampling", what)
+                return sampled_basis(rho, subgroup, degree)
         on = f"functions on the cosets of {self.subgroup}" if self.subgroup else "no subgroup named"
         raise ValueError(
             f"in_type: expected functions on {rho.group}, such as 'regular(2)', or on its cosets, "

@@ -13,13 +13,16 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, HomogeneousSpace, Point, Points, Sphere, sphere_of
 from equinet.field.grid import Grid
+from equinet.nn.arguments import check_clouds
 from equinet.nn.conv import filled
 from equinet.nn.module import EquivariantModule
 from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
 from equinet.numerics import soft_weights
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.values import check_numbers
 
+_MOST = 2**31 - 1  # clouds
 _POOLS = {
     1: (nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
     2: (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
@@ -62,11 +65,7 @@ class _GlobalPool(EquivariantModule):
         self.check(x)
         if self.has_clouds:
             return self.over_clouds(x, *_clouds(x, batch, count))
-        if batch is not None or count is not None:
-            name = "count" if batch is None else "batch"
-            raise ValueError(
-                f"{name}: has a meaning over Points only, expected None for {self.in_type!r}"
-            )
+        check_clouds(self.in_type, x, batch, count)
         return self.over_space(x)
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
@@ -205,10 +204,7 @@ class GlobalMaxPool(_GlobalPool):
 def _clouds(x: Tensor, batch: Tensor | None, count: int | None) -> tuple[Tensor, int]:
     """The number of the cloud of each point, and how many clouds there are."""
     if count is not None:
-        if isinstance(count, bool) or not isinstance(count, int | torch.SymInt):
-            raise TypeError(f"count: expected an integer, got {type(count).__name__}")
-        if count < 0:
-            raise ValueError(f"count: expected an integer >= 0, got {count}")
+        check_integer(count, "count", least=0, most=_MOST)
     if batch is None:
         if count not in (None, 1):
             raise ValueError(

@@ -14,6 +14,7 @@ from torch.nn.utils import parametrize
 from equinet.field import FieldType
 from equinet.nn.meaning import described, from_tensor, to_tensor
 from equinet.numerics import Constants
+from equinet.numerics.arguments import check_generator
 
 
 class EquivariantModule(Constants):
@@ -124,8 +125,7 @@ class EquivariantModule(Constants):
 
     def place(self, device: torch.device | str | int | None, dtype: torch.dtype | None) -> None:
         """Move a module that is just made, for the arguments ``device`` and ``dtype``."""
-        if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
-            raise TypeError(f"dtype: expected a real floating dtype, got {dtype!r}")
+        check_place(device, dtype)
         if device is not None or dtype is not None:
             self.to(device=device, dtype=dtype)
 
@@ -143,10 +143,31 @@ class EquivariantModule(Constants):
         return f"{self.in_type!r} -> {self.out_type!r}"
 
 
+def check_place(device: Any, dtype: Any) -> None:
+    """Raise unless they are a device and a real floating dtype of torch, or None."""
+    try:
+        torch.device("cpu" if device is None else device)
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"device: expected one of torch, such as 'cpu' or 'cuda:0', got {device!r}"
+        ) from error
+    if dtype is not None and not (isinstance(dtype, torch.dtype) and dtype.is_floating_point):
+        raise TypeError(f"dtype: expected a real floating dtype, got {dtype!r}")
+
+
 def randn(*size: int, generator: torch.Generator | None) -> Tensor:
     """Normal numbers, drawn where the generator is."""
-    device = None if generator is None else generator.device
-    return torch.randn(*size, generator=generator, device=device)
+    return torch.randn(*size, generator=generator, device=_device_of(generator))
+
+
+def rand(*size: int, generator: torch.Generator | None) -> Tensor:
+    """Uniform numbers in [0, 1), drawn where the generator is."""
+    return torch.rand(*size, generator=generator, device=_device_of(generator))
+
+
+def _device_of(generator: Any) -> torch.device | None:
+    check_generator(generator)
+    return None if generator is None else generator.device
 
 
 def _learns(module: nn.Module) -> bool:

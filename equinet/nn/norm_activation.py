@@ -11,6 +11,7 @@ from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_orthogonal
 from equinet.numerics.arguments import check_flag, check_number
+from equinet.numerics.values import check_floating
 from equinet.ops import relu
 
 _SMALLEST = 1e-18  # the square of a smaller epsilon would be 0 in single precision
@@ -101,7 +102,7 @@ class NormActivation(EquivariantModule):
 
 def squash(n: Tensor) -> Tensor:
     """n^2 / (1 + n^2), the nonlinearity of capsules, for ``NormActivation``."""
-    if not isinstance(n, Tensor | fx.Proxy):
-        raise TypeError(f"n: expected a tensor, got {type(n).__name__}")
+    if not isinstance(n, fx.Proxy):
+        check_floating("n", n)
     square = n.square()
     return square / (1 + square)

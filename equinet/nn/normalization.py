@@ -31,6 +31,7 @@ from equinet.field import FieldType, Point, Points, Sphere
 from equinet.nn.field_norm import FieldNorm, moments
 from equinet.nn.layout import laid_out
 from equinet.numerics import soft_weights
+from equinet.numerics.arguments import check_integer
 from equinet.ops import full_precision
 
 _NO_SAMPLES = "over Points the samples are not told apart; use BatchNorm, LayerNorm or RMSNorm"
@@ -167,13 +168,12 @@ class GroupNorm(SpaceNorm):
     ) -> None:
         super().__init__(in_type, eps, affine)
         _refuse(in_type, Points, _NO_SAMPLES)
-        whole = isinstance(num_groups, int) and not isinstance(num_groups, bool)
-        if not whole or num_groups < 1 or in_type.copies % num_groups:
+        self.num_groups = check_integer(num_groups, "num_groups")
+        if in_type.copies % num_groups:
             raise ValueError(
                 f"num_groups: expected a divisor of the number of fields, {in_type.copies} in "
                 f"{in_type!r}, got {num_groups!r}"
             )
-        self.num_groups = num_groups
         self.set_constants()
         self.place(device, dtype)
 

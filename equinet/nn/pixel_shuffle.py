@@ -16,6 +16,7 @@ from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import grid_of
+from equinet.numerics.arguments import check_memory
 from equinet.numerics.cached import cached
 from equinet.rep import Representation, tensor_product
 from equinet.rep.decompose import decompose
@@ -52,7 +53,7 @@ class PixelShuffle(EquivariantModule):
     out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, out_type: FieldType, factor: Size = 2) -> None:
-        super().__init__(shuffled(out_type, factor), out_type)
+        super().__init__(_shuffled(out_type, factor, "out_type"), out_type)
         self.factor = each(factor, grid_of(out_type).n, "factor")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,11 +94,15 @@ def shuffled(field_type: FieldType, factor: Size = 2) -> FieldType:
         ... ).fibre.counts
         (12, True)
     """
+    return _shuffled(field_type, factor, "field_type")
+
+
+def _shuffled(field_type: FieldType, factor: Size, name: str) -> FieldType:
     if not isinstance(field_type, FieldType):
-        raise TypeError(f"out_type: expected a FieldType, got {type(field_type).__name__}")
+        raise TypeError(f"{name}: expected a FieldType, got {type(field_type).__name__}")
     space: Any = field_type.space
     if not isinstance(space, Grid):
-        raise ValueError(f"out_type: expected fields over a Line, Plane or Volume, got {space}")
+        raise ValueError(f"{name}: expected fields over a Line, Plane or Volume, got {space}")
     counts = each(factor, space.n, "factor")
     with torch.device("cpu"):
         places = _places(space, counts)
@@ -108,6 +113,8 @@ def shuffled(field_type: FieldType, factor: Size = 2) -> FieldType:
 @cached(64)
 def _places(space: Grid, factor: tuple[int, ...]) -> Representation:
     """P, how the group permutes the places in a block."""
+    group, count = space.group, math.prod(factor)
+    check_memory(count**2 * len(group.generators), "factor", f"permutations of {factor} points")
     points = space.positions(*factor).flatten(0, -2)
 
     def permutation(g: Tensor) -> Tensor:
@@ -115,7 +122,6 @@ def _places(space: Grid, factor: tuple[int, ...]) -> Representation:
         near = torch.cdist(points.expand_as(moved), moved)
         return (near < _NEAR * min(space.spacing)).to(g.dtype)
 
-    group, count = space.group, math.prod(factor)
     whole = group.elements if group.is_finite else group.generators  # pyright: ignore
     if not group.is_finite or not (permutation(whole).sum((1, 2)) == count).all():
         raise ValueError(

@@ -10,7 +10,9 @@ of the distance.
 from __future__ import annotations
 
 import functools
+import itertools
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -19,9 +21,10 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Points
 from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
 from equinet.nn.conv import check_over
-from equinet.nn.module import randn
+from equinet.nn.module import check_place, randn
 from equinet.nn.steerable import Steerable
-from equinet.numerics.values import check_numbers
+from equinet.numerics.arguments import check_integer, check_memory, check_number
+from equinet.numerics.values import check_floating, check_numbers
 from equinet.ops import full_precision
 from equinet.rep.fibre import Block
 from equinet.steerable import SampledKernels, kernel_basis
@@ -64,13 +67,15 @@ class RadialNetwork(nn.Module):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        if not 0 < cutoff < math.inf:
-            raise ValueError(f"cutoff: expected a positive length, got {cutoff!r}")
-        for name, value in (("features", features), ("basis", basis)):
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
-        self.cutoff, self.features, self.basis = cutoff, features, basis
-        widths = (basis, *hidden, features)
+        self.cutoff = check_number(cutoff, "cutoff", above=0)
+        self.features = check_integer(features, "features")
+        self.basis = check_integer(basis, "basis")
+        if not isinstance(hidden, Sequence):
+            raise TypeError(f"hidden: expected widths of layers, got {hidden!r}")
+        widths = (basis, *(check_integer(width, "hidden") for width in hidden), features)
+        weights = sum(math.prod(pair) for pair in itertools.pairwise(widths))
+        check_memory(weights, "hidden", f"layers of widths {widths}")
+        check_place(device, dtype)
         self.weights = nn.ParameterList(
             torch.empty(wide, narrow, device=device, dtype=dtype)
             for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
@@ -85,6 +90,7 @@ class RadialNetwork(nn.Module):
                 weight.copy_(start / math.sqrt(weight.shape[1]))
 
     def forward(self, r: Tensor) -> Tensor:
+        check_floating("r", r)
         t = (r / self.cutoff).clamp(max=1)[..., None]
         step = 1 / (self.basis + 1)
         centres = torch.arange(1, self.basis + 1, dtype=r.dtype, device=r.device) * step
@@ -140,17 +146,19 @@ class PointConv(Steerable):
     ) -> None:
         check_over(Points, in_type, out_type)
         features = getattr(radial, "features", None)
-        if not isinstance(features, int) or features < 1:
+        if isinstance(features, bool) or not isinstance(features, int) or features < 1:
             raise ValueError(
                 "radial: expected a module with the attribute features, the number of its "
                 f"functions, got {type(radial).__name__}"
             )
-        if not 0 < neighbours < math.inf:
-            raise ValueError(f"neighbours: expected a number > 0, got {neighbours!r}")
+        check_number(neighbours, "neighbours", above=0)
         group = in_type.space.fibre_group
         if lmax is None:
             most = [max(rho.degree for _, rho in t.blocks) for t in (in_type, out_type)]
             lmax = _FINITE_LMAX if group.is_finite else sum(most)
+        check_integer(lmax, "lmax", least=0)
+        harmonics = (lmax + 1) ** (group.n - 1)
+        check_memory(harmonics**2, "lmax", f"products of {harmonics} harmonics")
         self.lmax, self.n = lmax, group.n
         sample = functools.partial(_coefficients, in_type.blocks, out_type.blocks, lmax)
         gain = 1 / math.sqrt(features * neighbours)
@@ -210,9 +218,7 @@ class PointConv(Steerable):
     def _check_vectors(self, name: str, vectors: Tensor, count: int) -> None:
         """Raise unless these are vectors, of the dtype and on the device of the weights."""
         own = self.weight
-        if not isinstance(vectors, Tensor) or not vectors.is_floating_point():
-            got = vectors.dtype if isinstance(vectors, Tensor) else type(vectors).__name__
-            raise TypeError(f"{name}: expected a real floating tensor, got {got}")
+        check_floating(name, vectors)
         if vectors.dim() != 2 or vectors.shape[0] != count or vectors.shape[1] != self.n:
             raise ValueError(f"{name}: expected ({count}, {self.n}), got {tuple(vectors.shape)}")
         if vectors.device != own.device:

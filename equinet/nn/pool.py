@@ -21,6 +21,7 @@ from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
+from equinet.numerics.arguments import check_choice, check_flag
 from equinet.rep import trivial
 
 _AVERAGE = {
@@ -100,7 +101,7 @@ class AvgPool(_Window):
         count_include_pad: bool = True,
     ) -> None:
         super().__init__(in_type, kernel_size, stride, padding)
-        self.count_include_pad = count_include_pad
+        self.count_include_pad = check_flag(count_include_pad, "count_include_pad")
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
@@ -233,9 +234,7 @@ class GroupPool(EquivariantModule):
     def __init__(self, in_type: FieldType, reduce: Literal["max", "mean"] = "max") -> None:
         super().__init__(in_type, in_type)
         check_permuted(in_type, "the pool over the group", "enn.NormPool")
-        if reduce not in ("max", "mean"):
-            raise ValueError(f"reduce: expected 'max' or 'mean', got {reduce!r}")
-        self.reduce = reduce
+        self.reduce = check_choice(reduce, "reduce", ("max", "mean"))
         self.out_type = scalars(in_type)
         # Between the points of a grid on the group a maximum is missed.
         self.sampled = in_type.is_regular

@@ -10,7 +10,7 @@ from equinet.field import FieldType, Point, Points
 from equinet.nn.arguments import check_callable, check_clouds
 from equinet.nn.field_norm import field_of
 from equinet.nn.global_pool import GlobalAvgPool
-from equinet.nn.module import EquivariantModule
+from equinet.nn.module import EquivariantModule, rand
 from equinet.nn.requirements import check_orthogonal
 from equinet.numerics.arguments import check_integer, check_number
 from equinet.rep import trivial
@@ -143,23 +143,24 @@ class SqueezeExcite(_Scaled):
         fields = in_type.copies
         self.hidden = hidden = max(1, fields // reduction)
         self.pool = None if isinstance(in_type.space, Point) else GlobalAvgPool(_numbers(in_type))
-        made = {"device": torch.get_default_device()}
-        self.squeeze = nn.utils.skip_init(nn.Linear, fields, hidden, **made)
-        self.excite = nn.utils.skip_init(nn.Linear, hidden, fields, **made)
+        here = torch.get_default_device()
+        self.squeeze = nn.utils.skip_init(nn.Linear, fields, hidden, device=here)
+        self.excite = nn.utils.skip_init(nn.Linear, hidden, fields, device=here)
         self.reset_parameters(generator)
         self.set_constants()
         self.place(device, dtype)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw new weights, as ``torch.nn.Linear`` does."""
-        for layer, width in ((self.squeeze, self.in_type.copies), (self.excite, self.hidden)):
-            bound = 1 / math.sqrt(width)
-            for parameter in layer.parameters():
-                nn.init.uniform_(parameter, -bound, bound, generator=generator)
+        with torch.no_grad():
+            for layer, width in ((self.squeeze, self.in_type.copies), (self.excite, self.hidden)):
+                for parameter in layer.parameters():
+                    start = rand(*parameter.shape, generator=generator)
+                    parameter.copy_((2 * start - 1) / math.sqrt(width))
 
     def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
         self.check(x)
-        check_clouds(self.in_type, x, batch)
+        check_clouds(self.in_type, x, batch, count)
         if batch is None and isinstance(self.in_type.space, Points):
             raise ValueError(
                 "batch: expected the number of the cloud of each point, since fields are compared "
@@ -178,7 +179,7 @@ class SqueezeExcite(_Scaled):
         ]
         means = torch.cat(parts, 1)
         if self.pool is not None:
-            means = self.pool(means) if batch is None else self.pool(means, batch, count)
+            means = self.pool(means, batch, count)
         blocks = means.split([mul for mul, _ in self.in_type.blocks], 1)
         s = [
             mean if permuted else (mean + self.eps).sqrt()

@@ -12,6 +12,7 @@ from torch.nn.utils import parametrize
 
 from equinet.nn.module import randn
 from equinet.nn.steerable import Steerable
+from equinet.numerics.arguments import check_integer, check_number
 
 
 def spectral_norm(
@@ -57,9 +58,8 @@ def spectral_norm(
             "module: expected a layer with a filter, such as a convolution or Linear, got "
             f"{type(module).__name__}"
         )
-    steps = n_power_iterations
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise ValueError(f"n_power_iterations: expected an integer >= 1, got {steps!r}")
+    steps = check_integer(n_power_iterations, "n_power_iterations")
+    eps = check_number(eps, "eps", above=0)
     norm = _FilterNorm(module, steps, eps, generator)
     parametrize.register_parametrization(module, "weight", norm)
     return module

@@ -9,8 +9,9 @@ from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.meaning import said
-from equinet.nn.module import EquivariantModule
+from equinet.nn.module import EquivariantModule, rand
 from equinet.nn.requirements import check_permuted
+from equinet.numerics.arguments import check_flag
 from equinet.numerics.cached import on_cpu
 from equinet.ops import (
     SpectrumPlan,
@@ -68,7 +69,8 @@ class SphereConv(EquivariantModule):
         if filter is not None and not hasattr(filter, "matrices"):
             raise TypeError(f"filter: expected a SphereFilter, got {type(filter).__name__}")
         self.out_type: FieldType = out_type
-        self.aliases = self.relu = relu
+        self.aliases = self.relu = check_flag(relu, "relu")
+        check_flag(bias, "bias")
         if relu:
             check_permuted(out_type, "relu", "enn.Gate, or enn.NormActivation", "out_type")
         self.filter = near_identity() if filter is None else filter
@@ -105,11 +107,9 @@ class SphereConv(EquivariantModule):
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the initial weights anew, as the constructor does; the bias is 0."""
-        device = None if generator is None else generator.device
         with torch.no_grad():
             for weight in self.weights:
-                start = torch.rand(weight.shape, generator=generator, device=device)
-                weight.copy_(2 * start - 1)
+                weight.copy_(2 * rand(*weight.shape, generator=generator) - 1)
             if self.bias is not None:
                 self.bias.zero_()
 

@@ -11,6 +11,7 @@ from equinet.field import FieldType
 from equinet.nn.dead_ends import warn_of_dead_ends
 from equinet.nn.meaning import fingerprint
 from equinet.nn.module import EquivariantModule, randn
+from equinet.numerics.arguments import check_flag, check_generator
 from equinet.numerics.cached import on_cpu
 from equinet.ops import expand
 from equinet.steerable import SampledKernels
@@ -56,6 +57,8 @@ class Steerable(EquivariantModule):
         generator: torch.Generator | None,
     ) -> None:
         super().__init__(in_type, out_type)
+        check_flag(bias, "bias")
+        check_generator(generator)  # before the kernels, which may take a while
         self.out_type: FieldType = out_type
         self._sample = sample
         with torch.device("cpu"):

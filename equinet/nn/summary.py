@@ -21,8 +21,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from equinet.field import FieldType
+from equinet.nn.arguments import check_keywords
 from equinet.nn.module import EquivariantModule
 from equinet.nn.steerable import Steerable
+from equinet.numerics.arguments import check_integer
 
 aten = torch.ops.aten
 
@@ -163,6 +165,12 @@ def summary(
         >>> found.parameters, found.flops == 2 * 9 * 8 * 26**2
         (18, True)
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
+    if sizes is not None and not isinstance(sizes, Sequence):
+        raise TypeError(f"sizes: expected integers, one for each axis, got {sizes!r}")
+    check_integer(batch, "batch", least=0, most=2**31 - 1)
+    check_keywords(arguments)
     in_type = getattr(model, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType):
         raise ValueError(

@@ -6,6 +6,7 @@ Before: ``membership``. Next: ``constants``, and every module that takes such a 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -51,6 +52,23 @@ def check_string(value: object, argument: str) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{argument}: expected a string, got {type(value).__name__}")
     return value
+
+
+def check_choice(value: object, argument: str, choices: Sequence[str]) -> str:
+    """The value, if it is one of these words; else ValueError."""
+    if not isinstance(value, str) or value not in choices:
+        *words, last = map(repr, choices)
+        raise ValueError(f"{argument}: expected {', '.join(words)} or {last}, got {value!r}")
+    return value
+
+
+def check_generator(value: object, argument: str = "generator") -> None:
+    """Raise TypeError unless it is a ``torch.Generator`` or None; a seed is none."""
+    if value is not None and not isinstance(value, torch.Generator):
+        raise TypeError(
+            f"{argument}: expected a torch.Generator, such as torch.Generator().manual_seed(0), or "
+            f"None, got {value!r}"
+        )
 
 
 def check_memory(numbers: int, argument: str, what: str) -> None:

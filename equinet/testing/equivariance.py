@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType, act
 from equinet.field.grid import Grid
 from equinet.numerics.arguments import check_number
-from equinet.testing.sizes import evaluating, fitting_sizes, like_of
+from equinet.testing.sizes import evaluating, fitting_sizes, like_of, sizes_of
 from equinet.testing.smooth import ball, inner_radius
 from equinet.testing.trial import Draw, Trial, aliases, common_group, kinds, trials
 
@@ -127,15 +127,14 @@ def equivariance_error(
         count, seed, batch, elements=elements, band=band, sizes=sizes, smoothness=smoothness,
         exact=exact, arguments=arguments,
     )  # fmt: skip
-    if isinstance(in_type.space, Grid) and sizes is None:
-        draw = replace(draw, sizes=fitting_sizes(module, in_type))
+    draw = replace(draw, sizes=sizes_of(module, in_type, sizes))
     return measured(module, in_type, out_type, draw)
 
 
-def type_of(module: nn.Module, in_type: FieldType | None) -> FieldType:
+def type_of(module: nn.Module, in_type: FieldType | None, argument: str = "module") -> FieldType:
     """The type of the input, which is said or which the module knows."""
     if not isinstance(module, nn.Module):
-        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
+        raise TypeError(f"{argument}: expected a torch.nn.Module, got {type(module).__name__}")
     in_type = getattr(module, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType):
         raise ValueError(
@@ -318,8 +317,7 @@ def assert_equivariant(
     )  # fmt: skip
     if not isinstance(in_type.space, Grid):
         return _below(module, measured(module, in_type, out_type, draw), limit)
-    if sizes is None:
-        draw = replace(draw, sizes=fitting_sizes(module, in_type))
+    draw = replace(draw, sizes=sizes_of(module, in_type, sizes))
     types = [*types_inside(module), out_type]
     draw = replace(draw, grids=grids_of(types))
     keep, others = kinds(common_group(in_type, types), in_type, draw)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from equinet.testing.equivariance import (
     type_of,
     types_inside,
 )
-from equinet.testing.sizes import evaluating, fitting_sizes, like_of
+from equinet.testing.sizes import evaluating, like_of, sizes_of
 from equinet.testing.sources import NAMES, Sources, sources
 from equinet.testing.trial import SMOOTHNESS, Draw, common_group, kinds, trials
 
@@ -127,11 +127,12 @@ def report(
         >>> found.exact, [layer.kind for layer in found.layers]
         (0.0, ['ReLU'])
     """
-    in_type = type_of(model, in_type)
+    in_type = type_of(model, in_type, "model")
     out_type = type_after(model, out_type)
     on_grid = isinstance(in_type.space, Grid)
-    if on_grid and sizes is None:
-        sizes = fitting_sizes(model, in_type)
+    sizes = sizes_of(model, in_type, sizes)
+    if scales is not None and not isinstance(scales, Sequence):
+        raise TypeError(f"scales: expected integers >= 1, got {scales!r}")
     for scale in scales or ():
         check_integer(scale, "scales")
     network = _Network(model, in_type, out_type)

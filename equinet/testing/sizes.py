@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.field.grid import Grid
 from equinet.nn.centred import Centred
+from equinet.nn.conv import each
+from equinet.numerics.arguments import check_integer
 
 _SMALLEST = {1: 33, 2: 17, 3: 11}
 _SPAN = 24
@@ -52,6 +54,17 @@ def fitting_sizes(module: nn.Module, in_type: FieldType, least: int | None = Non
     return accepted
 
 
+def sizes_of(
+    module: nn.Module, in_type: FieldType, sizes: Sequence[int] | None
+) -> tuple[int, ...] | None:
+    """The sizes that are said, checked; else over a grid fitting ones, elsewhere None."""
+    if not isinstance(in_type.space, Grid):
+        return sizes  # pyright: ignore[reportReturnType]
+    if sizes is None:
+        return fitting_sizes(module, in_type)
+    return each(sizes, in_type.space.n, "sizes")
+
+
 def input_sizes(
     module: nn.Module, in_type: FieldType | None = None, sizes: Iterable[int] = range(16, 65)
 ) -> list[int]:
@@ -74,11 +87,16 @@ def input_sizes(
         >>> input_sizes(two, sizes=range(10, 20))
         [13, 17]
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
+    if not isinstance(sizes, Iterable):
+        raise TypeError(f"sizes: expected integers, got {type(sizes).__name__}")
     in_type = getattr(module, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType) or not isinstance(in_type.space, Grid):
         raise ValueError(f"in_type: expected fields over a Line, Plane or Volume, got {in_type!r}")
     twin, found, failure = copy.deepcopy(module).eval(), [], None
     for size in sizes:
+        check_integer(size, "sizes")
         try:
             if not _wrong_layers(twin, in_type, size):
                 found.append(size)

@@ -22,12 +22,14 @@ from equinet.field import FieldType, HomogeneousSpace, Points, Sphere, act, rand
 from equinet.field.grid import Grid
 from equinet.group import FiniteGroup, Group, is_subgroup
 from equinet.group.finite import finite_group
+from equinet.nn.arguments import check_keywords
 from equinet.numerics.arguments import check_integer, check_number
 from equinet.testing.smooth import SmoothField, inner_radius
 
 SMOOTHNESS = 2.0
 _CLOUD = 8  # points, where the batch is a cloud of them
 _FIELDS = 2
+_MOST = 10**6  # elements, fields or points
 
 
 @dataclass(frozen=True)
@@ -84,18 +86,15 @@ class Draw:
     generator: Generator = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_integer(self.count, "count")
-        check_integer(self.seed, "seed", 0)
+        check_integer(self.count, "count", most=_MOST)
+        check_integer(self.seed, "seed", 0, most=2**63 - 1)
         if self.batch is not None:
-            check_integer(self.batch, "batch")
+            check_integer(self.batch, "batch", most=_MOST)
         if self.smoothness is not None:
             check_number(self.smoothness, "smoothness", 0)
         if self.exact is not None and not isinstance(self.exact, bool):
             raise TypeError(f"exact: expected True, False or None, got {self.exact!r}")
-        if self.arguments is not None and not isinstance(self.arguments, Mapping):
-            raise TypeError(
-                f"arguments: expected values by name, got {type(self.arguments).__name__}"
-            )
+        check_keywords(self.arguments)
         if self.elements is not None and (
             not isinstance(self.elements, Tensor)
             or self.elements.dim() != 3

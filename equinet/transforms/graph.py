@@ -1,6 +1,5 @@
 """Points into neighbour lists, open or periodic. Before: ``voxels``."""
 
-import math
 from typing import Any
 
 import numpy as np
@@ -8,6 +7,7 @@ import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from equinet.numerics.arguments import check_flag, check_number
 from equinet.numerics.values import check_numbers, check_real
 
 _MOST = 10**8  # pairs of points, some 10 GB
@@ -47,8 +47,8 @@ def radius_graph(
     """
     check_real("positions", positions, ("points", "n"))
     count, n = positions.shape
-    if isinstance(radius, bool) or not 0 < radius < math.inf:
-        raise ValueError(f"radius: expected a positive length, got {radius!r}")
+    check_number(radius, "radius", above=0)
+    check_flag(loop, "loop")
     if cell is not None:
         _check_cell(cell, n, batch)
     if batch is not None:

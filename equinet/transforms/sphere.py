@@ -6,7 +6,9 @@ from torch.nn.functional import grid_sample
 
 from equinet.harmonics import rotate_s2
 from equinet.numerics import Constants, angles_to_matrix, random_rotations, soft_angles
+from equinet.numerics.arguments import check_generator, check_integer, check_memory
 from equinet.numerics.membership import check_rotations
+from equinet.numerics.values import check_floating
 
 
 class StereographicProjection(Constants):
@@ -27,10 +29,9 @@ class StereographicProjection(Constants):
 
     def __init__(self, image_size: int, band: int) -> None:
         super().__init__()
-        for name, value in (("image_size", image_size), ("band", band)):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name}: expected an integer >= 1, got {value!r}")
-        self.image_size, self.band = image_size, band
+        self.image_size = check_integer(image_size, "image_size")
+        self.band = check_integer(band, "band")
+        check_memory(9 * (2 * band) ** 2, "band", f"matrices at {2 * band} x {2 * band} points")
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -48,10 +49,10 @@ class StereographicProjection(Constants):
             ``(batch, channel, 2 * band, 2 * band)``, axes beta and alpha.
         """
         size = self.image_size
-        if images.dim() != 4 or images.shape[2:] != (size, size) or not images.is_floating_point():
+        check_floating("images", images)
+        if images.dim() != 4 or images.shape[2:] != (size, size):
             raise ValueError(
-                f"images: expected real floating (batch, channel, {size}, {size}), got "
-                f"{images.dtype} of shape {tuple(images.shape)}"
+                f"images: expected (batch, channel, {size}, {size}), got {tuple(images.shape)}"
             )
         points = self.points.to(images).expand(len(images), -1, -1, -1)
         if rotations is not None:
@@ -76,5 +77,12 @@ def rotate_randomly(
     Returns:
         The turned signals and the rotations ``(batch, 3, 3)``.
     """
+    check_floating("signal", signal)
+    if signal.dim() != 4:
+        single = "; a single sample is signal[None]" if signal.dim() == 3 else ""
+        raise ValueError(
+            f"signal: expected (batch, channel, 2b, 2b), got {tuple(signal.shape)}{single}"
+        )
+    check_generator(generator)
     rotations = random_rotations(len(signal), generator=generator).to(signal)
     return rotate_s2(signal, rotations), rotations

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from equinet.field.grid import Grid
-from equinet.numerics.values import check_numbers, check_real
+from equinet.numerics.arguments import check_integer, check_number
+from equinet.numerics.values import check_floating, check_numbers, check_real
 
 _MOST = 10**10  # numbers in a tensor, 40 GB in float32
 
@@ -76,6 +78,7 @@ def _check(
     if not isinstance(space, Grid):
         raise TypeError(f"space: expected a Line, Plane or Volume, got {type(space).__name__}")
     check_real("points", points, ("points", space.n))
+    check_floating("values", values)
     if values.dim() != 2 or len(values) != len(points):
         raise ValueError(
             f"values: expected ({len(points)}, channel), one row a point, got {tuple(values.shape)}"
@@ -84,18 +87,18 @@ def _check(
         raise TypeError(f"values: expected {points.dtype} as the points, got {values.dtype}")
     if values.device != points.device:
         raise ValueError(f"values: expected a tensor on {points.device}, got {values.device}")
-    if len(sizes) != space.n or any(not isinstance(s, int) or s < 1 for s in sizes):
-        raise ValueError(f"sizes: expected {space.n} integers >= 1, got {sizes}")
-    if not 0 < sigma < math.inf:
-        raise ValueError(f"sigma: expected a length > 0, got {sigma!r}")
+    wrong = isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) != space.n
+    if wrong:
+        raise ValueError(f"sizes: expected {space.n} integers >= 1, got {sizes!r}")
+    for size in sizes:
+        check_integer(size, "sizes")
+    check_number(sigma, "sigma", above=0)
 
 
 def _samples(points: Tensor, batch: Tensor | None, samples: int | None) -> tuple[Tensor, int]:
     """The sample of each point, and how many samples there are."""
-    if samples is not None and (
-        isinstance(samples, bool) or not isinstance(samples, int) or samples < 0
-    ):
-        raise ValueError(f"samples: expected an integer >= 0, got {samples!r}")
+    if samples is not None:
+        check_integer(samples, "samples", least=0, most=_MOST)
     if batch is None:
         batch = torch.zeros(len(points), dtype=torch.int64, device=points.device)
         if samples not in (None, 1):

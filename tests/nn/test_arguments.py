@@ -168,5 +168,5 @@ def test_the_smallest_epsilon():
 
 
 def test_squash_takes_tensors():
-    with pytest.raises(TypeError, match="^n: expected a tensor, got float"):
+    with pytest.raises(TypeError, match="^n: expected a real floating tensor, got float"):
         squash(3.0)  # pyright: ignore

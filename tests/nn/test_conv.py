@@ -368,7 +368,7 @@ def test_bad_input():
         (
             lambda: Conv2d(h, h, 3, padding_mode="wrap"),
             ValueError,
-            "^padding_mode: expected one of",
+            "^padding_mode: expected 'zeros', 'reflect', 'replicate' or 'circular', got 'wrap'",
         ),
         (
             lambda: Conv3d(volume.fields("1x0"), volume.fields("1x1"), 1),

@@ -131,7 +131,7 @@ def test_bad_down():
     with pytest.raises(ValueError, match="^factor: expected the same along the axes y and x"):
         Downsample(in_type, (1, 2))
     for bad in (-1.0, math.inf, math.nan):
-        with pytest.raises(ValueError, match="^sigma: expected a number >= 0"):
+        with pytest.raises(ValueError, match="^sigma: expected a finite number >= 0"):
             Downsample(in_type, 2, bad)
     with pytest.raises(ValueError, match=r"^x: expected sizes of at least \(5, 5\) for the w"):
         Downsample(in_type, 2, padding=0)(torch.zeros(1, 1, 3, 3))

@@ -513,14 +513,16 @@ def test_where_samples_are_not_told_apart():
 
 def test_bad_options():
     in_type = Plane("C4").fields("2x trivial + 1x vector")
-    for groups in (0, 2, -1, 1.0, True, "3"):
-        with pytest.raises(ValueError, match=f"^num_groups: .* 3 in .*got {groups!r}"):
+    with pytest.raises(ValueError, match="^num_groups: .* 3 in .*got 2"):
+        GroupNorm(in_type, 2)
+    for groups in (0, -1, 1.0, True, "3"):
+        with pytest.raises(ValueError, match="^num_groups: expected an integer >= 1, got"):
             GroupNorm(in_type, groups)
     with pytest.raises(
-        ValueError, match="^momentum: expected a number from 0 to 1 or None, got '0'"
+        ValueError, match="^momentum: expected None or a number from 0 to 1, got '0'"
     ):
         BatchNorm(in_type, momentum="0")
-    with pytest.raises(ValueError, match="^eps: expected a number >= 0, got -1"):
+    with pytest.raises(ValueError, match="^eps: expected a finite number >= 0, got -1"):
         LayerNorm(in_type, eps=-1)
     with pytest.raises(TypeError, match="^in_type: expected a FieldType, got str"):
         BatchNorm("1x0")

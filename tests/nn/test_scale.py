@@ -117,9 +117,7 @@ def test_the_factor_of_a_component_would_not_do(generator):
     assert law_error(module, generator, (5, 5)) > 1e-3
 
 
-@pytest.mark.parametrize(
-    "in_type", [t for t in TYPES if not isinstance(t.space, Points)], ids=repr
-)
+@pytest.mark.parametrize("in_type", [t for t in TYPES if not isinstance(t.space, Points)], ids=repr)
 def test_derivatives(in_type, generator):
     """Finite where fields vanish; right to second order."""
     module = SqueezeExcite(in_type, function=torch.tanh, generator=generator)

@@ -115,8 +115,9 @@ def test_arguments_are_refused_by_name(check):
             with pytest.raises((TypeError, ValueError), match=f"^{name}: expected"):
                 check(Maps(x, torch.tanh), **{name: value})
                 pytest.fail(f"{name}={value!r} was taken")
+    name = "model" if check is report else "module"
     for value in ARGUMENTS["module"]:
-        with pytest.raises(TypeError, match="^module: expected a torch.nn.Module"):
+        with pytest.raises(TypeError, match=f"^{name}: expected a torch.nn.Module"):
             check(value, x)
 
 

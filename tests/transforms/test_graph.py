@@ -85,8 +85,8 @@ def test_empty():
                 (math.inf, r"positions: expected finite numbers, got \[0.0, inf\] at 3"),
             )
         ],
-        ({"radius": 0.0}, ValueError, "radius: expected a positive length, got 0.0"),
-        ({"radius": True}, ValueError, "radius: expected a positive length, got True"),
+        ({"radius": 0.0}, ValueError, "radius: expected a number > 0, got 0.0"),
+        ({"radius": True}, ValueError, "radius: expected a number > 0, got True"),
         ({"batch": torch.zeros(2).long()}, ValueError, r"batch: .* int64 \(4,\) on cpu, got"),
         ({"batch": torch.tensor([0, -1, 0, 0])}, ValueError, "batch: .* >= 0, got -1"),
         (
