@@ -27,7 +27,7 @@ def _check(case):
 
 
 @pytest.mark.parametrize("package", sorted(MAKERS.keys() - LARGE_ONES))
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(data=st.data())
 def test_wrong_arguments(package, data):
     _check(data.draw(spoilt(calls_of(package))))
