@@ -60,13 +60,18 @@ def s2_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tenso
 def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
     """Complex spectrum (S2) of a real or complex signal ``(..., 2b, 2b)`` of the given spin.
 
+    Args:
+        signal: on the SOFT grid of b.
+        band: degrees l < ``band`` are kept; b by default.
+        spin: s, with abs(s) < ``band``.
     Returns:
-        ``(..., band^2 - spin^2)``, index l^2 - s^2 + m + l; empty if no degree l >= abs(spin) is
-        below the band.
+        ``(..., band^2 - spin^2)``, index l^2 - s^2 + m + l.
+    Raises:
+        ValueError: if an argument is out of range, or the last two axes are not a SOFT grid.
     """
-    _check_spin(spin)
     grid_band = _grid_band(signal, 2)
     band = grid_band if band is None else check_integer(band, "band")
+    _check_spin(spin, band)
     if spin == 0:
         return to_complex(_by_parts(s2_rfft, signal, band), band, (0,))
     if spin < 0:  # conj(D_ms) = (-1)^(m - s) D_{-m,-s}
@@ -83,8 +88,8 @@ def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
 def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int = 0) -> Tensor:
     """Complex signal ``(..., 2b, 2b)`` of the given spin from a complex spectrum (S2)."""
     check_integer(band, "band")
-    _check_spin(spin)
-    _check_spectrum(spectrum, max(0, band * band - spin * spin))
+    _check_spin(spin, band)
+    _check_spectrum(spectrum, band * band - spin * spin)
     if spin == 0:
         return _by_parts(s2_irfft, to_real(spectrum, band, (0,)), band, grid_band)
     if spin < 0:
@@ -99,9 +104,13 @@ def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int
     return torch.complex(parts[..., 0, :, :], parts[..., 1, :, :])
 
 
-def _check_spin(spin: int) -> None:
-    if not isinstance(spin, int) or isinstance(spin, bool):
-        raise ValueError(f"spin: expected an integer, got {spin!r}")
+def _check_spin(spin: int, band: int) -> None:
+    """Raise ValueError unless fields of that spin have a degree below ``band``."""
+    if not isinstance(spin, int) or isinstance(spin, bool) or abs(spin) >= band:
+        raise ValueError(
+            f"spin: expected an integer from {1 - band} to {band - 1}, as degrees begin at |spin| "
+            f"and end below band {band}, got {spin!r}"
+        )
 
 
 def _mirror(spectrum: Tensor, band: int, spin: int) -> Tensor:

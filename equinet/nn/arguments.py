@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Points
+from equinet.numerics.values import check_numbers
 
 Function = Callable[[Tensor], Tensor]
 
@@ -101,12 +102,7 @@ def check_clouds(in_type: FieldType, x: Tensor, batch: Any, count: Any = None) -
                 )
     if batch is None:
         return
-    if not isinstance(batch, Tensor) or batch.dtype != torch.int64 or batch.shape != x.shape[:1]:
-        kind = f"{batch.dtype} {tuple(batch.shape)}" if isinstance(batch, Tensor) else repr(batch)
-        raise ValueError(
-            f"batch: expected the number of the cloud of each point, int64 ({x.shape[0]},), got "
-            f"{kind}"
-        )
+    check_numbers("batch", batch, "the number of the cloud of each point", x.shape[:1], x, count)
 
 
 def _device() -> torch.device:

@@ -186,9 +186,10 @@ class PointConv(Steerable):
         self.check(x)
         self._check_edges(x, positions, edges, shifts)
         source, target = edges
-        r = positions[source] - positions[target]
+        # index_select refuses a negative number in a traced program too, where indexing takes it.
+        r = positions.index_select(0, source) - positions.index_select(0, target)
         r = r if shifts is None else r + shifts
-        features = x[source]
+        features = x.index_select(0, source)
         radial = self.radial(_length(r)).to(x.dtype)
         harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
         harmonics = harmonics.to(x.dtype)

@@ -10,6 +10,8 @@ from equinet.field.grid import Grid
 from equinet.numerics.cached import on_cpu
 from equinet.rep.representation import sum_name
 
+_ABOUT = 2**0.5  # what sizes that are rounded may change the ratio of two steps by
+
 
 def grid_of(in_type: FieldType) -> Grid:
     """The grid on which the fields live; ValueError for fields over another space."""
@@ -93,7 +95,8 @@ def check_steps(
     """Raise ValueError if sizes change the steps of a grid otherwise than its type says.
 
     Args:
-        space: the grid; along axes that its group leaves alone the steps may change in any way.
+        space: the grid; axes that its group exchanges change in the ratio exactly, since rounding
+            of a size would break the symmetry; others about so.
         name: of the argument that says the new sizes.
         sizes: before.
         new: afterwards.
@@ -103,13 +106,16 @@ def check_steps(
     if torch.compiler.is_compiling() or torch.compiler.is_exporting():
         return
     factor = (1,) * space.n if factor is None else factor
-    for i, j in exchanged_axes(space):
+    exchanged = exchanged_axes(space)
+    for i, j in itertools.combinations(range(space.n), 2):
         (a, b), (before, after) = ([(s[k] - ends) for k in (i, j)] for s in (sizes, new))
-        wrong = a * factor[i] * after != b * factor[j] * before
-        if a and b and wrong:
+        one, other = a * factor[i] * after, b * factor[j] * before
+        together = (i, j) in exchanged
+        off = one != other if together else max(one, other) > _ABOUT * min(one, other)
+        if a and b and off:
             ratio = "alike" if len(set(factor)) == 1 else f"in the ratio of factor {tuple(factor)}"
+            why = f", which {space.group} turns into each other," if together else ""
             raise ValueError(
                 f"{name}: expected sizes that change the steps along {space.names[i]} and "
-                f"{space.names[j]}, which {space.group} turns into each other, {ratio}, got "
-                f"{tuple(new)} from {tuple(sizes)}"
+                f"{space.names[j]}{why} {ratio}, got {tuple(new)} from {tuple(sizes)}"
             )

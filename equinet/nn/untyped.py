@@ -80,7 +80,7 @@ def keeps(module: nn.Module, fields: FieldType | None) -> bool:
 def _keeps_grid(module: nn.Module, fields: FieldType, scalars: bool) -> bool:
     """The same, of what looks at more than one point of a grid."""
     if isinstance(module, nn.Upsample):
-        return True
+        return all(_is_alike(by) for by in (module.size, module.scale_factor) if by is not None)
     if isinstance(module, _CONVOLUTIONS):
         sizes = _is_each(1, module.kernel_size) and _is_each(1, module.stride)
         return scalars and sizes and _is_each(0, module.padding)
@@ -89,7 +89,7 @@ def _keeps_grid(module: nn.Module, fields: FieldType, scalars: bool) -> bool:
         return False
     names = ("kernel_size", "stride", "padding", "dilation", "output_size")
     sizes = [getattr(module, name) for name in names if hasattr(module, name)]
-    alike = all(isinstance(size, int) or len(set(size)) == 1 for size in sizes)
+    alike = all(map(_is_alike, sizes))
     return alike and (not maximum or _is_permuted(fields))
 
 
@@ -108,6 +108,11 @@ def _is_pointwise(module: Any, fields: FieldType, scalars: bool) -> bool:
     except ValueError:  # which is its answer
         return False
     return True
+
+
+def _is_alike(sizes: Any) -> bool:
+    """Whether this is one number, or the same along all axes."""
+    return not isinstance(sizes, tuple | list) or len(set(sizes)) == 1
 
 
 def _is_each(value: int, sizes: Any) -> bool:

@@ -134,5 +134,5 @@ def test_clouds_are_refused_elsewhere():
         module(torch.zeros(2, 1, 3, 3), torch.zeros(2, dtype=torch.int64))
     module = DropPath(Points("C4", dim=2).fields("1x trivial"), 0.5)
     for wrong in (torch.zeros(3, dtype=torch.int64), torch.zeros(2), [0, 1], 3):
-        with pytest.raises(ValueError, match=r"^batch: expected .* int64 \(2,\), got"):
+        with pytest.raises(ValueError, match=r"^batch: expected .* int64 \(2,\) on cpu, got"):
             module.eval()(torch.zeros(2, 1), wrong)

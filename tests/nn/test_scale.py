@@ -165,5 +165,5 @@ def test_bad_arguments():
             module(x, batch)
     cloud = SqueezeExcite(Points("C4", dim=2).fields("4x trivial"))
     for wrong in (batch[:1], batch.float(), [0, 0]):
-        with pytest.raises(ValueError, match=r"^batch: expected .* int64 \(2,\), got"):
+        with pytest.raises(ValueError, match=r"^batch: expected .* int64 \(2,\) on cpu, got"):
             cloud(torch.zeros(2, 4), wrong)

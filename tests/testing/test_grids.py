@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from equinet import Line, Plane, Volume, act, dihedral, nn, point_group
-from equinet.group import finite
+from equinet.group import generate
 from equinet.testing import assert_equivariant, equivariance_error, input_sizes
 from equinet.testing.sizes import fitting_sizes
 from equinet.testing.trial import grid_symmetries
@@ -177,7 +177,7 @@ def test_generators_are_among_the_elements(group):
     """What commutes with generators commutes with all, however few are drawn."""
     plane = Plane(group).fields("1x trivial")
     error = equivariance_error(torch.nn.Identity(), plane, plane, exact=True, count=1)
-    reached = finite.generate(error.elements).order
+    reached = generate(error.elements).order
     assert reached == 1 + len(grid_symmetries(plane.space.group, plane.space, (5, 5)))
 
 
