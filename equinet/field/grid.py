@@ -20,7 +20,7 @@ from torch import Tensor
 from equinet.field.field_type import FieldType
 from equinet.field.space import acting_group, refuse_infinite
 from equinet.group import Group
-from equinet.numerics.arguments import check_integer, check_memory
+from equinet.numerics.arguments import check_integer, check_memory, per_axis
 from equinet.numerics.cached import on_cpu
 from equinet.rep.fibre import Block
 
@@ -109,7 +109,7 @@ class Grid:
         return self._scaled([Fraction(1, s) for s in self._counts(factor, "factor")])
 
     def _counts(self, values: int | Sequence[int], name: str) -> tuple[int, ...]:
-        counts = tuple(values) if isinstance(values, Sequence) else (values,) * self.n
+        counts = per_axis(values, self.n)
         wrong = [v for v in counts if isinstance(v, bool) or not isinstance(v, int) or v < 1]
         if len(counts) != self.n or wrong:
             raise ValueError(f"{name}: expected {self.n} integers >= 1 or one, got {values!r}")

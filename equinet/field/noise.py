@@ -4,7 +4,6 @@ In: field types. Out: ``random_field``. Before: ``mackey``.
 """
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -16,7 +15,7 @@ from equinet.field.points import Fibres
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import block_orders, field_synthesis
 from equinet.harmonics.grid import degree_columns
-from equinet.numerics.arguments import check_integer, check_memory, check_number
+from equinet.numerics.arguments import check_integer, check_memory, check_number, is_row
 
 _SMOOTHNESS = 2.0
 
@@ -68,7 +67,7 @@ def random_field(
         _refuse(field_type, band=band)
         if sizes is None:
             raise ValueError(f"sizes: expected the sizes of the axes of {field_type!r}, got None")
-        if not isinstance(sizes, Sequence) or isinstance(sizes, str):
+        if not is_row(sizes):
             raise TypeError(f"sizes: expected one for each axis of {field_type!r}, got {sizes}")
         for size in sizes:
             check_integer(size, "sizes")

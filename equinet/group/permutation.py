@@ -7,7 +7,7 @@ from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, finite_group
 from equinet.group.generate import generate
-from equinet.numerics.arguments import check_integer, check_string, real_tensor
+from equinet.numerics.arguments import check_integer, check_string, is_row, real_tensor
 from equinet.numerics.cached import cached
 
 
@@ -35,7 +35,7 @@ def permutation_group(
         3
     """
     for p in permutations:
-        if not isinstance(p, Sequence) or isinstance(p, str):
+        if not is_row(p):
             raise TypeError(f"permutations: expected lists of images, got {p!r}")
     if len({len(p) for p in permutations}) != 1 or not permutations[0]:
         raise ValueError(

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from equinet.numerics.arguments import check_integer, check_memory
+from equinet.numerics.arguments import check_integer, check_memory, per_axis
 
 
 @dataclass(frozen=True)
@@ -161,13 +161,13 @@ def filter_grid(
         [[-0.5, 0.0], [0.5, 0.0]]
     """
     if n is None:
-        n = len(size) if isinstance(size, Sequence) else 2 if lattice == "hexagonal" else None
+        n = len(size) if not isinstance(size, int) else 2 if lattice == "hexagonal" else None
     if n is None:
         raise ValueError("n: expected the number of dimensions, since size is one number, got None")
     check_integer(n, "n", 1, 3)
-    sizes = tuple(size) if isinstance(size, Sequence) else (size,) * n
-    steps = tuple(dilation) if isinstance(dilation, Sequence) else (dilation,) * n
-    pixel = tuple(spacing) if isinstance(spacing, Sequence) else (spacing,) * n
+    sizes = per_axis(size, n)
+    steps = per_axis(dilation, n)
+    pixel = per_axis(spacing, n)
     if len(sizes) != n:
         raise ValueError(f"size: expected {n} integers >= 1, got {size!r}")
     if len(steps) != n or not all(_is_count(step) for step in steps):

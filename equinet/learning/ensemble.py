@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from equinet.learning.tangent import State, check_samples
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, is_row
 
 
 class Ensemble(nn.Module):
@@ -44,7 +44,7 @@ class Ensemble(nn.Module):
         super().__init__()
         if not callable(build):
             raise TypeError(f"build: expected a function of the seed, got {type(build).__name__}")
-        if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+        if not is_row(seeds):
             raise TypeError(f"seeds: expected a sequence of integers, got {type(seeds).__name__}")
         self.seeds = tuple(check_integer(seed, "seeds", -math.inf) for seed in seeds)
         if not self.seeds:

@@ -28,7 +28,7 @@ from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
 from equinet.nn.requirements import check_alike
 from equinet.nn.steerable import Steerable
-from equinet.numerics.arguments import check_choice, check_integer, check_memory
+from equinet.numerics.arguments import check_choice, check_integer, check_memory, per_axis
 from equinet.ops import full_precision
 from equinet.rep.fibre import Block
 from equinet.steerable import SampledKernels, kernel_basis
@@ -182,7 +182,7 @@ def check_types(space: type, in_type: FieldType, out_type: FieldType) -> None:
 
 def each(value: Size, n: int, name: str, least: int = 1) -> tuple[int, ...]:
     """One integer for each axis; ValueError for anything else."""
-    values = tuple(value) if isinstance(value, Sequence) else (value,) * n
+    values = per_axis(value, n)
     wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, int) or v < least]
     if len(values) != n or wrong:
         raise ValueError(f"{name}: expected {n} integers >= {least} or one, got {value!r}")

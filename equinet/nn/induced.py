@@ -7,6 +7,7 @@ from torch import Tensor
 
 from equinet.field import FieldType
 from equinet.nn.norm_activation import NormActivation
+from equinet.numerics.arguments import per_axis
 from equinet.numerics.cached import on_cpu
 from equinet.ops import relu
 from equinet.rep import Representation
@@ -53,7 +54,7 @@ class InducedNorm(NormActivation):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, function, bias, eps, device=device, dtype=dtype)
-        sizes = list(size) if isinstance(size, Sequence) else [size] * len(in_type.blocks)
+        sizes = list(per_axis(size, len(in_type.blocks)))
         if len(sizes) != len(in_type.blocks):
             raise ValueError(
                 f"size: expected one number, or one for each of the {len(in_type.blocks)} blocks "

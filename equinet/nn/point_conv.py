@@ -12,7 +12,6 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +22,7 @@ from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_
 from equinet.nn.conv import check_over
 from equinet.nn.module import check_place, randn
 from equinet.nn.steerable import Steerable
-from equinet.numerics.arguments import check_integer, check_memory, check_number
+from equinet.numerics.arguments import check_integer, check_memory, check_number, is_row
 from equinet.numerics.values import check_floating, check_numbers
 from equinet.ops import full_precision
 from equinet.rep.fibre import Block
@@ -70,7 +69,7 @@ class RadialNetwork(nn.Module):
         self.cutoff = check_number(cutoff, "cutoff", above=0)
         self.features = check_integer(features, "features")
         self.basis = check_integer(basis, "basis")
-        if not isinstance(hidden, Sequence):
+        if not is_row(hidden):
             raise TypeError(f"hidden: expected widths of layers, got {hidden!r}")
         widths = (basis, *(check_integer(width, "hidden") for width in hidden), features)
         weights = sum(math.prod(pair) for pair in itertools.pairwise(widths))

@@ -107,7 +107,8 @@ def check_steps(
         return
     factor = (1,) * space.n if factor is None else factor
     exchanged = exchanged_axes(space)
-    for i, j in itertools.combinations(range(space.n), 2):
+    is_free = space.group.is_finite and len(space.group.components) == 1
+    for i, j in itertools.combinations(range(0 if is_free else space.n), 2):
         (a, b), (before, after) = ([(s[k] - ends) for k in (i, j)] for s in (sizes, new))
         one, other = a * factor[i] * after, b * factor[j] * before
         together = (i, j) in exchanged

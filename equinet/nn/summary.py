@@ -24,7 +24,7 @@ from equinet.field import FieldType
 from equinet.nn.arguments import check_keywords
 from equinet.nn.module import EquivariantModule
 from equinet.nn.steerable import Steerable
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, is_row
 
 aten = torch.ops.aten
 
@@ -167,7 +167,7 @@ def summary(
     """
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
-    if sizes is not None and not isinstance(sizes, Sequence):
+    if sizes is not None and not is_row(sizes):
         raise TypeError(f"sizes: expected integers, one for each axis, got {sizes!r}")
     check_integer(batch, "batch", least=0, most=2**31 - 1)
     check_keywords(arguments)

@@ -7,11 +7,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
+
+
+def is_row(value: Any) -> bool:
+    """Whether it is a list or tuple of things; text and bytes, which are sequences too, are not."""
+    return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def per_axis(value: Any, n: int) -> tuple[Any, ...]:
+    """The entries of a row, or a single thing ``n`` times."""
+    return tuple(value) if is_row(value) else (value,) * n
 
 
 def check_integer(value: object, argument: str, least: float = 1, most: float = math.inf) -> int:

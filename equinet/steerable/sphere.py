@@ -19,7 +19,6 @@ and smooth ones interpolate free matrices at a few degrees l.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +27,7 @@ from torch import Tensor
 
 from equinet.harmonics.grid import signed_orders
 from equinet.numerics import wigner_d_real
-from equinet.numerics.arguments import check_integer, check_memory, check_number
+from equinet.numerics.arguments import check_integer, check_memory, check_number, is_row
 
 Orders = tuple[int, ...]
 
@@ -296,7 +295,7 @@ def sphere_basis(
     check_integer(band, "band")
     check_memory(band**3, "band", f"the matrices of a filter of band {band}")
     for name, orders in (("orders_out", orders_out), ("orders_in", orders_in)):
-        if not isinstance(orders, Sequence) or isinstance(orders, str):
+        if not is_row(orders):
             raise TypeError(f"{name}: expected a sequence of integers, got {orders!r}")
         for n in orders:
             check_integer(n, name, 0)

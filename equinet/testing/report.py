@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Volume
 from equinet.field.grid import Grid
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, is_row
 from equinet.testing.equivariance import (
     compared,
     grids_of,
@@ -131,7 +131,7 @@ def report(
     out_type = type_after(model, out_type)
     on_grid = isinstance(in_type.space, Grid)
     sizes = sizes_of(model, in_type, sizes)
-    if scales is not None and not isinstance(scales, Sequence):
+    if scales is not None and not is_row(scales):
         raise TypeError(f"scales: expected integers >= 1, got {scales!r}")
     for scale in scales or ():
         check_integer(scale, "scales")

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from equinet.field.grid import Grid
-from equinet.numerics.arguments import check_integer, check_number
+from equinet.numerics.arguments import check_integer, check_number, is_row
 from equinet.numerics.values import check_floating, check_numbers, check_real
 
 _MOST = 10**10  # numbers in a tensor, 40 GB in float32
@@ -87,7 +86,7 @@ def _check(
         raise TypeError(f"values: expected {points.dtype} as the points, got {values.dtype}")
     if values.device != points.device:
         raise ValueError(f"values: expected a tensor on {points.device}, got {values.device}")
-    wrong = isinstance(sizes, str) or not isinstance(sizes, Sequence) or len(sizes) != space.n
+    wrong = not is_row(sizes) or len(sizes) != space.n
     if wrong:
         raise ValueError(f"sizes: expected {space.n} integers >= 1, got {sizes!r}")
     for size in sizes:

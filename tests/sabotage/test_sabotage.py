@@ -16,7 +16,6 @@ from tests.test_api_surface import INVENTORY
 # torch's own, where its forward derivatives are first asked for.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 
-LARGE_ONES = {"nn", "testing", "transforms"}  # modules, and what runs them
 SLOW = settings(max_examples=4000, suppress_health_check=list(HealthCheck))
 
 
@@ -26,7 +25,7 @@ def _check(case):
     assert kind in GOOD, f"{call}: {argument} = {wrong.value!r}: {kind}: {text}"
 
 
-@pytest.mark.parametrize("package", sorted(MAKERS.keys() - LARGE_ONES))
+@pytest.mark.parametrize("package", sorted(MAKERS))
 @settings(max_examples=100)
 @given(data=st.data())
 def test_wrong_arguments(package, data):

@@ -32,7 +32,7 @@ GOOD = {"refused", "passed on", "the same", "possible"}
 PARTS = {
     *("multiplicity", "representation", "blocks", "fields", "irrep", "spacing", "group", "name"),
     *("sizes", "batch", "in_type", "out_type", "elements", "generators", "band", "degree"),
-    *("permutation", "ensemble"),
+    *("permutation", "ensemble", "x", "grid"),
 }
 NAMED = re.compile(r"^(?:module \S+ \(\w+\): |\w+: (?=\w+: ))?([A-Za-z_+*]\w*)")
 
@@ -233,12 +233,28 @@ WELCOME: dict[tuple[str, str, str], str] = {
     ("violations", "margins", "infinite"): "An infinite margin is satisfied.",
     ("violations", "margins", "cut"): "It takes any number of samples.",
     ("voxelize", "values", "cut"): "The number of channels is open.",
+    (".forward", "x", "cut"): "The sizes of a grid are open, and the number of points.",
+    (".forward", "input", "cut"): "The sizes of a grid are open, and the number of points.",
+    ("ELU", "alpha", "negative"): "A factor may be negative.",
+    ("LeakyReLU", "negative_slope", "negative"): "A slope may be negative.",
+    ("LayerScale", "init", "negative"): "A factor may be negative.",
+    ("Softplus", "threshold", "negative"): "Where the function becomes linear may lie anywhere.",
+    ("FieldDropout", "x", "alike"): "It drops other fields each time.",
+    ("DropPath", "x", "alike"): "It drops other samples each time.",
+    ("Sigmoid", "x", "infinite"): "The function has limits.",
+    ("Tanh", "x", "infinite"): "The function has limits.",
+    ("_vouched", "x", "infinite"): "What is vouched for may have limits.",
+    ("squash", "n", "cut"): "It takes any number of norms.",
+    ("rotate_randomly", "signal", "alike"): "It draws another rotation each time.",
+    ("rotate_randomly", "signal", "axes"): "It draws another rotation each time.",
 }
 
 
 def is_welcome(call: Call, argument: str, kind: str) -> bool:
     return any(
-        call.name.startswith(name) and key in ("", argument) and of in ("", kind)
+        (call.name.startswith(name) or call.name.endswith(name))
+        and key in ("", argument)
+        and of in ("", kind)
         for name, key, of in WELCOME
     )
 
