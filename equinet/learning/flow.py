@@ -130,21 +130,12 @@ def gradient_flow(
         ValueError: for labels other than +-1, alpha <= 0, networks with several outputs or with the
             statistics of a batch, and for arguments out of range.
     """
-    if not isinstance(ensemble, Ensemble):
-        raise TypeError(f"ensemble: expected an Ensemble, got {type(ensemble).__name__}")
-    check_samples("x", x)
+    y = _labels(ensemble, x, y)
     check_callable("loss", loss)
     check_callable("until", until)
     check_integer(steps, "steps", 0)
-    y = check_labels(y).to(x.dtype)
-    if len(y) != len(x):
-        raise ValueError(f"y: expected {len(x)} labels, one for each sample, got {len(y)}")
-    for name, value in (("max_change", max_change), ("max_turn", max_turn), ("step", step)):
-        if not isinstance(value, int | float) or not 0 < value < math.inf:
-            raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")
-    mixing = next(batch_statistics(ensemble.skeleton), None)
-    if mixing is not None:
-        raise ValueError(f"ensemble: expected networks without batch statistics, got {mixing}")
+    for value, name in ((max_change, "max_change"), (max_turn, "max_turn"), (step, "step")):
+        check_number(value, name, above=0)
     weights = {name: w.detach().clone() for name, w in ensemble.state().items()}
     scales = _alphas(alpha, len(ensemble)).to(x)
     with torch.no_grad():
@@ -193,6 +184,20 @@ def gradient_flow(
         dt[alive] = torch.where(good, dt[alive] * 1.1, dt[alive] / 10)
     final = loss(out * y).mean(1)
     return Flow(weights, f0, out, t, half_time, final, taken, tuple(reason), scales)
+
+
+def _labels(ensemble: Ensemble, x: Tensor, y: Tensor) -> Tensor:
+    """The labels like ``x``; raises unless these networks can learn them."""
+    if not isinstance(ensemble, Ensemble):
+        raise TypeError(f"ensemble: expected an Ensemble, got {type(ensemble).__name__}")
+    mixing = next(batch_statistics(ensemble.skeleton), None)
+    if mixing is not None:
+        raise ValueError(f"ensemble: expected networks without batch statistics, got {mixing}")
+    check_samples("x", x)
+    y = check_labels(y).to(x.dtype)
+    if len(y) != len(x):
+        raise ValueError(f"y: expected {len(x)} labels, one for each sample, got {len(y)}")
+    return y
 
 
 def _alphas(alpha: float | Sequence[float] | Tensor, count: int) -> Tensor:
