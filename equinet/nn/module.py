@@ -120,7 +120,7 @@ class EquivariantModule(Constants):
         if given != own:
             error_msgs.append(
                 f"{prefix}weight: expected numbers that belong to {own!r}, as in this "
-                f"{type(self).__name__}, got some that belong to {given!r}"
+                f"{type(self).__name__} of {self.in_type!r}, got some that belong to {given!r}"
             )
 
     def place(self, device: torch.device | str | int | None, dtype: torch.dtype | None) -> None:

@@ -12,7 +12,6 @@ from equinet.nn.dead_ends import warn_of_dead_ends
 from equinet.nn.meaning import fingerprint
 from equinet.nn.module import EquivariantModule, randn
 from equinet.numerics.arguments import check_flag, check_generator
-from equinet.numerics.cached import on_cpu
 from equinet.ops import expand
 from equinet.steerable import SampledKernels
 
@@ -67,6 +66,7 @@ class Steerable(EquivariantModule):
         reached, read = ({pair[i] for pair in sampled.pairs} for i in (0, 1))
         warn_of_dead_ends(self, out_type, reached, read, "kernel", self.calls_below)
         self._plan, self._gain = sampled.plan, gain
+        self._kernels = fingerprint(sampled.pairs.values())
         self.weight = nn.Parameter(torch.empty(count, sampled.dim))
         self.bias = nn.Parameter(torch.empty(invariants)) if bias and invariants else None
         self.reset_parameters(generator)
@@ -85,11 +85,9 @@ class Steerable(EquivariantModule):
             found["invariants"] = self.out_type.fibre.invariants
         return found
 
-    @on_cpu
     def meaning(self) -> str:
         """The types, and the kernels of which the weights are coefficients."""
-        kernels = self._sample().pairs.values()
-        return f"{super().meaning()}, kernels {fingerprint(kernels)}"
+        return f"{super().meaning()}, kernels {self._kernels}"
 
     def filters(self, weight: Tensor | None = None) -> Tensor:
         """All filters below each other, ``(count * dim_out, dim_in, *points)``.

@@ -129,6 +129,6 @@ def report(name: str, device: torch.device, wrong: str) -> str:
 
 def _version() -> str:
     try:
-        return metadata.version("equinet")
+        return metadata.version("equinet-torch")
     except metadata.PackageNotFoundError:
         return "that is not installed"
