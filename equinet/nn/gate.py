@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
 from equinet.nn.arguments import check_elementwise
+from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
 from equinet.ops import relu
@@ -76,7 +77,7 @@ class Gate(EquivariantModule):
             (part.unflatten(1, shape) * t).flatten(1, 2) if used else self.function(part)
             for part, shape, t, used in zip(parts, self.shapes, gates, self.gates, strict=True)
         ]
-        return torch.cat(parts, 1)
+        return laid_out(torch.cat(parts, 1), x)
 
     def export(self) -> nn.Module:
         """A graph of plain torch functions."""
