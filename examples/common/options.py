@@ -61,6 +61,13 @@ def device_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", type=device, default="cpu", help="cpu or cuda")
 
 
+def sweep_options(command: argparse.ArgumentParser, out: Path) -> None:
+    """The options of ``sweep``: ``--jobs``, ``--fresh``, ``--out``."""
+    command.add_argument("--jobs", type=positive, default=1, help="processes, of one thread each")
+    command.add_argument("--fresh", action="store_true", help="forget what has been done")
+    command.add_argument("--out", type=Path, default=out, help="folder of the results")
+
+
 def training_options(
     command: argparse.ArgumentParser, *, epochs: int, batch: int, **defaults: Any
 ) -> None:
