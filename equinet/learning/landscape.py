@@ -13,17 +13,17 @@ both signs (Geiger, Spigler et al., arXiv 1809.09349; Spigler, Geiger et al., ar
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, hessian, jacrev
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, grad, hessian, jvp
 
 from equinet.learning.ensemble import check_labels
-from equinet.learning.tangent import batch_statistics, check_samples
-from equinet.numerics.arguments import check_number
-
-_LARGEST = 5000  # parameters; a Hessian of that size takes 200 MB
+from equinet.learning.lanczos import lanczos
+from equinet.learning.tangent import State, batch_statistics, check_samples, jacobian
+from equinet.numerics.arguments import check_generator, check_integer, check_memory, check_number
 
 
 def violations(margins: Tensor, tolerance: float = 1e-10) -> Tensor:
@@ -60,30 +60,40 @@ class HessianSplit:
     """The Hessian of (H1) at one point; ``str`` says what it is like.
 
     Attributes:
-        h0: H_0, ``(N, N)``.
-        hp: H_p, ``(N, N)``.
-        whole: H by automatic differentiation, ``(N, N)``.
+        h0: H_0, ``(N, N)``; None where no matrices are built.
+        hp: H_p, likewise.
+        whole: H by automatic differentiation, likewise.
         jacobian: of the violated samples, ``(N_Delta, N)``.
         violated: N_Delta.
         rank: of the Jacobian, by its singular values.
-        spectrum: eigenvalues of H, ascending.
-        spectrum_p: eigenvalues of H_p, ascending.
-        inertia: of H.
-        inertia_p: of H_p.
+        spectrum: eigenvalues of H, ascending; without matrices those of Lanczos' recursion.
+        weights: how many eigenvalues each of them stands for, 1 where there are matrices.
+        spectrum_p: eigenvalues of H_p, likewise.
+        weights_p: of ``spectrum_p``.
+        inertia: of H; rounded estimates where there are no matrices.
+        inertia_p: of H_p, likewise.
+        deviation: standard error of the number of negative eigenvalues of H_p, over the random
+            vectors; 0 where there are matrices.
+        split_error: the largest entry of H - H_0 - H_p, in units of the largest of H; of the
+            products with the random vectors where there are no matrices.
         gradient: |dL/dw|.
         loss: L.
     """
 
-    h0: Tensor = field(repr=False)
-    hp: Tensor = field(repr=False)
-    whole: Tensor = field(repr=False)
+    h0: Tensor | None = field(repr=False)
+    hp: Tensor | None = field(repr=False)
+    whole: Tensor | None = field(repr=False)
     jacobian: Tensor = field(repr=False)
     violated: int
     rank: int
     spectrum: Tensor = field(repr=False)
+    weights: Tensor = field(repr=False)
     spectrum_p: Tensor = field(repr=False)
+    weights_p: Tensor = field(repr=False)
     inertia: Inertia
     inertia_p: Inertia
+    deviation: float
+    split_error: float
     gradient: float
     loss: float
 
@@ -95,81 +105,191 @@ class HessianSplit:
 
     @property
     def obeys_weyl(self) -> bool:
-        """N_-(H_p) <= rank J + N_-(H), which holds at every point."""
-        return self.inertia_p.negative <= self.rank + self.inertia.negative
+        """N_-(H_p) <= rank J + N_-(H), which holds at every point; estimates up to 3 deviations."""
+        least = self.inertia_p.negative - 3 * self.deviation
+        return least <= self.rank + self.inertia.negative
 
     def __str__(self) -> str:
-        n = len(self.whole)
+        about = "" if self.whole is not None else f", +- {self.deviation:.1f} by Lanczos"
         return (
-            f"N = {n}, N_Delta = {self.violated}, rank J = {self.rank}, loss {self.loss:.2e}, "
-            f"|gradient| {self.gradient:.1e}; H: {self.inertia.positive} positive, "
-            f"{self.inertia.negative} negative; H_p: {self.inertia_p.positive} positive, "
-            f"{self.inertia_p.negative} negative, C_0 = {self.negative_share:.2f}"
+            f"N = {self.jacobian.shape[1]}, N_Delta = {self.violated}, rank J = {self.rank}, "
+            f"loss {self.loss:.2e}, |gradient| {self.gradient:.1e}; H: {self.inertia.positive} "
+            f"positive, {self.inertia.negative} negative; H_p: {self.inertia_p.positive} positive, "
+            f"{self.inertia_p.negative} negative{about}, C_0 = {self.negative_share:.2f}"
         )
 
 
-def hessian_split(net: nn.Module, x: Tensor, y: Tensor, *, tolerance: float = 0.0) -> HessianSplit:
+def hessian_split(
+    net: nn.Module,
+    x: Tensor,
+    y: Tensor,
+    *,
+    tolerance: float = 0.0,
+    dense: int = 2000,
+    steps: int = 100,
+    probes: int = 8,
+    generator: Generator | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> HessianSplit:
     r"""The two parts (H2) of the Hessian of the quadratic hinge loss.
 
+    Up to ``dense`` parameters the matrices are built and diagonalised. Beyond, their spectra are
+    those of Lanczos' recursion from random vectors: shares and densities are estimates then, and
+    the ends of the spectrum are sharp; eigenvalues at 0 are spread over both sides.
+
     Args:
-        net: with one output, ``(n, ...)`` to ``(n, 1)`` or ``(n,)``, and at most 5,000 parameters,
-            as the matrices are dense; best in float64.
+        net: with one output, ``(n, ...)`` to ``(n, 1)`` or ``(n,)``; best in float64. Parameters
+            that do not learn are constants.
         x: the training set, ``(P, ...)``.
         y: labels +-1, ``(P,)``.
         tolerance: samples with Delta above it are violated.
+        dense: the number of parameters up to which matrices are built.
+        steps: of each recursion.
+        probes: random vectors.
+        generator: of these.
+        progress: called with the number of products with H_p and H done, and of all of them.
     Raises:
-        ValueError: for labels other than +-1, several outputs, batch statistics, or a net that is
-            too large; the message gives the bytes that it would take.
+        ValueError: for labels other than +-1, several outputs, batch statistics, or matrices that
+            would not fit into memory; the message says what they would take.
     """
-    if not isinstance(net, nn.Module):
-        raise TypeError(f"net: expected a torch.nn.Module, got {type(net).__name__}")
-    check_samples("x", x)
+    y = _checked(net, x, y)
     check_number(tolerance, "tolerance", 0)
-    mixing = next(batch_statistics(net), None)
-    if mixing is not None:
-        raise ValueError(f"net: expected a module without batch statistics, got {mixing}")
-    y = check_labels(y).to(x.dtype)
-    if len(y) != len(x):
-        raise ValueError(f"y: expected {len(x)} labels, one for each sample, got {len(y)}")
-    parameters = {name: p.detach() for name, p in net.named_parameters()}
-    rest = dict(net.named_buffers())
-    sizes = [p.numel() for p in parameters.values()]
+    for value, name, least in ((dense, "dense", 0), (steps, "steps", 1), (probes, "probes", 2)):
+        check_integer(value, name, least)
+    check_generator(generator)
+    own, rest, rows = jacobian(net)
+    sizes = [p.numel() for p in own.values()]
     count = sum(sizes)
-    if not 0 < count <= _LARGEST:
-        raise ValueError(
-            f"net: expected 1 to {_LARGEST} parameters, got {count}, whose Hessian takes "
-            f"{count**2 * x.element_size():,} bytes"
-        )
+    check_memory(count * (3 * count if count <= dense else len(x)), "net", f"{count:,} parameters")
 
     def f(w: Tensor) -> Tensor:
-        parts = zip(parameters.items(), w.split(sizes), strict=True)
+        parts = zip(own.items(), w.split(sizes), strict=True)
         state = {name: part.view(p.shape) for (name, p), part in parts}
-        out = functional_call(net, (state, rest), (x,))
-        if out.numel() != len(x):
-            raise ValueError(f"net: expected one output for a sample, got {tuple(out.shape)}")
-        return out.reshape(-1)
+        return functional_call(net, (state, rest), (x,)).reshape(-1)
 
-    w = torch.cat([p.reshape(-1) for p in parameters.values()])
+    w = torch.cat([p.reshape(-1) for p in own.values()])
     delta = 1 - y * f(w)
     violated = delta > tolerance
     push = torch.where(violated, -y * delta, torch.zeros_like(delta)) / len(x)
-    J: Tensor = jacrev(f)(w)[violated]  # pyright: ignore[reportAssignmentType]
-    h0 = J.T @ J / len(x)
-    hp: Tensor = hessian(lambda w: (f(w) * push).sum())(w)  # pyright: ignore
-    whole: Tensor = hessian(  # pyright: ignore[reportAssignmentType]
-        lambda w: (1 - y * f(w)).clamp_min(0).square().sum() / (2 * len(x))
-    )(w)
-    spectrum, spectrum_p = torch.linalg.eigvalsh(whole), torch.linalg.eigvalsh(hp)
+    J = _rows(own, rows, x[violated], count)
+
+    def pushed(w: Tensor) -> Tensor:
+        return (f(w) * push).sum()
+
+    def loss(w: Tensor) -> Tensor:
+        return (1 - y * f(w)).clamp_min(0).square().sum() / (2 * len(x))
+
+    matrices: tuple[Tensor | None, ...] = (None, None, None)
+    deviation = 0.0
+    if count <= dense:
+        h0, hp, whole = J.T @ J / len(x), hessian(pushed)(w), hessian(loss)(w)  # pyright: ignore
+        matrices = (h0, hp, whole)
+        of_p, of_h = (torch.linalg.eigvalsh(matrix)[None] for matrix in (hp, whole))
+        spectra = ((of_p, torch.ones_like(of_p)), (of_h, torch.ones_like(of_h)))
+        scale = whole.abs().max()
+        error = float((h0 + hp - whole).abs().max() / scale) if scale > 0 else 0.0
+    else:
+        one = _Products(pushed, loss, J, w, len(x), min(steps, count) * probes, progress)
+        given = {"steps": steps, "probes": probes, "generator": generator, "like": w}
+        spectra = tuple(
+            lanczos(product, count, progress=one.tell, **given) for product in (one.p, one.h)
+        )
+        error = max(one.error(probe) for probe in torch.randn(2, count, generator=generator).to(w))
+        deviation = _error_of_negatives(*spectra[0], spectra[1][0])
+    (of_p, weights_p), (of_h, weights) = spectra
     return HessianSplit(
-        h0, hp, whole, J, int(violated.sum()), int(torch.linalg.matrix_rank(J)) if len(J) else 0,
-        spectrum, spectrum_p, _inertia(spectrum, spectrum), _inertia(spectrum_p, spectrum),
-        float((J.T @ (push[violated])).norm()) if len(J) else 0.0,
+        *matrices, J, int(violated.sum()), int(torch.linalg.matrix_rank(J)) if len(J) else 0,
+        *_pooled(of_h, weights), *_pooled(of_p, weights_p),
+        _inertia(of_h, weights, of_h), _inertia(of_p, weights_p, of_h), deviation, error,
+        float((J.T @ push[violated]).norm()),
         float(delta[violated].square().sum() / (2 * len(x))),
     )  # fmt: skip
 
 
-def _inertia(values: Tensor, scale: Tensor) -> Inertia:
-    """Signs, where rounding of the largest eigenvalue of the whole counts as zero."""
-    edge = 1e-9 * float(scale.abs().max()) if len(scale) else 0.0
-    positive, negative = int((values > edge).sum()), int((values < -edge).sum())
-    return Inertia(positive, negative, len(values) - positive - negative)
+def _checked(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """The labels like ``x``; raises unless this net has a Hessian on this training set."""
+    if not isinstance(net, nn.Module):
+        raise TypeError(f"net: expected a torch.nn.Module, got {type(net).__name__}")
+    check_samples("x", x)
+    mixing = next(batch_statistics(net), None)
+    if mixing is not None:
+        raise ValueError(f"net: expected a module without batch statistics, got {mixing}")
+    if not any(p.requires_grad for p in net.parameters()):
+        raise ValueError(f"net: expected a module that learns, got {type(net).__name__}")
+    y = check_labels(y).to(x.dtype)
+    if len(y) != len(x):
+        raise ValueError(f"y: expected {len(x)} labels, one for each sample, got {len(y)}")
+    with torch.no_grad():
+        out = net(x)
+    if out.numel() != len(x):
+        raise ValueError(f"net: expected one output for a sample, got {tuple(out.shape)}")
+    return y
+
+
+def _rows(own: State, rows: Callable[[State, Tensor], State], x: Tensor, count: int) -> Tensor:
+    """The Jacobian at samples, ``(n, count)``, some at a time."""
+    found = [
+        torch.cat([block.flatten(1) for block in rows(own, some).values()], 1)
+        for some in x.split(64)
+        if len(some)
+    ]
+    return torch.cat(found) if found else x.new_zeros(0, count)
+
+
+class _Products:
+    """H_p and H as products with vectors, and H_0 = J^T J / P."""
+
+    def __init__(
+        self,
+        pushed: Callable[[Tensor], Tensor],
+        loss: Callable[[Tensor], Tensor],
+        J: Tensor,
+        w: Tensor,
+        samples: int,
+        products: int,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        self.slopes = grad(pushed), grad(loss)
+        self.J, self.w, self.samples = J, w, samples
+        self.total, self.done, self.progress = 2 * products, 0, progress
+
+    def p(self, v: Tensor) -> Tensor:
+        return jvp(self.slopes[0], (self.w,), (v,))[1]
+
+    def h(self, v: Tensor) -> Tensor:
+        return jvp(self.slopes[1], (self.w,), (v,))[1]
+
+    def error(self, v: Tensor) -> float:
+        """|H v - H_0 v - H_p v| by its largest entry."""
+        whole = self.h(v)
+        rest = whole - self.p(v) - self.J.T @ (self.J @ v) / self.samples
+        scale = whole.abs().max()
+        return float(rest.abs().max() / scale) if scale > 0 else 0.0
+
+    def tell(self) -> None:
+        self.done += 1
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def _pooled(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """The spectra of all probes as one, ascending."""
+    order = values.flatten().argsort()
+    return values.flatten()[order], weights.flatten()[order] / len(values)
+
+
+def _edge(scale: Tensor) -> float:
+    """Below it rounding of the largest eigenvalue of the whole counts as zero."""
+    return 1e-9 * float(scale.abs().max()) if scale.numel() else 0.0
+
+
+def _inertia(values: Tensor, weights: Tensor, scale: Tensor) -> Inertia:
+    edge, total = _edge(scale), weights.sum() / len(values)
+    positive = round(float(weights[values > edge].sum()) / len(values))
+    negative = round(float(weights[values < -edge].sum()) / len(values))
+    return Inertia(positive, negative, round(float(total)) - positive - negative)
+
+
+def _error_of_negatives(values: Tensor, weights: Tensor, scale: Tensor) -> float:
+    counts = torch.where(values < -_edge(scale), weights, torch.zeros_like(weights)).sum(1)
+    return float(counts.std() / math.sqrt(len(counts)))

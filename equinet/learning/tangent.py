@@ -67,7 +67,7 @@ def tangent_kernel(
     _check(net, x, x2)
     if outputs not in ("full", "trace"):
         raise ValueError(f"outputs: expected 'full' or 'trace', got {outputs!r}")
-    own, jacobian = _jacobian(net)
+    own, _, rows_of = jacobian(net)
     if chunk is None:
         count = sum(p.numel() for p in own.values()) * _outputs(net, x)
         chunk = max(1, _BYTES // (2 * x.element_size() * max(1, count)))
@@ -77,14 +77,14 @@ def tangent_kernel(
     columns = rows if x2 is None else x2.split(chunk)
     total, done, found = len(rows) * len(columns), 0, []
     for i, left in enumerate(rows):
-        of_left, line = jacobian(own, left), []
+        of_left, line = rows_of(own, left), []
         for j, right in enumerate(columns):
             done += 1
             if x2 is None and j < i:  # the kernel is symmetric
                 line.append({name: _turned(block) for name, block in found[j][i].items()})
                 continue
             same = x2 is None and i == j
-            of_right = of_left if same else jacobian(own, right)
+            of_right = of_left if same else rows_of(own, right)
             line.append(_products(of_left, of_right, outputs, by_parameter))
             if progress is not None:
                 progress(done, total)
@@ -182,14 +182,17 @@ def _state(net: nn.Module) -> tuple[State, State]:
     return own, fixed | dict(net.named_buffers())
 
 
-def _jacobian(net: nn.Module) -> tuple[State, Callable[[State, Tensor], State]]:
-    """The parameters, and the function to d f / d w for each sample: ``(n, o, *shape)`` each."""
+def jacobian(net: nn.Module) -> tuple[State, State, Callable[[State, Tensor], State]]:
+    """Parameters that learn, all else that the module needs, and the function to the derivatives.
+
+    It takes the parameters and samples, and gives d f / d w, ``(n, o, *shape)`` for each parameter.
+    """
     own, rest = _state(net)
 
     def one(parameters: State, sample: Tensor) -> Tensor:
         return functional_call(net, (parameters, rest), (sample[None],))[0].reshape(-1)
 
-    return own, vmap(jacrev(one), (None, 0))
+    return own, rest, vmap(jacrev(one), (None, 0))
 
 
 def _outputs(net: nn.Module, x: Tensor) -> int:

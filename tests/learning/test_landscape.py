@@ -67,6 +67,40 @@ def test_split_of_a_network(activation, generator):
     assert (other.h0 - found.h0).abs().max() > 1e-3
 
 
+def test_without_matrices(generator):
+    """Lanczos sees the spectrum that the matrices have; with as many steps as needed, exactly."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 1)).double()
+    nn.init.constant_(net[2].bias, 1.0)
+    x = torch.randn(60, 4, generator=generator, dtype=F64)
+    y = torch.where(torch.rand(60, generator=generator) > 0.5, 1.0, -1.0)
+    exact = hessian_split(net, x, y)
+    told = []
+    found = hessian_split(
+        net, x, y, dense=0, steps=49, probes=10, generator=generator,
+        progress=lambda done, total: told.append((done, total)),
+    )  # fmt: skip
+    assert found.h0 is found.hp is found.whole is None and "by Lanczos" in str(found)
+    assert found.split_error < 1e-10 and exact.split_error < 1e-10
+    assert told[-1][0] == told[-1][1] == 2 * 10 * 49
+    for name in ("violated", "rank", "loss", "gradient"):
+        assert getattr(found, name) == pytest.approx(getattr(exact, name)), name
+    for name in ("spectrum", "spectrum_p"):
+        full, seen = getattr(exact, name), getattr(found, name)
+        weights = getattr(found, name.replace("spectrum", "weights"))
+        assert weights.sum().item() == pytest.approx(49)
+        ends = seen[weights > 1e-8][[0, -1]]
+        assert_close(ends, full[[0, -1]], 1e-8)
+        # (S1) for the square: its variance over random vectors is 2 |A|_F^2 / probes at most.
+        second, spread = full.square().sum(), (2 * full.pow(4).sum() / 10).sqrt()
+        assert abs((weights * seen.square()).sum() - second) < 4 * spread
+    assert abs(found.negative_share - exact.negative_share) < 4 * found.deviation / 49 + 0.02
+    assert found.obeys_weyl and found.deviation > 0
+    # The control: the spectrum of another point is another one.
+    nn.init.constant_(net[2].bias, -1.0)
+    assert (hessian_split(net, x, y).spectrum - exact.spectrum).abs().max() > 1e-3
+
+
 def test_violations():
     margins = torch.tensor([[2.0, 1.0, 0.5], [1 - 1e-12, 1 - 1e-6, -3.0]], dtype=F64)
     assert violations(margins).tolist() == [1, 2]
@@ -87,8 +121,14 @@ def test_violations():
             "net: expected one output",
         ),
         (
-            lambda: hessian_split(nn.Linear(100, 100), torch.ones(3, 100), torch.ones(3)),
-            "net: expected 1 to 5000 parameters, got 10100, .* bytes",
+            lambda: hessian_split(
+                nn.Linear(8000, 1), torch.ones(3, 8000), torch.ones(3), dense=10**4
+            ),
+            "net: expected what fits into 1 GiB, got 8,001 parameters",
+        ),
+        (
+            lambda: hessian_split(nn.Linear(2, 1), torch.ones(3, 2), torch.ones(3), probes=1),
+            "probes: expected",
         ),
     ],
 )
