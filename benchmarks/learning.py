@@ -62,12 +62,12 @@ def plain(outputs: int) -> nn.Module:
 def equivariant(outputs: int) -> nn.Module:
     """Some 100,000 parameters, invariant under C4."""
     space = Plane("C4")
-    x, h, k = space.fields("1x trivial"), space.fields("16x regular"), space.fields("32x regular")
+    x, h, k = space.fields("1x trivial"), space.fields("30x regular"), space.fields("60x regular")
     return enn.Sequential(
         *(enn.Conv2d(x, h, 5, padding=2), enn.ReLU(h), enn.AvgPool(h, 2)),
         *(enn.Conv2d(h, h, 3, padding=1), enn.ReLU(h), enn.AvgPool(h, 2)),
         *(enn.Conv2d(h, k, 3, padding=1), enn.ReLU(k), enn.GroupPool(k)),
-        *(enn.GlobalAvgPool(space.fields("32x trivial")), nn.Linear(32, outputs)),
+        *(enn.GlobalAvgPool(space.fields("60x trivial")), nn.Linear(60, outputs)),
     )
 
 
