@@ -12,12 +12,14 @@ from torch import Tensor
 from equinet.field.field_type import FieldType, check_type
 from equinet.field.grid import Grid
 from equinet.field.homogeneous import HomogeneousSpace, turn
+from equinet.field.permute import Exchange, exchange, exchanges
 from equinet.field.points import Fibres
 from equinet.field.resample import check_order, resample, snap
 from equinet.field.space import check_elements
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import columns, field_analysis, field_synthesis
-from equinet.numerics import wigner_D
+from equinet.numerics.turn import turn_degrees
+from equinet.numerics.values import is_readable
 from equinet.ops import full_precision
 
 
@@ -89,24 +91,58 @@ def _on_sphere(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
     band, batch = sphere_of(field_type).band, x.shape[0]
     to_spectrum = field_analysis(field_type, band, x.dtype, x.device)
     to_field = field_synthesis(field_type, band, x.dtype, x.device)
-    flat, out, start = to_spectrum(x), [], 0
-    g = g.to(x).expand(batch, 3, 3)
+    widths = columns(field_type, band)
+    flat = to_spectrum(x).view(sum((2 * l + 1) * k for l, k in enumerate(widths)), batch)
     with full_precision(x):
-        for l, k in enumerate(columns(field_type, band)):
-            stop = start + (2 * l + 1) * k * batch
-            block = flat[start:stop].view(2 * l + 1, k, batch)
-            out.append(torch.einsum("zmn,nkz->mkz", wigner_D(l, g), block).flatten())
-            start = stop
-    return to_field(torch.cat(out), batch)
+        turned = turn_degrees(flat, widths, g.to(x))
+    return to_field(turned.flatten(), batch)
 
 
 def _on_grid(field_type: FieldType, space: Grid, g: Tensor, x: Tensor, order: int) -> Tensor:
     """Fetch every value from where it was, then mix the components of each fibre."""
-    sizes = x.shape[2:]
-    sources = source_coordinates(space, g.to(x.device, torch.float64), tuple(sizes))
-    # The rounding of g times the distance from the centre.
-    tolerance = 16 * torch.finfo(g.dtype).eps * max(1, *sizes)
-    return _on_fibres(field_type, g, resample(x, snap(sources, tolerance), order))
+    sizes = tuple(x.shape[2:])
+    # The rounding of g; that of a coordinate is larger by its distance from the centre.
+    tolerance = 16 * torch.finfo(g.dtype).eps
+    # A derivative by g needs all its neighbours.
+    if is_readable(g) and not g.requires_grad and x.numel():
+        matrices = source_matrices(space, g.to(torch.float64))
+        found = exchanges(matrices.cpu(), sizes, tolerance)
+        kept = [one for one in found if one is not None]
+        if len(kept) == len(found):
+            return _on_fibres(field_type, g, exchange(x, kept))
+        if kept:
+            return _some_exactly(field_type, space, g, x, order, found)
+    sources = source_coordinates(space, g.to(x.device, torch.float64), sizes)
+    moved = resample(x, snap(sources, tolerance * max(1, *sizes)), order)
+    return _on_fibres(field_type, g, moved)
+
+
+def _some_exactly(
+    field_type: FieldType,
+    space: Grid,
+    g: Tensor,
+    x: Tensor,
+    order: int,
+    found: list[Exchange | None],
+) -> Tensor:
+    """Samples whose elements are symmetries of the grid by themselves, then the others."""
+    parts, numbers = [], []
+    for exact in (True, False):
+        rows = [i for i, one in enumerate(found) if (one is not None) == exact]
+        parts.append(_on_grid(field_type, space, g[rows], x[rows], order))
+        numbers += rows
+    order_of = torch.tensor(numbers, device=x.device).argsort()
+    return torch.cat(parts).index_select(0, order_of)
+
+
+def source_matrices(space: Grid, g: Tensor) -> Tensor:
+    """What g^-1 makes of offsets from the centre, in units of the index, ``(1 or batch, n, n)``."""
+    inverse = (g if g.dim() == 3 else g[None]).mT
+    # From (x, y, z) in units of length to the axes of the tensor in units of the index.
+    axes = list(space.coordinates)
+    signs = g.new_tensor(space.signs)
+    spacing = g.new_tensor([space.spacing[k] for k in axes])
+    return inverse[:, axes][:, :, axes] * signs[:, None] * signs * (spacing / spacing[:, None])
 
 
 def source_coordinates(space: Grid, g: Tensor, sizes: tuple[int, ...]) -> Tensor:
@@ -119,13 +155,7 @@ def source_coordinates(space: Grid, g: Tensor, sizes: tuple[int, ...]) -> Tensor
     Returns:
         ``(1 or batch, *sizes, n)``, in the dtype and on the device of ``g``.
     """
-    inverse = (g if g.dim() == 3 else g[None]).mT
-    # From (x, y, z) in units of length to the axes of the tensor in units of the index.
-    axes = list(space.coordinates)
-    signs = g.new_tensor(space.signs)
-    spacing = g.new_tensor([space.spacing[k] for k in axes])
-    scale = signs[:, None] * signs * (spacing / spacing[:, None])
-    matrix = inverse[:, axes][:, :, axes] * scale
+    matrix = source_matrices(space, g)
     ranges = [torch.arange(size, dtype=g.dtype, device=g.device) for size in sizes]
     centre = g.new_tensor([(size - 1) / 2 for size in sizes])
     offsets = torch.stack(torch.meshgrid(*ranges, indexing="ij"), -1) - centre
@@ -145,6 +175,9 @@ def _on_cosets(field_type: FieldType, space: HomogeneousSpace, g: Tensor, x: Ten
 
 def _on_fibres(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
     """rho(g) on the channels of every point, block by block."""
+    if all(rho.is_trivial for _, rho in field_type.blocks):
+        return x
+    wanted = g.requires_grad and torch.is_grad_enabled()
     g = (g if g.dim() == 3 else g[None]).to(x.device, torch.float64)
     parts = []
     for (mul, rho), channels in zip(field_type.blocks, field_type.slices, strict=True):
@@ -153,7 +186,16 @@ def _on_fibres(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
             continue
         matrix = rho(g).to(x.dtype)  # (1 or batch, dim, dim)
         part = x[:, channels].reshape(len(x), mul, rho.dim, math.prod(x.shape[2:]))
-        with full_precision(x):
-            part = torch.einsum("zij,zmjp->zmip", matrix, part)
+        if len(matrix) == 1 and not wanted and is_readable(matrix) and _permutes(matrix[0]):
+            part = part.index_select(2, matrix[0].argmax(1))
+        else:
+            with full_precision(x):
+                part = torch.einsum("zij,zmjp->zmip", matrix, part)
         parts.append(part.reshape(len(x), mul * rho.dim, *x.shape[2:]))
-    return torch.cat(parts, 1)
+    return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
+
+
+def _permutes(matrix: Tensor) -> bool:
+    """Whether it only exchanges components, as it does in regular and quotient representations."""
+    ones = matrix == 1
+    return bool((ones | (matrix == 0)).all() & (ones.sum(0) == 1).all() & (ones.sum(1) == 1).all())

@@ -18,10 +18,10 @@ from torch import Tensor
 from equinet.harmonics.basis_change import to_complex, to_real
 from equinet.harmonics.grid import spectrum_size
 from equinet.harmonics.transform import Analysis, Synthesis
-from equinet.numerics import wigner_D
 from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
 from equinet.numerics.membership import check_rotations
+from equinet.numerics.turn import turn_degrees
 from equinet.ops import full_precision
 
 
@@ -98,18 +98,9 @@ def rotate_spectrum(spectrum: Tensor, band: int, columns: list[int], rotation: T
         rotation: R, ``(3, 3)`` or one for each sample, ``(batch, 3, 3)``.
     """
     check_rotations(rotation, "rotation", spectrum)
-    out, start = [], 0
     rotation = rotation.to(spectrum.device, spectrum.dtype)
     with full_precision(spectrum):
-        for l in range(band):
-            stop = start + (2 * l + 1) * columns[l]
-            block = spectrum[..., start:stop].unflatten(-1, (2 * l + 1, columns[l]))
-            d = wigner_D(l, rotation)
-            if d.dim() == 3:
-                d = d.unsqueeze(1)  # one rotation for all channels of a sample
-            out.append((d @ block).flatten(-2))
-            start = stop
-    return torch.cat(out, -1)
+        return turn_degrees(spectrum.permute(2, 1, 0), columns, rotation).permute(2, 1, 0)
 
 
 def rotate_so3(signal: Tensor, rotation: Tensor) -> Tensor:

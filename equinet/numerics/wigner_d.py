@@ -265,12 +265,12 @@ def wigner_D(l: int, rotation: Tensor) -> Tensor:
     check_memory((l + 1) ** 3, "l", f"the half turns of all degrees up to {l}")
     check_rotations(rotation)
     # Tables grow by doubling, so that asking for l = 0, 1, 2, ... makes few of them.
-    half_turn = _half_turns(max(8, 1 << l.bit_length()))[l]
+    half_turn = half_turns(max(8, 1 << l.bit_length()))[l]
     return _WignerD.apply(rotation, l, half_turn.to(rotation))
 
 
 @cached(8)
-def _half_turns(band: int) -> list[Tensor]:
+def half_turns(band: int) -> list[Tensor]:
     """D^l, l < ``band``, of the half turn about (x + y)/sqrt 2: it swaps x and y and reverses z."""
     quarter = torch.tensor(math.pi / 2, dtype=torch.float64)
     # The pole y goes to x, so alpha = beta = pi/2; that x goes to y gives gamma = pi/2.

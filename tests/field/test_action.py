@@ -151,6 +151,38 @@ def test_regular_fields_of_finite_groups(generator):
         assert_close(moved.flatten().sort().values, x.flatten().sort().values, ROUNDING)
 
 
+def test_symmetries_of_the_grid_among_other_elements(generator):
+    """In one batch: they only permute, bit for bit, and the others are what they are alone."""
+    volume, x = noise(
+        Volume("O(3)"), "1x0e + 1x1o", (4, 6, 4), generator, batch=5, dtype=torch.float32
+    )
+    exact = torch.stack([quarter(1), -torch.eye(3, dtype=F64), quarter(1)])
+    g = torch.cat([exact[:2], so3().sample(2, generator=generator), exact[2:]])
+    moved = act(volume, g, x)
+    for i in range(5):
+        alone = act(volume, g[i], x[i : i + 1])
+        assert torch.equal(moved[i : i + 1, :1], alone[:, :1])
+        assert_close(moved[i : i + 1], alone, ROUNDING)
+    for i, dims in ((0, None), (1, (2, 3, 4)), (4, None)):
+        source = x[i : i + 1, :1]
+        expected = torch.rot90(source, 1, (4, 2)) if dims is None else source.flip(dims)
+        assert torch.equal(moved[i : i + 1, :1], expected)
+
+
+def test_a_derivative_changes_no_value(generator):
+    """Symmetries, other elements and permutations of components, with and without gradients."""
+    for space, text in ((Plane("C8"), "1x regular + 1x trivial"), (Volume("O"), "1x regular")):
+        sizes = (5,) * space.n
+        field_type, x = noise(space, text, sizes, generator, batch=3)
+        g = space.group.sample(3, generator=generator)
+        expected = act(field_type, g.clone().requires_grad_(), x.clone().requires_grad_())
+        for of_g, of_x in ((False, False), (True, False), (False, True)):
+            moved = act(field_type, g.clone().requires_grad_(of_g), x.clone().requires_grad_(of_x))
+            assert_close(moved, expected, ROUNDING)
+        one = act(field_type, g[0].clone().requires_grad_(), x)
+        assert_close(act(field_type, g[0], x), one, ROUNDING)
+
+
 # --- any rotation ---------------------------------------------------------------------------------
 
 

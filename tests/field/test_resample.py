@@ -66,12 +66,27 @@ def test_scipy(sizes, order, generator):
 
 @every_order
 def test_integers_give_the_samples(order, generator):
+    """Bit for bit where a derivative may be wanted, else up to the rounding of coordinates."""
     x, _ = _draw(generator, (4, 5))
     x = x.float()
     mesh = torch.meshgrid(torch.arange(-3, 7), torch.arange(-3, 8), indexing="ij")
-    y = resample(x, torch.stack(mesh, -1)[None].double(), order)
-    assert y.shape == (2, 3, 10, 11)
-    assert torch.equal(y, torch.nn.functional.pad(x, (3, 3, 3, 3)))
+    coordinates = torch.stack(mesh, -1)[None].double()
+    expected = torch.nn.functional.pad(x, (3, 3, 3, 3))
+    assert torch.equal(resample(x.clone().requires_grad_(), coordinates, order), expected)
+    assert_close(resample(x, coordinates, order), expected, ROUNDING)
+
+
+@pytest.mark.parametrize("sizes", [(9,), (6, 5), (4, 6, 5)])
+@pytest.mark.parametrize("order", [0, 1])
+def test_with_and_without_derivatives(sizes, order, generator):
+    """torch's interpolation and our own are one function, on ties and outside too."""
+    x, c = _draw(generator, sizes)
+    c = torch.cat([c, (2 * c).round() / 2, 1e12 * c], 1)
+    expected = resample(x.clone().requires_grad_(), c, order)
+    assert_close(resample(x, c, order), expected, ROUNDING)
+    halved = resample(x.bfloat16(), c, order)
+    assert halved.dtype == torch.bfloat16
+    assert_close(halved, expected.bfloat16(), 0.02)
 
 
 @pytest.mark.parametrize(("order", "degree"), [(0, 0), (1, 1), (3, 2)])
