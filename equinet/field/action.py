@@ -29,7 +29,7 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
     .. math:: [g f](x) = \rho(g) f(g^{-1} x)
 
     Over the sphere this is exact for feature maps without degrees above the band, whose spectra
-    turn as \hat f^l -> D^l(g) \hat f^l; degrees above the band are lost.
+    F^l turn as F^l -> D^l(g) F^l; degrees above the band are lost.
 
     Over a line, plane or volume the origin is the centre of the grid, (size - 1) / 2 in units of
     the index, whether the size is even or odd. The grid keeps its shape: what leaves it is lost and

@@ -51,7 +51,7 @@ class DoubleCosets:
 
     @property
     def sizes(self) -> Tensor:
-        """The number of elements of each, |H2| |H1| / |stabiliser|, int64 ``(count,)``."""
+        """The number of elements of each, ``|H2| |H1| / |stabiliser|``, int64 ``(count,)``."""
         return self.number.bincount(minlength=len(self))
 
     def __repr__(self) -> str:

@@ -8,9 +8,9 @@ so
 .. math:: \hat f^l_m = \int_{S^2} f \overline{D^l_{ms}(\alpha, \beta, 0)}, \qquad
           f = \sum_{|s| \le l < b} (2l + 1) \sum_m \hat f^l_m D^l_{ms}(\alpha, \beta, 0) \quad (S2)
 
-With spin 0, \hat f^l_m = sqrt(4 pi / (2l + 1)) int f Y_l^m, and it stands at l^2 + m + l. For
-spin s the degrees start at |s|. ``s2_rfft`` and ``s2_irfft`` serve real functions with real spectra
-in e3nn's basis: \hat f^l_m = int f Y^l_m with sum_m (Y^l_m)^2 = 1.
+With spin 0 it is sqrt(4 pi / (2l + 1)) int f Y_l^m, and it stands at l^2 + m + l. For spin s the
+degrees start at ``|s|``. ``s2_rfft`` and ``s2_irfft`` serve real functions with real spectra in
+e3nn's basis: int f Y^l_m with sum_m (Y^l_m)^2 = 1.
 """
 
 import torch

@@ -5,7 +5,7 @@ is the ridgeless regression with a kernel K_S of its own. Its error falls as n^-
 
 .. math:: \beta = \frac{\min(\alpha_T - d,\; 2 \alpha_S)}{d}                           \quad (C1)
 
-where the spectra fall as |k|^-alpha (Spigler, Geiger and Wyart, arXiv 1905.10843).
+where the spectra fall as ``|k|^-alpha`` (Spigler, Geiger and Wyart, arXiv 1905.10843).
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def gradient_flow(
 ) -> Flow:
     r"""Follow (G1) until every network is where it should be, with Euler steps.
 
-    A step dt is taken if the gradient turns little, |g - g'|^2 < ``max_turn`` |g| |g'|, and no F
+    A step dt is taken if the gradient turns little, ``|g - g'|^2 < max_turn |g| |g'|``, and no F
     changes by more than ``max_change``. Then dt grows by a tenth, else it falls to a tenth.
 
     Args:

@@ -76,7 +76,7 @@ class HessianSplit:
             vectors; 0 where there are matrices.
         split_error: the largest entry of H - H_0 - H_p, in units of the largest of H; of the
             products with the random vectors where there are no matrices.
-        gradient: |dL/dw|.
+        gradient: the norm of dL/dw.
         loss: L.
     """
 
@@ -105,7 +105,7 @@ class HessianSplit:
 
     @property
     def obeys_weyl(self) -> bool:
-        """N_-(H_p) <= rank J + N_-(H), which holds at every point; estimates up to 3 deviations."""
+        """``N_-(H_p) <= rank J + N_-(H)``, as everywhere; estimates up to 3 deviations."""
         least = self.inertia_p.negative - 3 * self.deviation
         return least <= self.rank + self.inertia.negative
 

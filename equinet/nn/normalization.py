@@ -4,8 +4,8 @@ r"""Normalisation of fields, one road for five layers. Before: ``field_norm``. N
           \mu = P\, E f, \quad \sigma^2 = E\, |f - \mu|^2 / \dim f \quad (N1)
 
 P projects on the vectors that H leaves alone, the only place where a mean or a bias b can be; w is
-a number for each field. rho(h) is orthogonal, so |f - mu|^2 is invariant, and (N1) commutes with G
-if the expectation E does. On trivial fields these are the layers of ``torch.nn``.
+a number for each field. rho(h) is orthogonal, so ``|f - mu|^2`` is invariant, and (N1) commutes
+with G if the expectation E does. On trivial fields these are the layers of ``torch.nn``.
 
 ============  ====================================================================================
 layer         E is over

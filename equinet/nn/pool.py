@@ -256,7 +256,7 @@ class GroupPool(EquivariantModule):
 
 
 class NormPool(EquivariantModule):
-    r"""The norm of each field, a scalar: f -> |f|.
+    r"""The norm of each field, a scalar: ``f -> |f|``.
 
     Args:
         in_type: fields with orthogonal rho, over any space.

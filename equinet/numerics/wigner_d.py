@@ -7,7 +7,7 @@ Two bases of the degree-l representation of SO(3) are in use:
 
 - the textbook complex basis, D^l_mn(alpha, beta, gamma) = e^{-i m alpha} d^l_mn(beta) e^{-i n
   gamma};
-- e3nn's real basis, m = -l..l, where m >= 0 are the cosines and m < 0 the sines of |m| alpha. There
+- e3nn's real basis, m = -l..l, where m >= 0 are the cosines and m < 0 the sines of -m alpha. There
 
 .. math:: D^l(\alpha, \beta, \gamma) = Z(\alpha)\, d(\beta)\, Z(\gamma), \qquad
           Z_{m,m} = \cos m\alpha, \quad Z_{m,-m} = -\sin m\alpha \quad (W1)
@@ -38,7 +38,7 @@ _ROOT = math.sqrt(0.5)
 def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None) -> Tensor:
     r"""The blocks d^cc and d^ss of (W2) for one column n >= 0 and all degrees n <= l < ``band``.
 
-    Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, |n|):
+    Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, abs(n)):
 
     .. math::
         \frac{\sqrt{((l+1)^2-m^2)((l+1)^2-n^2)}}{(l+1)(2l+1)} d^{l+1}_{mn}

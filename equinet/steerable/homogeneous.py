@@ -55,8 +55,8 @@ Action = Irrep | Representation | Fibre  # how H acts: ``group``, ``dim`` and va
 class HomogeneousKernels:
     r"""The equivariant kernels from a fibre over G/H1 to a fibre over G/H2.
 
-    Kernels are float64 tensors ``(..., points, d2, d1)``, with |G| points in K_G, |G/H1| in K_C and
-    one for each double coset in K_D. The elements and points are numbered as in the sections.
+    Kernels are float64 tensors ``(..., points, d2, d1)``, with ``|G|`` points in K_G, ``|G/H1|`` in
+    K_C and one for each double coset in K_D. Elements and points are numbered as in the sections.
 
     Attributes:
         section_in: s1 of G over G/H1.

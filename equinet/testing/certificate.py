@@ -137,17 +137,17 @@ def certificate(
     counted, the rank of the map from weights to kernels is computed (E3), and the dimension of the
     space of all such maps comes from characters, without the layer's own basis. What "all" means:
 
-    ==================  ============================================================================
-    layer               all equivariant maps of the kind
-    ==================  ============================================================================
-    ``HomogeneousConv`` all linear maps between the fields (Mackey's formula)
-    ``Linear``          all matrices between the fibres (Schur's lemma)
-    ``Conv1d`` ...      all kernels with K(h x) = rho_out(h) K(x) rho_in(h)^-1 on R^n, at the taps
-                        of the filter and within its groups; ``ConvTranspose`` likewise
-    ``PointConv``       for each radial function all functions of the direction; for a finite group
-                        of degree up to ``lmax``
-    ``SphereConv``      all linear maps between fields of its band
-    ==================  ============================================================================
+    ===================  ==========================================================================
+    layer                all equivariant maps of the kind
+    ===================  ==========================================================================
+    ``HomogeneousConv``  all linear maps between the fields (Mackey's formula)
+    ``Linear``           all matrices between the fibres (Schur's lemma)
+    ``Conv1d`` ...       all kernels with K(h x) = rho_out(h) K(x) rho_in(h)^-1 on R^n, at the taps
+                         of the filter and within its groups; ``ConvTranspose`` likewise
+    ``PointConv``        for each radial function all functions of the direction; for a finite group
+                         of degree up to ``lmax``
+    ``SphereConv``       all linear maps between fields of its band
+    ===================  ==========================================================================
 
     Equivariance is measured in float64 on random fields as by ``assert_equivariant``, layer by
     layer and for the whole; over a grid the error is that of the elements that keep the grid, if

@@ -1,5 +1,7 @@
 """The cells of the guide and of the theory run, one after the other, as when Sphinx builds them."""
 
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -42,6 +44,29 @@ def test_the_index_has_every_page():
     listed = re.findall(r"^(\w+/\w+)$", (DOCS / "index.md").read_text(), re.MULTILINE)
     assert sorted(listed) == [f"{page.parent.name}/{page.stem}" for page in PAGES]
     assert {"guide/kernels", "theory/fields"} <= set(listed)
+
+
+def test_every_public_name_has_a_page_of_the_reference(monkeypatch):
+    """Of every package, and no two pages fall together where file names ignore case."""
+    monkeypatch.syspath_prepend(str(DOCS))
+    reference = importlib.import_module("reference")
+    packages = {path.parent.name for path in (ROOT / "equinet").glob("*/__init__.py")}
+    assert set(reference.PACKAGES) == packages
+    pages = reference.pages()
+    assert len({path.lower() for path in pages}) == len(pages)
+    listed = re.findall(r"^reference/(\w+)$", (DOCS / "reference.md").read_text(), re.MULTILINE)
+    assert listed == list(reference.PACKAGES)
+    for short in packages:
+        package = importlib.import_module(f"equinet.{short}")
+        modules = {name for name in package.__all__ if inspect.ismodule(getattr(package, name))}
+        described = {
+            re.search(r"auto\w+:: (\w+)", text)[1]  # pyright: ignore[reportOptionalSubscript]
+            for path, text in pages.items()
+            if path.startswith(f"{short}/")
+        }
+        assert described == {*package.__all__} - modules, short
+    # The control: a name that is not public has no page.
+    assert not any("_jacobian" in text for text in pages.values())
 
 
 def test_the_pages_that_are_linked_exist():
