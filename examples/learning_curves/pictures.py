@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from equinet.learning import Gaussian, Laplace
+from examples.common.errors import InputError
 from examples.common.sweep import Desk
 
 from . import data
@@ -52,16 +53,34 @@ def read(files: Files, kind: str) -> data.Pictures:
 def tasks(
     files: Files, largest: int, largest_margin: int, test: int, draws: int
 ) -> dict[str, Draw]:
-    """All data sets and draws; n goes as far as the data set and ``largest`` do."""
+    """All data sets and draws; n goes as far as the data set and ``largest`` do.
+
+    Raises:
+        InputError: if that leaves no two n.
+    """
+    for name, value in (("pictures", largest), ("margin", largest_margin)):
+        if value < 2 * FIRST:
+            raise InputError(f"{name}: expected at least {2 * FIRST}, got {value}")
     found = {}
     for kind in files:
         pictures = read(files, kind)
-        n = doubling(FIRST, min(largest, len(pictures.labels) - test))
+        n = sizes(pictures, largest, test)
         margin_n = tuple(one for one in n if one <= largest_margin)
         mark = pictures.fingerprint()
         for seed in range(draws):
             found[f"{kind}-{seed}"] = Draw(kind, mark, n, margin_n, test, seed)
     return found
+
+
+def sizes(pictures: data.Pictures, largest: int, test: int) -> tuple[int, ...]:
+    """100, 200, ... pictures to learn from, so that those to test on are left."""
+    n = doubling(FIRST, min(largest, len(pictures.labels) - test))
+    if len(n) < 2:
+        raise InputError(
+            f"data: expected at least {2 * FIRST} + {test} pictures, got {len(pictures.labels)} "
+            f"in {pictures.name}"
+        )
+    return n
 
 
 def work(files: Files, task: Draw, desk: Desk) -> dict[str, Any]:

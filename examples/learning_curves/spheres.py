@@ -6,6 +6,7 @@ The points are drawn once, and a curve is that of the first n of them: a kernel 
 from dataclasses import dataclass
 from typing import Any
 
+from examples.common.errors import InputError
 from examples.common.streams import stream
 from examples.common.sweep import Desk
 
@@ -14,7 +15,7 @@ from .pairs import SPHERES, kernel
 
 DIMENSIONS = (1, 2, 3)
 POINTS = 10  # the purpose of a random stream
-TEST = 200
+FIRST, TEST = 32, 200
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,15 @@ class Sphere:
 
 
 def tasks(largest: int, draws: int) -> dict[str, Sphere]:
-    """All dimensions and draws."""
+    """All dimensions and draws.
+
+    Raises:
+        InputError: if ``largest`` leaves no two n.
+    """
+    if largest < 2 * FIRST:
+        raise InputError(f"points: expected at least {2 * FIRST}, got {largest}")
     return {
-        f"d{d}-{seed}": Sphere(d, doubling(32, largest), TEST, seed)
+        f"d{d}-{seed}": Sphere(d, doubling(FIRST, largest), TEST, seed)
         for seed in range(draws)
         for d in DIMENSIONS
     }

@@ -50,8 +50,6 @@ def _solve(Q: Tensor, free: Tensor) -> Tensor:
         part = Q[free][:, free]
         factor, failed = torch.linalg.cholesky_ex(part)
         if failed:
-            raise ValueError(
-                f"Q: expected it positive definite, got one of n = {len(Q)} that is not"
-            )
+            raise ValueError(f"Q: expected a positive definite matrix, got another of n = {len(Q)}")
         a[free] = torch.cholesky_solve(torch.ones(len(part), 1, dtype=Q.dtype), factor)[:, 0]
     return a

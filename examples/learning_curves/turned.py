@@ -13,8 +13,7 @@ from equinet.learning import KernelRegression, Laplace, averaged
 from examples.common.streams import stream
 from examples.common.sweep import Desk
 
-from .fits import doubling
-from .pictures import FIRST, JITTER, Files, distances, read
+from .pictures import JITTER, Files, distances, read, sizes
 
 TURNS = 12  # the purpose of a random stream
 SIGMA = 10.0
@@ -33,7 +32,7 @@ class Turned:
 def tasks(files: Files, largest: int, test: int, draws: int) -> dict[str, Turned]:
     """All draws."""
     pictures = read(files, "digits")
-    n = doubling(FIRST, min(largest, len(pictures.labels) - test))
+    n = sizes(pictures, largest, test)
     mark = pictures.fingerprint()
     return {f"turned-{seed}": Turned(mark, n, test, seed) for seed in range(draws)}
 
