@@ -65,7 +65,8 @@ def tasks(draws: int, shrink: int = 1) -> dict[str, Symmetry]:
             n = doubling(first, max(2 * first, last // shrink))
             for teacher in TEACHERS:
                 task = Symmetry(action, teacher, d, n, n, elements // shrink, TEST, seed)
-                found[f"{action}-{teacher}-{seed}"] = task
+                name = action.replace(" on ", "-").translate(dict.fromkeys(map(ord, "()^")))
+                found[f"{name}-{teacher}-{seed}"] = task
     return found
 
 

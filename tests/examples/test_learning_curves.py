@@ -18,7 +18,7 @@ from equinet.learning import Laplace, averaged, power_law
 from examples.common.errors import InputError
 from examples.common.sweep import Desk
 from examples.learning_curves import __main__ as program
-from examples.learning_curves import data, lattice, pictures, svm, symmetry, turned
+from examples.learning_curves import data, pictures, spheres, svm, symmetry, turned
 from examples.learning_curves.claims import all_claims
 from examples.learning_curves.fits import doubling, fit, longest_regression, points_on_sphere
 from examples.learning_curves.measured import lattice_exponents
@@ -27,7 +27,7 @@ from examples.learning_curves.results import read_draws
 from tests.tolerances import CONDITION, ROUNDING, assert_close
 
 F64 = torch.float64
-TINY = "--draws 2 --points 64 --shrink 16 --no-cifar --picture-draws 1 --pictures 200 --margin 200"
+TINY = "--draws 1 --points 64 --shrink 16 --no-cifar --picture-draws 1 --pictures 200 --margin 200"
 
 
 def _machine(n: int, generator: torch.Generator) -> torch.Tensor:
@@ -285,23 +285,23 @@ def test_pictures_of_a_file(digits_file, tmp_path, refused):
 def test_killed_and_gone_on(tmp_path, start):
     """The rest is done by the same command, with the results of a run that nothing stopped."""
     out = tmp_path / "killed"
-    command = ["run", "--part", "lattice", "--shrink", "8", "--out"]
+    command = ["run", "--part", "spheres", "--points", "64", "--draws", "8", "--out"]
     process = start("examples.learning_curves", *command, out)
     for _ in range(600):
-        if len(done := list(out.glob("lattice/*.json"))) >= 1:
+        if len(done := list(out.glob("spheres/*.json"))) >= 1:
             break
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = {path: path.read_bytes() for path in done}
-    total = len(lattice.tasks(8))
+    total = len(spheres.tasks(64, 8))
     assert 1 <= len(before) < total
     program.main([*command, str(out)])
     program.main([*command, str(tmp_path / "whole")])
-    whole = sorted((tmp_path / "whole/lattice").glob("*.json"))
+    whole = sorted((tmp_path / "whole/spheres").glob("*.json"))
     assert len(whole) == total
     for path in whole:
-        assert (out / "lattice" / path.name).read_bytes() == path.read_bytes()
+        assert (out / "spheres" / path.name).read_bytes() == path.read_bytes()
     assert all(path.read_bytes() == content for path, content in before.items())
 
 
