@@ -28,10 +28,10 @@ INVENTORY = {
         angular_coefficients angular_harmonics circular_harmonics filter_grid gaussian_shells
         harmonics_representation rotate_s2 rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft
         shell_harmonics so3_fft so3_ifft so3_irfft so3_rfft spherical_harmonics""",
-    "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia Laplace Linearized Matern
-        PowerLaw averaged expected_error exponent gradient_flow hessian_split hinge lattice_error
-        ntk_parametrize power_law satisfied soft_hinge square tangent_kernel tangent_product
-        violations""",
+    "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia KernelRegression Laplace
+        Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent gradient_flow
+        hessian_split hinge lattice_error ntk_parametrize power_law satisfied soft_hinge square
+        tangent_kernel tangent_product violations""",
     "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d
         ConvTranspose1d ConvTranspose2d ConvTranspose3d Downsample DropPath Dropout ELU
         EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool

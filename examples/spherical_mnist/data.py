@@ -3,14 +3,7 @@
 In: a :class:`Dataset` of uint8 images (n, 28, 28). Out: samples, which are functions on the sphere.
 """
 
-import hashlib
-import http.client
-import os
-import shutil
-import tempfile
-import urllib.request
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -18,7 +11,6 @@ from torch import Tensor
 import equinet as eq
 from equinet.transforms import StereographicProjection
 from examples.common.digits import Digits
-from examples.common.errors import InputError
 from examples.common.streams import TEST_ROTATIONS, TRAIN_ROTATIONS, stream
 from examples.common.training import Samples
 
@@ -27,39 +19,6 @@ BAND = 30
 
 MNIST_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
 MNIST_SHA256 = "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1"
-
-
-def download(path: Path, url: str = MNIST_URL, sha256: str = MNIST_SHA256) -> Path:
-    """Fetch ``url`` to ``path``, unless it is there already, and check its SHA-256.
-
-    The file appears under its name only after the check, so ``path`` is never half a file.
-
-    Raises:
-        InputError: if the content has another SHA-256; nothing is left at ``path`` then, except
-            a file that was there before.
-        OSError: if it cannot be fetched.
-    """
-    if path.exists():
-        _check_sha256(path, sha256, hint=f"delete {path} to fetch it again")
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        part = Path(folder) / path.name
-        try:
-            with urllib.request.urlopen(url, timeout=60) as source, part.open("wb") as target:
-                shutil.copyfileobj(source, target)
-        except (OSError, http.client.HTTPException) as error:
-            raise OSError(f"{url} cannot be fetched: {error}") from error
-        _check_sha256(part, sha256, hint=f"fetched from {url}; nothing was kept")
-        os.replace(part, path)
-    return path
-
-
-def _check_sha256(path: Path, expected: str, hint: str) -> None:
-    with path.open("rb") as file:
-        got = hashlib.file_digest(file, "sha256").hexdigest()
-    if got != expected:
-        raise InputError(f"sha256 of {path.name}: expected {expected}, got {got} ({hint})")
 
 
 @lru_cache(maxsize=1)

@@ -5,10 +5,11 @@ import hashlib
 import pytest
 import torch
 
+from examples.common.download import download
 from examples.common.streams import epoch_order
 from examples.spherical_mnist.data import (
     CONTRAST,
-    download,
+    MNIST_SHA256,
     fixed_rotations,
     on_sphere,
     projection,
@@ -20,7 +21,7 @@ def test_download_checks_the_content(digits_file, tmp_path):
     target = tmp_path / "new" / "mnist.npz"
     sha256 = hashlib.sha256(digits_file.read_bytes()).hexdigest()
     with pytest.raises(ValueError, match=r"sha256 of mnist\.npz: expected 731c5"):
-        download(target, url=digits_file.as_uri())
+        download(target, url=digits_file.as_uri(), sha256=MNIST_SHA256)
     assert list(target.parent.iterdir()) == []
     assert download(target, url=digits_file.as_uri(), sha256=sha256) == target
     assert target.read_bytes() == digits_file.read_bytes()

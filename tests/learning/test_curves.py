@@ -8,15 +8,17 @@ import torch
 from equinet.group import cyclic
 from equinet.learning import (
     Gaussian,
+    KernelRegression,
     Laplace,
     Matern,
+    NotPositiveError,
     averaged,
     expected_error,
     exponent,
     lattice_error,
     power_law,
 )
-from tests.tolerances import ROUNDING, STATISTICAL, assert_close
+from tests.tolerances import CONDITION, ROUNDING, STATISTICAL, assert_close
 
 F64 = torch.float64
 PAIRS = [(0.5, 0.5), (0.5, 1.5), (1.5, 0.5), (1.5, 1.5), (2.5, 1.5), (6.5, 0.5), (10.5, 1.5)]
@@ -96,6 +98,33 @@ def test_expected_error_is_that_of_drawn_teachers(generator):
     squares = (fields[12:] - answer).square().mean(0)
     error = (squares.mean() - expected_error(T, S, x, test)).abs()
     assert error < STATISTICAL * squares.std() / math.sqrt(20000)
+
+
+def test_a_regression_serves_for_the_first_points_too(generator):
+    """One factor: the same answers and errors as from these points alone, and as from K^-1."""
+    T, S = Matern(1.5), Laplace()
+    x, test = (torch.rand(n, 2, generator=generator, dtype=F64) for n in (12, 5))
+    y = torch.randn(12, 3, generator=generator, dtype=F64)
+    whole = KernelRegression(S, x)
+    for n in (1, 7, 12):
+        few = whole.first(n)
+        direct = S(test, x[:n]) @ torch.linalg.solve(S(x[:n], x[:n]), y[:n])
+        assert_close(few(y[:n], test), direct, CONDITION)
+        assert_close(few(y[:n, 0], test), direct[:, 0], CONDITION)
+        assert_close(few.expected_error(T, test), expected_error(T, S, x[:n], test), ROUNDING)
+    assert_close(whole(y, x), y, CONDITION)  # ridgeless: through all values
+    assert (KernelRegression(S, x, jitter=0.1)(y, x) - y).abs().max() > 0.01
+
+
+def test_how_many_points_a_smooth_kernel_bears():
+    x = _circle(300)
+    with pytest.raises(NotPositiveError) as refused:
+        KernelRegression(Gaussian(10.0), x)
+    most = refused.value.most
+    assert 1 < most < 300
+    KernelRegression(Gaussian(10.0), x[:most])
+    with pytest.raises(NotPositiveError):
+        KernelRegression(Gaussian(10.0), x[: most + 1])
 
 
 @pytest.mark.parametrize("order", [2, 4])

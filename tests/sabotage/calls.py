@@ -356,6 +356,12 @@ def _learning() -> Iterator[Call]:
     yield call(learning.averaged, kernel, torch.eye(3).double()[None])
     yield call(learning.exponent, kernel, kernel, 2)
     yield call(learning.expected_error, kernel, kernel, x, x + 1)
+    regression = learning.KernelRegression(kernel, x)
+    yield call(learning.KernelRegression, kernel, x)
+    yield call(regression, y.double(), x, name="KernelRegression.__call__")
+    yield call(regression.first, 2, name="KernelRegression.first")
+    yield call(regression.weights, x, name="KernelRegression.weights")
+    yield call(regression.expected_error, kernel, x, name="KernelRegression.expected_error")
     yield call(learning.lattice_error, kernel, kernel, 1, 4)
     yield call(learning.power_law, torch.tensor([1.0, 2.0]), torch.tensor([1.0, 0.5]))
 

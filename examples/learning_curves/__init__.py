@@ -1,0 +1,1 @@
+"""Learning curves of kernels: theory on lattices and spheres, digits and pictures, symmetry."""
