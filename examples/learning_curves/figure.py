@@ -14,6 +14,7 @@ from .measured import LAST, Exponent, Gain, gains, lattice_exponents, sphere_exp
 from .pairs import Pair
 from .pictures import KERNELS, MARGINS, Draw
 from .results import curves, has_results, read_draws
+from .symmetry import TEACHERS
 from .turned import Turned
 
 SHOWN = (Pair(0.5, 0.5), Pair(1.5, 0.5), Pair(2.5, 0.5), Pair(float("inf"), 0.5), Pair(2.5, 1.5))
@@ -51,7 +52,7 @@ def _slope(panel: Any, n: Sequence[int], error: Sequence[float], beta: float, **
 
 
 def _theory(folder: Path) -> Figure:
-    figure = Figure(figsize=(10, 8), layout="constrained")
+    figure = Figure(figsize=(7.8, 6.2), layout="constrained")
     panels = figure.subplots(2, 2).flatten()
     found = sphere_exponents(folder / "spheres")
     for panel, d in zip(panels, (1, 2, 3), strict=False):
@@ -86,7 +87,7 @@ def _diagonal(panel: Any, lattice: Sequence[Exponent], spheres: Sequence[Exponen
 
 def _symmetry(folder: Path) -> Figure:
     found = gains(folder / "symmetry")
-    figure = Figure(figsize=(10, 7.4), layout="constrained")
+    figure = Figure(figsize=(8.6, 6.6), layout="constrained")
     panels = figure.subplots(2, 2)
     finite = [gain for gain in found if gain.ratio]
     for color, gain in enumerate(finite):
@@ -116,7 +117,7 @@ def _continuous(panel: Any, found: Sequence[Gain]) -> None:
             ("invariant", "o-", gain.invariant_error, gain.task.n, gain.invariant, gain.theory[0]),
             ("plain", "s:", gain.plain_error, gain.task.plain_n, gain.plain, gain.theory[1]),
         ):
-            label = f"{gain.task.teacher}, {name}: {theory:.2f}, here {here.beta:.2f}"
+            label = f"{TEACHERS[gain.task.teacher]}, {name}: {theory:.2f}, here {here.beta:.2f}"
             panel.plot(n, error, line, color=f"C{color}", markersize=4, label=label)
             _slope(panel, n[-LAST:], error[-LAST:], theory, linestyle="--")
 
@@ -124,7 +125,7 @@ def _continuous(panel: Any, found: Sequence[Gain]) -> None:
 def _pictures(folder: Path) -> Figure:
     found = read_draws(folder / "digits", Draw)
     turned = read_draws(folder / "turned", Turned) if has_results(folder / "turned") else {}
-    figure = Figure(figsize=(4.6 * (len(found) + bool(turned)), 4.4), layout="constrained")
+    figure = Figure(figsize=(4.2 * (len(found) + bool(turned)), 4.8), layout="constrained")
     panels = list(figure.subplots(1, len(found) + bool(turned), squeeze=False)[0])
     for panel, (task, results) in zip(panels, found.items(), strict=False):
         for color, kernel in enumerate(KERNELS):
@@ -140,7 +141,7 @@ def _pictures(folder: Path) -> Figure:
                    label=f"slope {beta}, the paper's")  # fmt: skip
         what = "squared error, or share of wrong answers"
         _panel(panel, NAMES[task.kind], "pictures n", what, task.n)
-        panel.legend(fontsize=7, loc="lower left")
+        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     for task, results in turned.items():
         for color, kind in enumerate(("plain", "invariant")):
             error = mean(curves(results, kind))
