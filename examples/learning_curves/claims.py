@@ -87,11 +87,19 @@ def _worst(what: str, exponents: list[Exponent], bar: float | None) -> Claim:
 
 
 def _exponent_table(exponents: list[Exponent]) -> str:
-    head = ["d", "teacher / student", "theorem", "limited by", "beta", "n", "error at the last n"]
+    head = [
+        "d",
+        "teacher / student",
+        "theorem",
+        "limited by",
+        "beta",
+        "from n",
+        "error at the last n",
+    ]
     rows = []
     for one in exponents:
         limit = "student" if one.pair.is_limited_by_student(one.d) else "teacher"
-        window = f"{one.n[max(-LAST, -len(one.n))]:,} to {one.n[-1]:,}"
+        window = f"{one.n[-one.last]:,} to {one.n[-1]:,}"
         row = [str(one.d), str(one.pair), f"{one.theory:.3f}", limit, str(one.here), window]
         rows.append([*row, f"{one.error[-1]:.2e}"])
     return markdown(head, rows)

@@ -60,7 +60,9 @@ def _theory(folder: Path) -> Figure:
             for one in (one for one in found if one.d == d and one.pair == pair):
                 name = f"{pair}: {one.theory:.2f}, here {one.here.beta:.2f}"
                 panel.plot(one.n, one.error, "o-", color=f"C{color}", markersize=4, label=name)
-                _slope(panel, one.n[-LAST:], one.error[-LAST:], one.theory, linestyle="--")
+                _slope(
+                    panel, one.n[-one.last :], one.error[-one.last :], one.theory, linestyle="--"
+                )
         _panel(panel, f"random points on S^{d}", y="error, all teachers' mean")
         panel.legend(fontsize=7, title="teacher / student: theorem", title_fontsize=7)
     _diagonal(panels[3], lattice_exponents(folder / "lattice"), found)
@@ -106,6 +108,7 @@ def _symmetry(folder: Path) -> Figure:
         chosen = [gain for gain in found if not gain.ratio and gain.task.d == d]
         _continuous(panel, chosen)
         _panel(panel, f"SO(2) on S^{d}", y="error")
+        panel.set_ylim(bottom=panel.get_ylim()[0] / 30)  # room for the legend
     for panel in panels.flatten():
         panel.legend(fontsize=7)
     return figure
@@ -133,13 +136,13 @@ def _pictures(folder: Path) -> Figure:
             panel.plot(task.n, error, "o-", color=f"C{color}", markersize=4, label=kernel)
             if kernel in MARGINS:
                 error = mean(curves(results, "margin", kernel))
-                name = f"{kernel}, margin: wrong answers"
+                name = f"{kernel}, margin"
                 panel.plot(task.margin_n, error, "s:", color=f"C{color}", markersize=4, label=name)
         for beta, line in zip(PAPER_SLOPES[task.kind], ("--", "-."), strict=True):
             anchor = mean(curves(results, "square", "Laplace 10"))
             _slope(panel, task.n, [0.6 * one for one in anchor], beta, linestyle=line,
-                   label=f"slope {beta}, the paper's")  # fmt: skip
-        what = "squared error, or share of wrong answers"
+                   label=f"slope {beta}")  # fmt: skip
+        what = "squared error; margin: wrong answers"
         _panel(panel, NAMES[task.kind], "pictures n", what, task.n)
         panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     for task, results in turned.items():
@@ -152,6 +155,6 @@ def _pictures(folder: Path) -> Figure:
                 large = [4 * n for n in task.n]
                 panels[-1].plot(large, error, ":", color=f"C{color}", label=label)
         title = "MNIST turned by right angles"
-        _panel(panels[-1], title, "pictures n", "squared error", [*task.n, 4 * task.n[-1]])
+        _panel(panels[-1], title, "pictures n", "squared error", task.n[::2])
         panels[-1].legend(fontsize=7)
     return figure

@@ -32,6 +32,7 @@ class Exponent(NamedTuple):
     here: Fit
     n: list[int]
     error: list[float]
+    last: int  # of them are fitted
 
     @property
     def off(self) -> float:
@@ -44,10 +45,9 @@ def lattice_exponents(folder: Path) -> list[Exponent]:
     found = []
     for task, (result,) in read_draws(folder, Lattice).items():
         pair = Pair(task.teacher, task.student)
-        beta = power_law(result["n"][-2:], result["error"][-2:]).beta
-        here = Fit(beta, math.nan)
-        one = Exponent(task.d, pair, pair.beta(task.d), here, result["n"], result["error"])
-        found.append(one)
+        n, error = result["n"], result["error"]
+        here = Fit(power_law(n[-2:], error[-2:]).beta, math.nan)
+        found.append(Exponent(task.d, pair, pair.beta(task.d), here, n, error, 2))
     return sorted(found, key=lambda one: (one.d, one.pair))
 
 
@@ -62,7 +62,9 @@ def sphere_exponents(folder: Path) -> list[Exponent]:
                 reached -= 1
             n, errors = list(task.n[:reached]), [one[:reached] for one in errors]
             here = fit(n, errors, LAST)
-            found.append(Exponent(task.d, pair, pair.beta(task.d), here, n, mean(errors)))
+            found.append(
+                Exponent(task.d, pair, pair.beta(task.d), here, n, mean(errors), min(LAST, len(n)))
+            )
     return sorted(found, key=lambda one: one.d)
 
 
