@@ -52,7 +52,7 @@ def _slope(panel: Any, n: Sequence[int], error: Sequence[float], beta: float, **
 
 
 def _theory(folder: Path) -> Figure:
-    figure = Figure(figsize=(7.8, 6.2), layout="constrained")
+    figure = Figure(figsize=(9, 7.4), layout="constrained")
     panels = figure.subplots(2, 2).flatten()
     found = sphere_exponents(folder / "spheres")
     for panel, d in zip(panels, (1, 2, 3), strict=False):
@@ -64,6 +64,7 @@ def _theory(folder: Path) -> Figure:
                     panel, one.n[-one.last :], one.error[-one.last :], one.theory, linestyle="--"
                 )
         _panel(panel, f"random points on S^{d}", y="error, all teachers' mean")
+        panel.set_ylim(bottom=panel.get_ylim()[0] / 300)  # room for the legend
         panel.legend(fontsize=7, title="teacher / student: theorem", title_fontsize=7)
     _diagonal(panels[3], lattice_exponents(folder / "lattice"), found)
     return figure
@@ -103,7 +104,12 @@ def _symmetry(folder: Path) -> Figure:
         panels[0, 1].plot(task.plain_n, gain.plain_error, "-", color=c)
         panels[0, 1].plot(large, gain.invariant_error, "o", color=c, markersize=5, label=name)
     _panel(panels[0, 0], "finite groups on S^2, circles: invariant", y="error")
-    _panel(panels[0, 1], "the same", "points n, or n |G| of the invariant student", "error")
+    _panel(
+        panels[0, 1],
+        "the invariant students moved to n |G|",
+        "points n, or n |G| of the invariant student",
+        "error",
+    )
     for panel, d in zip(panels[1], (2, 3), strict=True):
         chosen = [gain for gain in found if not gain.ratio and gain.task.d == d]
         _continuous(panel, chosen)
