@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--draws", type=positive, default=20, help="of points on spheres")
     command.add_argument("--points", type=positive, default=2048, help="on spheres, at most")
     command.add_argument("--picture-draws", type=positive, default=5)
-    command.add_argument("--pictures", type=positive, default=6400, help="to learn from, at most")
+    command.add_argument("--pictures", type=positive, default=3200, help="to learn from, at most")
     command.add_argument("--margin", type=positive, default=3200, help="to classify from, at most")
     command.add_argument("--test", type=positive, default=1000, help="pictures to test on")
     command.add_argument(

@@ -19,6 +19,7 @@ from .measured import (
 from .pairs import label
 from .pictures import KERNELS, MARGINS, Draw
 from .results import curves, has_results, read_draws
+from .symmetry import TEACHERS
 from .turned import Turned
 
 LATTICE_BARS = {1: 0.01, 2: 0.05}
@@ -30,7 +31,6 @@ PICTURES = {
     "digits": ("MNIST", "0.4, later 0.36", 0.30, 0.42),
     "cifar": ("CIFAR-10", "0.1, later 0.07", 0.05, 0.15),
 }
-TEACHER_NAMES = {"invariants": "teacher of invariants", "averaged": "averaged teacher"}
 
 
 def all_claims(folder: Path) -> tuple[list[Claim], list[str]]:
@@ -87,11 +87,19 @@ def _worst(what: str, exponents: list[Exponent], bar: float | None) -> Claim:
 
 
 def _exponent_table(exponents: list[Exponent]) -> str:
-    head = ["d", "teacher / student", "theorem", "limited by", "beta", "n", "error at the last n"]
+    head = [
+        "d",
+        "teacher / student",
+        "theorem",
+        "limited by",
+        "beta",
+        "from n",
+        "error at the last n",
+    ]
     rows = []
     for one in exponents:
         limit = "student" if one.pair.is_limited_by_student(one.d) else "teacher"
-        window = f"{one.n[max(-LAST, -len(one.n))]:,} to {one.n[-1]:,}"
+        window = f"{one.n[-one.last]:,} to {one.n[-1]:,}"
         row = [str(one.d), str(one.pair), f"{one.theory:.3f}", limit, str(one.here), window]
         rows.append([*row, f"{one.error[-1]:.2e}"])
     return markdown(head, rows)
@@ -106,22 +114,23 @@ def pictures(folder: Path) -> tuple[list[Claim], str]:
         for kernel in KERNELS:
             square, sign = (curves(results, kind, kernel) for kind in ("square", "sign"))
             betas[kernel] = fit(task.n, square)
-            claims.append(_beta(f"{name}, regression, {kernel}", paper, betas[kernel], low, high))
+            claims.append(_ranged(f"{name}, regression, {kernel}", paper, betas[kernel], low, high))
             rows.append(_picture_row(f"{name}, {kernel}", "square", task.n, square))
             rows.append(_picture_row(f"{name}, {kernel}", "sign of it", task.n, sign))
         values = [one.beta for one in betas.values()]
+        spread = max(values) - min(values)
         what = f"{name}, regression: spread of beta over the {len(values)} kernels"
-        claims.append(within(what, "0", max(values) - min(values), 0, SPREAD_BAR))
+        claims.append(within(what, "0", spread, -math.inf, SPREAD_BAR, form=".3f"))
         for kernel in MARGINS:
             margin, n = curves(results, "margin", kernel), task.margin_n
             what = f"{name}, classification by the margin, {kernel}"
-            claims.append(_beta(what, paper, fit(n, margin), low, high))
+            claims.append(_ranged(what, paper, fit(n, margin), low, high))
             rows.append(_picture_row(f"{name}, {kernel}", "margin", n, margin))
     head = ["data, kernel", "error", "n", "beta, all n", f"beta, last {LAST} n", "at the last n"]
     return claims, "Pictures\n\n" + markdown(head, rows)
 
 
-def _beta(what: str, paper: str, here: Fit, low: float, high: float) -> Claim:
+def _ranged(what: str, paper: str, here: Fit, low: float, high: float) -> Claim:
     deviation = None if math.isnan(here.deviation) else here.deviation
     return within(what, paper, here.beta, low, high, form=".3f", deviation=deviation)
 
@@ -144,12 +153,13 @@ def symmetry(folder: Path) -> tuple[list[Claim], str]:
         if gain.ratio:
             order = gain.task.elements
             what = f"{action} on S^2: error_plain({order} n) / error_invariant(n)"
-            claims.append(within(what, "1", gain.factor, 1 - GAIN_BAR, 1 + GAIN_BAR))
+            here, low, high = Fit(gain.factor, gain.deviation), 1 - GAIN_BAR, 1 + GAIN_BAR
+            claims.append(_ranged(what, "1", here, low, high))
             continue
         for student, here, theory in both:
-            what = f"{action}, {TEACHER_NAMES[gain.task.teacher]}: beta of the {student} student"
+            what = f"{action}, {TEACHERS[gain.task.teacher]}: beta of the {student} student"
             low, high = theory - GAIN_BAR, theory + GAIN_BAR
-            claims.append(_beta(what, f"{theory:.3f}", here, low, high))
+            claims.append(_ranged(what, f"{theory:.3f}", here, low, high))
     head = ["action", "teacher", "n", "ratio at each n", "beta, invariant", "beta, plain"]
     return claims, "Symmetry\n\n" + markdown(head, rows)
 

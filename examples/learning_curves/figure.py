@@ -14,6 +14,7 @@ from .measured import LAST, Exponent, Gain, gains, lattice_exponents, sphere_exp
 from .pairs import Pair
 from .pictures import KERNELS, MARGINS, Draw
 from .results import curves, has_results, read_draws
+from .symmetry import TEACHERS
 from .turned import Turned
 
 SHOWN = (Pair(0.5, 0.5), Pair(1.5, 0.5), Pair(2.5, 0.5), Pair(float("inf"), 0.5), Pair(2.5, 1.5))
@@ -51,7 +52,7 @@ def _slope(panel: Any, n: Sequence[int], error: Sequence[float], beta: float, **
 
 
 def _theory(folder: Path) -> Figure:
-    figure = Figure(figsize=(10, 8), layout="constrained")
+    figure = Figure(figsize=(9, 7.4), layout="constrained")
     panels = figure.subplots(2, 2).flatten()
     found = sphere_exponents(folder / "spheres")
     for panel, d in zip(panels, (1, 2, 3), strict=False):
@@ -59,8 +60,11 @@ def _theory(folder: Path) -> Figure:
             for one in (one for one in found if one.d == d and one.pair == pair):
                 name = f"{pair}: {one.theory:.2f}, here {one.here.beta:.2f}"
                 panel.plot(one.n, one.error, "o-", color=f"C{color}", markersize=4, label=name)
-                _slope(panel, one.n[-LAST:], one.error[-LAST:], one.theory, linestyle="--")
+                _slope(
+                    panel, one.n[-one.last :], one.error[-one.last :], one.theory, linestyle="--"
+                )
         _panel(panel, f"random points on S^{d}", y="error, all teachers' mean")
+        panel.set_ylim(bottom=panel.get_ylim()[0] / 300)  # room for the legend
         panel.legend(fontsize=7, title="teacher / student: theorem", title_fontsize=7)
     _diagonal(panels[3], lattice_exponents(folder / "lattice"), found)
     return figure
@@ -86,7 +90,7 @@ def _diagonal(panel: Any, lattice: Sequence[Exponent], spheres: Sequence[Exponen
 
 def _symmetry(folder: Path) -> Figure:
     found = gains(folder / "symmetry")
-    figure = Figure(figsize=(10, 7.4), layout="constrained")
+    figure = Figure(figsize=(8.6, 6.6), layout="constrained")
     panels = figure.subplots(2, 2)
     finite = [gain for gain in found if gain.ratio]
     for color, gain in enumerate(finite):
@@ -100,11 +104,17 @@ def _symmetry(folder: Path) -> Figure:
         panels[0, 1].plot(task.plain_n, gain.plain_error, "-", color=c)
         panels[0, 1].plot(large, gain.invariant_error, "o", color=c, markersize=5, label=name)
     _panel(panels[0, 0], "finite groups on S^2, circles: invariant", y="error")
-    _panel(panels[0, 1], "the same", "points n, or n |G| of the invariant student", "error")
+    _panel(
+        panels[0, 1],
+        "the invariant students moved to n |G|",
+        "points n, or n |G| of the invariant student",
+        "error",
+    )
     for panel, d in zip(panels[1], (2, 3), strict=True):
         chosen = [gain for gain in found if not gain.ratio and gain.task.d == d]
         _continuous(panel, chosen)
         _panel(panel, f"SO(2) on S^{d}", y="error")
+        panel.set_ylim(bottom=panel.get_ylim()[0] / 30)  # room for the legend
     for panel in panels.flatten():
         panel.legend(fontsize=7)
     return figure
@@ -116,7 +126,7 @@ def _continuous(panel: Any, found: Sequence[Gain]) -> None:
             ("invariant", "o-", gain.invariant_error, gain.task.n, gain.invariant, gain.theory[0]),
             ("plain", "s:", gain.plain_error, gain.task.plain_n, gain.plain, gain.theory[1]),
         ):
-            label = f"{gain.task.teacher}, {name}: {theory:.2f}, here {here.beta:.2f}"
+            label = f"{TEACHERS[gain.task.teacher]}, {name}: {theory:.2f}, here {here.beta:.2f}"
             panel.plot(n, error, line, color=f"C{color}", markersize=4, label=label)
             _slope(panel, n[-LAST:], error[-LAST:], theory, linestyle="--")
 
@@ -124,7 +134,7 @@ def _continuous(panel: Any, found: Sequence[Gain]) -> None:
 def _pictures(folder: Path) -> Figure:
     found = read_draws(folder / "digits", Draw)
     turned = read_draws(folder / "turned", Turned) if has_results(folder / "turned") else {}
-    figure = Figure(figsize=(4.6 * (len(found) + bool(turned)), 4.4), layout="constrained")
+    figure = Figure(figsize=(4.2 * (len(found) + bool(turned)), 4.8), layout="constrained")
     panels = list(figure.subplots(1, len(found) + bool(turned), squeeze=False)[0])
     for panel, (task, results) in zip(panels, found.items(), strict=False):
         for color, kernel in enumerate(KERNELS):
@@ -132,15 +142,15 @@ def _pictures(folder: Path) -> Figure:
             panel.plot(task.n, error, "o-", color=f"C{color}", markersize=4, label=kernel)
             if kernel in MARGINS:
                 error = mean(curves(results, "margin", kernel))
-                name = f"{kernel}, margin: wrong answers"
+                name = f"{kernel}, margin"
                 panel.plot(task.margin_n, error, "s:", color=f"C{color}", markersize=4, label=name)
         for beta, line in zip(PAPER_SLOPES[task.kind], ("--", "-."), strict=True):
             anchor = mean(curves(results, "square", "Laplace 10"))
             _slope(panel, task.n, [0.6 * one for one in anchor], beta, linestyle=line,
-                   label=f"slope {beta}, the paper's")  # fmt: skip
-        what = "squared error, or share of wrong answers"
+                   label=f"slope {beta}")  # fmt: skip
+        what = "squared error; margin: wrong answers"
         _panel(panel, NAMES[task.kind], "pictures n", what, task.n)
-        panel.legend(fontsize=7, loc="lower left")
+        panel.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=2)
     for task, results in turned.items():
         for color, kind in enumerate(("plain", "invariant")):
             error = mean(curves(results, kind))
@@ -151,6 +161,6 @@ def _pictures(folder: Path) -> Figure:
                 large = [4 * n for n in task.n]
                 panels[-1].plot(large, error, ":", color=f"C{color}", label=label)
         title = "MNIST turned by right angles"
-        _panel(panels[-1], title, "pictures n", "squared error", [*task.n, 4 * task.n[-1]])
+        _panel(panels[-1], title, "pictures n", "squared error", task.n[::2])
         panels[-1].legend(fontsize=7)
     return figure

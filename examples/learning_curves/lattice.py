@@ -7,7 +7,7 @@ from equinet.learning import lattice_error
 from examples.common.sweep import Desk
 
 from .fits import doubling
-from .pairs import LATTICE, Pair, kernel
+from .pairs import LATTICE, kernel
 
 # Of each dimension: points on an axis from, to, and aliases.
 SIZES = {1: (32, 1024, 200), 2: (8, 128, 8), 3: (4, 32, 3)}
@@ -43,8 +43,3 @@ def work(task: Lattice, desk: Desk) -> dict[str, Any]:
         errors.append(lattice_error(T, S, task.d, points, aliases=task.aliases))
         desk.tell(len(errors) / len(task.points))
     return {"n": [points**task.d for points in task.points], "error": errors}
-
-
-def pair(task: Lattice) -> Pair:
-    """Its teacher and student."""
-    return Pair(task.teacher, task.student)

@@ -6,6 +6,7 @@ the two largest n; of random points, whose errors scatter, the last four n; of p
 """
 
 import math
+import statistics
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,6 +32,7 @@ class Exponent(NamedTuple):
     here: Fit
     n: list[int]
     error: list[float]
+    last: int  # of them are fitted
 
     @property
     def off(self) -> float:
@@ -43,10 +45,9 @@ def lattice_exponents(folder: Path) -> list[Exponent]:
     found = []
     for task, (result,) in read_draws(folder, Lattice).items():
         pair = Pair(task.teacher, task.student)
-        beta = power_law(result["n"][-2:], result["error"][-2:]).beta
-        here = Fit(beta, math.nan)
-        one = Exponent(task.d, pair, pair.beta(task.d), here, result["n"], result["error"])
-        found.append(one)
+        n, error = result["n"], result["error"]
+        here = Fit(power_law(n[-2:], error[-2:]).beta, math.nan)
+        found.append(Exponent(task.d, pair, pair.beta(task.d), here, n, error, 2))
     return sorted(found, key=lambda one: (one.d, one.pair))
 
 
@@ -61,7 +62,9 @@ def sphere_exponents(folder: Path) -> list[Exponent]:
                 reached -= 1
             n, errors = list(task.n[:reached]), [one[:reached] for one in errors]
             here = fit(n, errors, LAST)
-            found.append(Exponent(task.d, pair, pair.beta(task.d), here, n, mean(errors)))
+            found.append(
+                Exponent(task.d, pair, pair.beta(task.d), here, n, mean(errors), min(LAST, len(n)))
+            )
     return sorted(found, key=lambda one: one.d)
 
 
@@ -81,6 +84,8 @@ class Gain(NamedTuple):
     Attributes:
         ratio: error_plain(n |G|) / error_invariant(n) of a finite group at each n; empty for a
             continuous one.
+        factor: the geometric mean of the ratios at the two largest n.
+        deviation: its standard error, from the scatter of single draws; NaN for one draw.
         invariant: exponent of the invariant student.
         plain: exponent of the plain student.
     """
@@ -89,14 +94,11 @@ class Gain(NamedTuple):
     invariant_error: list[float]
     plain_error: list[float]
     ratio: list[float]
+    factor: float
+    deviation: float
     invariant: Fit
     plain: Fit
     theory: tuple[float, float]
-
-    @property
-    def factor(self) -> float:
-        """The geometric mean of the ratios at the two largest n."""
-        return math.sqrt(self.ratio[-1] * self.ratio[-2])
 
 
 def gains(folder: Path) -> list[Gain]:
@@ -104,11 +106,24 @@ def gains(folder: Path) -> list[Gain]:
     found = []
     for task, results in read_draws(folder, Symmetry).items():
         invariant, plain = curves(results, "invariant"), curves(results, "plain")
-        errors, plain_errors = mean(invariant), mean(plain)
-        ratio = []
+        errors = mean(invariant), mean(plain)
+        ratio, factor, deviation = [], math.nan, math.nan
         if task.action in FINITE:
-            at = dict(zip(task.plain_n, plain_errors, strict=True))
-            ratio = [at[n * task.elements] / error for n, error in zip(task.n, errors, strict=True)]
+            ratio = _ratios(task, *errors)
+            factor = _last_two(ratio)
+            if len(results) > 1:
+                draws = zip(invariant, plain, strict=True)
+                single = [math.log(_last_two(_ratios(task, *both))) for both in draws]
+                deviation = factor * statistics.stdev(single) / math.sqrt(len(single))
         fits = fit(task.n, invariant, LAST), fit(task.plain_n, plain, LAST)
-        found.append(Gain(task, errors, plain_errors, ratio, *fits, theory(task)))
+        found.append(Gain(task, *errors, ratio, factor, deviation, *fits, theory(task)))
     return found
+
+
+def _ratios(task: Symmetry, invariant: list[float], plain: list[float]) -> list[float]:
+    at = dict(zip(task.plain_n, plain, strict=True))
+    return [at[n * task.elements] / error for n, error in zip(task.n, invariant, strict=True)]
+
+
+def _last_two(ratio: list[float]) -> float:
+    return math.sqrt(ratio[-1] * ratio[-2])

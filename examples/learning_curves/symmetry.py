@@ -33,8 +33,8 @@ TEST = 200
 S = 1.5  # derivatives of the fields
 FINITE = {"C4": (32, 512), "C8": (16, 256), "O": (16, 64)}  # n of the invariant student
 # Of a continuous action: dimension of the sphere, n, elements of the quadrature.
-CONTINUOUS = {"SO(2) on S^2": (2, (16, 256), 512), "SO(2) on S^3": (3, (16, 256), 128)}
-TEACHERS = ("invariants", "averaged")
+CONTINUOUS = {"SO(2) on S^2": (2, (16, 256), 512), "SO(2) on S^3": (3, (16, 512), 128)}
+TEACHERS = {"invariants": "teacher of invariants", "averaged": "averaged teacher"}
 
 
 @dataclass(frozen=True)
