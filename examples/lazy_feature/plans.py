@@ -1,0 +1,92 @@
+"""Which runs there are. In: a scale. Out: tasks by name."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from examples.common.errors import InputError
+
+from . import data
+from .networks import KINDS
+from .runs import Task
+
+
+@dataclass(frozen=True)
+class Part:
+    """The runs of one kind of networks: all widths times all scales."""
+
+    kind: str
+    widths: tuple[int, ...]
+    scales: tuple[float, ...]
+    seeds: int
+    frozen: int
+    train: int
+    test: int
+    points: int
+    steps: int = 10_000
+
+
+WIDE = (0.01, 0.03, 0.1, 0.3, 10.0, 100.0, 300.0, 1000.0)
+FEW = (0.03, 0.3, 10.0, 300.0, 1000.0)
+
+PLANS: dict[str, tuple[Part, ...]] = {
+    "demo": (
+        Part("connected", (16, 32), (0.03, 0.3, 10.0, 300.0, 1000.0), 4, 2, 40, 400, 40),
+        Part("plain", (4, 8), (0.03, 0.3, 300.0, 1000.0), 2, 1, 12, 200, 20),
+        Part("equivariant", (4,), (0.03, 0.3, 300.0, 1000.0), 2, 1, 12, 200, 20),
+    ),
+    "default": (
+        Part("connected", (32, 64, 128), WIDE, 10, 4, 150, 1000, 100),
+        Part("plain", (8, 16), FEW, 3, 3, 32, 500, 50),
+        Part("equivariant", (4, 8), FEW, 3, 3, 32, 500, 50),
+    ),
+    # As in the paper: five thousand digits, more networks, wide ones.
+    "paper": (
+        Part("connected", (100, 200, 400, 800), WIDE, 20, 5, 5000, 10_000, 200, 100_000),
+        Part("plain", (16, 32, 64, 128), FEW, 10, 5, 5000, 10_000, 200, 100_000),
+        Part("equivariant", (8, 16, 32, 64), FEW, 10, 5, 5000, 10_000, 200, 100_000),
+    ),
+}
+
+
+def chosen(
+    plan: str,
+    kinds: tuple[str, ...] = tuple(KINDS),
+    widths: tuple[int, ...] | None = None,
+    scales: tuple[float, ...] | None = None,
+    seeds: int | None = None,
+    train: int | None = None,
+) -> tuple[Part, ...]:
+    """The parts of a plan, with what is asked for instead of its own.
+
+    Raises:
+        InputError: if widths are given for several kinds, or a number is out of range.
+    """
+    parts = tuple(part for part in PLANS[plan] if part.kind in kinds)
+    if widths is not None and len(parts) > 1:
+        raise InputError(f"widths: expected one --kinds with them, got {', '.join(kinds)}")
+    for part in parts:
+        changed = replace(
+            part,
+            widths=part.widths if widths is None else widths,
+            scales=part.scales if scales is None else scales,
+            seeds=part.seeds if seeds is None else seeds,
+            train=part.train if train is None else train,
+        )
+        changed = replace(changed, frozen=min(changed.frozen, changed.seeds))
+        parts = tuple(changed if other is part else other for other in parts)
+    return parts
+
+
+def tasks(parts: tuple[Part, ...], path: Path | None) -> dict[str, Task]:
+    """The runs of some parts, the narrow networks first."""
+    digits = data.digits(path).fingerprint()
+    found = [
+        Task(
+            part.kind, width, scale, part.seeds, part.frozen, part.train, part.test, part.points,
+            part.steps, digits,
+        )
+        for part in parts
+        for width in part.widths
+        for scale in part.scales
+    ]  # fmt: skip
+    return {task.name: task for task in found}
