@@ -13,8 +13,8 @@ from .claims import report
 from .figures import claims_figure, errors_figure
 from .measures import Curves, curves
 from .networks import KINDS
-from .plans import PLANS, Part, chosen, tasks
-from .runs import work
+from .plans import PLANS, chosen, tasks
+from .runs import Task, work
 
 RUNS = Path("runs/lazy_feature")
 
@@ -43,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
         command.add_argument("--scales", nargs="+", type=float, help="sqrt(width) alpha")
         command.add_argument("--seeds", type=positive, help="networks of each width and alpha")
         command.add_argument("--train", type=positive, help="digits to learn from")
+        command.add_argument("--test", type=positive, help="digits to test on")
+        command.add_argument("--points", type=positive, help="of these for the kernel's change")
         out = RUNS / "demo" if name == "demo" else RUNS / "default"
         if name in ("run", "demo"):
             sweep_options(command, out)
@@ -52,26 +54,23 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _parts(options: argparse.Namespace, plan: str) -> tuple[Part, ...]:
-    return chosen(
-        plan,
-        tuple(options.kinds),
-        None if options.widths is None else tuple(options.widths),
-        None if options.scales is None else tuple(options.scales),
-        options.seeds,
-        options.train,
-    )
+def _tasks(options: argparse.Namespace) -> dict[str, Task]:
+    changes = {name: getattr(options, name) for name in ("seeds", "train", "test", "points")}
+    for name in ("widths", "scales"):
+        values = getattr(options, name)
+        changes[name] = None if values is None else tuple(values)
+    return tasks(chosen(options.scale, tuple(options.kinds), changes), options.data)
 
 
 def _run(options: argparse.Namespace) -> None:
     torch.set_num_threads(1)
-    todo = tasks(_parts(options, options.scale), options.data)
+    todo = _tasks(options)
     sweep(partial(work, options.data), todo, options.out, jobs=options.jobs, fresh=options.fresh)
     print(f"{len(todo)} results are in {options.out}")
 
 
 def _found(options: argparse.Namespace) -> dict[str, Curves]:
-    todo = tasks(_parts(options, options.scale), options.data)
+    todo = _tasks(options)
     return curves(read(options.out, todo), todo)
 
 

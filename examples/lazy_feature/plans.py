@@ -1,12 +1,14 @@
 """Which runs there are. In: a scale. Out: tasks by name."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from examples.common.errors import InputError
 
 from . import data
-from .networks import KINDS
 from .runs import Task
 
 
@@ -48,33 +50,24 @@ PLANS: dict[str, tuple[Part, ...]] = {
 }
 
 
-def chosen(
-    plan: str,
-    kinds: tuple[str, ...] = tuple(KINDS),
-    widths: tuple[int, ...] | None = None,
-    scales: tuple[float, ...] | None = None,
-    seeds: int | None = None,
-    train: int | None = None,
-) -> tuple[Part, ...]:
-    """The parts of a plan, with what is asked for instead of its own.
+def chosen(plan: str, kinds: tuple[str, ...], changes: Mapping[str, Any]) -> tuple[Part, ...]:
+    """The parts of a plan.
 
+    Args:
+        plan: its name.
+        kinds: of which networks.
+        changes: fields of a part that are to be other than the plan's; None for the plan's.
     Raises:
         InputError: if widths are given for several kinds, or a number is out of range.
     """
-    parts = tuple(part for part in PLANS[plan] if part.kind in kinds)
-    if widths is not None and len(parts) > 1:
-        raise InputError(f"widths: expected one --kinds with them, got {', '.join(kinds)}")
-    for part in parts:
-        changed = replace(
-            part,
-            widths=part.widths if widths is None else widths,
-            scales=part.scales if scales is None else scales,
-            seeds=part.seeds if seeds is None else seeds,
-            train=part.train if train is None else train,
-        )
-        changed = replace(changed, frozen=min(changed.frozen, changed.seeds))
-        parts = tuple(changed if other is part else other for other in parts)
-    return parts
+    given = {name: value for name, value in changes.items() if value is not None}
+    if "widths" in given and len(kinds) > 1:
+        raise InputError(f"widths: expected one of --kinds with them, got {', '.join(kinds)}")
+    for scale in given.get("scales", ()):
+        if not (scale > 0 and math.isfinite(scale)):
+            raise InputError(f"scales: expected finite numbers > 0, got {scale}")
+    parts = [replace(part, **given) for part in PLANS[plan] if part.kind in kinds]
+    return tuple(replace(part, frozen=min(part.frozen, part.seeds)) for part in parts)
 
 
 def tasks(parts: tuple[Part, ...], path: Path | None) -> dict[str, Task]:

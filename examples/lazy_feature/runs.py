@@ -60,8 +60,6 @@ class Task:
             raise InputError(f"frozen: expected 0 to {self.seeds}, the seeds, got {self.frozen}")
         if not 0 < self.points <= self.test:
             raise InputError(f"points: expected 1 to {self.test}, the test set, got {self.points}")
-        if not (self.scale > 0 and math.isfinite(self.scale)):
-            raise InputError(f"scale: expected a finite number > 0, got {self.scale}")
 
     @property
     def alpha(self) -> float:
