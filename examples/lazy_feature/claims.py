@@ -54,16 +54,18 @@ def _scaling(curves: Curves) -> list[Claim]:
     value = curves.unevenness("half_time", "lazy")
     what = f"{title}: t1 constant, lazy, largest / smallest"
     lines.append(within(what, "constant", value, 1, CONSTANT))
-    worst = max(curves.spread_over_widths("kernel_change"))
+    worst, error = max(curves.spread_over_widths("kernel_change"))
     what = f"{title}: change of the kernel at one sqrt(h) alpha, largest / smallest over h"
-    lines.append(within(what, "one curve", worst, 1, COLLAPSE))
+    lines.append(within(what, "one curve", worst, 1, COLLAPSE, deviation=error))
     return lines
 
 
-def _all_within(what: str, paper: str, values: Sequence[float], low: float, high: float) -> Claim:
+def _all_within(
+    what: str, paper: str, values: Sequence[tuple[float, float]], low: float, high: float
+) -> Claim:
     """The claim that a number lies between two others at every width."""
-    here = ", ".join(f"{value:.2f}" for value in values)
-    return Claim(what, paper, here, f"{low} to {high}", all(low <= v <= high for v in values))
+    here = ", ".join(f"{value:.2f} ± {error:.2f}" for value, error in values)
+    return Claim(what, paper, here, f"{low} to {high}", all(low <= v <= high for v, _ in values))
 
 
 def _fluctuations(curves: Curves) -> list[Claim]:

@@ -52,12 +52,18 @@ class Curves:
         found = [set(self.window(width, regime)) for width in self.widths]
         return sorted(set.intersection(*found))
 
-    def slopes(self, key: str, regime: str) -> list[float]:
-        """Of each width, the exponent of a curve within a regime; NaN for fewer than two scales."""
+    def slopes(self, key: str, regime: str) -> list[tuple[float, float]]:
+        """Of each width, the exponent of a curve within a regime, and its standard error.
+
+        The exponent of a geometric mean is the mean of the networks' exponents, whose scatter gives
+        the error. NaN for fewer than two scales.
+        """
         found = []
         for width in self.widths:
-            inside, curve = self.window(width, regime), self.curve(width, key)
-            found.append(slope([self.scales[i] for i in inside], [curve[i] for i in inside]))
+            inside = [self.scales[i] for i in self.window(width, regime)]
+            lines = [self.results[width, scale][key] for scale in inside]
+            own = [slope(inside, line) for line in zip(*lines, strict=True)] or [math.nan]
+            found.append((statistics.mean(own), standard_error(own)))
         return found
 
     def unevenness(self, key: str, regime: str) -> float:
@@ -68,10 +74,16 @@ class Curves:
             ratios.append(spread([curve[i] for i in self.window(width, regime)]))
         return _worst(ratios)
 
-    def spread_over_widths(self, key: str) -> list[float]:
-        """Of each scale, largest over smallest value of the widths."""
-        lines = [self.curve(width, key) for width in self.widths]
-        return [spread(list(values)) for values in zip(*lines, strict=True)]
+    def spread_over_widths(self, key: str) -> list[tuple[float, float]]:
+        """Of each scale, largest over smallest value of the widths, and its standard error."""
+        found = []
+        for scale in self.scales:
+            logs = [[math.log(v) for v in self.results[w, scale][key]] for w in self.widths]
+            logs = sorted(logs, key=statistics.mean)
+            ratio = math.exp(statistics.mean(logs[-1]) - statistics.mean(logs[0]))
+            error = math.hypot(standard_error(logs[-1]), standard_error(logs[0]))
+            found.append((ratio, ratio * error))
+        return found
 
     def variance_slope(self, regime: str) -> tuple[float, float]:
         """The exponent of the variance in the width, averaged over the scales of a regime.
@@ -140,11 +152,12 @@ def curves(results: dict[str, dict[str, Any]], tasks: dict[str, Task]) -> dict[s
     return found
 
 
-def slope(x: Sequence[float], y: Sequence[float]) -> float:
+def slope(x: Sequence[float], y: Sequence[float | None]) -> float:
     """The exponent of y in x; NaN where there are no two points, or a value is none."""
-    if len(x) < 2 or not all(math.isfinite(v) and v > 0 for v in y):
+    there = [value for value in y if value is not None]
+    if len(x) < 2 or len(there) < len(y):
         return math.nan
-    return -power_law(x, y).beta
+    return -power_law(x, there).beta
 
 
 def geometric_mean(values: Sequence[float | None]) -> float:
