@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from examples.common.claims import Claim, claims_table, within
 from examples.common.table import markdown
 
-from .measures import REGIMES, Curves, standard_error
+from .measures import REGIMES, Curves, slope, standard_error
 from .networks import KINDS, parameters
 
 # The weights of L + 1 homogeneous layers grow by alpha^(-1 / (L + 1)) each until f is 1 / alpha,
@@ -144,9 +144,33 @@ def runs_table(found: dict[str, Curves]) -> str:
     return markdown(head, rows)
 
 
+def curves_table(found: dict[str, Curves]) -> str:
+    """The curves, with the slope from each scale to the next, of the widest networks."""
+    rows = []
+    for kind, curves in found.items():
+        width = curves.widths[-1]
+        change = curves.curve(width, "kernel_change")
+        time = curves.curve(width, "half_time")
+        for i, scale in enumerate(curves.scales):
+            result = curves.results[width, scale]
+            local = slope(curves.scales[i : i + 2], change[i : i + 2])
+            rows.append(
+                [
+                    KINDS[kind].title, str(width), f"{scale:g}", f"{change[i]:.3g}",
+                    "" if math.isnan(local) else f"{local:.2f}", f"{time[i]:.3g}",
+                    f"{result['variance']:.3g}",
+                    ", ".join(f"{value:.2f}" for value in result["growth"]),
+                ]
+            )  # fmt: skip
+    head = ["networks", "h", "sqrt(h) alpha", "kernel's change", "slope to the next", "t1",
+            "Var F", "|w| / |w0| of each layer"]  # fmt: skip
+    return markdown(head, rows)
+
+
 def report(found: dict[str, Curves]) -> str:
     """All tables."""
-    return "\n\n".join([claims_table(claims(found)), runs_table(found), errors_table(found)])
+    tables = claims_table(claims(found)), runs_table(found), errors_table(found)
+    return "\n\n".join([*tables, curves_table(found)])
 
 
 def _percent(values: Sequence[float]) -> str:

@@ -28,7 +28,8 @@ class Part:
 
 
 WIDE = (0.01, 0.03, 0.1, 0.3, 10.0, 100.0, 300.0, 1000.0)
-FEW = (0.03, 0.3, 10.0, 300.0, 1000.0)
+FEW = (0.1, 1.0, 10.0, 300.0, 1000.0)
+DEEP = (1e-5, 1e-4, *FEW)  # where all layers of a narrow CNN have grown
 
 PLANS: dict[str, tuple[Part, ...]] = {
     "demo": (
@@ -38,8 +39,8 @@ PLANS: dict[str, tuple[Part, ...]] = {
     ),
     "default": (
         Part("connected", (32, 64, 128), WIDE, 10, 4, 150, 1000, 100),
-        Part("plain", (8, 16), FEW, 3, 3, 32, 500, 50),
-        Part("equivariant", (4, 8), FEW, 3, 3, 32, 500, 50),
+        Part("plain", (8, 16), DEEP, 3, 3, 32, 500, 50),
+        Part("equivariant", (4, 8), FEW, 2, 2, 32, 500, 50),
     ),
     # As in the paper: five thousand digits, more networks, wide ones.
     "paper": (

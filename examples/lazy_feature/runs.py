@@ -105,6 +105,7 @@ def work(path: Path | None, task: Task, desk: Desk) -> dict[str, Any]:
         "variance": float(F.var(0).mean()),
         "variance_without": [float(_without(F, i).var(0).mean()) for i in range(len(F))],
         "mean_square": float(F.square().mean()),
+        "growth": growth(ensemble, flow),
         **_kernels(task, digits, flow, F, desk),
     }
 
@@ -117,6 +118,14 @@ def errors(F: Tensor, y: Tensor) -> list[float]:
 def _without(F: Tensor, i: int) -> Tensor:
     """The networks but one, for the jackknife; two at least."""
     return torch.cat([F[:i], F[i + 1 :]]) if len(F) > 2 else F
+
+
+def growth(ensemble: Ensemble, flow: Flow) -> list[float]:
+    """|w| / |w_0| of each layer, the mean over the networks."""
+    return [
+        float((flow.weights[name].flatten(1).norm(dim=1) / w.flatten(1).norm(dim=1)).mean())
+        for name, w in ensemble.state().items()
+    ]
 
 
 def _kernels(task: Task, digits: Parity, flow: Flow, F: Tensor, desk: Desk) -> dict[str, Any]:
