@@ -49,14 +49,25 @@ def _scaling(curves: Curves) -> list[Claim]:
         what = f"{title}: slope of the kernel's change, {regime}"
         slopes = curves.slopes("kernel_change", regime)
         lines.append(_all_within(what, PAPER[regime], slopes, *SLOPES[regime]))
+    ends = [(i, curves.scales[i]) for i in (-2, -1)] if len(curves.scales) > 1 else []
+    last = [
+        slope([q for _, q in ends], [curves.curve(width, "kernel_change")[i] for i, _ in ends])
+        for width in curves.widths
+    ]
+    here, what = ", ".join(f"{value:.2f}" for value in last), "between the two largest alphas"
+    lines.append(Claim(f"{title}: slope of the kernel's change, {what}", "-1", here, "-", None))
     slopes = curves.slopes("half_time", "feature")
     lines.append(_all_within(f"{title}: slope of t1, feature", "1", slopes, *TIMES))
     value = curves.unevenness("half_time", "lazy")
     what = f"{title}: t1 constant, lazy, largest / smallest"
     lines.append(within(what, "constant", value, 1, CONSTANT))
-    worst, error = max(curves.spread_over_widths("kernel_change"))
-    what = f"{title}: change of the kernel at one sqrt(h) alpha, largest / smallest over h"
-    lines.append(within(what, "one curve", worst, 1, COLLAPSE, deviation=error))
+    for regime in REGIMES:
+        if not curves.shared(regime):
+            continue
+        over = curves.spread_over_widths("kernel_change")
+        worst, error = max(over[i] for i in curves.shared(regime))
+        what = f"{title}: the kernel's change, largest / smallest over h, {regime}"
+        lines.append(within(what, "one curve", worst, 1, COLLAPSE, deviation=error))
     return lines
 
 
@@ -145,7 +156,10 @@ def runs_table(found: dict[str, Curves]) -> str:
 
 
 def curves_table(found: dict[str, Curves]) -> str:
-    """The curves, with the slope from each scale to the next, of the widest networks."""
+    """The curves of the widest networks, with the slope from each scale to the next.
+
+    The growth of a layer is the norm of its weights over that at the start.
+    """
     rows = []
     for kind, curves in found.items():
         width = curves.widths[-1]
@@ -163,7 +177,7 @@ def curves_table(found: dict[str, Curves]) -> str:
                 ]
             )  # fmt: skip
     head = ["networks", "h", "sqrt(h) alpha", "kernel's change", "slope to the next", "t1",
-            "Var F", "|w| / |w0| of each layer"]  # fmt: skip
+            "Var F", "growth of the layers"]  # fmt: skip
     return markdown(head, rows)
 
 

@@ -122,10 +122,12 @@ def _without(F: Tensor, i: int) -> Tensor:
 
 def growth(ensemble: Ensemble, flow: Flow) -> list[float]:
     """|w| / |w_0| of each layer, the mean over the networks."""
-    return [
-        float((flow.weights[name].flatten(1).norm(dim=1) / w.flatten(1).norm(dim=1)).mean())
-        for name, w in ensemble.state().items()
+    norms = [
+        {name: w.detach().flatten(1).norm(dim=1) for name, w in weights.items()}
+        for weights in (ensemble.state(), flow.weights)
     ]
+    before, after = norms
+    return [float((after[name] / before[name]).mean()) for name in before]
 
 
 def _kernels(task: Task, digits: Parity, flow: Flow, F: Tensor, desk: Desk) -> dict[str, Any]:
