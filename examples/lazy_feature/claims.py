@@ -62,7 +62,7 @@ def _scaling(curves: Curves) -> list[Claim]:
     what = f"{title}: t1 constant, lazy, largest / smallest"
     lines.append(within(what, "constant", value, 1, CONSTANT))
     for regime in REGIMES:
-        if not curves.shared(regime):
+        if not curves.shared(regime) or len(curves.widths) < 2:
             continue
         over = curves.spread_over_widths("kernel_change")
         worst, error = max(over[i] for i in curves.shared(regime))
@@ -82,7 +82,7 @@ def _all_within(
 def _fluctuations(curves: Curves) -> list[Claim]:
     """What is said of the variance over the initial weights, and of ensembles."""
     lines = []
-    for regime in REGIMES:
+    for regime in REGIMES if len(curves.widths) > 1 else ():
         value, deviation = curves.variance_slope(regime)
         what = f"fully connected: slope of Var F in h, {regime}"
         lines.append(within(what, "-1", value, *VARIANCE, deviation=deviation))

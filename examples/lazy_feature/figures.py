@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from examples.common.figures import save
 
@@ -36,6 +37,9 @@ def claims_figure(path: Path, found: dict[str, Curves]) -> None:
     for axes in (change, time, variance):
         axes.set(xscale="log", yscale="log")
         axes.grid(alpha=0.3)
+    widths = sorted({width for curves in found.values() for width in curves.widths})
+    variance.set_xticks(widths, [str(width) for width in widths])
+    variance.xaxis.set_minor_locator(NullLocator())
     change.legend(fontsize=7)
     variance.legend(fontsize=7)
     save(figure, path)

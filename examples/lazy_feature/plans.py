@@ -34,8 +34,8 @@ DEEP = (1e-5, 1e-4, *FEW)  # where all layers of a narrow CNN have grown
 PLANS: dict[str, tuple[Part, ...]] = {
     "demo": (
         Part("connected", (16, 32), (0.03, 0.3, 10.0, 300.0, 1000.0), 4, 2, 40, 400, 40),
-        Part("plain", (4, 8), (0.03, 0.3, 300.0, 1000.0), 2, 1, 12, 200, 20),
-        Part("equivariant", (4,), (0.03, 0.3, 300.0, 1000.0), 2, 1, 12, 200, 20),
+        Part("plain", (4, 8), (0.1, 1.0, 300.0, 1000.0), 2, 1, 12, 200, 20),
+        Part("equivariant", (4,), (0.1, 1.0, 300.0, 1000.0), 2, 1, 12, 200, 20),
     ),
     "default": (
         Part("connected", (32, 64, 128), WIDE, 10, 4, 150, 1000, 100),
