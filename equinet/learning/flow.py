@@ -54,7 +54,8 @@ class Flow:
         start: f(w_0) on the training set, ``(networks, n)``.
         output: F on the training set, ``(networks, n)``.
         time: t reached by each network.
-        half_time: the first t at which the mean loss is at most half of what it was; NaN if never.
+        half_time: t at which the mean loss has fallen to half of what it was, linear between two
+            steps; NaN if never.
         loss: the mean loss at the end.
         steps: steps taken by each.
         reason: why each stopped: "reached" (``until`` holds), "steps" (there are no more), "stuck"
@@ -141,18 +142,24 @@ def gradient_flow(
     with torch.no_grad():
         f0 = scalar(ensemble.call(weights, x))
 
-    def total(w: State, members: Tensor) -> tuple[Tensor, Tensor]:
-        f = scalar(ensemble.call(w, x, members))
-        out = scales[members, None] * (f - f0[members])
-        return (loss(out * y).mean(1) / scales[members] ** 2).sum(), out.detach()
+    def slope(w: State, members: Tensor) -> tuple[State, Tensor]:
+        """The gradient and F. torch.func.grad would keep a graph for a second derivative."""
+        w = {name: v.detach().requires_grad_() for name, v in w.items()}
+        with torch.enable_grad():
+            f = scalar(ensemble.call(w, x, members))
+            out = scales[members, None] * (f - f0[members])
+            total = (loss(out * y).mean(1) / scales[members] ** 2).sum()
+            found = torch.autograd.grad(total, list(w.values()), materialize_grads=True)
+        return dict(zip(w, found, strict=True)), out.detach()
 
-    slope = torch.func.grad(total, has_aux=True)
     count = len(ensemble)
     alive = torch.arange(count, device=x.device)
     g, out = slope(weights, alive)
-    dt, t = torch.full_like(scales, step), torch.zeros_like(scales)
-    half_time, taken = torch.full_like(scales, math.nan), torch.zeros(count, dtype=torch.long)
-    first, reason = loss(out * y).mean(1), ["steps"] * count
+    # In float64 whatever the networks are in: a step may be far smaller than the time before it.
+    dt, t = torch.full_like(scales, step, dtype=torch.float64), torch.zeros_like(scales).double()
+    half_time, taken = torch.full_like(t, math.nan), torch.zeros(count, dtype=torch.long)
+    last, reason = loss(out * y).mean(1), ["steps"] * count
+    half = last / 2
     for tried in range(steps):
         margins = out[alive] * y
         done = until(margins)
@@ -179,11 +186,12 @@ def gradient_flow(
         out[moved] = new_out[good]
         t[moved] += dt[moved]
         taken[moved.cpu()] += 1
-        now_half = (loss(out * y).mean(1) <= first / 2) & half_time.isnan()
-        half_time = torch.where(now_half, t, half_time)
+        level = loss(out * y).mean(1)
+        crossed = (level <= half) & half_time.isnan()
+        beyond = (half - level) / (last - level)
+        half_time, last = torch.where(crossed, t - beyond * dt, half_time), level
         dt[alive] = torch.where(good, dt[alive] * 1.1, dt[alive] / 10)
-    final = loss(out * y).mean(1)
-    return Flow(weights, f0, out, t, half_time, final, taken, tuple(reason), scales)
+    return Flow(weights, f0, out, t, half_time, last, taken, tuple(reason), scales)
 
 
 def _labels(ensemble: Ensemble, x: Tensor, y: Tensor) -> Tensor:

@@ -108,6 +108,43 @@ def test_a_flow_says_why_it_stopped(generator):
         assert torch.equal(w, before[name])
 
 
+def test_half_time_lies_between_two_steps(generator):
+    """With l = 1 - F y a linear network has F y = |x|^2 t, whatever the steps."""
+    x, y = torch.randn(1, 3, generator=generator, dtype=F64), torch.ones(1, dtype=F64)
+    flow = gradient_flow(
+        Ensemble(lambda seed: nn.Linear(3, 1, bias=False).double(), [0, 1]), x, y,
+        alpha=[0.5, 2.0], loss=lambda margin: 1 - margin, max_change=0.6, step=1e-3,
+    )  # fmt: skip
+    assert flow.converged
+    assert_close(flow.half_time, (0.5 / x.square().sum()).expand(2), ROUNDING)
+
+
+def test_flow_where_no_gradients_are_kept(generator):
+    """Also of networks with a weight that nothing depends on, which stays."""
+
+    class Spare(nn.Linear):
+        def __init__(self) -> None:
+            super().__init__(3, 1)
+            self.spare = nn.Parameter(torch.ones(2))
+
+    x, y = _data(4, generator)
+    ensemble = Ensemble(lambda seed: Spare().double(), [0])
+    expected = gradient_flow(ensemble, x, y, alpha=1.0, steps=20)
+    with torch.no_grad():
+        found = gradient_flow(ensemble, x, y, alpha=1.0, steps=20)
+    assert torch.equal(found.output, expected.output) and float(expected.output.abs().max()) > 0
+    assert torch.equal(found.weights["spare"], torch.ones(1, 2, dtype=F64))
+    assert not any(w.requires_grad for w in found.weights.values())
+
+
+def test_a_flow_in_float32_counts_its_time_in_float64(generator):
+    """A step that is 1e-8 of the time before it still counts."""
+    x, y = _data(4, generator)
+    ensemble = Ensemble(lambda seed: _build(seed).float(), [0])
+    flow = gradient_flow(ensemble, x.float(), y, alpha=1.0, steps=5)
+    assert flow.time.dtype == flow.half_time.dtype == F64 and flow.output.dtype == torch.float32
+
+
 def _wide(seed: int) -> nn.Module:
     return nn.Linear(3, 2 + seed)
 

@@ -1,0 +1,1 @@
+"""Lazy and feature learning in fully connected, convolutional and equivariant networks."""
