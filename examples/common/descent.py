@@ -101,13 +101,13 @@ Watch = Callable[[int, list[Tensor]], Tensor]
 
 def initial(network: Network, seeds: Sequence[int]) -> list[Tensor]:
     """Weights ``(B, out, in)`` and biases ``(B, out)`` of the layers, in turn, in float64."""
-    layers: list[Tensor] = []
+    found: list[Tensor] = []
     generators = [stream(seed, INITIAL_WEIGHTS) for seed in seeds]
     draw = _orthogonal if network.scale == "standard" else _normal
     for inputs, outputs in zip(network.sizes[:-1], network.sizes[1:], strict=True):
-        layers.append(torch.stack([draw(outputs, inputs, generator) for generator in generators]))
-        layers.append(torch.zeros(len(seeds), outputs, dtype=torch.float64))
-    return layers
+        found.append(torch.stack([draw(outputs, inputs, generator) for generator in generators]))
+        found.append(torch.zeros(len(seeds), outputs, dtype=torch.float64))
+    return found
 
 
 def _normal(outputs: int, inputs: int, generator: torch.Generator) -> Tensor:
@@ -123,12 +123,24 @@ def _orthogonal(outputs: int, inputs: int, generator: torch.Generator) -> Tensor
 
 def forward(network: Network, weights: Sequence[Tensor], x: Tensor) -> Tensor:
     """Outputs ``(B, P)`` at points ``(P, d)``, or ``(B, P, d)`` with points of each network."""
+    return layers(network, weights, x)[-1][:, 0]
+
+
+def layers(network: Network, weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+    """Activations ``(B, width, P)`` of the hidden layers, and the output ``(B, 1, P)``."""
+    found: list[Tensor] = []
     a = x.mT.expand(len(weights[0]), -1, -1)
     for k, factor in enumerate(network.factors):
         a = torch.baddbmm(weights[2 * k + 1][:, :, None], weights[2 * k], a, alpha=factor)
-        if k < network.depth:
-            a = _activate(network, a)
-    return a[:, 0]
+        found.append(_activate(network, a) if k < network.depth else a)
+    return found
+
+
+def gradient(network: Network, weights: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """Of (D1), ``(B, parameters)`` in the order of the weights; points and labels of each network,
+    ``(B, P, d)`` and ``(B, P)``."""
+    batch = _Batch(network, _resting(weights), x, y, torch.ones_like(y, dtype=torch.bool))
+    return batch.gradient()
 
 
 def _activate(network: Network, z: Tensor) -> Tensor:
@@ -218,30 +230,34 @@ def descend(
 
 def _beginning(weights: Sequence[Tensor], steps: int, mark: str) -> dict[str, Any]:
     """What a checkpoint holds: ``now`` of the networks ``alive``, and ``ends`` of all."""
-    rows = _rows(weights)
-    zero = torch.zeros_like(rows)
-    everyone = torch.arange(len(rows))
+    everyone = torch.arange(len(weights[0]))
     return {
         "mark": mark,
         "step": 0,
         "alive": everyone,
-        "now": {"weights": rows, "first": zero, "second": zero},
-        "ends": rows.clone(),
+        "now": _resting(weights),
+        "ends": _rows(weights),
         "taken": torch.full_like(everyone, steps),
         "watched": {},
     }
 
 
+def _resting(weights: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The state of a batch before its first step."""
+    rows = _rows(weights)
+    return {"weights": rows, "first": torch.zeros_like(rows), "second": torch.zeros_like(rows)}
+
+
 def _margins(
-    network: Network, layers: list[Tensor], x: Tensor, y: Tensor, valid: Tensor
+    network: Network, weights: list[Tensor], x: Tensor, y: Tensor, valid: Tensor
 ) -> tuple[Tensor, Tensor]:
-    margins = torch.where(valid, y * forward(network, layers, x), math.inf)
+    margins = torch.where(valid, y * forward(network, weights, x), math.inf)
     return margins, (1 - margins).clamp_min(0).square().sum(1) / (2 * valid.sum(1))
 
 
-def _rows(layers: Sequence[Tensor]) -> Tensor:
+def _rows(weights: Sequence[Tensor]) -> Tensor:
     """All parameters of a network in one row, ``(B, parameters)``."""
-    return torch.cat([layer.flatten(1) for layer in layers], 1)
+    return torch.cat([part.flatten(1) for part in weights], 1)
 
 
 def _layers(network: Network, rows: Tensor) -> list[Tensor]:
@@ -303,6 +319,12 @@ class _Batch:
     def state(self) -> dict[str, Tensor]:
         """Weights and moments, ``(B, parameters)`` each."""
         return {name: _rows(self._views(vector)) for name, vector in self.moving.items()}
+
+    def gradient(self) -> Tensor:
+        """``(B, parameters)``."""
+        self._forward()
+        self._backward()
+        return _rows(self.slopes)
 
     def satisfied(self, tolerance: float) -> Tensor:
         """Which networks have all margins, ``(B,)``."""
