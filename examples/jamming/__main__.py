@@ -94,7 +94,7 @@ def _figure(options: argparse.Namespace) -> None:
     plan, digits = Plan.kept(options.out)
     found = plans.results(plan, digits, options.out)
     claims_figure(options.out / "claims.png", plan, found)
-    spectrum_figure(options.out / "spectrum.png", found)
+    spectrum_figure(options.out / "spectrum.png", plan, found)
     print(f"claims.png and spectrum.png are in {options.out}")
 
 

@@ -1,6 +1,7 @@
 """The papers' values beside those of the runs. In: results. Out: tables."""
 
 import math
+import statistics
 from typing import Any
 
 from examples.common.claims import Claim, claims_table, within
@@ -42,7 +43,8 @@ def claims(plan: Plan, results: Results) -> list[Claim]:
     return [
         *_jump_claims(results),
         *_scan_claims(plan, results),
-        *_hessian_claims(results),
+        *_hessian_claims(plan, results),
+        *_kink_claims(results),
         *_density_claims(results),
     ]
 
@@ -104,18 +106,22 @@ def splits(ends: list[End]) -> list[Split]:
     return [end["split"] for end in ends if "split" in end]
 
 
-def jammed_splits(results: Results) -> list[tuple[Network, Split]]:
+def jammed_splits(plan: Plan, results: Results) -> list[tuple[Network, Split]]:
     """Of the ReLU networks that jammed."""
     return [
         (Network(depth, width, width), split)
         for (depth, width), by in results.jumps.items()
         for ends in by.values()
         for split in splits(ends)
+    ] + [
+        (Network(depth, width, width), split)
+        for depth, width, _ in [plan.near]
+        for split in splits(results.near)
     ]
 
 
-def _hessian_claims(results: Results) -> list[Claim]:
-    pairs = jammed_splits(results)
+def _hessian_claims(plan: Plan, results: Results) -> list[Claim]:
+    pairs = jammed_splits(plan, results)
     control = splits(results.softplus)
     both = [split for _, split in pairs] + control
     error = max((split["error"] for split in both), default=math.nan)
@@ -141,6 +147,30 @@ def _hessian_claims(results: Results) -> list[Claim]:
         ),
         Claim("C0, softplus", "below 1/2", f"{middle:.3f}", "", None),
     ]  # fmt: skip
+
+
+def _kink_claims(results: Results) -> list[Claim]:
+    ends = [end for end in results.near if "kinks" in end]
+    if not ends:
+        return []
+    shares = [end["kinks"]["count"] / end["weights"] for end in ends]
+    left = [end["kinks"]["least"] / end["kinks"]["gradient"] for end in ends]
+    held = sum(end["split"]["inertia"]["negative"] <= end["kinks"]["count"] for end in ends)
+    smooth = [end["gradient"] for end in results.softplus]
+    rough = [end["gradient"] for end in ends]
+    return [
+        Claim("kinks / N at a jammed end", "", _spread(shares, ".2f"), "", None),
+        Claim("norm of the gradient there", "0", _spread(rough, ".0e"), "", None),
+        Claim("the same with softplus, which has no kinks", "0", _spread(smooth, ".0e"), "", None),
+        Claim("least subgradient / gradient", "0", _spread(left, ".3f"), "", None),
+        Claim("N_-(H) ≤ kinks", "", f"{held} of {len(ends)}", "", None),
+    ]
+
+
+def _spread(values: list[float], form: str) -> str:
+    """The median, and all values lie between the other two."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return f"{middle:{form}} ({low:{form}} to {high:{form}})"
 
 
 def _density_claims(results: Results) -> list[Claim]:

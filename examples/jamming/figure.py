@@ -117,14 +117,14 @@ def _density_panel(
     panel.legend(fontsize=7)
 
 
-def spectrum_figure(path: Path, results: Results) -> None:
+def spectrum_figure(path: Path, plan: Plan, results: Results) -> None:
     """Eigenvalues of H0, Hp and H of one jammed network, and of Hp with softplus.
 
     The network is the first one beyond the jump of the first depth.
     """
     figure = Figure(figsize=(11, 3), layout="constrained")
     panels = figure.subplots(1, 4)
-    relu = next(iter(jammed_splits(results)), None)
+    relu = next(iter(jammed_splits(plan, results)), None)
     if relu is not None:
         split = relu[1]
         for panel, key, title in zip(

@@ -49,14 +49,14 @@ class Plan:
     ratios: tuple[float, ...] = (1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 3.0, 3.5)
     seeds: int = 3
     steps: int = 100_000
-    near: tuple[int, int, float] = (2, 12, 2.8)
+    near: tuple[int, int, float] = (2, 10, 2.8)
     near_seeds: int = 24
-    near_steps: int = 50_000
-    control: tuple[int, int, float] = (2, 12, 3.5)
-    control_steps: int = 30_000
+    near_steps: int = 30_000
+    control: tuple[int, int, float] = (2, 10, 3.5)
+    control_steps: int = 20_000
     scan_depth: int = 1
     scan_points: tuple[int, ...] = (125, 250, 500, 1000)
-    scan_steps: int = 50_000
+    scan_steps: int = 30_000
     begin: float = 0.8
 
     def __post_init__(self) -> None:
@@ -126,7 +126,7 @@ def near(plan: Plan) -> dict[str, Jump]:
             first,
             min(6, plan.near_seeds - first),
             plan.near_steps,
-            keep="deltas",
+            keep="all",
         )
         for first in range(0, plan.near_seeds, 6)
     }

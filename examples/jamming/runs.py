@@ -16,6 +16,7 @@ from examples.common.descent import Network, Outcome, descend, forward, gradient
 from examples.common.sweep import Desk
 
 from .data import alternating, random_points
+from .kinks import kinks_of
 from .models import as_module, dead_units, silent_points
 
 RATE, FALL = 1e-3, 1e-3  # the learning rate at first, and what is left of it at the end
@@ -32,8 +33,8 @@ Points = Callable[[Network], tuple[Tensor, Tensor]]  # of all seeds, (B, P, d) a
 class Jump:
     """All that decides the result; ``points`` is the next even number to ``ratio`` N.
 
-    ``keep``: what is kept besides counts, "split" (the Hessian where a network is jammed) or
-    "deltas" (1 - y f at all points).
+    ``keep``: what is kept besides counts: "split", the Hessian where a network is jammed, or "all",
+    also the kinks there, and 1 - y f of all networks.
     """
 
     depth: int
@@ -115,11 +116,14 @@ def jump(task: Jump, desk: Desk) -> dict[str, Any]:
     y = alternating(points).expand(len(seeds), -1)
     outcome, ends = follow(network, x, y, task.first, task.steps, desk)
     for number, end in enumerate(ends):
-        if task.keep == "deltas":
+        if task.keep == "all":
             end["deltas"] = (1 - outcome.margins[number]).tolist()
-        elif state(end) == "jammed":
+        if state(end) == "jammed":
             net = as_module(network, outcome.weights, number)
             end["split"] = described(hessian_split(net, x[number], y[number]))
+            if task.keep == "all":
+                weights = [part[number] for part in outcome.weights]
+                end["kinks"] = asdict(kinks_of(network, weights, x[number], y[number]))
     return {"ends": ends}
 
 

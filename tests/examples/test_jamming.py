@@ -14,6 +14,7 @@ from examples.common.sweep import Desk
 from examples.jamming import __main__ as program
 from examples.jamming import measures, runs
 from examples.jamming.data import alternating, random_points
+from examples.jamming.kinks import kinks_of
 from examples.jamming.models import as_module, dead_units, silent_points
 from examples.jamming.plan import Plan, scan_random
 from examples.jamming.runs import Jump, Scan, effective, jump, rate, state
@@ -149,6 +150,23 @@ def test_relu_leaves_one_direction_for_each_neuron_free():
         J = torch.stack([torch.cat([part.flatten() for part in row]) for row in rows])
         ranks.append(int(torch.linalg.matrix_rank(J)))
     assert max(ranks) == effective(network) == network.parameters - 8
+
+
+@pytest.mark.parametrize(("shift", "count", "least"), [(1e-6, 1, 0.0), (0.1, 0, 0.5**0.5)])
+def test_a_kink_holds_a_network_or_is_too_far_away(shift, count, least):
+    """f(x) = relu(x - 1 + shift), and labels 1 at x = 1, -1 at x = -5, where the neuron is off.
+
+    With the derivative s of the neuron at x = 1 the gradient is -s / 2 for its weight and its bias,
+    so it vanishes for s = 0; the bias of the output is pushed both ways alike.
+    """
+    network = Network(1, 1, 1)
+    one = torch.ones(1, 1, dtype=torch.float64)
+    weights = [one, one[0] * (shift - 1), one, torch.zeros(1, dtype=torch.float64)]
+    x = torch.tensor([[1.0], [-5.0]], dtype=torch.float64)
+    found = kinks_of(network, weights, x, alternating(2))
+    assert found.count == count
+    assert found.gradient == pytest.approx(0.5**0.5, rel=0.1)
+    assert found.least == pytest.approx(least, rel=0.1, abs=1e-5)
 
 
 def test_a_jammed_network_and_its_hessian(tmp_path):
