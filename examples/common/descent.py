@@ -195,12 +195,8 @@ def descend(
     labels = y.expand(valid.shape)
     rates = [rate(step) for step in (0, steps // 2, steps)]
     mark = digest(*weights, points, labels, valid)
-    kept = _beginning(weights, steps, f"{mark} {astuple(network)} {steps} {tolerance} {rates}")
-    saved = desk.resume() if desk else None
-    if saved is not None:
-        if saved["mark"] != kept["mark"]:
-            raise InputError("out: the checkpoints there are of other settings; take --fresh")
-        kept = saved
+    mark = f"{mark} {astuple(network)} {steps} {tolerance} {rates}"
+    kept = _resumed(desk, mark) or _beginning(weights, steps, mark)
     ends, taken, alive = kept["ends"], kept["taken"], kept["alive"]
     batch = _Batch(network, kept["now"], points[alive], labels[alive], valid[alive])
     clock, looks = _Clock(), set(watch_at)
@@ -217,15 +213,21 @@ def descend(
             over = batch.satisfied(tolerance)
             if bool(over.any()):
                 taken[alive[over]] = step
-                left = {name: rows[~over] for name, rows in batch.state().items()}
                 alive = alive[~over]
                 if not len(alive):
                     break
-                batch = _Batch(network, left, points[alive], labels[alive], valid[alive])
+                batch = batch.only(~over)
         if step < steps:
             batch.step(step, rate(step))
     margins, loss = _margins(network, _layers(network, ends), points, labels, valid)
     return Outcome(_layers(network, ends), margins, taken, loss, kept["watched"])
+
+
+def _resumed(desk: Desk | None, mark: str) -> dict[str, Any] | None:
+    saved = desk.resume() if desk else None
+    if saved is not None and saved["mark"] != mark:
+        raise InputError("out: the checkpoints there are of other settings; take --fresh")
+    return saved
 
 
 def _beginning(weights: Sequence[Tensor], steps: int, mark: str) -> dict[str, Any]:
@@ -302,7 +304,7 @@ class _Batch:
         self, network: Network, state: dict[str, Tensor], x: Tensor, y: Tensor, valid: Tensor
     ) -> None:
         count = len(x)
-        self.network, self.count = network, count
+        self.network, self.count, self.data = network, count, (x, y, valid)
         self.shapes = _shapes(network)
         self.moving = {name: self._vector(rows) for name, rows in state.items()}
         self.slope = torch.zeros_like(self.moving["weights"])
@@ -319,6 +321,11 @@ class _Batch:
     def state(self) -> dict[str, Tensor]:
         """Weights and moments, ``(B, parameters)`` each."""
         return {name: _rows(self._views(vector)) for name, vector in self.moving.items()}
+
+    def only(self, some: Tensor) -> "_Batch":
+        """These networks, by a mask."""
+        state = {name: rows[some] for name, rows in self.state().items()}
+        return _Batch(self.network, state, *(part[some] for part in self.data))
 
     def gradient(self) -> Tensor:
         """``(B, parameters)``."""
