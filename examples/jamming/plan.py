@@ -46,7 +46,7 @@ class Plan:
     """
 
     shapes: tuple[tuple[int, int], ...] = ((2, 12), (3, 10))
-    ratios: tuple[float, ...] = (1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 3.0, 3.5)
+    ratios: tuple[float, ...] = (1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.5)
     seeds: int = 3
     steps: int = 100_000
     near: tuple[int, int, float] = (2, 10, 2.8)
@@ -190,10 +190,10 @@ def run(plan: Plan, digits: Dataset, out: Path, *, jobs: int = 1, fresh: bool = 
     name = f"{digits.name} {digest(x, y)}"
     plan.keep(out, name)
     sweep(jump, jumps(plan), out, title="jumps", **options)
-    sweep(scan_random, scans(plan), out, title="random data", **options)
-    sweep(partial(scan_digits, x, y), scans(plan, name), out, title="digits", **options)
     sweep(jump, control(plan), out, title="softplus", **options)
     sweep(jump, near(plan), out, title="near the jump", **options)
+    sweep(partial(scan_digits, x, y), scans(plan, name), out, title="digits", **options)
+    sweep(scan_random, scans(plan), out, title="random data", **options)
 
 
 def results(plan: Plan, digits: str, out: Path) -> Results:
