@@ -50,7 +50,7 @@ def _jump_panel(panel: Axes, results: Results) -> None:
             ]
             if points:
                 x, y = zip(*points, strict=True)
-                panel.plot(np.add(x, 0.02 * number), y, MARKS[name], color=color, alpha=0.7)
+                panel.plot(np.add(x, 0.03 * number), y, MARKS[name], color=color, alpha=0.7)
         label = f"L = {depth}, h = {width}: jump at {at.ratio:.2f} ± {at.error:.2f}"
         if math.isfinite(at.ratio):
             panel.axvline(at.ratio, color=color, linewidth=1)
@@ -144,7 +144,8 @@ def _spectrum_panel(panel: Axes, values: list[float], title: str) -> None:
     edge = np.quantile(np.abs(found), 0.95)
     bins = np.linspace(-edge, edge, 42)
     panel.hist(found, bins, color="C0")
-    panel.hist(-found, bins, histtype="step", color="C3", linewidth=1)
+    panel.hist(-found, bins, histtype="step", color="C3", linewidth=1, label="mirrored")
+    panel.legend(fontsize=7)
     negative, positive = int((found < 0).sum()), int((found > 0).sum())
     panel.axvline(0, color="0.5", linewidth=0.8)
     panel.set(title=f"{title}: {negative} -, {positive} +", xlabel="eigenvalue")

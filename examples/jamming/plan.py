@@ -49,7 +49,7 @@ class Plan:
     ratios: tuple[float, ...] = (1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0, 3.5)
     seeds: int = 3
     steps: int = 100_000
-    near: tuple[int, int, float] = (2, 10, 2.8)
+    near: tuple[int, int, float] = (2, 12, 2.7)
     near_seeds: int = 24
     near_steps: int = 30_000
     control: tuple[int, int, float] = (2, 10, 3.5)
