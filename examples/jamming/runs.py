@@ -149,8 +149,8 @@ def scan(task: Scan, points: Points, desk: Desk) -> dict[str, Any]:
 
 
 def is_jammed(end: dict[str, Any]) -> bool:
-    """By the count of the papers and by the loss."""
-    return end["violated"] > JAMMED * end["weights"] and state(end) == "jammed"
+    """By the count of the papers, unless the loss is still falling."""
+    return end["violated"] > JAMMED * end["weights"] and state(end) != "undecided"
 
 
 def _left(done: list[dict[str, Any]], seeds: int) -> list[int]:

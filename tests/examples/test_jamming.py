@@ -118,6 +118,11 @@ def test_thresholds_of_a_scan_and_their_growth():
     assert measures.threshold(widths(0, 0, 0.05, 1), 0) == pytest.approx(math.sqrt(100 * 50))
     assert math.isnan(measures.threshold(widths(0, 0, 0, 0), 0))
     assert math.isnan(measures.threshold(widths(0.5, 0, 0, 1), 0))
+    failed = widths(0, 0.05, 0.5, 1)
+    failed[2]["ends"]["0"]["silent"] = 50
+    assert measures.threshold(failed, 0) == pytest.approx(math.sqrt(200 * 100))
+    failed[2]["ends"]["0"] |= {"silent": 0, "loss": 1e-9}  # still falling: not yet known
+    assert measures.threshold(failed, 0) == pytest.approx(math.sqrt(200 * 50))
     law = measures.growth({p: [2 * p**0.75, 2 * p**0.75, math.nan] for p in (100, 200, 400)})
     assert law.beta == pytest.approx(-0.75)
     assert math.isnan(measures.growth({100: [1.0]}).beta)
