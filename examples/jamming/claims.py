@@ -70,7 +70,8 @@ def _jump_claims(results: Results) -> list[Claim]:
         here = f"{at.ratio:.2f} ± {at.error:.2f}"
         lines.append(Claim(f"P/N at the jump, L = {depth}", "about 3 (N = 7854)", here, "", None))
     ratios = [at.ratio for at in found.values()]
-    spread = max(ratios) / min(ratios)
+    known = all(map(math.isfinite, ratios))
+    spread = max(ratios) / min(ratios) if known else math.nan
     lines.append(within("the same for all depths: largest / least", "1", spread, 1, 1.15))
     return lines
 

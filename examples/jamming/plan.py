@@ -93,7 +93,7 @@ def _frozen(value: Any) -> Any:
 
 DEMO = Plan(
     shapes=((2, 8), (3, 7)),
-    ratios=(1.5, 2.0, 2.5, 3.0, 4.0),
+    ratios=(1.0, 1.5, 2.0, 2.5, 3.5),
     seeds=2,
     steps=15_000,
     near=(2, 8, 2.6),

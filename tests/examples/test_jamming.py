@@ -13,10 +13,11 @@ from examples.common.digits import npz_digits
 from examples.common.sweep import Desk
 from examples.jamming import __main__ as program
 from examples.jamming import measures, runs
+from examples.jamming.claims import _jump_claims
 from examples.jamming.data import alternating, random_points
 from examples.jamming.kinks import kinks_of
 from examples.jamming.models import as_module, dead_units, silent_points
-from examples.jamming.plan import Plan, scan_random
+from examples.jamming.plan import Plan, Results, scan_random
 from examples.jamming.runs import Jump, Scan, effective, jump, rate, state
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
@@ -105,6 +106,21 @@ def test_the_jump_is_found_between_majorities():
     assert measures.transition(ends) == measures.Transition(2.5, 0.5)
     assert math.isnan(measures.transition({1.0: [fits], 2.0: [fits]}).ratio)
     assert math.isnan(measures.transition({1.0: [jams]}).ratio)  # where it lies is not known
+
+
+def test_claims_see_what_is_in_the_gap_and_depths_that_differ():
+    def claims(*by):
+        jumps = {(2 + k, 12): ends for k, ends in enumerate(by)}
+        return {claim.what: claim.met for claim in _jump_claims(Results(jumps, {}, [], []))}
+
+    gap = "networks with N_Δ/N in (.02, .3), of those decided"
+    same = "the same for all depths: largest / least"
+    early, late = {1.0: [end(0)], 1.2: [end(60)]}, {1.2: [end(0)], 1.4: [end(60)]}
+    assert claims(early, early)[gap] and claims(early, early)[same]
+    assert not claims(early, late)[same]
+    assert not claims(early, {1.0: [end(0)]})[same]  # no jump: nothing to compare
+    assert not claims({1.0: [end(10)]})[gap]
+    assert claims({1.0: [end(10, silent=9), end(10, loss=1e-9)]})[gap]
 
 
 def test_thresholds_of_a_scan_and_their_growth():
