@@ -12,7 +12,7 @@ from torch import Tensor
 
 from examples.common.checkpoint import write_atomic
 from examples.common.descent import Network
-from examples.common.digits import Dataset, digest
+from examples.common.digits import Dataset
 from examples.common.errors import InputError
 from examples.common.parity import parity
 from examples.common.sweep import Desk, read, sweep
@@ -187,7 +187,7 @@ def run(plan: Plan, digits: Dataset, out: Path, *, jobs: int = 1, fresh: bool = 
     """Do what is missing."""
     options: dict[str, Any] = {"jobs": jobs, "fresh": fresh}
     x, y = digit_points(plan, digits)
-    name = f"{digits.name} {digest(x, y)}"
+    name = digits.fingerprint()
     plan.keep(out, name)
     sweep(jump, jumps(plan), out, title="jumps", **options)
     sweep(jump, control(plan), out, title="softplus", **options)
