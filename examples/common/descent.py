@@ -156,6 +156,7 @@ def descend(
     rate: Callable[[int], float],
     steps: int,
     tolerance: float = 0.0,
+    alpha: float | None = None,
     desk: Desk | None = None,
     watch: Watch | None = None,
     watch_at: Sequence[int] = (),
@@ -171,6 +172,7 @@ def descend(
         rate: the learning rate of a step, from 0 on.
         steps: at most.
         tolerance: a margin holds if 1 - y f is at most this; looked at every ``CHECK`` steps.
+        alpha: what learns is F = alpha (f - f at the start), and the margins are y F; None for f.
         desk: keeps a checkpoint every minute, from which the same call goes on with the same bits.
         watch: called with a step and the weights of all networks after so many steps (of those
             that have stopped, the last); returns a tensor to keep.
@@ -182,15 +184,19 @@ def descend(
     valid = torch.ones(points.shape[:2], dtype=torch.bool) if mask is None else mask
     labels = y.expand(valid.shape)
     rates = [rate(step) for step in (0, steps // 2, steps)]
-    mark = digest(*weights, points, labels, valid)
-    kept = _beginning(weights, steps, f"{mark} {astuple(network)} {steps} {tolerance} {rates}")
+    # What learns is scale (f - start).
+    scale = 1.0 if alpha is None else alpha
+    start = torch.zeros_like(labels) if alpha is None else forward(network, weights, points)
+    data = (points, labels, valid, start)
+    asked = (astuple(network), steps, tolerance, rates, alpha)
+    kept = _beginning(weights, steps, f"{digest(*weights, points, labels, valid)} {asked}")
     saved = desk.resume() if desk else None
     if saved is not None:
         if saved["mark"] != kept["mark"]:
             raise InputError("out: the checkpoints there are of other settings; take --fresh")
         kept = saved
     ends, taken, alive = kept["ends"], kept["taken"], kept["alive"]
-    batch = _Batch(network, kept["now"], points[alive], labels[alive], valid[alive])
+    batch = _Batch(network, kept["now"], scale, *(part[alive] for part in data))
     clock, looks = _Clock(), set(watch_at)
     for step in range(kept["step"], steps + 1):
         if step % CHECK == 0 or step == steps or step in looks:
@@ -209,10 +215,10 @@ def descend(
                 alive = alive[~over]
                 if not len(alive):
                     break
-                batch = _Batch(network, left, points[alive], labels[alive], valid[alive])
+                batch = _Batch(network, left, scale, *(part[alive] for part in data))
         if step < steps:
             batch.step(step, rate(step))
-    margins, loss = _margins(network, _layers(network, ends), points, labels, valid)
+    margins, loss = _margins(network, _layers(network, ends), scale, *data)
     return Outcome(_layers(network, ends), margins, taken, loss, kept["watched"])
 
 
@@ -233,9 +239,11 @@ def _beginning(weights: Sequence[Tensor], steps: int, mark: str) -> dict[str, An
 
 
 def _margins(
-    network: Network, layers: list[Tensor], x: Tensor, y: Tensor, valid: Tensor
-) -> tuple[Tensor, Tensor]:
-    margins = torch.where(valid, y * forward(network, layers, x), math.inf)
+    network: Network, layers: list[Tensor], scale: float, x: Tensor, y: Tensor, valid: Tensor,
+    start: Tensor,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    f = scale * (forward(network, layers, x) - start)
+    margins = torch.where(valid, y * f, math.inf)
     return margins, (1 - margins).clamp_min(0).square().sum(1) / (2 * valid.sum(1))
 
 
@@ -283,8 +291,9 @@ class _Batch:
     """
 
     def __init__(
-        self, network: Network, state: dict[str, Tensor], x: Tensor, y: Tensor, valid: Tensor
-    ) -> None:
+        self, network: Network, state: dict[str, Tensor], scale: float, x: Tensor, y: Tensor,
+        valid: Tensor, start: Tensor,
+    ) -> None:  # fmt: skip
         count = len(x)
         self.network, self.count = network, count
         self.shapes = _shapes(network)
@@ -293,7 +302,9 @@ class _Batch:
         self.weights, self.slopes = self._views(self.moving["weights"]), self._views(self.slope)
         self.x = x.mT.contiguous()
         self.valid = valid[:, None].to(x.dtype)
-        self.signs = y[:, None] * self.valid
+        # 1 - y scale (f - start), as a line in f.
+        self.signs = y[:, None] * self.valid * scale
+        self.offset = self.valid + self.signs * start[:, None]
         self.pull = -self.signs / self.valid.sum(2, keepdim=True)
         points = x.shape[1]
         self.hidden = [x.new_empty(count, network.width, points) for _ in range(network.depth)]
@@ -327,7 +338,7 @@ class _Batch:
             bias = self.weights[2 * k + 1][:, :, None]
             torch.baddbmm(bias, self.weights[2 * k], a, alpha=factor, out=z)
             a = _activate(self.network, z) if k < self.network.depth else z
-        torch.addcmul(self.valid, self.signs, self.output, value=-1, out=self.excess).relu_()
+        torch.addcmul(self.offset, self.signs, self.output, value=-1, out=self.excess).relu_()
 
     def _backward(self) -> None:
         """The gradient of (D1), layer by layer from the last."""
