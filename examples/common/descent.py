@@ -101,13 +101,13 @@ Watch = Callable[[int, list[Tensor]], Tensor]
 
 def initial(network: Network, seeds: Sequence[int]) -> list[Tensor]:
     """Weights ``(B, out, in)`` and biases ``(B, out)`` of the layers, in turn, in float64."""
-    layers: list[Tensor] = []
+    found: list[Tensor] = []
     generators = [stream(seed, INITIAL_WEIGHTS) for seed in seeds]
     draw = _orthogonal if network.scale == "standard" else _normal
     for inputs, outputs in zip(network.sizes[:-1], network.sizes[1:], strict=True):
-        layers.append(torch.stack([draw(outputs, inputs, generator) for generator in generators]))
-        layers.append(torch.zeros(len(seeds), outputs, dtype=torch.float64))
-    return layers
+        found.append(torch.stack([draw(outputs, inputs, generator) for generator in generators]))
+        found.append(torch.zeros(len(seeds), outputs, dtype=torch.float64))
+    return found
 
 
 def _normal(outputs: int, inputs: int, generator: torch.Generator) -> Tensor:
@@ -123,12 +123,24 @@ def _orthogonal(outputs: int, inputs: int, generator: torch.Generator) -> Tensor
 
 def forward(network: Network, weights: Sequence[Tensor], x: Tensor) -> Tensor:
     """Outputs ``(B, P)`` at points ``(P, d)``, or ``(B, P, d)`` with points of each network."""
+    return layers(network, weights, x)[-1][:, 0]
+
+
+def layers(network: Network, weights: Sequence[Tensor], x: Tensor) -> list[Tensor]:
+    """Activations ``(B, width, P)`` of the hidden layers, and the output ``(B, 1, P)``."""
+    found: list[Tensor] = []
     a = x.mT.expand(len(weights[0]), -1, -1)
     for k, factor in enumerate(network.factors):
         a = torch.baddbmm(weights[2 * k + 1][:, :, None], weights[2 * k], a, alpha=factor)
-        if k < network.depth:
-            a = _activate(network, a)
-    return a[:, 0]
+        found.append(_activate(network, a) if k < network.depth else a)
+    return found
+
+
+def gradient(network: Network, weights: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
+    """Of (D1), ``(B, parameters)`` in the order of the weights; points and labels of each network,
+    ``(B, P, d)`` and ``(B, P)``."""
+    valid, start = torch.ones_like(y, dtype=torch.bool), torch.zeros_like(y)
+    return _Batch(network, _resting(weights), x, y, valid, start, 1.0).gradient()
 
 
 def _activate(network: Network, z: Tensor) -> Tensor:
@@ -172,7 +184,7 @@ def descend(
         rate: the learning rate of a step, from 0 on.
         steps: at most.
         tolerance: a margin holds if 1 - y f is at most this; looked at every ``CHECK`` steps.
-        alpha: what learns is F = alpha (f - f at the start), and the margins are y F; None for f.
+        alpha: what learns is F = alpha (f - f at the start), and margins are y F; None for f.
         desk: keeps a checkpoint every minute, from which the same call goes on with the same bits.
         watch: called with a step and the weights of all networks after so many steps (of those
             that have stopped, the last); returns a tensor to keep.
@@ -184,19 +196,13 @@ def descend(
     valid = torch.ones(points.shape[:2], dtype=torch.bool) if mask is None else mask
     labels = y.expand(valid.shape)
     rates = [rate(step) for step in (0, steps // 2, steps)]
-    # What learns is scale (f - start).
-    scale = 1.0 if alpha is None else alpha
-    start = torch.zeros_like(labels) if alpha is None else forward(network, weights, points)
-    data = (points, labels, valid, start)
     asked = (astuple(network), steps, tolerance, rates, alpha)
-    kept = _beginning(weights, steps, f"{digest(*weights, points, labels, valid)} {asked}")
-    saved = desk.resume() if desk else None
-    if saved is not None:
-        if saved["mark"] != kept["mark"]:
-            raise InputError("out: the checkpoints there are of other settings; take --fresh")
-        kept = saved
+    mark = f"{digest(*weights, points, labels, valid)} {asked}"
+    kept = _resumed(desk, _beginning(weights, steps, mark))
+    start, scale = _learned(network, weights, points, alpha)
+    data = (points, labels, valid, start)
     ends, taken, alive = kept["ends"], kept["taken"], kept["alive"]
-    batch = _Batch(network, kept["now"], scale, *(part[alive] for part in data))
+    batch = _Batch(network, kept["now"], *(part[alive] for part in data), scale)
     clock, looks = _Clock(), set(watch_at)
     for step in range(kept["step"], steps + 1):
         if step % CHECK == 0 or step == steps or step in looks:
@@ -215,41 +221,64 @@ def descend(
                 alive = alive[~over]
                 if not len(alive):
                     break
-                batch = _Batch(network, left, scale, *(part[alive] for part in data))
+                batch = _Batch(network, left, *(part[alive] for part in data), scale)
         if step < steps:
             batch.step(step, rate(step))
-    margins, loss = _margins(network, _layers(network, ends), scale, *data)
+    margins, loss = _margins(network, _layers(network, ends), *data, scale)
     return Outcome(_layers(network, ends), margins, taken, loss, kept["watched"])
+
+
+def _learned(
+    network: Network, weights: Sequence[Tensor], points: Tensor, alpha: float | None
+) -> tuple[Tensor, float]:
+    """What learns is scale (f - start): start ``(B, P)`` and the scale."""
+    if alpha is None:
+        return torch.zeros(points.shape[:2], dtype=points.dtype), 1.0
+    return forward(network, weights, points), alpha
+
+
+def _resumed(desk: Desk | None, beginning: dict[str, Any]) -> dict[str, Any]:
+    """The newest checkpoint, or the beginning."""
+    saved = desk.resume() if desk else None
+    if saved is None:
+        return beginning
+    if saved["mark"] != beginning["mark"]:
+        raise InputError("out: the checkpoints there are of other settings; take --fresh")
+    return saved
 
 
 def _beginning(weights: Sequence[Tensor], steps: int, mark: str) -> dict[str, Any]:
     """What a checkpoint holds: ``now`` of the networks ``alive``, and ``ends`` of all."""
-    rows = _rows(weights)
-    zero = torch.zeros_like(rows)
-    everyone = torch.arange(len(rows))
+    everyone = torch.arange(len(weights[0]))
     return {
         "mark": mark,
         "step": 0,
         "alive": everyone,
-        "now": {"weights": rows, "first": zero, "second": zero},
-        "ends": rows.clone(),
+        "now": _resting(weights),
+        "ends": _rows(weights),
         "taken": torch.full_like(everyone, steps),
         "watched": {},
     }
 
 
+def _resting(weights: Sequence[Tensor]) -> dict[str, Tensor]:
+    """The state of a batch before its first step."""
+    rows = _rows(weights)
+    return {"weights": rows, "first": torch.zeros_like(rows), "second": torch.zeros_like(rows)}
+
+
 def _margins(
-    network: Network, layers: list[Tensor], scale: float, x: Tensor, y: Tensor, valid: Tensor,
-    start: Tensor,
+    network: Network, weights: list[Tensor], x: Tensor, y: Tensor, valid: Tensor,
+    start: Tensor, scale: float,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    f = scale * (forward(network, layers, x) - start)
+    f = scale * (forward(network, weights, x) - start)
     margins = torch.where(valid, y * f, math.inf)
     return margins, (1 - margins).clamp_min(0).square().sum(1) / (2 * valid.sum(1))
 
 
-def _rows(layers: Sequence[Tensor]) -> Tensor:
+def _rows(weights: Sequence[Tensor]) -> Tensor:
     """All parameters of a network in one row, ``(B, parameters)``."""
-    return torch.cat([layer.flatten(1) for layer in layers], 1)
+    return torch.cat([part.flatten(1) for part in weights], 1)
 
 
 def _layers(network: Network, rows: Tensor) -> list[Tensor]:
@@ -291,8 +320,8 @@ class _Batch:
     """
 
     def __init__(
-        self, network: Network, state: dict[str, Tensor], scale: float, x: Tensor, y: Tensor,
-        valid: Tensor, start: Tensor,
+        self, network: Network, state: dict[str, Tensor], x: Tensor, y: Tensor, valid: Tensor,
+        start: Tensor, scale: float,
     ) -> None:  # fmt: skip
         count = len(x)
         self.network, self.count = network, count
@@ -302,7 +331,7 @@ class _Batch:
         self.weights, self.slopes = self._views(self.moving["weights"]), self._views(self.slope)
         self.x = x.mT.contiguous()
         self.valid = valid[:, None].to(x.dtype)
-        # 1 - y scale (f - start), as a line in f.
+        # 1 - y scale (f - start) = offset - signs f
         self.signs = y[:, None] * self.valid * scale
         self.offset = self.valid + self.signs * start[:, None]
         self.pull = -self.signs / self.valid.sum(2, keepdim=True)
@@ -314,6 +343,12 @@ class _Batch:
     def state(self) -> dict[str, Tensor]:
         """Weights and moments, ``(B, parameters)`` each."""
         return {name: _rows(self._views(vector)) for name, vector in self.moving.items()}
+
+    def gradient(self) -> Tensor:
+        """``(B, parameters)``."""
+        self._forward()
+        self._backward()
+        return _rows(self.slopes)
 
     def satisfied(self, tolerance: float) -> Tensor:
         """Which networks have all margins, ``(B,)``."""

@@ -1,1 +1,1 @@
-"""How the number of parameters decides what a network has learned (arXiv 1901.01608, 1810.09665)."""
+"""What a network learns as its parameters grow in number (arXiv 1901.01608, 1810.09665)."""

@@ -4,12 +4,22 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from examples.common.options import natural, positive, run, sweep_options
+import torch
+
+from examples.common.options import natural, positive, run, runs_option, sweep_options
 from examples.common.sweep import sweep
 
+from .figure import draw
+from .measures import read_curves
 from .runs import SCALES, Task, digits, tasks, train
+from .table import report
 
 RUNS = Path("runs/parameters")
+DEMO = {
+    "standard": (2, 3, 4, 5, 6, 8, 10, 14, 20, 32, 48, 72, 108),
+    "lazy": (6, 8, 12, 20, 32, 48, 72, 108),
+}
+DEMO_SIZES = {"points": 150, "test": 4000, "networks": 8}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -36,6 +46,19 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=natural, default=Task.seed, help="of networks and digits")
     sweep_options(command, RUNS)
     command.set_defaults(command=_run)
+
+    command = commands.add_parser("table", help="the claims and the numbers, in Markdown")
+    runs_option(command, RUNS)
+    command.set_defaults(command=_table)
+
+    command = commands.add_parser("figure", help="the picture of all results")
+    runs_option(command, RUNS)
+    command.set_defaults(command=_figure)
+
+    command = commands.add_parser("demo", help="a few minutes: small runs, their table and picture")
+    command.add_argument("--steps", type=positive, default=5000, help="of Adam, at most")
+    sweep_options(command, RUNS / "demo")
+    command.set_defaults(command=_demo)
     return top
 
 
@@ -48,5 +71,27 @@ def _run(options: argparse.Namespace) -> None:
     print(f"results are in {options.out}")
 
 
+def _table(options: argparse.Namespace) -> None:
+    print(report(read_curves(options.runs)))
+
+
+def _figure(options: argparse.Namespace) -> None:
+    draw(options.runs / "claims.png", read_curves(options.runs))
+    print(f"the picture is {options.runs / 'claims.png'}")
+
+
+def _demo(options: argparse.Namespace) -> None:
+    settings = {"data": digits(None).fingerprint(), "steps": options.steps, **DEMO_SIZES}
+    work: dict[str, Task] = {}
+    for arm, widths in DEMO.items():
+        work |= tasks([arm], widths, **settings)
+    sweep(partial(train, None), work, options.out, jobs=options.jobs, fresh=options.fresh)
+    curves = read_curves(options.out)
+    draw(options.out / "claims.png", curves)
+    print(report(curves))
+    print(f"the picture is {options.out / 'claims.png'}")
+
+
 if __name__ == "__main__":
+    torch.set_num_threads(1)  # these matrices are small, and --jobs has one thread each too
     main()

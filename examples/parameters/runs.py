@@ -153,9 +153,7 @@ def unpack(text: str, networks: int) -> Tensor:
     return torch.from_numpy(values).view(networks, -1)
 
 
-def tasks(
-    arms: Sequence[str], widths: Sequence[int] | None, **settings: Any
-) -> dict[str, Task]:
+def tasks(arms: Sequence[str], widths: Sequence[int] | None, **settings: Any) -> dict[str, Task]:
     """One for each arm and width (None: those of the arm), by name."""
     chosen = {arm: WIDTHS[arm] if widths is None else sorted({*widths}) for arm in arms}
     all_tasks = [Task(arm, width, **settings) for arm in arms for width in chosen[arm]]
