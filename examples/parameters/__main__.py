@@ -16,7 +16,7 @@ from .table import report
 
 RUNS = Path("runs/parameters")
 DEMO = {
-    "standard": (2, 3, 4, 5, 6, 8, 10, 14, 20, 32, 48, 72, 108),
+    "standard": (3, 4, 5, 6, 8, 10, 14, 20, 32, 48, 72, 108),
     "lazy": (6, 8, 12, 20, 32, 48, 72, 108),
 }
 DEMO_SIZES = {"points": 150, "test": 4000, "networks": 8}
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
     command.set_defaults(command=_figure)
 
     command = commands.add_parser("demo", help="a few minutes: small runs, their table and picture")
-    command.add_argument("--steps", type=positive, default=5000, help="of Adam, at most")
+    command.add_argument("--steps", type=positive, default=20_000, help="of Adam, at most")
     sweep_options(command, RUNS / "demo")
     command.set_defaults(command=_demo)
     return top

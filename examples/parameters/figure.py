@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from examples.common.figures import save
 
@@ -36,14 +37,17 @@ def draw(path: Path, curves: Sequence[Curve]) -> None:
         n = [one.weights for one in curve.widths]
         _line(panels[1, 0], n, [one.spread for one in curve.widths], style)
         _line(panels[1, 1], n, [one.excess for one in curve.widths], style)
-        near = [one for one in curve.widths if one.satisfied >= 0.5]
-        above = [one.weights - curve.critical for one in near]
-        _line(panels[1, 2], above, [one.norm for one in near], style)
-    titles = ("deviation of f over starts", "mean error less the ensemble's", "norm of f")
-    for panel, power, name in zip(panels[1], (-0.25, -0.5, -1.0), titles, strict=False):
-        _guide(panel, power)
+        if curve.task.arm == "standard":
+            near = [one for one in curve.widths if one.satisfied >= 0.5]
+            above = [one.weights - curve.critical for one in near]
+            _line(panels[1, 2], above, [one.norm for one in near], style)
+    names = ("deviation of f over starts", "mean error less the ensemble's", "norm of f")
+    powers = (-0.25, -0.5, -1.0)
+    for panel, power, name in zip(panels[1], powers, names, strict=False):
         panel.set(xlabel="N", title=name, xscale="log", yscale="log")
+        panel.yaxis.set_minor_formatter(NullFormatter())
         panel.grid(alpha=0.3)
+        _guide(panel, power, at_start=power == -1.0)
     panels[1, 2].set_xlabel("N - N*")
     panels[1, 0].legend(fontsize=8)
     save(figure, path)
@@ -76,18 +80,17 @@ def _line(panel: Axes, x: Sequence[float], values: Sequence[Sampled], style: dic
     )
 
 
-def _guide(panel: Axes, power: float) -> None:
-    """A dashed line of the theory's slope, above the points."""
-    if not panel.lines:
+def _guide(panel: Axes, power: float, *, at_start: bool) -> None:
+    """A dashed line of the theory's slope above the points: at large x, or where x begins."""
+    drawn = [line.get_xydata() for line in panel.lines]
+    points = np.concatenate(drawn) if drawn else np.empty((0, 2))
+    points = points[np.isfinite(points).all(1) & (points > 0).all(1)]
+    if not len(points):
         return
-    x = np.concatenate([np.asarray(line.get_xdata(), dtype=float) for line in panel.lines])
-    y = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in panel.lines])
-    good = np.isfinite(x) & np.isfinite(y) & (x > 0) & (y > 0)
-    if not good.any():
-        return
-    ends = np.array([np.exp(np.log(x[good]).mean()), x[good].max()])
-    height = 1.6 * (y[good] * x[good] ** -power)[x[good] >= ends[0]].max()
-    panel.plot(ends, height * ends**power, "--", color="0.4", label=f"slope {power:g}")
-    panel.text(
-        ends[1], height * ends[1] ** power, f"{power:g}", fontsize=8, ha="right", va="bottom"
-    )
+    first, last = np.log(points[:, 0].min()), np.log(points[:, 0].max())
+    ends = (first, first + (last - first) / 4) if at_start else ((first + last) / 2, last)
+    x = np.exp(np.array(ends))
+    inside = points[(points[:, 0] >= 0.99 * x[0]) & (points[:, 0] <= 1.01 * x[1])]
+    y = 1.5 * (inside[:, 1] * inside[:, 0] ** -power).max() * x**power
+    panel.plot(x, y, "--", color="0.4")
+    panel.annotate(f"slope {power:g}", (x[0], y[0]), (4, 2), textcoords="offset points", fontsize=8)

@@ -22,8 +22,8 @@ def title(curve: Curve) -> str:
 
 
 def claims(curve: Curve) -> list[Claim]:
-    """What the papers say of one curve."""
-    return [*_wide(curve), *_transition(curve)]
+    """What the papers say of one curve; of N* they speak for networks that learn as theirs do."""
+    return [*_wide(curve), *(_transition(curve) if curve.task.arm == "standard" else [])]
 
 
 def excess_over_plateau(window: Sequence[Measured]) -> list[Sampled]:
@@ -105,14 +105,20 @@ def report(curves: Sequence[Curve]) -> str:
     """All claims and all numbers."""
     parts = []
     for curve in curves:
-        widths = ", ".join(str(one.task.width) for one in curve.window) or "none"
-        parts += [
-            f"**{title(curve)}**", claims_table(claims(curve)),
-            f"Slopes at large N are fitted to the widths {widths} (from {FITTED_WIDTH} neurons and "
-            f"{BEYOND:g} N* on, all margins).",
-            details(curve),
-        ]  # fmt: skip
+        parts += [f"**{title(curve)}**", claims_table(claims(curve))]
+        parts += [_places(curve), details(curve)]
     return "\n\n".join(parts)
+
+
+def _places(curve: Curve) -> str:
+    """Where N* is and what was fitted."""
+    low, high = curve.transition
+    widths = ", ".join(str(one.task.width) for one in curve.window) or "none"
+    return (
+        f"Half of the networks get all margins from N = {low:,.0f} to {high:,.0f} on, so "
+        f"N* = {curve.critical:,.0f}. Slopes at large N are fitted to the widths {widths}: from "
+        f"{FITTED_WIDTH} neurons and {BEYOND:g} N* on, where all networks have all margins."
+    )
 
 
 def details(curve: Curve) -> str:

@@ -251,6 +251,7 @@ def test_demo_table_and_figure(tmp_path, monkeypatch, capsys, refused, digits_fi
     said = capsys.readouterr().out
     assert "standard arm, P = 30" in said and "lazy arm, P = 30" in said
     assert said.count("| deviation of f over starts: slope in N | -1/4 |") == 2
+    assert said.count("| early stopping takes the rise away |") == 1
     program.main(["table", str(out)])
     assert capsys.readouterr().out.strip() in said
     picture = out / "claims.png"
