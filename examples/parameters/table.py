@@ -53,11 +53,11 @@ def _wide(curve: Curve) -> list[Claim]:
     last = minus(beyond[-1].mean, beyond[-1].ensemble) if beyond else nothing
     return [
         within("deviation of f over starts: slope in N", "-1/4", spread.value, -0.30, -0.20,
-               deviation=spread.deviation),
+               form=".3f", deviation=spread.deviation),
         within("mean error less the ensemble's of the same N: slope", "-1/2", own.value,
-               -0.65, -0.35, deviation=own.deviation),
+               -0.65, -0.35, form=".3f", deviation=own.deviation),
         within("mean error less eps_inf, the mean of all ensembles: slope", "-1/2", common.value,
-               -0.65, -0.35, deviation=common.deviation),
+               -0.65, -0.35, form=".3f", deviation=common.deviation),
         within(f"mean error falls from {BEYOND:g} N* on, in deviations", "falls",
                fall.sigmas, SIGMAS, math.inf, form=".1f"),
         within("ensemble below single networks at the largest N, in deviations", "below",

@@ -222,7 +222,7 @@ def test_a_killed_run_goes_on(tmp_path, digits_file, start):
     ]  # fmt: skip
     process = start(*arguments)
     first = out / "standard-P40-h0002.json"
-    for _ in range(600):
+    for _ in range(1200):
         if first.exists() or process.poll() is not None:
             break
         time.sleep(0.05)
