@@ -68,6 +68,7 @@ def _errors(panel: Axes, curve: Curve) -> None:
     if low < high:
         panel.axvspan(low, high, color="0.85", label="N*")
     panel.set(xscale="log", xlabel="N", ylabel="test error, %")
+    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set_title(f"{curve.task.arm} arm, P = {curve.task.points:,}")
     panel.grid(alpha=0.3)
     panel.legend(fontsize=8)

@@ -29,7 +29,7 @@ SCALES = {"standard": "standard", "lazy": "ntk"}  # by arm
 WIDE = (20, 24, 32, 45, 64, 90, 128, 181, 256)
 WIDTHS = {
     "standard": (3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, *WIDE),
-    "lazy": (8, 10, 12, 14, 16, *WIDE),
+    "lazy": (5, 6, 7, 8, 10, 12, 14, 16, *WIDE),
 }
 LARGEST_RATE = 1e-3
 HELD, FALL = 0.6, 100.0  # share of the steps at full rate; the factor by which it then falls

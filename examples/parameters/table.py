@@ -50,7 +50,8 @@ def _wide(curve: Curve) -> list[Claim]:
     common = slope(n, excess_over_plateau(window))
     nothing = Sampled(math.nan, own.draws)
     fall = minus(beyond[0].mean, beyond[-1].mean) if beyond else nothing
-    last = minus(beyond[-1].mean, beyond[-1].ensemble) if beyond else nothing
+    gain = beyond[0].excess if beyond else nothing
+    worse = minus(beyond[0].ensemble, beyond[-1].mean) if beyond else nothing
     return [
         within("deviation of f over starts: slope in N", "-1/4", spread.value, -0.30, -0.20,
                form=".3f", deviation=spread.deviation),
@@ -60,8 +61,10 @@ def _wide(curve: Curve) -> list[Claim]:
                -0.65, -0.35, form=".3f", deviation=common.deviation),
         within(f"mean error falls from {BEYOND:g} N* on, in deviations", "falls",
                fall.sigmas, SIGMAS, math.inf, form=".1f"),
-        within("ensemble below single networks at the largest N, in deviations", "below",
-               last.sigmas, SIGMAS, math.inf, form=".1f"),
+        within(f"ensemble below single networks at {BEYOND:g} N*, in deviations", "below",
+               gain.sigmas, SIGMAS, math.inf, form=".1f"),
+        within(f"ensemble at {BEYOND:g} N* above single networks at the largest N, in deviations",
+               "not above", worse.sigmas, -math.inf, SIGMAS, form=".1f"),
         within(f"ensemble flat from {BEYOND:g} N* on: largest departure, in deviations", "flat",
                departure(curve), -math.inf, SIGMAS, form=".1f"),
     ]  # fmt: skip
