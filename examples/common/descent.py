@@ -140,7 +140,7 @@ def gradient(network: Network, weights: Sequence[Tensor], x: Tensor, y: Tensor) 
     """Of (D1), ``(B, parameters)`` in the order of the weights; points and labels of each network,
     ``(B, P, d)`` and ``(B, P)``."""
     valid, start = torch.ones_like(y, dtype=torch.bool), torch.zeros_like(y)
-    return _Batch(network, _resting(weights), x, y, valid, start, 1.0).gradient()
+    return _Batch(network, _resting(weights), 1.0, x, y, valid, start).gradient()
 
 
 def _activate(network: Network, z: Tensor) -> Tensor:
@@ -202,7 +202,7 @@ def descend(
     start, scale = _learned(network, weights, points, alpha)
     data = (points, labels, valid, start)
     ends, taken, alive = kept["ends"], kept["taken"], kept["alive"]
-    batch = _Batch(network, kept["now"], *(part[alive] for part in data), scale)
+    batch = _Batch(network, kept["now"], scale, *(part[alive] for part in data))
     clock, looks = _Clock(), set(watch_at)
     for step in range(kept["step"], steps + 1):
         if step % CHECK == 0 or step == steps or step in looks:
@@ -221,7 +221,7 @@ def descend(
                 alive = alive[~over]
                 if not len(alive):
                     break
-                batch = _Batch(network, left, *(part[alive] for part in data), scale)
+                batch = _Batch(network, left, scale, *(part[alive] for part in data))
         if step < steps:
             batch.step(step, rate(step))
     margins, loss = _margins(network, _layers(network, ends), *data, scale)
@@ -320,8 +320,8 @@ class _Batch:
     """
 
     def __init__(
-        self, network: Network, state: dict[str, Tensor], x: Tensor, y: Tensor, valid: Tensor,
-        start: Tensor, scale: float,
+        self, network: Network, state: dict[str, Tensor], scale: float, x: Tensor, y: Tensor,
+        valid: Tensor, start: Tensor,
     ) -> None:  # fmt: skip
         count = len(x)
         self.network, self.count = network, count

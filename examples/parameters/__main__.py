@@ -10,7 +10,7 @@ from examples.common.options import natural, positive, run, runs_option, sweep_o
 from examples.common.sweep import sweep
 
 from .figure import draw
-from .measures import read_curves
+from .measures import curves, read_curves
 from .runs import SCALES, Task, digits, tasks, train
 from .table import report
 
@@ -85,10 +85,10 @@ def _demo(options: argparse.Namespace) -> None:
     work: dict[str, Task] = {}
     for arm, widths in DEMO.items():
         work |= tasks([arm], widths, **settings)
-    sweep(partial(train, None), work, options.out, jobs=options.jobs, fresh=options.fresh)
-    curves = read_curves(options.out)
-    draw(options.out / "claims.png", curves)
-    print(report(curves))
+    results = sweep(partial(train, None), work, options.out, jobs=options.jobs, fresh=options.fresh)
+    found = curves([(work[name], result) for name, result in results.items()])
+    draw(options.out / "claims.png", found)
+    print(report(found))
     print(f"the picture is {options.out / 'claims.png'}")
 
 

@@ -79,6 +79,17 @@ class Measured:
     early: Sampled
 
     @property
+    def limit(self) -> Sampled:
+        """The error of an ensemble of infinitely many networks, to second order.
+
+        Of the variance of f a mean of k networks has 1/k left. Errors grow in proportion, so that
+        mean - ensemble = (1 - 1/k) c and ensemble - limit = c / k.
+        """
+        share = 1 / (self.task.networks - 1)
+        less = Sampled(share * self.excess.value, share * self.excess.draws)
+        return minus(self.ensemble, less)
+
+    @property
     def satisfied(self) -> float:
         """The share of networks with all margins."""
         return sum(count == 0 for count in self.violated) / len(self.violated)
@@ -140,18 +151,25 @@ def read_curves(folder: Path) -> list[Curve]:
     Raises:
         InputError: if there are none, or they do not belong together.
     """
-    found: dict[tuple[str, int], list[tuple[Task, dict[str, Any]]]] = defaultdict(list)
+    found = []
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_text())
             task, result = Task(**content["settings"]), content["result"]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"runs: expected the result of a run, got {path}") from error
-        found[(task.arm, task.points)].append((task, result))
+        found.append((task, result))
     if not found:
         raise InputError(f"runs: no results in {folder}: run first")
-    order = sorted(found, key=lambda key: (key[1], key[0] != "standard"))
-    return [curve(found[key]) for key in order]
+    return curves(found)
+
+
+def curves(results: Sequence[tuple[Task, dict[str, Any]]]) -> list[Curve]:
+    """The curves of results, each of one arm and number of points."""
+    found: dict[tuple[int, bool], list[tuple[Task, dict[str, Any]]]] = defaultdict(list)
+    for task, result in results:
+        found[(task.points, task.arm != "standard")].append((task, result))
+    return [curve(found[key]) for key in sorted(found)]
 
 
 def curve(results: Sequence[tuple[Task, dict[str, Any]]]) -> Curve:
@@ -167,19 +185,17 @@ def curve(results: Sequence[tuple[Task, dict[str, Any]]]) -> Curve:
             raise InputError(f"runs: {task.name} has other settings than {first.name}")
     if len(results) < 2:
         raise InputError(f"runs: expected several widths, got {first.name} only")
-    generator = stream(first.seed, BOOTSTRAP)
-    drawn = torch.randint(first.test, (DRAWS, first.test), generator=generator)
+    drawn = torch.randint(first.test, (DRAWS, first.test), generator=stream(first.seed, BOOTSTRAP))
     points = torch.zeros(DRAWS, first.test, dtype=torch.float64)
     points.scatter_add_(1, drawn, torch.full(drawn.shape, 1 / first.test, dtype=torch.float64))
     ordered = sorted(results, key=lambda pair: pair[0].width)
-    return Curve([_measured(task, result, points, generator) for task, result in ordered])
+    return Curve([_measured(task, result, points) for task, result in ordered])
 
 
-def _measured(
-    task: Task, result: dict[str, Any], points: Tensor, generator: torch.Generator
-) -> Measured:
+def _measured(task: Task, result: dict[str, Any], points: Tensor) -> Measured:
     """One width; ``points`` (draws, test) are the shares of the test points in each draw."""
     margins = unpack(result["margins"], task.networks)
+    generator = stream(task.seed, BOOTSTRAP, task.width)
     drawn = torch.randint(task.networks, (DRAWS, task.networks), generator=generator)
     shares = torch.nn.functional.one_hot(drawn, task.networks).sum(1).double() / task.networks
     # The first line is the truth: every network and every point once.

@@ -32,10 +32,8 @@ def excess_over_plateau(window: Sequence[Measured]) -> list[Sampled]:
     return [minus(one.mean, plateau) for one in window]
 
 
-def departure(curve: Curve) -> float:
-    """How far an ensemble's error is from the mean of them all beyond 3 N*, at most, in its own
-    deviations."""
-    errors = [one.ensemble for one in curve.beyond]
+def departure(errors: Sequence[Sampled]) -> float:
+    """How far an error is from the mean of them all, at most, in its own deviations."""
     if len(errors) < 3:
         return math.nan
     return max(abs(minus(error, level(errors)).sigmas) for error in errors)
@@ -60,13 +58,15 @@ def _wide(curve: Curve) -> list[Claim]:
         within("mean error less eps_inf, the mean of all ensembles: slope", "-1/2", common.value,
                -0.65, -0.35, form=".3f", deviation=common.deviation),
         within(f"mean error falls from {BEYOND:g} N* on, in deviations", "falls",
-               fall.sigmas, SIGMAS, math.inf, form=".1f"),
+               fall.sigmas, SIGMAS, math.inf),
         within(f"ensemble below single networks at {BEYOND:g} N*, in deviations", "below",
-               gain.sigmas, SIGMAS, math.inf, form=".1f"),
+               gain.sigmas, SIGMAS, math.inf),
         within(f"ensemble at {BEYOND:g} N* above single networks at the largest N, in deviations",
-               "not above", worse.sigmas, -math.inf, SIGMAS, form=".1f"),
+               "not above", worse.sigmas, -math.inf, SIGMAS),
         within(f"ensemble flat from {BEYOND:g} N* on: largest departure, in deviations", "flat",
-               departure(curve), -math.inf, SIGMAS, form=".1f"),
+               departure([one.ensemble for one in beyond]), -math.inf, SIGMAS),
+        within("the same for infinitely many networks, ensemble - excess / (k - 1)", "flat",
+               departure([one.limit for one in beyond]), -math.inf, SIGMAS),
     ]  # fmt: skip
 
 
@@ -128,12 +128,12 @@ def details(curve: Curve) -> str:
     """The numbers of each width."""
     head = [
         "width", "N", "all margins", "steps", "deviation of f", "norm of f", "mean error %",
-        "ensemble %", "stopped early %",
+        "ensemble %", "infinite ensemble %", "stopped early %",
     ]  # fmt: skip
     rows = [
         [str(one.task.width), f"{one.weights:,}", f"{one.satisfied:.0%}", f"{max(one.steps):,}",
          _cell(one.spread, 1, 3), _cell(one.norm, 1, 2), _cell(one.mean, 100, 2),
-         _cell(one.ensemble, 100, 2), _cell(one.early, 100, 2)]
+         _cell(one.ensemble, 100, 2), _cell(one.limit, 100, 2), _cell(one.early, 100, 2)]
         for one in curve.widths
     ]  # fmt: skip
     return markdown(head, rows)

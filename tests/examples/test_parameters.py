@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -158,9 +159,16 @@ def test_an_ensemble_that_drifts_is_not_flat():
         widths = [measured(2, 0.3, 0.3, [1])] + [
             measured(w, 0.3, 0.3, [0], 0.1 + drift * k) for k, w in enumerate((8, 16, 32, 64))
         ]
-        return table.departure(measures.Curve(widths))
+        return table.departure([one.ensemble for one in measures.Curve(widths).beyond])
 
     assert departure(0.0) < 2 < departure(0.01)
+
+
+def test_the_limit_of_many_networks():
+    """With k networks of independent errors, the square of their mean is 1/k of that of one."""
+    one = measured(8, 0.0, 0.0, [0] * 4, ensemble=0.1 + 0.08 / 4)
+    few = replace(one, task=task(8, networks=4), excess=Sampled(0.08 - 0.08 / 4, one.excess.draws))
+    assert few.limit.value == pytest.approx(0.1)
 
 
 def test_lines_through_logarithms():
