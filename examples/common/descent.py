@@ -196,12 +196,12 @@ def descend(
     valid = torch.ones(points.shape[:2], dtype=torch.bool) if mask is None else mask
     labels = y.expand(valid.shape)
     rates = [rate(step) for step in (0, steps // 2, steps)]
-    asked = (astuple(network), steps, tolerance, rates, alpha)
-    mark = f"{digest(*weights, points, labels, valid)} {asked}"
-    kept = _resumed(desk, _beginning(weights, steps, mark))
-    start, scale = _learned(network, weights, points, alpha)
-    data = (points, labels, valid, start)
+    mark = digest(*weights, points, labels, valid)
+    mark = f"{mark} {astuple(network)} {steps} {tolerance} {rates} {alpha}"
+    kept = _resumed(desk, mark) or _beginning(weights, steps, mark)
     ends, taken, alive = kept["ends"], kept["taken"], kept["alive"]
+    scale, start = _learned(network, weights, points, alpha)
+    data = (points, labels, valid, start)
     batch = _Batch(network, kept["now"], scale, *(part[alive] for part in data))
     clock, looks = _Clock(), set(watch_at)
     for step in range(kept["step"], steps + 1):
@@ -217,32 +217,28 @@ def descend(
             over = batch.satisfied(tolerance)
             if bool(over.any()):
                 taken[alive[over]] = step
-                left = {name: rows[~over] for name, rows in batch.state().items()}
                 alive = alive[~over]
                 if not len(alive):
                     break
-                batch = _Batch(network, left, scale, *(part[alive] for part in data))
+                batch = batch.only(~over)
         if step < steps:
             batch.step(step, rate(step))
-    margins, loss = _margins(network, _layers(network, ends), *data, scale)
+    margins, loss = _margins(network, _layers(network, ends), scale, *data)
     return Outcome(_layers(network, ends), margins, taken, loss, kept["watched"])
 
 
 def _learned(
     network: Network, weights: Sequence[Tensor], points: Tensor, alpha: float | None
-) -> tuple[Tensor, float]:
-    """What learns is scale (f - start): start ``(B, P)`` and the scale."""
+) -> tuple[float, Tensor]:
+    """What learns is scale (f - start): the scale, and start ``(B, P)``."""
     if alpha is None:
-        return torch.zeros(points.shape[:2], dtype=points.dtype), 1.0
-    return forward(network, weights, points), alpha
+        return 1.0, torch.zeros(points.shape[:2], dtype=points.dtype)
+    return alpha, forward(network, weights, points)
 
 
-def _resumed(desk: Desk | None, beginning: dict[str, Any]) -> dict[str, Any]:
-    """The newest checkpoint, or the beginning."""
+def _resumed(desk: Desk | None, mark: str) -> dict[str, Any] | None:
     saved = desk.resume() if desk else None
-    if saved is None:
-        return beginning
-    if saved["mark"] != beginning["mark"]:
+    if saved is not None and saved["mark"] != mark:
         raise InputError("out: the checkpoints there are of other settings; take --fresh")
     return saved
 
@@ -268,8 +264,8 @@ def _resting(weights: Sequence[Tensor]) -> dict[str, Tensor]:
 
 
 def _margins(
-    network: Network, weights: list[Tensor], x: Tensor, y: Tensor, valid: Tensor,
-    start: Tensor, scale: float,
+    network: Network, weights: list[Tensor], scale: float, x: Tensor, y: Tensor, valid: Tensor,
+    start: Tensor,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     f = scale * (forward(network, weights, x) - start)
     margins = torch.where(valid, y * f, math.inf)
@@ -324,7 +320,8 @@ class _Batch:
         valid: Tensor, start: Tensor,
     ) -> None:  # fmt: skip
         count = len(x)
-        self.network, self.count = network, count
+        self.network, self.count, self.scale = network, count, scale
+        self.data = (x, y, valid, start)
         self.shapes = _shapes(network)
         self.moving = {name: self._vector(rows) for name, rows in state.items()}
         self.slope = torch.zeros_like(self.moving["weights"])
@@ -343,6 +340,11 @@ class _Batch:
     def state(self) -> dict[str, Tensor]:
         """Weights and moments, ``(B, parameters)`` each."""
         return {name: _rows(self._views(vector)) for name, vector in self.moving.items()}
+
+    def only(self, some: Tensor) -> "_Batch":
+        """These networks, by a mask."""
+        state = {name: rows[some] for name, rows in self.state().items()}
+        return _Batch(self.network, state, self.scale, *(part[some] for part in self.data))
 
     def gradient(self) -> Tensor:
         """``(B, parameters)``."""
