@@ -196,8 +196,8 @@ def descend(
     valid = torch.ones(points.shape[:2], dtype=torch.bool) if mask is None else mask
     labels = y.expand(valid.shape)
     rates = [rate(step) for step in (0, steps // 2, steps)]
-    mark = digest(*weights, points, labels, valid)
-    mark = f"{mark} {astuple(network)} {steps} {tolerance} {rates} {alpha}"
+    asked = (astuple(network), steps, tolerance, rates, alpha)
+    mark = f"{digest(*weights, points, labels, valid)} {asked}"
     kept = _resumed(desk, mark) or _beginning(weights, steps, mark)
     ends, taken, alive = kept["ends"], kept["taken"], kept["alive"]
     scale, start = _learned(network, weights, points, alpha)
@@ -267,8 +267,7 @@ def _margins(
     network: Network, weights: list[Tensor], scale: float, x: Tensor, y: Tensor, valid: Tensor,
     start: Tensor,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
-    f = scale * (forward(network, weights, x) - start)
-    margins = torch.where(valid, y * f, math.inf)
+    margins = torch.where(valid, y * scale * (forward(network, weights, x) - start), math.inf)
     return margins, (1 - margins).clamp_min(0).square().sum(1) / (2 * valid.sum(1))
 
 
@@ -328,8 +327,7 @@ class _Batch:
         self.weights, self.slopes = self._views(self.moving["weights"]), self._views(self.slope)
         self.x = x.mT.contiguous()
         self.valid = valid[:, None].to(x.dtype)
-        # 1 - y scale (f - start) = offset - signs f
-        self.signs = y[:, None] * self.valid * scale
+        self.signs = y[:, None] * self.valid * scale  # 1 - y scale (f - start) = offset - signs f
         self.offset = self.valid + self.signs * start[:, None]
         self.pull = -self.signs / self.valid.sum(2, keepdim=True)
         points = x.shape[1]
