@@ -139,8 +139,8 @@ def layers(network: Network, weights: Sequence[Tensor], x: Tensor) -> list[Tenso
 def gradient(network: Network, weights: Sequence[Tensor], x: Tensor, y: Tensor) -> Tensor:
     """Of (D1), ``(B, parameters)`` in the order of the weights; points and labels of each network,
     ``(B, P, d)`` and ``(B, P)``."""
-    batch = _Batch(network, _resting(weights), x, y, torch.ones_like(y, dtype=torch.bool))
-    return batch.gradient()
+    valid, start = torch.ones_like(y, dtype=torch.bool), torch.zeros_like(y)
+    return _Batch(network, _resting(weights), 1.0, x, y, valid, start).gradient()
 
 
 def _activate(network: Network, z: Tensor) -> Tensor:
@@ -168,6 +168,7 @@ def descend(
     rate: Callable[[int], float],
     steps: int,
     tolerance: float = 0.0,
+    alpha: float | None = None,
     desk: Desk | None = None,
     watch: Watch | None = None,
     watch_at: Sequence[int] = (),
@@ -183,6 +184,7 @@ def descend(
         rate: the learning rate of a step, from 0 on.
         steps: at most.
         tolerance: a margin holds if 1 - y f is at most this; looked at every ``CHECK`` steps.
+        alpha: what learns is F = alpha (f - f at the start), and margins are y F; None for f.
         desk: keeps a checkpoint every minute, from which the same call goes on with the same bits.
         watch: called with a step and the weights of all networks after so many steps (of those
             that have stopped, the last); returns a tensor to keep.
@@ -194,11 +196,13 @@ def descend(
     valid = torch.ones(points.shape[:2], dtype=torch.bool) if mask is None else mask
     labels = y.expand(valid.shape)
     rates = [rate(step) for step in (0, steps // 2, steps)]
-    mark = digest(*weights, points, labels, valid)
-    mark = f"{mark} {astuple(network)} {steps} {tolerance} {rates}"
+    asked = (astuple(network), steps, tolerance, rates, alpha)
+    mark = f"{digest(*weights, points, labels, valid)} {asked}"
     kept = _resumed(desk, mark) or _beginning(weights, steps, mark)
     ends, taken, alive = kept["ends"], kept["taken"], kept["alive"]
-    batch = _Batch(network, kept["now"], points[alive], labels[alive], valid[alive])
+    scale, start = _learned(network, weights, points, alpha)
+    data = (points, labels, valid, start)
+    batch = _Batch(network, kept["now"], scale, *(part[alive] for part in data))
     clock, looks = _Clock(), set(watch_at)
     for step in range(kept["step"], steps + 1):
         if step % CHECK == 0 or step == steps or step in looks:
@@ -219,8 +223,17 @@ def descend(
                 batch = batch.only(~over)
         if step < steps:
             batch.step(step, rate(step))
-    margins, loss = _margins(network, _layers(network, ends), points, labels, valid)
+    margins, loss = _margins(network, _layers(network, ends), scale, *data)
     return Outcome(_layers(network, ends), margins, taken, loss, kept["watched"])
+
+
+def _learned(
+    network: Network, weights: Sequence[Tensor], points: Tensor, alpha: float | None
+) -> tuple[float, Tensor]:
+    """What learns is scale (f - start): the scale, and start ``(B, P)``."""
+    if alpha is None:
+        return 1.0, torch.zeros(points.shape[:2], dtype=points.dtype)
+    return alpha, forward(network, weights, points)
 
 
 def _resumed(desk: Desk | None, mark: str) -> dict[str, Any] | None:
@@ -251,9 +264,10 @@ def _resting(weights: Sequence[Tensor]) -> dict[str, Tensor]:
 
 
 def _margins(
-    network: Network, weights: list[Tensor], x: Tensor, y: Tensor, valid: Tensor
-) -> tuple[Tensor, Tensor]:
-    margins = torch.where(valid, y * forward(network, weights, x), math.inf)
+    network: Network, weights: list[Tensor], scale: float, x: Tensor, y: Tensor, valid: Tensor,
+    start: Tensor,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    margins = torch.where(valid, y * scale * (forward(network, weights, x) - start), math.inf)
     return margins, (1 - margins).clamp_min(0).square().sum(1) / (2 * valid.sum(1))
 
 
@@ -301,17 +315,20 @@ class _Batch:
     """
 
     def __init__(
-        self, network: Network, state: dict[str, Tensor], x: Tensor, y: Tensor, valid: Tensor
-    ) -> None:
+        self, network: Network, state: dict[str, Tensor], scale: float, x: Tensor, y: Tensor,
+        valid: Tensor, start: Tensor,
+    ) -> None:  # fmt: skip
         count = len(x)
-        self.network, self.count, self.data = network, count, (x, y, valid)
+        self.network, self.count, self.scale = network, count, scale
+        self.data = (x, y, valid, start)
         self.shapes = _shapes(network)
         self.moving = {name: self._vector(rows) for name, rows in state.items()}
         self.slope = torch.zeros_like(self.moving["weights"])
         self.weights, self.slopes = self._views(self.moving["weights"]), self._views(self.slope)
         self.x = x.mT.contiguous()
         self.valid = valid[:, None].to(x.dtype)
-        self.signs = y[:, None] * self.valid
+        self.signs = y[:, None] * self.valid * scale  # 1 - y scale (f - start) = offset - signs f
+        self.offset = self.valid + self.signs * start[:, None]
         self.pull = -self.signs / self.valid.sum(2, keepdim=True)
         points = x.shape[1]
         self.hidden = [x.new_empty(count, network.width, points) for _ in range(network.depth)]
@@ -325,7 +342,7 @@ class _Batch:
     def only(self, some: Tensor) -> "_Batch":
         """These networks, by a mask."""
         state = {name: rows[some] for name, rows in self.state().items()}
-        return _Batch(self.network, state, *(part[some] for part in self.data))
+        return _Batch(self.network, state, self.scale, *(part[some] for part in self.data))
 
     def gradient(self) -> Tensor:
         """``(B, parameters)``."""
@@ -356,7 +373,7 @@ class _Batch:
             bias = self.weights[2 * k + 1][:, :, None]
             torch.baddbmm(bias, self.weights[2 * k], a, alpha=factor, out=z)
             a = _activate(self.network, z) if k < self.network.depth else z
-        torch.addcmul(self.valid, self.signs, self.output, value=-1, out=self.excess).relu_()
+        torch.addcmul(self.offset, self.signs, self.output, value=-1, out=self.excess).relu_()
 
     def _backward(self) -> None:
         """The gradient of (D1), layer by layer from the last."""

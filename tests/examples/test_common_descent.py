@@ -70,6 +70,26 @@ def test_one_network_follows_adam_of_torch(scale, activation):
     assert (end.weights[0] - weights[0]).abs().max() > 1e-2  # it has moved
 
 
+def test_what_is_learned_from_the_start_on_with_a_factor():
+    """F = alpha (f - f_0) with torch's own Adam; f itself goes elsewhere."""
+    network = Network(2, 7, 4, "ntk")
+    (x, y), weights = data(1, 40, 4), initial(network, [3])
+    module = Scaled(network, weights)
+    start = module(x[0]).detach()
+    optimizer = torch.optim.Adam(module.parameters(), lr=1e-4)
+    for _ in range(STEPS):
+        loss = 0.5 * (1 - 20 * y * (module(x[0]) - start)).clamp_min(0).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    asked = {"rate": lambda step: 1e-4, "steps": STEPS}
+    end = descend(network, weights, x[0], y, alpha=20.0, **asked)
+    assert (end.margins[0] - 20 * y * (module(x[0]) - start)).abs().max() < 1e-8
+    assert (forward(network, end.weights, x[0])[0] - module(x[0])).abs().max() < 1e-8
+    other = descend(network, weights, x[0], y, **asked)
+    assert (end.weights[0] - other.weights[0]).abs().max() > 1e-4
+
+
 def test_counts_and_orthogonal_start():
     network = Network(3, 51, 51)
     assert network.weights == 7854  # the number printed in the paper
