@@ -13,6 +13,7 @@ import multiprocessing
 import queue
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -88,12 +89,24 @@ def sweep(
         ) as bar:
             progress = _Progress(bar, done)
             if jobs == 1:
-                for name, task in missing.items():
-                    _finish(out, name, task, work(task, _desk(out, name, progress)))
-                    progress(name, 1.0)
+                with _one_thread():
+                    for name, task in missing.items():
+                        _finish(out, name, task, work(task, _desk(out, name, progress)))
+                        progress(name, 1.0)
             else:
                 _in_processes(work, missing, out, jobs, progress)
     return read(out, tasks)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As in the processes of ``jobs``, so that their number changes no bit of a result."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def read(out: Path, tasks: Mapping[str, T]) -> dict[str, dict[str, Any]]:

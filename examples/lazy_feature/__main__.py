@@ -4,8 +4,6 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from examples.common.options import positive, run, sweep_options
 from examples.common.sweep import read, sweep
 
@@ -63,7 +61,6 @@ def _tasks(options: argparse.Namespace) -> dict[str, Task]:
 
 
 def _run(options: argparse.Namespace) -> None:
-    torch.set_num_threads(1)
     todo = _tasks(options)
     sweep(partial(work, options.data), todo, options.out, jobs=options.jobs, fresh=options.fresh)
     print(f"{len(todo)} results are in {options.out}")

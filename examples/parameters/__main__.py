@@ -4,8 +4,6 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from examples.common.options import natural, positive, run, runs_option, sweep_options
 from examples.common.sweep import sweep
 
@@ -93,5 +91,4 @@ def _demo(options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1)  # these matrices are small, and --jobs has one thread each too
     main()
