@@ -19,7 +19,7 @@ from equinet.field.space import check_elements
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import columns, field_analysis, field_synthesis
 from equinet.numerics.turn import turn_degrees
-from equinet.numerics.values import is_readable
+from equinet.numerics.values import is_differentiated
 from equinet.ops import full_precision
 
 
@@ -75,7 +75,8 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
     if isinstance(space, Grid):
         return _on_grid(field_type, space, g, x, order)
     if isinstance(space, Fibres):
-        return _on_fibres(field_type, g, x)
+        moved = _on_fibres(field_type, g, x)
+        return moved.clone() if moved is x else moved  # as elsewhere, a tensor of its own
     if isinstance(space, Sphere):
         return _on_sphere(field_type, g, x)
     if isinstance(space, HomogeneousSpace):
@@ -102,9 +103,9 @@ def _on_grid(field_type: FieldType, space: Grid, g: Tensor, x: Tensor, order: in
     """Fetch every value from where it was, then mix the components of each fibre."""
     sizes = tuple(x.shape[2:])
     # The rounding of g; that of a coordinate is larger by its distance from the centre.
-    tolerance = 16 * torch.finfo(g.dtype).eps
+    tolerance = (16 if g.element_size() > 2 else 1) * torch.finfo(g.dtype).eps
     # A derivative by g needs all its neighbours.
-    if is_readable(g) and not g.requires_grad and x.numel():
+    if not is_differentiated(g) and x.numel():
         matrices = source_matrices(space, g.to(torch.float64))
         found = exchanges(matrices.cpu(), sizes, tolerance)
         kept = [one for one in found if one is not None]
@@ -177,7 +178,7 @@ def _on_fibres(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
     """rho(g) on the channels of every point, block by block."""
     if all(rho.is_trivial for _, rho in field_type.blocks):
         return x
-    wanted = g.requires_grad and torch.is_grad_enabled()
+    wanted = is_differentiated(g)
     g = (g if g.dim() == 3 else g[None]).to(x.device, torch.float64)
     parts = []
     for (mul, rho), channels in zip(field_type.blocks, field_type.slices, strict=True):
@@ -186,7 +187,7 @@ def _on_fibres(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
             continue
         matrix = rho(g).to(x.dtype)  # (1 or batch, dim, dim)
         part = x[:, channels].reshape(len(x), mul, rho.dim, math.prod(x.shape[2:]))
-        if len(matrix) == 1 and not wanted and is_readable(matrix) and _permutes(matrix[0]):
+        if len(matrix) == 1 and not wanted and _permutes(matrix[0]):
             part = part.index_select(2, matrix[0].argmax(1))
         else:
             with full_precision(x):

@@ -10,8 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from equinet.numerics.values import check_floating, is_readable
+from equinet.numerics.values import check_floating, is_differentiated
 
+_SHORT = 128  # a side up to it leaves coordinates in float32 five digits behind the point
 Tap = tuple[Tensor, Tensor]  # numbers of grid points, and their weights
 
 
@@ -51,7 +52,8 @@ def resample(x: Tensor, coordinates: Tensor, order: int = 1) -> Tensor:
     out, points = coordinates.shape[1:-1], math.prod(sizes)
     if 0 in (x.numel(), coordinates.numel()):
         return x.new_zeros(batch, channels, *out)
-    if order < 2 and n < 4 and not _is_differentiated(x, coordinates):
+    # torch's interpolation has first derivatives only.
+    if order < 2 and n < 4 and not is_differentiated(x, coordinates):
         return _sampled(x, coordinates, order)
     # One row for each grid point: gathering then copies whole rows. Where all samples share the
     # coordinates, the batch joins the channels.
@@ -91,23 +93,21 @@ def check_order(order: int) -> None:
         )
 
 
-def _is_differentiated(*tensors: Tensor) -> bool:
-    """Whether derivatives may be asked for; torch's own interpolation has only the first ones."""
-    wanted = torch.is_grad_enabled() and any(x.requires_grad for x in tensors)
-    return wanted or not is_readable(*tensors)
-
-
 def _sampled(x: Tensor, coordinates: Tensor, order: int) -> Tensor:
     """The same by ``grid_sample``, which is many times as fast."""
     batch, channels, *sizes = x.shape
     groups, out = coordinates.shape[0], coordinates.shape[1:-1]
-    size = coordinates.new_tensor(sizes)
-    c = coordinates if order else (coordinates + 0.5).floor()
+    c, size = coordinates.double(), coordinates.new_tensor(sizes, dtype=torch.float64)
+    c = c if order else (c + 0.5).floor()
     # From -1 to 1 between the outer edges of the grid, and the last axis first. Beyond the
     # neighbours of the grid all is zero.
     c = (2 * torch.minimum(c.clamp_min(-2), size + 1) + 1) / size - 1
-    # Half precision has too few digits for coordinates.
-    wide = x if x.dtype in (torch.float32, torch.float64) else x.float()
+    # The coordinates take the dtype of the values, and lose as many digits as a size has.
+    wide = (
+        x
+        if x.dtype == torch.float64
+        else x.to(torch.float64 if max(sizes) > _SHORT else torch.float32)
+    )
     c = c.to(wide.dtype).flip(-1).reshape(groups, -1, 1, len(sizes))
     # Where all samples share the coordinates, the batch joins the channels.
     wide = wide.reshape(groups, -1, *sizes)

@@ -70,7 +70,7 @@ def _tridiagonal(
             w = w - basis[: i + 1].T @ (basis[: i + 1] @ w)
         length = w.norm()
         largest = max(largest, float(diagonal[-1].abs()), float(length))
-        if i + 1 == steps or float(length) <= torch.finfo(v.dtype).eps * len(v) * largest:
+        if i + 1 == steps or float(length) <= torch.finfo(v.dtype).eps * len(v) ** 0.5 * largest:
             break
         beside.append(length)
         v = w / length

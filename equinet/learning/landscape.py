@@ -160,7 +160,8 @@ def hessian_split(
     own, rest, rows = jacobian(net)
     sizes = [p.numel() for p in own.values()]
     count = sum(sizes)
-    check_memory(count * (3 * count if count <= dense else len(x)), "net", f"{count:,} parameters")
+    numbers = count * (3 * count if count <= dense else max(len(x), min(steps, count)))
+    check_memory(numbers, "net", f"{count:,} parameters")
 
     def f(w: Tensor) -> Tensor:
         parts = zip(own.items(), w.split(sizes), strict=True)
@@ -211,6 +212,8 @@ def _checked(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     if not isinstance(net, nn.Module):
         raise TypeError(f"net: expected a torch.nn.Module, got {type(net).__name__}")
     check_samples("x", x)
+    if not len(x):
+        raise ValueError("x: expected at least one sample, got none")
     mixing = next(batch_statistics(net), None)
     if mixing is not None:
         raise ValueError(f"net: expected a module without batch statistics, got {mixing}")

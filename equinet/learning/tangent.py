@@ -239,10 +239,10 @@ def _check_module(net: nn.Module) -> None:
 
 def _check(net: nn.Module, x: Tensor, x2: Tensor | None) -> None:
     _check_module(net)
-    for name, value in (("x", x), ("x2", x2)):
-        if name == "x2" and value is None:
-            continue
+    for name, value in (("x", x), ("x2", x if x2 is None else x2)):
         check_samples(name, value)
+        if not len(value):
+            raise ValueError(f"{name}: expected at least one sample, got none")
     if x2 is not None and x2.shape[1:] != x.shape[1:]:
         raise ValueError(
             f"x2: expected samples of shape {tuple(x.shape[1:])}, as x, got {tuple(x2.shape[1:])}"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from equinet.numerics.cached import cached
 from equinet.numerics.rotation import euler_angles
-from equinet.numerics.values import is_readable
+from equinet.numerics.values import is_differentiated
 from equinet.numerics.wigner_d import half_turns, wigner_D
 
 
@@ -33,8 +33,7 @@ def turn_degrees(spectrum: Tensor, columns: list[int], rotation: Tensor) -> Tens
     if not spectrum.numel():
         return spectrum
     # Angles have no derivative at the poles; the matrices D have.
-    differentiated = torch.is_grad_enabled() and rotation.requires_grad
-    if differentiated or not is_readable(rotation):
+    if is_differentiated(rotation):
         return _by_matrices(spectrum, widths, rotation)
     order, opposite = (table.to(spectrum.device) for table in _orders(widths))
     alpha, beta, gamma = (angle.view(-1) for angle in euler_angles(rotation.double()))

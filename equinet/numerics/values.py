@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 
 def is_readable(*tensors: Tensor) -> bool:
@@ -22,6 +23,15 @@ def is_readable(*tensors: Tensor) -> bool:
             return False
     on_gpu = any(x.is_cuda for x in tensors)
     return not (on_gpu and torch.cuda.is_current_stream_capturing())
+
+
+def is_differentiated(*tensors: Tensor) -> bool:
+    """Whether a derivative by one of them may be asked for, in any mode of torch."""
+    if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
+        return True
+    if not is_readable(*tensors):
+        return True
+    return any(forward_ad.unpack_dual(x).tangent is not None for x in tensors)
 
 
 def check_numbers(

@@ -36,11 +36,18 @@ def within(
         bar = f"≤ {format(high, form)}" if math.isinf(low) else f"≥ {format(low, form)}"
     else:
         bar = f"{format(low, form)} to {format(high, form)}"
-    return Claim(what, paper, here, bar, low <= value <= high)
+    return Claim(what, paper, here, bar, bool(low <= value <= high))
 
 
 def claims_table(claims: Iterable[Claim]) -> str:
     """A table in Markdown; the last column says "met", "not met", or "indicative"."""
     words = {True: "met", False: "**not met**", None: "indicative"}
-    rows = [[c.what, c.paper, c.here, c.bar, words[c.met]] for c in claims]
+    rows = [
+        [_cell(part) for part in (c.what, c.paper, c.here, c.bar)] + [words[c.met]] for c in claims
+    ]
     return markdown(["claim", "paper", "here", "bar", ""], rows)
+
+
+def _cell(text: str) -> str:
+    """A bar in a text would end its cell."""
+    return text.replace("|", "\\|").replace("\n", " ")

@@ -35,12 +35,16 @@ def parity(
         components: of the whitened principal components of all pixels; None for images.
         seed: of the order within each class.
     Raises:
-        InputError: if there are not so many digits.
+        InputError: if there are not so many digits, or components.
     """
     images = torch.cat([digits.train.images, digits.test.images]).double().flatten(1) / 255
     labels = torch.cat([digits.train.labels, digits.test.labels])
     members = [torch.nonzero(labels == digit)[:, 0] for digit in range(10)]
     least = min(map(len, members))
+    if components is not None and not 0 < components <= images.shape[1]:
+        raise InputError(
+            f"components: expected 1 to {images.shape[1]} of the pixels, got {components}"
+        )
     if not 0 < train <= train + test <= 10 * least:
         raise InputError(
             f"data: expected at least {train} + {test} digits, balanced, got 10 times {least} "

@@ -10,9 +10,13 @@ in a folder of its own and goes on from the newest.
 import json
 import math
 import multiprocessing
+import os
 import queue
+import re
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -77,6 +81,10 @@ def sweep(
     Raises:
         InputError: if the folder cannot be written, is in use, or has results of other settings.
     """
+    for name, task in tasks.items():
+        if not re.fullmatch(r"\w[\w.+-]*", name) or name == "lock":
+            raise ValueError(f"tasks: expected names that can be a file's, got {name!r}")
+        _plain(task)  # before hours of work, not after
     with checkpoint.locked(out):
         if fresh:
             for name in tasks:
@@ -146,22 +154,43 @@ def _in_processes(
     told = context.Queue()
     with ProcessPoolExecutor(jobs, context, _begin, (told,)) as pool:
         running = {name: pool.submit(_work, work, task, out, name) for name, task in tasks.items()}
+        failed: BaseException | None = None
         try:
             while running:
                 for name, share in _heard(told):
                     progress(name, share)
                 for name in [name for name, future in running.items() if future.done()]:
-                    _finish(out, name, tasks[name], running.pop(name).result())
-                    progress(name, 1.0)
+                    future = running.pop(name)
+                    error = future.exception()
+                    if error is None:
+                        _finish(out, name, tasks[name], future.result())
+                        progress(name, 1.0)
+                    elif failed is None:  # what runs beside it is waited for, and kept
+                        failed = error
+                        error.add_note(f"in the run {name!r}")
+                        running = {n: f for n, f in running.items() if not f.cancel()}
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+    if isinstance(failed, BrokenProcessPool):
+        raise ChildProcessError("the process of a run has ended: killed, or out of memory")
+    if failed is not None:
+        raise failed
 
 
 def _begin(told: Any) -> None:
     global _told
     _told = told
     torch.set_num_threads(1)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+
+
+def _follow_parent() -> None:
+    """A process whose parent is killed must not go on: a new one may already do its work."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work(work: Work[T], task: T, out: Path, name: str) -> dict[str, Any]:
@@ -178,8 +207,12 @@ def _heard(told: Any) -> Iterator[tuple[str, float]]:
         return
 
 
+def _plain(task: Any) -> dict[str, Any]:
+    return asdict(task)
+
+
 def _finish(out: Path, name: str, task: Any, result: dict[str, Any]) -> None:
-    content = json.dumps({"settings": asdict(task), "result": result}, indent=1)
+    content = json.dumps({"settings": _plain(task), "result": result}, indent=1)
     checkpoint.write_atomic(out / f"{name}.json", content.encode())
     if (out / name).is_dir():
         checkpoint.clear(out / name)
@@ -188,12 +221,16 @@ def _finish(out: Path, name: str, task: Any, result: dict[str, Any]) -> None:
 def _is_done(out: Path, name: str, task: Any) -> bool:
     path = out / f"{name}.json"
     try:
-        saved = json.loads(path.read_text())["settings"]
+        content = json.loads(path.read_text())
+        saved = dict(content["settings"])
+        content["result"]
     except FileNotFoundError:
         return False
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"runs: expected the result of a run, got {path}") from error
-    asked = json.loads(json.dumps(asdict(task)))
+        raise InputError(
+            f"runs: expected the result of a run, got {path}; take --fresh to replace it"
+        ) from error
+    asked = json.loads(json.dumps(_plain(task)))
     if saved != asked:
         other = sorted(key for key in {*saved, *asked} if saved.get(key) != asked.get(key))
         raise InputError(

@@ -1,6 +1,5 @@
 """Independent runs: what is done stays done, whatever kills the process."""
 
-import json
 import math
 import signal
 import time
@@ -63,6 +62,32 @@ def test_a_failure_keeps_what_was_done(tmp_path):
     assert read(tmp_path, {"good": Task(2)}) == {"good": {"square": 4.0}}
 
 
+def test_a_failure_beside_others_keeps_them(tmp_path):
+    """What runs beside it comes to its end and is kept; what has not begun does not begin."""
+    tasks = {
+        "bad": Task(3, steps="none"),  # pyright: ignore[reportArgumentType]
+        "beside": Task(2, steps=20, pause=0.1),
+    }
+    with pytest.raises(TypeError) as caught:
+        sweep(square, tasks, tmp_path, jobs=2)
+    assert caught.value.__notes__ == ["in the run 'bad'"]
+    assert read(tmp_path, {"beside": tasks["beside"]}) == {"beside": {"square": 4.0}}
+
+
+def test_a_killed_program_leaves_no_process_behind(start, tmp_path):
+    process = start("tests.examples.test_common_sweep", tmp_path, 2)
+    log = tmp_path / "7.log"
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    time.sleep(1.0)
+    steps = log.read_text().count("\n")
+    time.sleep(0.5)
+    assert log.read_text().count("\n") == steps < 200
+
+
 def test_resumes_after_a_kill_in_the_middle_of_a_run(start, tmp_path):
     task = Task(7, steps=40, pause=0.05)
     process = start("tests.examples.test_common_sweep", tmp_path)
@@ -84,9 +109,13 @@ def test_what_is_refused(tmp_path):
         sweep(square, {"of-2": Task(2, steps=2)}, tmp_path)
     with pytest.raises(InputError, match="runs: no result of-7.json"):
         read(tmp_path, {"of-7": Task(7)})
-    (tmp_path / "of-2.json").write_text("{}")
-    with pytest.raises(InputError, match="runs: expected the result of a run, got"):
-        read(tmp_path, TASKS)
+    for content in ("{}", '{"settings": null, "result": 1}', '{"settings": {"number": 2}}', "{"):
+        (tmp_path / "of-2.json").write_text(content)
+        with pytest.raises(InputError, match="runs: expected the result of a run, got"):
+            read(tmp_path, TASKS)
+    for name in ("x/y", "../x", "", "lock"):
+        with pytest.raises(ValueError, match="tasks: expected names"):
+            sweep(square, {name: Task(2)}, tmp_path)
 
 
 def test_claims():
@@ -127,5 +156,6 @@ def test_parity():
 if __name__ == "__main__":
     import sys
 
-    sweep(square, {"seven": Task(7, steps=40, pause=0.05)}, Path(sys.argv[1]))
-    print(json.dumps("done"))
+    jobs = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    steps = 40 if jobs == 1 else 200
+    sweep(square, {"seven": Task(7, steps=steps, pause=0.05)}, Path(sys.argv[1]), jobs=jobs)

@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
-from torch.autograd import gradcheck
+from torch.autograd import forward_ad, gradcheck
 
 from equinet import so2, so3
-from equinet.field import Line, Plane, Volume, act, random_field
+from equinet.field import Line, Plane, Points, Volume, act, random_field
 from equinet.rep import irrep
 from tests.tolerances import ROUNDING, assert_close
 
@@ -167,6 +167,42 @@ def test_symmetries_of_the_grid_among_other_elements(generator):
         source = x[i : i + 1, :1]
         expected = torch.rot90(source, 1, (4, 2)) if dims is None else source.flip(dims)
         assert torch.equal(moved[i : i + 1, :1], expected)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script:DeprecationWarning")
+def test_derivatives_forwards_at_a_symmetry_of_the_grid(generator):
+    """Flips know no neighbour: where a tangent is wanted they do not serve."""
+    field_type, x = noise(Plane(so2()), "1x0 + 1x1", (5, 5), generator)
+    for angle in (0.0, math.pi / 2, 0.3):
+        angle = torch.tensor(angle, dtype=F64)
+        with forward_ad.dual_level():
+            g = so2().element(forward_ad.make_dual(angle, torch.ones_like(angle)))
+            tangent = forward_ad.unpack_dual(act(field_type, g, x, order=3)).tangent
+        step = 1e-8  # small: at grid points the second derivative jumps
+        ahead, behind = (act(field_type, turn(angle + s), x, order=3) for s in (step, -step))
+        assert_close(tangent, (ahead - behind) / (2 * step), 1e-6)
+
+
+def test_exact_without_gradients_too(generator):
+    field_type, x = noise(Plane(so2()), "1x0", (33, 33), generator, dtype=torch.float32)
+    with torch.no_grad():
+        moved = act(field_type, turn(math.pi / 2).requires_grad_(), x)
+    assert torch.equal(moved, torch.rot90(x, 1, (-2, -1)))
+
+
+def test_the_result_is_a_tensor_of_its_own(generator):
+    for space, sizes in ((Plane("C4"), (4, 4)), (Points("SO(3)", dim=3), ())):
+        field_type, x = noise(space, "2x trivial", sizes, generator)
+        before = x.clone()
+        act(field_type, torch.eye(space.group.n), x).zero_()
+        assert torch.equal(x, before)
+
+
+def test_long_sides_keep_their_digits(generator):
+    plane, x = noise(Plane(so2()), "1x0", (3, 1001), generator, batch=1)
+    for order in (0, 1):
+        moved = act(plane, turn(0.3), x.float(), order=order)
+        assert (moved - act(plane, turn(0.3), x.float().double(), order=order)).abs().max() < 2e-6
 
 
 def test_a_derivative_changes_no_value(generator):

@@ -37,6 +37,15 @@ def _kernel(order):
     }[order]
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_coordinates_of_few_digits(dtype, generator):
+    """They are taken as the numbers that they are."""
+    x = torch.randn(1, 1, 3000, generator=generator, dtype=torch.float64)
+    c = (1000 * torch.rand(1, 50, 1, generator=generator)).to(dtype)
+    for order in (0, 1):
+        assert_close(resample(x, c, order), resample(x, c.double(), order), ROUNDING)
+
+
 @every_order
 @given(sizes=st.lists(st.integers(1, 5), min_size=1, max_size=3), seed=st.integers(0, 99))
 def test_the_formula(order, sizes, seed):
