@@ -16,15 +16,16 @@ from .surveys import SIZE
 RIDGE = 1e-3
 ANNULUS = 2.0  # pixels
 ANNULI = 12
+COARSE = 7  # annuli of four pixels, the last one open
 ANGLES = 8  # bins of the direction of a gradient, over half a turn
 
 
-def _annuli(size: int, count: int) -> Tensor:
-    """Weights (count, size * size) whose product with an image is its mean over each annulus."""
-    x, y = grid(size, 1.0)
-    number = ((x * x + y * y).sqrt() * SIZE / size / ANNULUS * ANNULI / count).floor()
-    member = (number == torch.arange(count)[:, None]).float()
-    return member / member.sum(1, keepdim=True).clamp_min(1)
+def _annuli() -> Tensor:
+    """Weights (ANNULI, SIZE^2) whose product with an image is its mean over each annulus."""
+    x, y = grid(SIZE, 1.0)
+    number = ((x * x + y * y).sqrt() / ANNULUS).floor()
+    member = (number == torch.arange(ANNULI)[:, None]).float()
+    return member / member.sum(1, keepdim=True)
 
 
 def fluxes(image: Tensor) -> Tensor:
@@ -35,7 +36,7 @@ def fluxes(image: Tensor) -> Tensor:
 
 def radial_profiles(image: Tensor) -> Tensor:
     """Mean and standard deviation over annuli of two pixels, in each band, and their asinh."""
-    weights = _annuli(SIZE, ANNULI)
+    weights = _annuli()
     flat = image.flatten(2)
     mean = flat @ weights.T
     deviation = (flat.square() @ weights.T - mean.square()).clamp_min(0).sqrt()
@@ -51,18 +52,18 @@ def oriented_gradients(image: Tensor) -> Tensor:
     """
     parts = [radial_profiles(image)]
     for smooth in (1, 2):
-        a = avg_pool2d((image / 2).asinh(), 3, 1, 1)[..., :: smooth, :: smooth]
+        a = avg_pool2d((image / 2).asinh(), 3, 1, 1)[..., ::smooth, ::smooth]
         dx = a[..., 1:-1, 2:] - a[..., 1:-1, :-2]
         dy = a[..., :-2, 1:-1] - a[..., 2:, 1:-1]
         size = a.shape[-1] - 2
         x, y = (t.view(size, size) for t in grid(size, 1.0))
         turn = (torch.atan2(dy, dx) - torch.atan2(y, x)) % math.pi
         number = (turn / math.pi * ANGLES).long().clamp(max=ANGLES - 1)
-        strength = torch.hypot(dx, dy)
-        weights = _annuli(size, ANNULI // 2)
-        for angle in range(ANGLES):
-            share = (strength * (number == angle)).flatten(2) @ weights.T
-            parts.append(share.flatten(1).double())
+        annulus = ((x * x + y * y).sqrt() * smooth / (2 * ANNULUS)).long().expand_as(number)
+        cells = (number * COARSE + annulus.clamp(max=COARSE - 1)).flatten(2)
+        found = torch.zeros(*a.shape[:2], ANGLES * COARSE)
+        found.scatter_add_(2, cells, torch.hypot(dx, dy).flatten(2))
+        parts.append((found / size).flatten(1).double())
     return torch.cat(parts, 1)
 
 

@@ -112,8 +112,8 @@ def draw(
         galaxy_flux=survey.depth * 10 ** between(3, 4),
         lens=lens,
         source=source,
-        # A source at beta is magnified 2 theta_E / beta times by a sphere: larger lenses, more light.
-        flux=survey.depth * theta_e * 10 ** between(2.1, 3.1),
+        # A sphere magnifies a source at beta 2 theta_E / beta times: larger lenses, more light.
+        flux=survey.depth * theta_e * 10 ** between(2.3, 3.5),
         colour=(colour / colour[:, 2:3])[:, list(survey.bands)],
         free=torch.rand(n, 16, generator=generator),
     )

@@ -20,12 +20,19 @@ class Curve(NamedTuple):
     false: np.ndarray
 
 
-def purity_curve(scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> Curve:
+def purity_curve(scores: np.ndarray, labels: np.ndarray) -> Curve:
     """How many lenses and how many others lie at or above each score."""
-    weights = np.ones(len(scores)) if weights is None else weights
-    _, level = np.unique(-scores, return_inverse=True)
-    true = np.bincount(level, weights * labels)
-    return Curve(true.cumsum(), (np.bincount(level, weights).cumsum() - true.cumsum()))
+    return _curve(_levels(scores), labels, np.ones(len(scores)))
+
+
+def _levels(scores: np.ndarray) -> np.ndarray:
+    """0 for the highest score, the same number for equal ones."""
+    return np.unique(-scores, return_inverse=True)[1]
+
+
+def _curve(levels: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> Curve:
+    true = np.bincount(levels, weights * labels).cumsum()
+    return Curve(true, np.bincount(levels, weights).cumsum() - true)
 
 
 def auroc(curve: Curve) -> float:
@@ -40,11 +47,12 @@ def tpr(curve: Curve, allowed: int) -> float:
     return float(fine[-1] / curve.true[-1]) if len(fine) else 0.0
 
 
-def measures(
-    scores: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None
-) -> np.ndarray:
+def measures(scores: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """AUROC, TPR0, TPR10."""
-    curve = purity_curve(scores, labels, weights)
+    return _measures(purity_curve(scores, labels))
+
+
+def _measures(curve: Curve) -> np.ndarray:
     return np.array([auroc(curve), tpr(curve, 0), tpr(curve, 9)])
 
 
@@ -88,7 +96,8 @@ def _all(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Measures (seeds, 3), and with each draw of galaxies (seeds, draws, 3)."""
     plain = np.array([measures(one, labels) for one in scores])
-    drawn = np.array([[measures(one, labels, w) for w in weights] for one in scores])
+    levels = [_levels(one) for one in scores]
+    drawn = np.array([[_measures(_curve(one, labels, w)) for w in weights] for one in levels])
     return plain, drawn
 
 

@@ -22,7 +22,7 @@ KERNEL = 5
 # Channels of a plain network with as many parameters as the invariant one, by the bands.
 AS_MANY_PARAMETERS = {1: (4, 7, 11), 4: (4, 7, 10)}
 AS_MUCH_COMPUTE = tuple(8 * count for count in REGULAR)
-LASTRO_WIDTH = 0.625  # which costs as much as the invariant network
+LASTRO_WIDTH = 0.25
 LEARNING_RATE = {"invariant": 0.01, "parameters": 0.01, "compute": 0.01, "lastro": 0.001}
 
 
@@ -33,10 +33,12 @@ def invariant(bands: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for number, count in enumerate(REGULAR):
         there = plane.fields(f"{count}x regular")
-        if number:
+        if number == 2:
             layers.append(enn.AvgPool(here, 3, stride=2, padding=1))
         layers += [
-            enn.Conv2d(here, there, kernel_size=KERNEL, padding=KERNEL // 2),
+            enn.Conv2d(
+                here, there, kernel_size=KERNEL, padding=KERNEL // 2, stride=1 if number else 2
+            ),
             enn.BatchNorm(there),
             enn.ReLU(there),
         ]
@@ -52,10 +54,10 @@ def plain(bands: int, channels: tuple[int, ...]) -> nn.Sequential:
     layers: list[nn.Module] = []
     here = bands
     for number, there in enumerate(channels):
-        if number:
+        if number == 2:
             layers.append(nn.AvgPool2d(3, stride=2, padding=1))
         layers += [
-            nn.Conv2d(here, there, KERNEL, padding=KERNEL // 2),
+            nn.Conv2d(here, there, KERNEL, padding=KERNEL // 2, stride=1 if number else 2),
             nn.BatchNorm2d(there),
             nn.ReLU(),
         ]
