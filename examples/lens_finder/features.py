@@ -17,7 +17,7 @@ RIDGE = 1e-3
 ANNULUS = 2.0  # pixels
 ANNULI = 12
 COARSE = 7  # annuli of four pixels, the last one open
-ANGLES = 8  # bins of the direction of a gradient, over half a turn
+ANGLES = 6  # bins of the direction of a gradient, from along the radius to across it
 
 
 def _annuli() -> Tensor:
@@ -58,11 +58,13 @@ def oriented_gradients(image: Tensor) -> Tensor:
         size = a.shape[-1] - 2
         x, y = (t.view(size, size) for t in grid(size, 1.0))
         turn = (torch.atan2(dy, dx) - torch.atan2(y, x)) % math.pi
-        number = (turn / math.pi * ANGLES).long().clamp(max=ANGLES - 1)
+        turn = torch.minimum(turn, math.pi - turn)  # a mirror image changes its sign
+        number = (turn / (math.pi / 2) * ANGLES).long().clamp(max=ANGLES - 1)
         annulus = ((x * x + y * y).sqrt() * smooth / (2 * ANNULUS)).long().expand_as(number)
         cells = (number * COARSE + annulus.clamp(max=COARSE - 1)).flatten(2)
         found = torch.zeros(*a.shape[:2], ANGLES * COARSE)
-        found.scatter_add_(2, cells, torch.hypot(dx, dy).flatten(2))
+        strength = torch.hypot(dx, dy) * ((x != 0) | (y != 0))  # the centre has no radius
+        found.scatter_add_(2, cells, strength.flatten(2))
         parts.append((found / size).flatten(1).double())
     return torch.cat(parts, 1)
 

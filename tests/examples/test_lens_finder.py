@@ -62,9 +62,9 @@ def test_the_deflection_is_a_gradient_whose_divergence_is_twice_the_density():
 def test_a_sphere_has_a_ring_of_its_einstein_radius_and_the_images_of_its_lens_equation():
     lens = Lens(*values(0.9, 1.0, 0.3, 0.0, 0.0))
     phi = torch.linspace(0, 2 * math.pi, 50, dtype=torch.float64)
-    a, b = deflection(0.9 * phi.cos(), 0.9 * phi.sin(), lens)
-    torch.testing.assert_close(torch.hypot(a - 0.9 * phi.cos(), b - 0.9 * phi.sin()).max(),
-                               torch.tensor(0.0, dtype=torch.float64), rtol=0, atol=1e-5)  # fmt: skip
+    x, y = 0.9 * phi.cos(), 0.9 * phi.sin()
+    a, b = deflection(x, y, lens)
+    assert torch.hypot(x - a, y - b).max() < 1e-5  # all of the ring comes from the centre
     for theta in (0.9 + 0.2, 0.2 - 0.9):  # both images of a source at 0.2
         a, _ = deflection(*values(theta, 0.0), lens)
         assert abs(theta - float(a) - 0.2) < 1e-5
@@ -144,6 +144,7 @@ def test_every_pose_is_an_element_of_d4():
     """The picture of a galaxy in any pose is one of the eight turns of it."""
     survey = SURVEYS["space"]
     galaxies = pool(survey, None, 1, "train")
+    galaxies = galaxies._replace(stamps=torch.rand(galaxies.stamps.shape))  # one without symmetry
     labels = torch.zeros(8, dtype=torch.bool)
     c = draw(survey, galaxies, labels, torch.Generator().manual_seed(0))
     still = c._replace(
@@ -173,7 +174,7 @@ def test_hand_made_features_do_not_change_when_the_image_is_turned():
         for number in range(1, 8):
             changed = (features(models.d4(image, number)) - expected).abs()
             # A gradient on the edge of a bin may change sides by rounding.
-            assert (changed > 1e-3).double().mean() < 0.02
+            assert (changed > 1e-3).double().mean() < 0.01
 
 
 def test_parameters_are_those_of_the_paper_and_arms_are_equal_in_what_they_say():
@@ -185,7 +186,6 @@ def test_parameters_are_those_of_the_paper_and_arms_are_equal_in_what_they_say()
         cost = {name: models.cost(arm, bands) for name, arm in arms.items()}
         assert abs(count["parameters"] / count["invariant"] - 1) < 0.02
         assert abs(cost["compute"] / cost["invariant"] - 1) < 0.05
-        assert abs(cost["lastro"] / cost["invariant"] - 1) < 0.05
 
 
 def test_only_the_invariant_network_is_exactly_invariant_and_the_product_always_is():
