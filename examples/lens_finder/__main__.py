@@ -11,6 +11,7 @@ from examples.common.sweep import read, sweep
 
 from .figures import examples_figure, mistakes_figure, purity_figure
 from .galaxies import read_galaxies
+from .models import NETWORKS
 from .runs import GATE_BARS, GateTask, Task, gate, passes, train
 from .table import challenge_table, details_table, gate_table, measured_table
 
@@ -58,7 +59,7 @@ def _options(command: argparse.ArgumentParser, small: bool) -> None:
 def _tasks(options: argparse.Namespace) -> dict[str, Task]:
     """Seed by seed, so that a part of the runs has all surveys."""
     _, galaxies = read_galaxies(options.galaxies)
-    sizes = {
+    sizes: dict[str, int] = {
         name: getattr(options, name)
         for name in ("epochs", "images", "synthetic", "negatives", "lenses")
     }
@@ -67,8 +68,8 @@ def _tasks(options: argparse.Namespace) -> dict[str, Task]:
             survey,
             seed,
             galaxies,
+            ONE_BAND.get(survey, tuple(NETWORKS)),
             **sizes,
-            **({"arms": ONE_BAND[survey]} if survey in ONE_BAND else {}),
         )
         for seed in range(options.seeds)
         for survey in options.surveys
@@ -127,8 +128,8 @@ def _table(options: argparse.Namespace) -> None:
 def _figure(options: argparse.Namespace) -> None:
     _, tasks, results = _results(options)
     purity_figure(options.out / "purity.png", tasks, results)
-    examples_figure(options.out / "examples.png", tasks, options.galaxies)
-    mistakes_figure(options.out / "mistakes.png", tasks, results, options.galaxies)
+    examples_figure(options.out / "examples.jpg", tasks, options.galaxies)
+    mistakes_figure(options.out / "mistakes.jpg", tasks, results, options.galaxies)
     print(f"pictures are in {options.out}")
 
 

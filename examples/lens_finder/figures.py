@@ -17,7 +17,7 @@ from .models import NAMES
 from .runs import Task, tests_of
 from .table import TOOLS, Results, Scores, scores_of
 
-EXAMPLES = 8  # of each kind
+EXAMPLES = 6  # of each kind
 MISTAKES = 8  # of lenses, and as many of the others
 COLOURS = {"invariant": "C3", "compute": "C0", "parameters": "C9", "lastro": "C2"}
 

@@ -139,11 +139,8 @@ def synthetic(survey: Survey, count: int, half: int) -> Tensor:
     red = torch.tensor([0.22, 0.80, 1.0, 0.85]) * (0.12 * colours[0]).exp()
     blue = torch.tensor([0.45, 0.92, 1.0, 0.75]) * (0.12 * colours[1]).exp()
     bands = list(survey.bands)
-    weights = ((share[:, None] * red)[:, bands], ((1 - share[:, None]) * blue)[:, bands])
-    stamps = sum(
-        weight[..., None, None] * image[:, None]
-        for weight, image in zip(weights, light, strict=True)
-    )
+    old, young = (share[:, None] * red)[:, bands], ((1 - share[:, None]) * blue)[:, bands]
+    stamps = old[..., None, None] * light[0][:, None] + young[..., None, None] * light[1][:, None]
     return stamps / stamps[:, survey.reference].sum((1, 2))[:, None, None, None]
 
 

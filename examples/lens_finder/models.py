@@ -117,8 +117,9 @@ def lastro(bands: int, size: int = 101, width: float = 1.0, padding: int = 0) ->
     network = nn.Sequential(*layers, nn.BatchNorm1d(there, eps=1e-3), nn.Linear(there, 1))
     for layer in network:
         if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.normal_(layer.weight, std=layer.weight[0].numel() ** -0.5)
-            nn.init.zeros_(layer.bias)
+            for parameter in layer.parameters():
+                inputs = parameter[0].numel()
+                nn.init.normal_(parameter, std=inputs**-0.5 if parameter.ndim > 1 else 0.0)
     return network
 
 

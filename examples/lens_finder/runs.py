@@ -7,6 +7,7 @@ is set by the width of the networks; the steps are the same for all.
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -130,7 +131,7 @@ def gate(path: Path | None, task: GateTask, desk: Desk) -> dict[str, float]:
     return found
 
 
-def passes(found: dict[str, float]) -> bool:
+def passes(found: Mapping[str, float]) -> bool:
     """Whether neither fluxes nor radial profiles tell lenses from the rest."""
     return all(found[name] <= bar for name, bar in GATE_BARS.items())
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -66,7 +67,7 @@ def test_a_sphere_has_a_ring_of_its_einstein_radius_and_the_images_of_its_lens_e
     a, b = deflection(x, y, lens)
     assert torch.hypot(x - a, y - b).max() < 1e-5  # all of the ring comes from the centre
     for theta in (0.9 + 0.2, 0.2 - 0.9):  # both images of a source at 0.2
-        a, _ = deflection(*values(theta, 0.0), lens)
+        a, _ = deflection(torch.tensor(theta), torch.tensor(0.0), lens)
         assert abs(theta - float(a) - 0.2) < 1e-5
 
 
@@ -88,8 +89,8 @@ def test_fine_samples_only_where_it_is_bright_are_as_good_as_everywhere():
     exact = pixels(lensed, parts, SIZE, survey.pixel, fine=9, bright=-1.0)
     peak = exact.amax((1, 2))
     error, coarse = (
-        ((pixels(lensed, parts, SIZE, survey.pixel, **options) - exact).abs().amax((1, 2)) / peak)
-        for options in ({}, {"bright": math.inf})
+        (pixels(lensed, parts, SIZE, survey.pixel, bright=bright) - exact).abs().amax((1, 2)) / peak
+        for bright in (0.1, math.inf)
     )
     assert error.median() < 0.03 and error.median() < coarse.median() / 3
 
@@ -158,7 +159,7 @@ def test_every_pose_is_an_element_of_d4():
 
 
 def test_the_gate_passes_this_set_and_stops_one_without_the_second_light(desk):
-    task = runs.GateTask("space", "synthetic", images=1500, synthetic=100)
+    task = runs.GateTask("space", "synthetic", images=1200, synthetic=100)
     found = runs.gate(None, task, desk)
     leaking = runs.gate(None, replace(task, leaking=True), desk)
     assert runs.passes(found), found
@@ -249,29 +250,24 @@ def test_the_program_from_end_to_end(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "| 5,674,145 | 5,674,145 and 5,674,913 | exact | met |" in text
     assert "This is not the same test set" in text
-    for name in ("purity", "examples", "mistakes"):
-        assert (tmp_path / "runs" / f"{name}.png").stat().st_size > 5_000
+    for name in ("purity.png", "examples.jpg", "mistakes.jpg"):
+        assert (tmp_path / "runs" / name).stat().st_size > 5_000
     main(["gate", "--surveys", "space", "ground", *out])
     assert capsys.readouterr().out.startswith("| survey | fluxes (≤ 0.60) |")
 
 
 def test_a_training_that_was_killed_ends_with_the_same_scores(tmp_path, start):
-    """Killed once between two epochs and once between the scores of two arms."""
-    options = ["--surveys", "space", "--seeds", "1", *TINY, "--epochs", "3"]
+    options = ["run", "--surveys", "space", "--seeds", "1", *TINY, "--epochs", "6", "--out"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"
-    command = ["examples.lens_finder", "run", *options, "--out"]
-    processes = [start(*command, whole)]
-    for step in (1, 5):
-        process = start(*command, cut)
-        while process.poll() is None and not list(cut.glob(f"space-0/step-*{step}.ckpt")):
-            pass
-        process.kill()
-        process.wait()
-        assert not (cut / "space-0.json").exists()
-    processes.append(start(*command, cut))
-    for process in processes:
-        said, _ = process.communicate()
-        assert process.returncode == 0, said
+    process = start("examples.lens_finder", *options, cut)
+    while not list(cut.glob("space-0/step-*.ckpt")):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    process.kill()  # SIGKILL
+    process.wait()
+    assert not (cut / "space-0.json").exists()
+    for folder in (cut, whole):
+        main([*options, str(folder)])
     one, other = (
         json.loads((path / "space-0.json").read_text())["result"] for path in (whole, cut)
     )
