@@ -23,7 +23,7 @@ KERNEL = 5
 AS_MANY_PARAMETERS = {1: (4, 7, 11), 4: (4, 7, 10)}
 AS_MUCH_COMPUTE = tuple(8 * count for count in REGULAR)
 LASTRO_WIDTH = 0.25
-LEARNING_RATE = {"invariant": 0.01, "parameters": 0.01, "compute": 0.01, "lastro": 0.001}
+LEARNING_RATE = {"invariant": 0.01, "parameters": 0.003, "compute": 0.003, "lastro": 0.001}
 
 
 def invariant(bands: int) -> nn.Sequential:
