@@ -58,7 +58,7 @@ def _curves(panel: Axes, scores: Scores, arm: str) -> None:
 def examples_figure(path: Path, tasks: Mapping[str, Task], galaxies: Path | None) -> None:
     """The same lenses, sources, rings, spirals and satellites in each survey of its own colours."""
     kinds = KINDS[:-1]
-    chosen = {task.survey: task for task in tasks.values() if len(task.arms) > 1}
+    chosen = _shown(tasks)
     figure = Figure(figsize=(EXAMPLES * len(chosen), len(kinds) + 0.5), layout="constrained")
     parts = figure.subfigures(1, len(chosen), squeeze=False)[0]
     for part, (survey, task) in zip(parts, chosen.items(), strict=True):
@@ -81,7 +81,7 @@ def mistakes_figure(
     path: Path, tasks: Mapping[str, Task], results: Results, galaxies: Path | None
 ) -> None:
     """The lenses with the lowest scores and the others with the highest, by the invariant arm."""
-    chosen = {task.survey: task for task in tasks.values() if len(task.arms) > 1}
+    chosen = _shown(tasks)
     figure = Figure(figsize=(MISTAKES, 2.6 * len(chosen)), layout="constrained")
     parts = figure.subfigures(len(chosen), 1, squeeze=False)[:, 0]
     surveys = scores_of(tasks, results)
@@ -98,6 +98,12 @@ def mistakes_figure(
                 panel.set_title(_words(catalogue, int(index)), fontsize=7)
         part.suptitle(f"{survey}: lenses missed, and what was taken for a lens", fontsize=9)
     save(figure, path)
+
+
+def _shown(tasks: Mapping[str, Task]) -> dict[str, Task]:
+    """A task of each survey that has all arms, or of all surveys if none has."""
+    every = {task.survey: task for task in tasks.values()}
+    return {name: task for name, task in every.items() if len(task.arms) > 1} or every
 
 
 def _words(catalogue: Catalogue, index: int) -> str:

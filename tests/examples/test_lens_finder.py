@@ -106,6 +106,13 @@ def test_no_lens_differs_from_the_others_in_flux_or_colour():
     assert set(c.kind.tolist()) == {0, 1, 2, 3, 4}
     for value in (c.flux, c.colour[:, 0], c.galaxy_flux, c.lens.theta_e):
         assert mannwhitneyu(value[labels].numpy(), value[~labels].numpy()).pvalue > 0.01
+    # Another survey sees the same galaxies, lenses and sources.
+    survey = SURVEYS["space"]
+    other = draw(survey, pool(survey, None, 8, "train"), labels, torch.Generator().manual_seed(0))
+    for name in ("kind", "galaxy", "pose", "free"):
+        assert torch.equal(getattr(c, name), getattr(other, name))
+    assert torch.equal(c.lens.theta_e, other.lens.theta_e)
+    survey = SURVEYS["ground"]
     dark = c._replace(flux=torch.zeros(600), galaxy_flux=torch.zeros(600))
     noise = render(survey, galaxies, dark, torch.Generator().manual_seed(1))
     assert abs(float(noise.std()) - 1) < 0.01 and abs(float(noise.mean())) < 0.01
