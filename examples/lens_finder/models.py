@@ -143,9 +143,9 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
 }
 NAMES = {
     "invariant": "D4-invariant",
-    "parameters": "plain, equal parameters",
-    "compute": "plain, equal compute",
-    "lastro": "LASTRO, narrowed",
+    "parameters": "plain (equal parameters)",
+    "compute": "plain (equal operations)",
+    "lastro": "LASTRO narrowed (equal seconds)",
 }
 
 
