@@ -31,7 +31,7 @@ def purity_figure(path: Path, tasks: Mapping[str, Task], results: Results) -> No
         for arm in (*TOOLS, *scores.arms):
             _curves(panel, scores, arm)
         panel.axvline(9.5, color="0.6", linewidth=0.8)
-        panel.text(9, 0.93, "TPR10 ", ha="right", fontsize=8, color="0.4")
+        panel.text(9, 0.6, "TPR10", ha="right", va="center", rotation=90, fontsize=8, color="0.4")
         others = int((~scores.labels).sum())
         panel.plot(np.arange(1, others), np.arange(1, others) / others, color="0.8", linewidth=0.8)
         panel.set(xscale="log", xlim=(0.9, others), ylim=(0, 1), title=scores.survey)
