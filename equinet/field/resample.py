@@ -109,12 +109,14 @@ def _sampled(x: Tensor, coordinates: Tensor, order: int) -> Tensor:
         else x.to(torch.float64 if max(sizes) > _SHORT else torch.float32)
     )
     c = c.to(wide.dtype).flip(-1).reshape(groups, -1, 1, len(sizes))
-    # Where all samples share the coordinates, the batch joins the channels.
-    wide = wide.reshape(groups, -1, *sizes)
     if len(sizes) == 1:
         wide, c = wide.unsqueeze(2), torch.cat([c, torch.zeros_like(c)], -1)
-    elif len(sizes) == 3:
-        c = c.unsqueeze(1)
+    if len(sizes) == 3:
+        # Where all samples share the coordinates, the batch joins the channels: in space their
+        # weights take most of the time, in the plane it is many channels that do.
+        wide, c = wide.reshape(groups, -1, *sizes), c.unsqueeze(1)
+    else:
+        c = c.expand(batch, *c.shape[1:])
     mode = "bilinear" if order else "nearest"
     y = F.grid_sample(wide, c, mode=mode, padding_mode="zeros", align_corners=False)
     return y.reshape(batch, channels, *out).to(x.dtype)

@@ -24,6 +24,8 @@ from equinet.numerics.values import check_floating, is_readable
 
 State = dict[str, Tensor]
 
+_TOGETHER = 32  # samples that are differentiated at one time
+
 # Jacobians in memory at one time, unless ``chunk`` says otherwise.
 _BYTES = 2**28
 
@@ -192,7 +194,8 @@ def jacobian(net: nn.Module) -> tuple[State, State, Callable[[State, Tensor], St
     def one(parameters: State, sample: Tensor) -> Tensor:
         return functional_call(net, (parameters, rest), (sample[None],))[0].reshape(-1)
 
-    return own, rest, vmap(jacrev(one), (None, 0))
+    # A few at a time: what is computed on the way may be far larger than the derivatives.
+    return own, rest, vmap(jacrev(one), (None, 0), chunk_size=_TOGETHER)
 
 
 def _outputs(net: nn.Module, x: Tensor) -> int:
