@@ -24,10 +24,10 @@ from equinet.numerics.values import check_floating, is_readable
 
 State = dict[str, Tensor]
 
-_TOGETHER = 32  # samples that are differentiated at one time
+_TOGETHER = 64  # samples that are differentiated at one time
 
 # Jacobians in memory at one time, unless ``chunk`` says otherwise.
-_BYTES = 2**28
+_BYTES = 2**29
 
 
 def tangent_kernel(
@@ -51,7 +51,7 @@ def tangent_kernel(
         x2: the second one, ``(m, ...)``; ``x`` if None.
         outputs: "full" for all pairs of outputs, "trace" for the sum over a = b.
         by_parameter: the share of each parameter, by its name, instead of the sum.
-        chunk: samples whose gradients are held; by default as many as fit into 256 MB.
+        chunk: samples whose gradients are held; by default as many as fit into 512 MB.
         progress: called with the number of blocks done and of all blocks.
     Returns:
         ``(n, m, o, o)``, or ``(n, m)`` for "trace"; for ``by_parameter`` a dictionary of such.
@@ -78,16 +78,19 @@ def tangent_kernel(
     rows = x.split(chunk)
     columns = rows if x2 is None else x2.split(chunk)
     total, done, found = len(rows) * len(columns), 0, []
+    last: State | None = None  # of the last column, which is the last row too
     for i, left in enumerate(rows):
-        of_left, line = rows_of(own, left), []
+        kept = x2 is None and last is not None and i == len(rows) - 1
+        of_left, line = last if kept and last is not None else rows_of(own, left), []
+        last = None
         for j, right in enumerate(columns):
             done += 1
             if x2 is None and j < i:  # the kernel is symmetric
                 line.append({name: _turned(block) for name, block in found[j][i].items()})
                 continue
             same = x2 is None and i == j
-            of_right = of_left if same else rows_of(own, right)
-            line.append(_products(of_left, of_right, outputs, by_parameter))
+            last = of_left if same else rows_of(own, right)
+            line.append(_products(of_left, last, outputs, by_parameter))
             if progress is not None:
                 progress(done, total)
         found.append(line)
@@ -101,10 +104,14 @@ def tangent_kernel(
 
 def _products(left: State, right: State, outputs: str, by_parameter: bool) -> State:
     """The block of the kernel, of each parameter or under the name "" of all."""
-    formula = "iap,jbp->ijab" if outputs == "full" else "iap,jap->ij"
     found: State = {}
     for name, J in left.items():
-        block = torch.einsum(formula, J.flatten(2), right[name].flatten(2))
+        n, o = J.shape[:2]
+        if outputs == "full":
+            block = J.reshape(n * o, -1) @ right[name].reshape(-1, J[0, 0].numel()).T
+            block = block.view(n, o, -1, o).transpose(1, 2)
+        else:
+            block = J.flatten(1) @ right[name].flatten(1).T
         key = name if by_parameter else ""
         found[key] = found[key] + block if key in found else block
     return found
