@@ -10,6 +10,7 @@ gamma}, ``so3_rfft`` and ``so3_irfft`` serve real signals with real spectra in e
 both, the coefficient (l, m, n) stands at l(4l^2 - 1)/3 + (2l + 1)(m + l) + (n + l).
 """
 
+import math
 from typing import Any
 
 import torch
@@ -92,15 +93,20 @@ def rotate_spectrum(spectrum: Tensor, band: int, columns: list[int], rotation: T
     r"""Spectrum of f(R^-1 x) from that of f: \hat f^l -> D^l(R) \hat f^l, in the real basis.
 
     Args:
-        spectrum: ``(batch, channel, rows)``.
+        spectrum: ``(..., rows)``, or ``(batch, ..., rows)`` with a rotation for each sample.
         band: exclusive bound of the degrees.
         columns: number of signed orders n at each degree.
         rotation: R, ``(3, 3)`` or one for each sample, ``(batch, 3, 3)``.
     """
     check_rotations(rotation, "rotation", spectrum)
     rotation = rotation.to(spectrum.device, spectrum.dtype)
+    shape = spectrum.shape
+    batch = math.prod(shape[:-1]) if rotation.dim() == 2 else shape[0]
+    rows = spectrum.reshape(batch, math.prod(shape[:-1]) // max(1, batch), shape[-1])
     with full_precision(spectrum):
-        return turn_degrees(spectrum.permute(2, 1, 0), columns, rotation).permute(2, 1, 0)
+        return (
+            turn_degrees(rows.permute(2, 1, 0), columns, rotation).permute(2, 1, 0).reshape(shape)
+        )
 
 
 def rotate_so3(signal: Tensor, rotation: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from equinet.numerics.values import check_real
+from equinet.numerics.values import check_real, is_readable
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 Elements = Tensor | Callable[[Tensor], Tensor]
@@ -169,6 +169,10 @@ def check_points(name: str, points: Tensor, x: Tensor) -> None:
     for argument, value in (("x", x), (name, points)):
         if isinstance(value, Tensor) and value.dim() == 2 and value.layout == torch.strided:
             if value.is_floating_point():
+                if is_readable(value) and not bool(value.isfinite().all()):
+                    raise ValueError(
+                        f"{argument}: expected finite points, got an infinite or NaN one"
+                    )
                 continue
         got = type(value).__name__
         if isinstance(value, Tensor):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from equinet.harmonics import rotate_s2
 from equinet.numerics import random_rotations, wigner_D
 from equinet.numerics.turn import turn_degrees
 from tests.tolerances import ROUNDING, assert_close
@@ -50,3 +51,15 @@ def test_the_matrices_of_each_degree(columns, generator):
         if any(columns[1:]):
             other = turn_degrees(x, columns, rotation @ own[1])
             assert (other - expected).abs().max() > 0.1
+
+
+def test_functions_in_any_arrangement_turn_alike(generator):
+    """One function, some, or a batch of channels, with one rotation or one for each sample."""
+    x = torch.randn(2, 3, 8, 8, generator=generator, dtype=F64)
+    R = random_rotations(2, generator=generator)
+    expected = torch.stack([rotate_s2(part, r) for part, r in zip(x, R, strict=True)])
+    assert_close(rotate_s2(x, R), expected, ROUNDING)
+    assert_close(rotate_s2(x[0, 0], R[0]), expected[0, 0], ROUNDING)
+    assert_close(rotate_s2(x[None, 0], R[0]), expected[None, 0], ROUNDING)
+    assert_close(rotate_s2(x[:, 0], R), expected[:, 0], ROUNDING)
+    assert_close(rotate_s2(x[:, :, None], R), expected[:, :, None], ROUNDING)

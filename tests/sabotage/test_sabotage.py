@@ -79,6 +79,7 @@ def _missing(found):
         for package, names in INVENTORY.items()
         for name in names.split()
         if callable(value := getattr(importlib.import_module(package), name))
+        and not (isinstance(value, type) and issubclass(value, Exception))
         and _plain(value) not in found
         and name not in EXCEPTED
         and package not in EXCEPTED
