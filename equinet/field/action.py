@@ -1,6 +1,6 @@
 r"""How G moves a field, [g f](x) = rho(g) f(g^-1 x), over every space.
 
-In: field types, group elements and feature maps. Out: ``act``. Before: ``transform``, ``resample``.
+In: field types, group elements and feature maps. Out: ``act``. Before: ``transform``, ``permute``.
 Next: ``mackey``.
 """
 

@@ -230,13 +230,10 @@ def _checked(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _rows(own: State, rows: Callable[[State, Tensor], State], x: Tensor, count: int) -> Tensor:
-    """The Jacobian at samples, ``(n, count)``, some at a time."""
-    found = [
-        torch.cat([block.flatten(1) for block in rows(own, some).values()], 1)
-        for some in x.split(64)
-        if len(some)
-    ]
-    return torch.cat(found) if found else x.new_zeros(0, count)
+    """The Jacobian at samples, ``(n, count)``."""
+    if not len(x):
+        return x.new_zeros(0, count)
+    return torch.cat([block.flatten(1) for block in rows(own, x).values()], 1)
 
 
 class _Products:

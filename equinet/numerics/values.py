@@ -26,7 +26,10 @@ def is_readable(*tensors: Tensor) -> bool:
 
 
 def is_differentiated(*tensors: Tensor) -> bool:
-    """Whether a derivative by one of them may be asked for, in any mode of torch."""
+    """Whether a derivative by one of them may be asked for, in any mode of torch.
+
+    Where torch does not let one see it, as in a trace or a transform, it may.
+    """
     if torch.is_grad_enabled() and any(x.requires_grad for x in tensors):
         return True
     if not is_readable(*tensors):
