@@ -25,10 +25,10 @@ from benchmarks.measure import Row, alternated
 from benchmarks.operators import Work, works
 from benchmarks.steerable import SHAPE_3D, conv3d, plain3d, training_step
 from equinet import ops
+from equinet.ops.availability import check_on_gpus
 from equinet.ops.native import cuda
 from equinet.ops.native.first_use import TOLERANCES, error_of
 from equinet.ops.native.operator import Operator
-from equinet.ops.status import check_on_gpus
 from examples.spherical_mnist.models import spherical_network
 from tests.ops.operator_cases import LARGE, SMALL, first
 

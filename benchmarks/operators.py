@@ -17,12 +17,12 @@ from equinet.ops.native.first_use import moved
 from equinet.ops.native.operator import Operator
 
 # The modules; equinet.ops gives the functions of the same names.
-block_matmul = sys.modules["equinet.ops.block_matmul"]
+block_matmul = sys.modules["equinet.ops.block_products"]
 expansion = sys.modules["equinet.ops.expansion"]
-filter_spectrum = sys.modules["equinet.ops.filter_spectrum"]
+filter_spectrum = sys.modules["equinet.ops.filter_spectra"]
 s2 = sys.modules["equinet.ops.s2"]
 so3 = sys.modules["equinet.ops.so3"]
-zero_where = sys.modules["equinet.ops.zero_where"]
+zero_where = sys.modules["equinet.ops.masking"]
 
 
 @dataclass(frozen=True)

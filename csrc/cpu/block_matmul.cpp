@@ -1,4 +1,4 @@
-// One matrix for each degree l, applied at every order m:          equinet/ops/block_matmul.py
+// One matrix for each degree l, applied at every order m:          equinet/ops/block_products.py
 //
 //     forward     z[m] = W x[m]
 //     adjoint     x[m] = W^T z[m]

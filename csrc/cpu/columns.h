@@ -1,6 +1,5 @@
 // Small matrix products on rows of columns that are in the cache: C = A B, where B and C have one row
-// of a whole number of vectors for every index. Before: gemm.h.
-// Next: thin.h, so3_block.h.
+// of a whole number of vectors for every index.
 //
 // Unlike gemm.h nothing is packed: A is a table that is read entry by entry, by its strides, and what
 // is done with a tile of the result is up to the caller, so that the steps of a transform are fused.

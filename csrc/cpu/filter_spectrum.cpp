@@ -1,4 +1,4 @@
-// The Fourier transform of a local filter, and its adjoint:        equinet/ops/filter_spectrum.py
+// The Fourier transform of a local filter, and its adjoint:        equinet/ops/filter_spectra.py
 //
 //     forward     W[(n o) (n' i)] = sum_p B[n n' p] w[o i p]
 //     adjoint     w[o i p] = sum_l sum_nn' B[n n' p] W[(n o) (n' i)]

@@ -1,4 +1,4 @@
-// The matrix product that the operators share: C = A B, or C += A B. Before: parallel.h.
+// The matrix product that the operators share: C = A B, or C += A B.
 //
 // Every axis of a matrix may be a pair of axes of a tensor, so that a contraction of tensors is a
 // product without a copy of either: the packing of panels, which every fast product does, follows

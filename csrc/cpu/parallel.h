@@ -1,4 +1,4 @@
-// Loops on the threads of torch, without OpenMP. Before: library.cpp. Next: gemm.h.
+// Loops on the threads of torch, without OpenMP.
 #pragma once
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// The work on one block of columns of a transform on SO(3), with a few angles beta. Before: columns.h.
-// Next: so3.cpp, which says what is computed.
+// The work on one block of columns of a transform on SO(3), with a few angles beta. so3.cpp says what is
+// computed.
 #pragma once
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,4 @@
-// Products that are too thin for gemm.h: few terms to a sum, or few results of long sums. Before:
-// columns.h. Next: expansion.cpp.
+// Products that are too thin for gemm.h: few terms to a sum, or few results of long sums.
 //
 // Rows lie in memory as they are wanted, so nothing is packed, and all of it stays in the cache. The
 // last vector of a row overlaps the one before, so that no row has a slow end.

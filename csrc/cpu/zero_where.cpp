@@ -1,4 +1,4 @@
-// x, and 0 where a mask says so:                                      equinet/ops/zero_where.py
+// x, and 0 where a mask says so:                                      equinet/ops/masking.py
 //
 // The mask and the result lie alike and densely in memory; x has a step for every axis, 0 where it
 // is one number for the whole axis.

@@ -2,7 +2,7 @@
 //
 //     spectrum (rows, outer, inner)  <->  amplitudes z of waves (in gamma, in alpha; outer, beta, inner)
 //
-// with the waves 1, cos, sin, cos 2, sin 2, ... of both angles. Next: so3_waves.cu. A thread has one
+// with the waves 1, cos, sin, cos 2, sin 2, ... of both angles. A thread has one
 // column and one pair of orders m, n >= 0. So of the spectrum and of z, which is as large as a signal
 // and found in the second cache again if that holds it, each number is moved once by a block, for as
 // many of the angles beta, or degrees, as the block has: up to 32 for 32 columns or more.

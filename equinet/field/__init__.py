@@ -13,10 +13,10 @@ from equinet.field.mackey import (
     mackey_residual,
 )
 from equinet.field.noise import random_field
+from equinet.field.periodic import torus
 from equinet.field.points import Point, Points
-from equinet.field.resample import resample
+from equinet.field.resampling import resample
 from equinet.field.sphere import Sphere, sphere_of
-from equinet.field.torus import torus
 from equinet.field.transform import FieldAnalysis, FieldSynthesis
 
 __all__ = [

@@ -1,7 +1,6 @@
 r"""How G moves a field, [g f](x) = rho(g) f(g^-1 x), over every space.
 
-In: field types, group elements and feature maps. Out: ``act``. Before: ``transform``, ``permute``.
-Next: ``mackey``.
+In: field types, group elements and feature maps. Out: ``act``.
 """
 
 import math
@@ -14,7 +13,7 @@ from equinet.field.grid import Grid
 from equinet.field.homogeneous import HomogeneousSpace, turn
 from equinet.field.permute import Exchange, exchange, exchanges
 from equinet.field.points import Fibres
-from equinet.field.resample import check_order, resample, snap
+from equinet.field.resampling import check_order, resample, snap
 from equinet.field.space import check_elements
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import columns, field_analysis, field_synthesis

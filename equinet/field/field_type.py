@@ -1,6 +1,6 @@
 """The data type of a feature map: a space and a list of (multiplicity, representation).
 
-In: representations and strings. Out: the noun FieldType. Before: ``notation``. Next: the spaces.
+In: representations and strings. Out: the noun FieldType.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from equinet.field.notation import format_blocks, parse_blocks
 from equinet.field.space import Space
 from equinet.numerics.cached import on_cpu
 from equinet.rep import Fibre, Representation
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 
 
 @dataclass(frozen=True)

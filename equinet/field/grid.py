@@ -1,6 +1,6 @@
 r"""Grids on R^n as spaces: the line, the plane and the volume.
 
-In: groups. Out: Line, Plane, Volume. Before: ``field_type``. Next: ``points``.
+In: groups. Out: Line, Plane, Volume.
 
 A field over a grid is a feature map of a convolutional network: G = R^n x| H moves it, and H, which
 the user picks, acts on its fibres.
@@ -22,7 +22,7 @@ from equinet.field.space import acting_group, refuse_infinite
 from equinet.group import Group
 from equinet.numerics.arguments import check_integer, check_memory, per_axis
 from equinet.numerics.cached import on_cpu
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 
 
 @dataclass(frozen=True, init=False, repr=False)

@@ -1,6 +1,6 @@
 r"""Finite homogeneous spaces: the points that a finite group permutes.
 
-In: finite groups and their sections. Out: HomogeneousSpace. Before: ``points``. Next: ``torus``.
+In: finite groups and their sections. Out: HomogeneousSpace.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from equinet.field.field_type import FieldType
 from equinet.field.space import refuse_infinite
 from equinet.group import FiniteGroup, Section, orbit_section, section
 from equinet.ops import full_precision
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 
 
 @dataclass(frozen=True, init=False, repr=False)

@@ -1,7 +1,6 @@
 r"""Fields as functions on the group: the induced representation in both of its pictures.
 
-In: field types over a ``HomogeneousSpace``. Out: the maps between the pictures. Before: ``action``.
-Next: ``noise``.
+In: field types over a ``HomogeneousSpace``. Out: the maps between the pictures.
 
 A field over G/H is a function f on the points, moved by (M1), or the same thing without a choice of
 section: a Mackey function F on G with values in the fibre,

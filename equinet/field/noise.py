@@ -1,6 +1,6 @@
 """Random fields: band-limited noise over the sphere, smooth noise on grids, and plain noise.
 
-In: field types. Out: ``random_field``. Before: ``mackey``.
+In: field types. Out: ``random_field``.
 """
 
 import math

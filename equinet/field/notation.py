@@ -1,6 +1,6 @@
 """The string notation of field types, such as "16x0 + 8x1" or "2x A1' + 1x quotient(C4)".
 
-In: strings. Out: blocks. Before: ``space``. Next: ``field_type``.
+In: strings. Out: blocks.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from equinet.group import Group
 from equinet.rep import Irrep, Representation, named
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 
 _MULTIPLICITY = re.compile(r"\s*([0-9]{1,18})\s*x\s*", re.ASCII)
 _PLAIN = re.compile(r"[A-Za-z0-9_;'\"]")

@@ -1,7 +1,6 @@
 """Grid symmetries: elements that only exchange the values of a grid.
 
 In: how elements act on indices. Out: which are such, and the moved values, without arithmetic.
-Next: ``action``.
 """
 
 from dataclasses import dataclass

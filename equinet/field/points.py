@@ -1,6 +1,6 @@
 """Spaces without a grid: points at any positions, and a single point.
 
-In: groups. Out: Points, Point. Before: ``grid``. Next: ``homogeneous``.
+In: groups. Out: Points, Point.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from equinet.group import Group
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.values import check_real
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 
 
 @dataclass(frozen=True, init=False, repr=False)

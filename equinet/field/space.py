@@ -1,7 +1,6 @@
 """What a field type needs to know of a space, and what the spaces have in common.
 
-In: groups, representations. Out: the protocol Space. Next: ``field_type``, then ``sphere``,
-``grid``, ``points``, ``homogeneous`` and ``torus``, the spaces themselves.
+In: groups, representations. Out: the protocol Space.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from equinet.group import Group, named_group
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 
 
 class Space(Protocol):

@@ -1,4 +1,4 @@
-"""The sphere S^2 = SO(3)/SO(2) as a space. Before: ``field_type``. Next: ``grid``."""
+"""The sphere S^2 = SO(3)/SO(2) as a space."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 r"""Spectra of the feature maps over a sphere.
 
-In: field types and signals. Out: spectra. Before: ``torus``. Next: ``action``.
+In: field types and signals. Out: spectra.
 
 The spectrum of a feature map lists, for every degree l, a real matrix ``(2l + 1, K_l)`` whose
 columns are (block, signed order n of the block, copy): K_l copies of the degree-l representation of

@@ -1,9 +1,9 @@
 """Who acts: compact groups whose elements are orthogonal matrices."""
 
-from equinet.group.axial import Axial, axial
+from equinet.group.axial_groups import Axial, axial
 from equinet.group.double_coset import DoubleCosets, double_cosets
 from equinet.group.finite import FiniteGroup
-from equinet.group.generate import generate
+from equinet.group.generation import generate
 from equinet.group.group import Group, is_subgroup
 from equinet.group.named import named_group
 from equinet.group.permutation import (
@@ -15,10 +15,10 @@ from equinet.group.permutation import (
 from equinet.group.planar import cyclic, dihedral, inversion, trivial_group
 from equinet.group.point import icosahedral, octahedral, point_group, tetrahedral
 from equinet.group.product import ProductGroup, direct_product, semidirect_product
-from equinet.group.section import Section, orbit_section, section
-from equinet.group.so2 import O2, SO2, o2, so2
-from equinet.group.so3 import O3, SO3, o3, so3
-from equinet.group.subgroup import (
+from equinet.group.rotations_2d import O2, SO2, o2, so2
+from equinet.group.rotations_3d import O3, SO3, o3, so3
+from equinet.group.sections import Section, orbit_section, section
+from equinet.group.subgroups import (
     Cosets,
     conjugacy_classes,
     cosets,

@@ -1,4 +1,4 @@
-r"""Double cosets of two subgroups, in whole numbers. Before: ``section``. Next: ``planar``.
+r"""Double cosets of two subgroups, in whole numbers.
 
 A finite group falls into the double cosets H2 gamma H1, the orbits of H2 on G/H1; with one
 representative gamma of each, every element is
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from equinet.group.finite import FiniteGroup
 from equinet.group.group import check_subgroup
-from equinet.group.subgroup import check_finite
+from equinet.group.subgroups import check_finite
 from equinet.numerics.cached import cached
 
 

@@ -1,7 +1,5 @@
 """Finite groups: a list of matrices in a canonical order, closed under products.
 
-Before: ``lookup``. Next: ``generate``.
-
 The order of the elements depends on the matrices alone. In the plane and in space proper rotations
 come before improper ones, and within each they are sorted by the Euler angles (beta, alpha, gamma)
 of g = det(g) Z(alpha) Y(beta) Z(gamma), so that rotations about the main axis z come first and by

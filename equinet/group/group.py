@@ -1,6 +1,6 @@
 """What every group offers. Its elements are orthogonal matrices, batched tensors ``(..., n, n)``.
 
-In: nothing. Out: the noun Group. Next: ``lookup``.
+In: nothing. Out: the noun Group.
 
 The product is ``g @ h``, the inverse is ``g.mT`` and the action on points is a matrix times a
 vector. A subgroup consists of some of the same matrices, so it needs no map into the larger group.

@@ -1,4 +1,4 @@
-"""Which elements of a finite group matrices are. Before: ``group``. Next: ``finite``.
+"""Which elements of a finite group matrices are.
 
 An element is told from others by its images of a few vectors. These are found in a sorted list of
 their components along a direction in general position, so that many are found in a time that grows

@@ -1,4 +1,4 @@
-"""Groups by name. Before: ``product``. Next: ``rep``."""
+"""Groups by name."""
 
 import re
 
@@ -11,8 +11,8 @@ from equinet.group.point import (
     unknown_name,
     without_subscript,
 )
-from equinet.group.so2 import o2, so2
-from equinet.group.so3 import o3, so3
+from equinet.group.rotations_2d import o2, so2
+from equinet.group.rotations_3d import o3, so3
 from equinet.numerics.cached import on_cpu
 
 _NAMES = {

@@ -1,4 +1,4 @@
-"""Groups of permutations, as permutation matrices. Before: ``point``. Next: ``product``."""
+"""Groups of permutations, as permutation matrices."""
 
 from collections.abc import Iterator, Sequence
 
@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, finite_group
-from equinet.group.generate import generate
+from equinet.group.generation import generate
 from equinet.numerics.arguments import check_integer, check_string, is_row, real_tensor
 from equinet.numerics.cached import cached
 

@@ -1,11 +1,11 @@
-"""The finite groups of the line and of the plane. Before: ``double_coset``. Next: ``so2``."""
+"""The finite groups of the line and of the plane."""
 
 import math
 
 import torch
 
 from equinet.group.finite import FiniteGroup, finite_group
-from equinet.group.so2 import so2
+from equinet.group.rotations_2d import so2
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import cached
 

@@ -1,7 +1,5 @@
 """The point groups of space by their Schoenflies and Hermann-Mauguin names.
 
-Before: ``axial``. Next: ``permutation``.
-
 Standard orientation: the main axis is z, half turns across it start with that about x, mirrors
 through it with the plane xz; the cubic groups have their fourfold or twofold axes along x, y, z,
 the icosahedral ones twofold axes along x, y, z and fivefold axes along (0, 1, phi) and its cyclic
@@ -16,9 +14,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equinet.group.axial import axial, frame, unit_axis
+from equinet.group.axial_groups import axial, frame, unit_axis
 from equinet.group.finite import FiniteGroup
-from equinet.group.generate import generate
+from equinet.group.generation import generate
 from equinet.group.group import Group
 from equinet.numerics.cached import cached
 

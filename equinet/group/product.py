@@ -1,4 +1,4 @@
-"""Direct and semidirect products. Before: ``permutation``. Next: ``named``."""
+"""Direct and semidirect products."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from equinet.group.finite import FiniteGroup, finite_group
 from equinet.group.group import TOLERANCE, Factor, Group, check_group, check_orthogonal
-from equinet.group.subgroup import check_finite
+from equinet.group.subgroups import check_finite
 from equinet.numerics.arguments import check_memory
 
 

@@ -1,7 +1,9 @@
 """Functions that are steered, and their Fourier transforms."""
 
 from equinet.harmonics.circular import angular_harmonics, circular_harmonics
-from equinet.harmonics.filter_grid import FilterGrid, filter_grid
+from equinet.harmonics.fft_s2 import rotate_s2, s2_fft, s2_ifft, s2_irfft, s2_rfft
+from equinet.harmonics.fft_so3 import rotate_so3, so3_fft, so3_ifft, so3_irfft, so3_rfft
+from equinet.harmonics.filter_grids import FilterGrid, filter_grid
 from equinet.harmonics.pixel import Pixels
 from equinet.harmonics.radial import (
     Angular,
@@ -12,8 +14,6 @@ from equinet.harmonics.radial import (
     Zernike,
     gaussian_shells,
 )
-from equinet.harmonics.s2_fft import rotate_s2, s2_fft, s2_ifft, s2_irfft, s2_rfft
-from equinet.harmonics.so3_fft import rotate_so3, so3_fft, so3_ifft, so3_irfft, so3_rfft
 from equinet.harmonics.spherical import spherical_harmonics
 from equinet.harmonics.steered import (
     ConstantFunction,

@@ -1,6 +1,6 @@
 r"""Spectra in the textbook complex basis and in e3nn's real basis, and how one becomes the other.
 
-In: a flat spectrum. Out: the same function's spectrum in the other basis. Before: ``grid``.
+In: a flat spectrum. Out: the same function's spectrum in the other basis.
 
 With D_real = Q D_complex Q^H (``numerics.wigner_d`` W4) and f = sum (2l + 1) f_mn D_mn in either
 basis,
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from equinet.harmonics.grid import spectrum_index
 from equinet.numerics.cached import cached
-from equinet.numerics.wigner_d import real_from_complex
+from equinet.numerics.wigner_matrices import real_from_complex
 
 
 @cached(32)

@@ -1,6 +1,6 @@
 r"""Circular harmonics, and the angular harmonics of the line, the plane and space under one name.
 
-In: points. Out: their harmonics by degree. Before: ``spherical``. Next: ``radial``.
+In: points. Out: their harmonics by degree.
 """
 
 import torch

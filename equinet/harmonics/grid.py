@@ -1,6 +1,6 @@
 r"""How signals on the sphere and on SO(3) are sampled and how their spectra are laid out.
 
-In: bands and orders. Out: the constants of the transforms. Before: ``numerics``. Next: ``s2_fft``.
+In: bands and orders. Out: the constants of the transforms.
 
 A spectrum is a flat list of coefficients, degree by degree, (l, m, n) with m = -l..l and n over the
 signed orders of the field with |n| <= l:

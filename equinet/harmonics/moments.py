@@ -1,7 +1,7 @@
 r"""Sampled harmonics that answer smooth fields as the ones on R^n do.
 
 In: harmonics of one degree at the taps of a filter. Out: the same with the right moments. Before:
-``filter_grid``. Next: ``steered``.
+``filter_grid``.
 
 A filter sees a smooth field through its moments: by Taylor, :math:`\sum_t K(t)\, f(x + t) = \sum_a
 \frac{\partial^a f(x)}{a!} \sum_t K(t)\, t^a`. In R^n those of a harmonic K_m = phi(r) Y_{Jm} of

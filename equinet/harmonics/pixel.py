@@ -1,4 +1,4 @@
-r"""Indicator functions of the pixels of a grid. Before: ``steered``.
+r"""Indicator functions of the pixels of a grid.
 
 On an orbit H x_0 of pixels, with stabiliser S = {h : h x_0 = x_0}, the functions that transform by
 an irrep are the matrix entries
@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from equinet.group import FiniteGroup, subgroup
-from equinet.group.subgroup import check_finite
-from equinet.harmonics.filter_grid import FilterGrid, check_grid
+from equinet.group.subgroups import check_finite
+from equinet.harmonics.filter_grids import FilterGrid, check_grid
 from equinet.numerics.cached import cached
 from equinet.rep import Irrep, irreps
 from equinet.rep.functions import invariant_vectors

@@ -1,6 +1,6 @@
 r"""Radial profiles: for each angular degree J some functions of the radius.
 
-In: radii. Out: the profiles at them. Before: ``circular``.
+In: radii. Out: the profiles at them.
 
 With the angular harmonics they span functions on R^n,
 

@@ -1,6 +1,6 @@
 r"""Real spherical harmonics in e3nn's basis.
 
-In: points of space. Out: harmonics up to any degree. Before: ``numerics``.
+In: points of space. Out: harmonics up to any degree.
 """
 
 import math

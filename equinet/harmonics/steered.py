@@ -1,4 +1,4 @@
-r"""Functions on R^n that a group steers. Before: ``moments``. Next: ``pixel``.
+r"""Functions on R^n that a group steers.
 
 A family of steered functions is a list of vectors of functions, each of which transforms by an
 irrep,
@@ -21,7 +21,7 @@ from torch import Tensor
 from equinet.group import O2, O3, SO2, SO3, Group, inversion, o2, o3
 from equinet.group.group import check_group
 from equinet.harmonics.circular import angular_harmonics
-from equinet.harmonics.filter_grid import FilterGrid, check_grid, check_samples
+from equinet.harmonics.filter_grids import FilterGrid, check_grid, check_samples
 from equinet.harmonics.moments import match_moments
 from equinet.harmonics.radial import Radial, gaussian_shells
 from equinet.numerics.arguments import check_integer, check_memory, check_number

@@ -1,6 +1,6 @@
 r"""The Fourier transforms of real fields on the sphere and on SO(3), as modules with constants.
 
-In: signals on the SOFT grid or real spectra. Out: the other. Before: ``grid``. Next: ``so3_fft``.
+In: signals on the SOFT grid or real spectra. Out: the other.
 
 A user sees signals as ``(batch, channel, beta, alpha[, gamma])`` in any strides. On SO(3) the axes
 lie in memory the other way round, with the batch innermost: ``Synthesis`` returns tensors with

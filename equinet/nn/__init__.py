@@ -25,7 +25,7 @@ from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
-from equinet.nn.summary import Summary, summary
+from equinet.nn.summaries import Summary, summary
 from equinet.nn.tensor_product import TensorProduct
 from equinet.nn.vector_field import VectorFieldPool
 

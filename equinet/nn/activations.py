@@ -1,4 +1,4 @@
-r"""Pointwise functions by the names of ``torch.nn``. Before: ``pointwise``. Next: ``gate``.
+r"""Pointwise functions by the names of ``torch.nn``.
 
 Each is ``Pointwise`` with a module of torch, and takes the fields that ``Pointwise`` takes. None
 works in place: the same fields may go on into a shortcut.

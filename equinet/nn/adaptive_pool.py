@@ -1,4 +1,4 @@
-"""The mean over windows that divide a grid of any size. Before: ``pool``. Next: ``global_pool``."""
+"""The mean over windows that divide a grid of any size."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F

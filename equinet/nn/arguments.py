@@ -1,7 +1,4 @@
-"""What a module may ask of the functions and numbers that it is given. Before: ``requirements``.
-
-Next: ``centred``.
-"""
+"""What a module may ask of the functions and numbers that it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,4 @@
-"""Batch normalisation of fields, of one process or of several. Before: ``normalization``.
-
-Next: ``dropout``.
-"""
+"""Batch normalisation of fields, of one process or of several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Does a strided layer keep the centre of the grid? Before: ``layout``. Next: ``steerable``.
+r"""Does a strided layer keep the centre of the grid?
 
 A group turns a feature map about the centre of its grid. A layer that samples it at the points
 o s - p + d (k - 1) / 2, o = 0, 1, ..., with stride s, padding p, dilation d and size k, commutes

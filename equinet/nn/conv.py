@@ -1,6 +1,4 @@
-r"""Steerable convolutions on the line, in the plane and in space. Before: ``steerable``.
-
-Next: ``conv_transpose``.
+r"""Steerable convolutions on the line, in the plane and in space.
 
 The filter is a sum of equivariant kernels with learned weights; the rest is a convolution:
 
@@ -23,14 +21,14 @@ from equinet.field import FieldType, Line, Plane, Volume
 from equinet.field.grid import Grid
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
-from equinet.harmonics.filter_grid import check_samples
+from equinet.harmonics.filter_grids import check_samples
 from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
 from equinet.nn.requirements import check_alike
 from equinet.nn.steerable import Steerable
 from equinet.numerics.arguments import check_choice, check_integer, check_memory, per_axis
 from equinet.ops import full_precision
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 from equinet.steerable import SampledKernels, kernel_basis
 
 Size = int | Sequence[int]

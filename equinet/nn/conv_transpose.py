@@ -1,4 +1,4 @@
-r"""Transposed steerable convolutions. Before: ``conv``. Next: ``linear``.
+r"""Transposed steerable convolutions.
 
 .. math:: [K^T f](x) = \sum_y K(x - s y)\, f(y) \quad (V2)
 

@@ -1,4 +1,4 @@
-"""Which fields of a layer no equivariant map reaches. Before: ``centred``. Next: ``steerable``."""
+"""Which fields of a layer no equivariant map reaches."""
 
 import warnings
 from collections.abc import Set

@@ -1,7 +1,4 @@
-r"""Between grids of different steps: low-pass and stride, and interpolation.
-
-Before: ``global_pool``. Next: ``pixel_shuffle``.
-"""
+r"""Between grids of different steps: low-pass and stride, and interpolation."""
 
 from __future__ import annotations
 

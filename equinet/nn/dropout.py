@@ -1,4 +1,4 @@
-"""Dropout of whole fields and of whole samples. Before: ``batch_norm``. Next: ``scale``."""
+"""Dropout of whole fields and of whole samples."""
 
 import torch
 from torch import Tensor, nn

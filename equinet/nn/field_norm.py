@@ -1,7 +1,4 @@
-"""What the norms share: fields, their invariant vectors, moments. Before: ``tensor_product``.
-
-Next: ``normalization``.
-"""
+"""What the norms share: fields, their invariant vectors, moments."""
 
 from __future__ import annotations
 

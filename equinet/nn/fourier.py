@@ -1,7 +1,4 @@
-"""Pointwise functions of band-limited functions on the group. Before: ``vector_field``.
-
-Next: ``tensor_product``.
-"""
+"""Pointwise functions of band-limited functions on the group."""
 
 import math
 from collections.abc import Callable
@@ -11,7 +8,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
 from equinet.group import O3, SO3, Axial, Group, named_group, point_group, so3
-from equinet.group.axial import frame
+from equinet.group.axial_groups import frame
 from equinet.group.group import Factor, check_subgroup
 from equinet.nn.arguments import check_elementwise
 from equinet.nn.layout import laid_out

@@ -1,7 +1,4 @@
-"""Gates: fields that are multiplied by functions of scalars. Before: ``activations``.
-
-Next: ``norm_activation``.
-"""
+"""Gates: fields that are multiplied by functions of scalars."""
 
 from collections.abc import Callable
 

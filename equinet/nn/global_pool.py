@@ -1,7 +1,4 @@
-"""Pools over all of space, from maps to vectors.
-
-Before: ``adaptive_pool``. Next: ``downsample``.
-"""
+"""Pools over all of space, from maps to vectors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Convolutions on finite homogeneous spaces. Before: ``sphere_conv``. Next: ``spectral``.
+r"""Convolutions on finite homogeneous spaces.
 
 .. math:: [\kappa \star f](x) = \sum_{y \in G/H_1} \kappa(s_2(x)^{-1} s_1(y))\, f(y), \qquad
           \kappa(h_2 g h_1) = \rho_2(h_2)\, \kappa(g)\, \rho_1(h_1) \quad (V6)

@@ -1,4 +1,4 @@
-"""Norms of the parts of an induced field. Before: ``norm_activation``. Next: ``vector_field``."""
+"""Norms of the parts of an induced field."""
 
 from collections.abc import Callable, Sequence
 

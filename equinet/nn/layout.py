@@ -1,4 +1,4 @@
-"""Where the numbers of a feature map lie in memory. Before: ``requirements``. Next: ``centred``."""
+"""Where the numbers of a feature map lie in memory."""
 
 from torch import Tensor, fx
 

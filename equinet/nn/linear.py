@@ -1,4 +1,4 @@
-r"""Equivariant linear maps between fibres. Before: ``conv_transpose``. Next: ``point_conv``.
+r"""Equivariant linear maps between fibres.
 
 .. math:: [W f](x) = W f(x), \qquad W \rho_{in}(h) = \rho_{out}(h) W \quad (V3)
 """
@@ -18,9 +18,9 @@ from equinet.nn.conv import filled
 from equinet.nn.layout import laid_out
 from equinet.nn.steerable import Steerable
 from equinet.ops import full_precision
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 from equinet.steerable import SampledKernels, kernel_basis
-from equinet.steerable.kernel_basis import names
+from equinet.steerable.kernel_bases import names
 
 _PLAIN = {0: nn.Linear, 1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 

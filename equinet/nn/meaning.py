@@ -1,4 +1,4 @@
-r"""What learned numbers mean, in a word that a checkpoint carries. Next: ``module``.
+r"""What learned numbers mean, in a word that a checkpoint carries.
 
 Weights of one shape may belong to different maps: ``2x1 -> 2x1`` has two of C4 and two of C5. So
 a word says what they are the coordinates of. It is made of content, not of labels: equal groups and

@@ -1,6 +1,6 @@
 r"""What every equivariant module is: a ``torch.nn.Module`` that knows its types.
 
-In: field types. Out: the noun Module. Before: ``meaning``. Next: ``plain``.
+In: field types. Out: the noun Module.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""Functions of the norm of a field. Before: ``gate``. Next: ``induced``."""
+"""Functions of the norm of a field."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-r"""Normalisation of fields, one road for five layers. Before: ``field_norm``. Next: ``batch_norm``.
+r"""Normalisation of fields, one road for five layers.
 
 .. math:: f \mapsto w\, \frac{f - \mu}{\sqrt{\sigma^2 + \epsilon}} + b, \qquad
           \mu = P\, E f, \quad \sigma^2 = E\, |f - \mu|^2 / \dim f \quad (N1)

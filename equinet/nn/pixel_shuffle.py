@@ -1,7 +1,4 @@
-r"""From channels to pixels: a finer grid without interpolation. Before: ``downsample``.
-
-Next: ``structure``.
-"""
+r"""From channels to pixels: a finer grid without interpolation."""
 
 import itertools
 import math
@@ -19,7 +16,7 @@ from equinet.nn.requirements import grid_of
 from equinet.numerics.arguments import check_memory
 from equinet.numerics.cached import cached
 from equinet.rep import Representation, tensor_product
-from equinet.rep.decompose import decompose
+from equinet.rep.decomposition import decompose
 
 _NEAR = 1e-6  # steps of the grid
 

@@ -1,6 +1,6 @@
 """Networks of plain torch: what an equivariant module computes, without this library.
 
-In: a module. Out: the equal ``torch.nn.Module``. Before: ``module``. Next: ``requirements``.
+In: a module. Out: the equal ``torch.nn.Module``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-r"""Convolutions on points at any positions. Before: ``linear``. Next: ``sphere_conv``.
+r"""Convolutions on points at any positions.
 
 .. math:: [K \star f]_i = \frac{1}{\sqrt{\bar N}} \sum_{j \in N(i)} K(x_j - x_i)\, f_j, \qquad
           K(x) = \sum_k \varphi_k(|x|) \sum_J K_{kJ} Y_J(x / |x|) \quad (V4)
@@ -25,9 +25,9 @@ from equinet.nn.steerable import Steerable
 from equinet.numerics.arguments import check_integer, check_memory, check_number, is_row
 from equinet.numerics.values import check_floating, check_numbers
 from equinet.ops import full_precision
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 from equinet.steerable import SampledKernels, kernel_basis
-from equinet.steerable.kernel_basis import names
+from equinet.steerable.kernel_bases import names
 
 # For groups whose irreps have no degree, fine enough to tell the elements of a cube's group apart.
 _FINITE_LMAX = 3

@@ -1,4 +1,4 @@
-"""Pointwise nonlinearities. Before: ``spectral``. Next: ``activations``."""
+"""Pointwise nonlinearities."""
 
 import copy
 from collections.abc import Callable

@@ -1,6 +1,4 @@
-r"""Pools over a window and over the fibre. Before: ``scale``.
-
-Next: ``adaptive_pool``.
+r"""Pools over a window and over the fibre.
 
 Over a grid a window is exact for the elements of H that map the grid to itself, if the samples lie
 about its centre; see ``centred``.

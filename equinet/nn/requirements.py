@@ -1,4 +1,4 @@
-"""What a module may ask of the fields that it is given. Before: ``plain``. Next: ``arguments``."""
+"""What a module may ask of the fields that it is given."""
 
 import itertools
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Factors for whole fields, learned or computed. Before: ``dropout``. Next: ``pool``."""
+"""Factors for whole fields, learned or computed."""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Modules in a row, with their types compared. Before: ``untyped``. Next: ``summary``."""
+"""Modules in a row, with their types compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from equinet.field.grid import Grid
 from equinet.group.group import is_subgroup
 from equinet.nn.plain import exported
 from equinet.nn.untyped import after, instead, keeps
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -1,7 +1,4 @@
-r"""The norm of a filter, for networks with a bounded slope. Before: ``homogeneous_conv``.
-
-Next: ``pointwise``.
-"""
+r"""The norm of a filter, for networks with a bounded slope."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""Convolutions on the sphere and on SO(3). Before: ``point_conv``. Next: ``homogeneous_conv``."""
+r"""Convolutions on the sphere and on SO(3)."""
 
 import math
 

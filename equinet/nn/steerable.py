@@ -1,4 +1,4 @@
-"""What the layers with learned equivariant kernels share. Before: ``dead_ends``. Next: ``conv``."""
+"""What the layers with learned equivariant kernels share."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Modules that arrange others: nothing, a smaller group, a sum. Before: ``pixel_shuffle``.
-
-Next: ``untyped``, then ``sequential``.
-"""
+"""Modules that arrange others: nothing, a smaller group, a sum."""
 
 from typing import Any
 

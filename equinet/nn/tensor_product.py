@@ -1,4 +1,4 @@
-"""Learned products of fields. Before: ``fourier``. Next: ``field_norm``."""
+"""Learned products of fields."""
 
 import math
 from itertools import combinations_with_replacement
@@ -15,7 +15,7 @@ from equinet.nn.module import EquivariantModule, randn
 from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
 from equinet.rep import Irrep, clebsch_gordan
-from equinet.rep.fibre import change_blocks
+from equinet.rep.fibres import change_blocks
 
 
 class Pair(NamedTuple):

@@ -1,4 +1,4 @@
-"""What the plain modules of torch do to typed fields. Before: ``structure``. Next: ``sequential``.
+"""What the plain modules of torch do to typed fields.
 
 A plain module knows nothing of a group. Some keep its symmetry all the same, on some types: what
 acts on each value where H permutes the values, what mixes the channels of scalars, windows that

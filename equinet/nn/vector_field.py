@@ -1,10 +1,10 @@
-"""From functions on a finite group to vectors. Before: ``induced``. Next: ``fourier``."""
+"""From functions on a finite group to vectors."""
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
-from equinet.group.subgroup import check_finite
+from equinet.group.subgroups import check_finite
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph

@@ -1,7 +1,7 @@
 """Float64 formulas on plain tensors; this package knows no group."""
 
 from equinet.numerics.constants import Constants
-from equinet.numerics.legendre import legendre, solid_harmonics
+from equinet.numerics.legendre_functions import legendre, solid_harmonics
 from equinet.numerics.quadrature import soft_angles, soft_weights
 from equinet.numerics.rotation import (
     angles_to_matrix,
@@ -10,7 +10,7 @@ from equinet.numerics.rotation import (
     random_rotations,
 )
 from equinet.numerics.subspace import eigenprojectors, generic_symmetric, range_basis
-from equinet.numerics.wigner_d import (
+from equinet.numerics.wigner_matrices import (
     real_from_complex,
     rotation_generators,
     wigner_D,

@@ -1,7 +1,4 @@
-"""What a caller may hand over: numbers in range, real tensors, sizes that fit into memory.
-
-Before: ``membership``. Next: ``constants``, and every module that takes such a thing.
-"""
+"""What a caller may hand over: numbers in range, real tensors, sizes that fit into memory."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-r"""Bessel functions as sums of plane waves, and their zeros. Before: ``legendre``.
-
-Next: ``quadrature``.
-"""
+r"""Bessel functions as sums of plane waves, and their zeros."""
 
 import math
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Constants that are remembered: made on the CPU and outside of every mode of torch.
 
-Next: ``constants``.
-
 Under ``with torch.device("meta")`` a network is made without memory; the numbers that tell its
 shape, those of groups and representations, must be there all the same. And what is remembered
 serves the whole process: a tensor of ``torch.inference_mode()``, of a functorch transform or of a

@@ -1,7 +1,4 @@
-"""Modules whose buffers are constants: computed in float64, cast once, never in a checkpoint.
-
-Before: ``cached``. Next: every module of the library.
-"""
+"""Modules whose buffers are constants: computed in float64, cast once, never in a checkpoint."""
 
 import itertools
 from collections.abc import Callable

@@ -1,7 +1,6 @@
 """The one check of group elements.
 
-In: matrices. Out: nothing, or an error that names the argument. Before: ``values``.
-Next: ``arguments``.
+In: matrices. Out: nothing, or an error that names the argument.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Sample points and quadrature weights of the SOFT grid.
 
-In: a band. Out: float64 angles and weights. Next: ``wigner_d``.
+In: a band. Out: float64 angles and weights.
 """
 
 import math

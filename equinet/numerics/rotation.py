@@ -1,6 +1,6 @@
 """Rotations of space as 3 x 3 matrices and their Euler angles in the order Y X Y.
 
-In: angles, matrices or points. Out: the same, batched, differentiable. Next: ``wigner_d``.
+In: angles, matrices or points. Out: the same, batched, differentiable.
 
 The polar axis is y: R = Y(alpha) X(beta) Y(gamma), and the point with angles (alpha, beta) is
 (sin beta sin alpha, cos beta, sin beta cos alpha). Textbook formulas in Z Y Z angles hold as they

@@ -1,6 +1,6 @@
 """Subspaces of R^n and bases of them that do not depend on a library's whims.
 
-In: symmetric matrices. Out: orthonormal bases. Before: ``quadrature``.
+In: symmetric matrices. Out: orthonormal bases.
 """
 
 import torch

@@ -14,7 +14,7 @@ from torch import Tensor
 from equinet.numerics.cached import cached
 from equinet.numerics.rotation import euler_angles
 from equinet.numerics.values import is_differentiated
-from equinet.numerics.wigner_d import half_turns, wigner_D
+from equinet.numerics.wigner_matrices import half_turns, wigner_D
 
 
 def turn_degrees(spectrum: Tensor, columns: list[int], rotation: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Checks of a tensor and, where torch lets one look, of its numbers. Next: ``membership``."""
+"""Checks of a tensor and, where torch lets one look, of its numbers."""
 
 from collections.abc import Sequence
 

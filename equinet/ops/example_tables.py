@@ -1,4 +1,4 @@
-"""Constants for the examples of the transforms. Before: ``wigner``. Next: ``s2``.
+"""Constants for the examples of the transforms.
 
 In: a band and orders. Out: tables like those that ``harmonics.grid`` makes for layers, but with
 random amplitudes.

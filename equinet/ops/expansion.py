@@ -1,7 +1,6 @@
 r"""Filters from weights, and what a gradient of the filters says of the weights.
 
-In: weights, kernels and changes of basis. Out: dense filters. Before: ``expansion_plan``.
-Next: the layers.
+In: weights, kernels and changes of basis. Out: dense filters.
 
 The components of the input and of the output come in blocks; a copy of a block holds vectors of a
 few kinds r, s, and a matrix Q may mix its components. Between vector u of kind r and vector v of

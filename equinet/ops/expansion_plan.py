@@ -1,7 +1,6 @@
 """Where the kernels of a filter stand: the plan of an expansion, and what is made of it.
 
-In: fields and kernels, counted. Out: a ``Plan``. Before: ``native``. Next: ``expansion``, which
-says what is computed.
+In: fields and kernels, counted. Out: a ``Plan``.
 """
 
 import functools

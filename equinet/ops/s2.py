@@ -1,6 +1,6 @@
 r"""The Fourier transform of real fields on the sphere, from spectra to signals and transposed.
 
-In: a real spectrum, or a signal. Out: the other. Before: ``wigner``. Next: ``so3``.
+In: a real spectrum, or a signal. Out: the other.
 
 A field of the irrep n of SO(2) is a function on SO(3) with the orders n and -n only; its components
 are the waves Y^c_n and Y^s_n of ``wigner``, for n = 0 it is one, a function on the sphere. Over

@@ -1,6 +1,6 @@
 r"""The Fourier transform of real functions on SO(3), from spectra to signals and transposed.
 
-In: a real spectrum, or a signal. Out: the other. Before: ``so3_gpu``. Next:
+In: a real spectrum, or a signal. Out: the other. Next:
 ``filter_spectrum``.
 
 The waves Y of ``wigner`` are summed over the orders n,
@@ -30,6 +30,7 @@ from torch import Tensor
 
 from equinet.ops import so3_gpu
 from equinet.ops.example_tables import constants_of
+from equinet.ops.masking import zero_where
 from equinet.ops.native import library
 from equinet.ops.native.operator import (
     Operator,
@@ -47,7 +48,6 @@ from equinet.ops.wigner import (
     wigner_analysis,
     wigner_synthesis,
 )
-from equinet.ops.zero_where import zero_where
 
 GROUP = 16  # columns of a mask that lie together, kGroup of csrc/cpu/so3_block.h
 WIDE = 32  # numbers that are read at a time, two vectors of csrc/cpu/columns.h or more

@@ -1,6 +1,6 @@
 """How the kernels of csrc/cuda/so3_degrees.cu and so3_waves.cu are launched.
 
-In: the arguments of the operators, and room for results. Out: nothing. Before: ``s2``. Next:
+In: the arguments of the operators, and room for results. Out: nothing. Next:
 ``so3``, which says what is computed.
 """
 

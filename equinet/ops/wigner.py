@@ -1,7 +1,6 @@
 r"""Wigner synthesis and analysis: between spectra and waves in alpha and gamma, order by order.
 
-In: a real spectrum, or signals on the grid of beta. Out: the other. Before: ``zero_where``.
-Next: ``s2``.
+In: a real spectrum, or signals on the grid of beta. Out: the other.
 
 A real function on SO(3) with coefficients f^l_mn in the real basis is
 

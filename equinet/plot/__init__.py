@@ -6,10 +6,10 @@ your own it draws into that one. No function knows of pyplot.
 """
 
 from equinet.plot.fields import field
-from equinet.plot.globe import globe
+from equinet.plot.globes import globe
 from equinet.plot.kernel import kernels
 from equinet.plot.lobes import harmonics
-from equinet.plot.report import report
+from equinet.plot.report_chart import report
 from equinet.plot.table import character_table
 
 __all__ = ["character_table", "field", "globe", "harmonics", "kernels", "report"]

@@ -1,7 +1,4 @@
-"""What all pictures share: figures, colours, images side by side, arrows.
-
-Next: ``lobes``.
-"""
+"""What all pictures share: figures, colours, images side by side, arrows."""
 
 from __future__ import annotations
 

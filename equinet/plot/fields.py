@@ -1,4 +1,4 @@
-"""Feature maps on the plane, in space and on the sphere. Before: ``kernel``. Next: ``globe``."""
+"""Feature maps on the plane, in space and on the sphere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kernels on the plane and in space. Before: ``lobes``. Next: ``fields``."""
+"""Kernels on the plane and in space."""
 
 from __future__ import annotations
 

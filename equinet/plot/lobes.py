@@ -1,7 +1,5 @@
 r"""Functions on the sphere as surfaces: the distance from the centre is \|f\|, the colour its sign.
 
-Before: ``canvas``. Next: ``kernel``.
-
 The surfaces are projected here, in parallel, onto axes of the plane: so several stand side by side
 in one picture and are seen from the same direction. The polar axis y points up.
 """

@@ -1,7 +1,4 @@
-"""The three coordinate planes of space, each seen with its normal towards the eye.
-
-Before: ``canvas``. Next: ``kernel``, ``fields``.
-"""
+"""The three coordinate planes of space, each seen with its normal towards the eye."""
 
 from __future__ import annotations
 

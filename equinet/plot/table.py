@@ -1,4 +1,4 @@
-"""Character tables as coloured grids. Before: ``globe``. Next: ``report``."""
+"""Character tables as coloured grids."""
 
 from __future__ import annotations
 

@@ -2,7 +2,6 @@
 
 from equinet.rep.cartesian import CartesianTensor
 from equinet.rep.characters import CharacterTable, character_table, correlation_table
-from equinet.rep.clebsch_gordan import clebsch_gordan, couple, wigner_3j
 from equinet.rep.construct import (
     direct_sum,
     dual,
@@ -14,11 +13,12 @@ from equinet.rep.construct import (
     trivial,
     vector,
 )
-from equinet.rep.decompose import decompose, hom, restrict
-from equinet.rep.fibre import Fibre, fibre
+from equinet.rep.coupling import clebsch_gordan, couple, wigner_3j
+from equinet.rep.decomposition import decompose, hom, restrict
+from equinet.rep.fibres import Fibre, fibre
 from equinet.rep.functions import fourier_basis, quotient, regular
-from equinet.rep.irreps import Irrep, irreps
-from equinet.rep.named import named
+from equinet.rep.irreducible import Irrep, irreps
+from equinet.rep.named_reps import named
 from equinet.rep.representation import Representation
 
 __all__ = [

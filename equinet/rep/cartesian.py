@@ -1,4 +1,4 @@
-"""Cartesian tensors with index symmetries. Before: ``fibre``. Next: ``characters``."""
+"""Cartesian tensors with index symmetries."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from equinet.numerics import range_basis
 from equinet.numerics.arguments import check_memory
 from equinet.numerics.cached import cached, on_cpu
 from equinet.rep.construct import tensor_power
-from equinet.rep.decompose import decompose
+from equinet.rep.decomposition import decompose
 from equinet.rep.representation import Representation
 
 _MAX_RANK = 6

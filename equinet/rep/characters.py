@@ -1,4 +1,4 @@
-"""Character tables. Before: ``cartesian``."""
+"""Character tables."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch import Tensor
 
 from equinet.group import FiniteGroup, Group, conjugacy_classes
 from equinet.group.group import check_subgroup
-from equinet.group.subgroup import check_finite
-from equinet.rep.decompose import restrict
-from equinet.rep.irreps import Irrep, irreps
+from equinet.group.subgroups import check_finite
+from equinet.rep.decomposition import restrict
+from equinet.rep.irreducible import Irrep, irreps
 from equinet.rep.representation import Representation
 
 

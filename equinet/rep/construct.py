@@ -1,4 +1,4 @@
-"""Functions that build representations. Before: ``functions``. Next: ``named``."""
+"""Functions that build representations."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from equinet.group.group import check_group
 from equinet.group.product import block_diagonal
 from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
-from equinet.rep.clebsch_gordan import couple
-from equinet.rep.decompose import decompose
-from equinet.rep.irreps import Irrep, trivial_irrep
+from equinet.rep.coupling import couple
+from equinet.rep.decomposition import decompose
+from equinet.rep.irreducible import Irrep, trivial_irrep
 from equinet.rep.representation import Representation, check_rep, sum_name
 
 

@@ -1,4 +1,4 @@
-r"""The irreps of a finite group, by splitting. Before: ``mulliken``. Next: ``irreps``.
+r"""The irreps of a finite group, by splitting.
 
 In R^n with n <= 3 every irrep of H is a part of some irrep of O(n), so those are restricted to H,
 degree by degree, and split, until the squares of the dimensions say that all are found:

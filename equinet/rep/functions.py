@@ -1,4 +1,4 @@
-r"""Functions on a group and on its quotients. Before: ``clebsch_gordan``. Next: ``construct``.
+r"""Functions on a group and on its quotients.
 
 The functions on G/H are spanned by the matrix entries of irreps at vectors that H leaves alone,
 
@@ -22,7 +22,7 @@ from equinet.group.group import check_group, check_subgroup
 from equinet.numerics import range_basis
 from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
-from equinet.rep.irreps import LARGEST_DEGREE, Irrep, irreps
+from equinet.rep.irreducible import LARGEST_DEGREE, Irrep, irreps
 from equinet.rep.representation import Representation
 
 

@@ -1,4 +1,4 @@
-"""Closed forms of the irreps of the continuous groups. Before: ``schur``. Next: ``finite``.
+"""Closed forms of the irreps of the continuous groups.
 
 Names: SO(2) and SO(3) by degree "0", "1", ...; O(2) "0e", "0o", "1", ...; O(3) by degree and parity
 "0e", "0o", "1e", ...; the axial groups as chemists do, "A1", "A2", "E1", ... with g and u.

@@ -1,6 +1,6 @@
 """Names of irreps: Mulliken's for the point groups, frequencies in the plane.
 
-In: groups and characters. Out: names. Before: ``young``. Next: ``finite``.
+In: groups and characters. Out: names.
 
 A and B are one-dimensional, even and odd under the generator c of the main axis; E is
 two-dimensional or a pair of complex conjugate ones, E_k has the character 2 cos(2 pi k / M) at c of

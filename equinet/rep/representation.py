@@ -1,6 +1,6 @@
 """How a group acts on a vector space: matrix-valued functions of group elements.
 
-In: irreps. Out: the noun Representation. Before: ``irreps``. Next: ``decompose``.
+In: irreps. Out: the noun Representation.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from equinet.group import Group
 from equinet.group.group import check_group
 from equinet.numerics.arguments import check_string
 from equinet.numerics.cached import on_cpu
-from equinet.rep.irreps import Irrep, check_elements
+from equinet.rep.irreducible import Irrep, check_elements
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,6 +1,6 @@
 r"""Intertwiners by averaging over the group: all of representation theory that is computed.
 
-In: groups, and representations as plain functions. Out: bases of Hom. Next: ``lie``.
+In: groups, and representations as plain functions. Out: bases of Hom.
 
 For an irrep psi of dimension d and an orthogonal representation rho,
 

@@ -1,4 +1,4 @@
-r"""Young's orthogonal form of the irreps of S_n. Before: ``lie``. Next: ``mulliken``.
+r"""Young's orthogonal form of the irreps of S_n.
 
 A standard tableau of a partition of n is a filling of its diagram with 0, ..., n - 1 that grows
 along rows and columns. The tableaux are a basis of the irrep, in which the transposition of i and

@@ -2,7 +2,7 @@
 
 from equinet.steerable.homogeneous import HomogeneousKernels
 from equinet.steerable.homogeneous_basis import homogeneous_kernels, kernels_between
-from equinet.steerable.kernel_basis import KernelBasis, SampledKernels, kernel_basis
+from equinet.steerable.kernel_bases import KernelBasis, SampledKernels, kernel_basis
 from equinet.steerable.sphere import (
     EquatorialFilter,
     NearIdentityFilter,

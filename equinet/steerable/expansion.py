@@ -1,4 +1,4 @@
-"""From weights to a filter. Next: ``kernel_basis``.
+"""From weights to a filter.
 
 In: kernels between irreps, and weights. Out: the filter between fibres, a dense tensor.
 

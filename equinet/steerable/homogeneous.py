@@ -1,7 +1,7 @@
 r"""Kernels on finite homogeneous spaces: the three kernel spaces and the correlation.
 
 In: two sections of one finite group and two fibres. Out: the noun HomogeneousKernels. Before:
-``sphere``. Next: ``homogeneous_basis``.
+``sphere``.
 
 A linear map between functions on G is equivariant if and only if its kernel obeys
 

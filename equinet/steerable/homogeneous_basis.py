@@ -1,7 +1,7 @@
 r"""The kernels that layers on finite homogeneous spaces learn, irrep by irrep.
 
 In: two sections of one finite group and two fibres. Out: SampledKernels on the group. Before:
-``homogeneous``. Next: ``nn.homogeneous_conv``.
+``homogeneous``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from equinet.numerics.cached import cached
 from equinet.rep import Fibre, Irrep, Representation
 from equinet.rep.representation import check_irrep
 from equinet.steerable.homogeneous import HomogeneousKernels
-from equinet.steerable.kernel_basis import SampledKernels, names
+from equinet.steerable.kernel_bases import SampledKernels, names
 
 
 def kernels_between(

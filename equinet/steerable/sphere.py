@@ -1,7 +1,7 @@
 r"""Equivariant filters on the sphere.
 
 In: two sets of orders and the description of a filter. Out: its Fourier matrices. Before:
-``kernel_basis``. Next: ``homogeneous``.
+``kernel_basis``.
 
 A correlation [psi * f](R) = int psi(R^-1 Q) f(Q) dQ is, degree by degree, a product of matrices,
 

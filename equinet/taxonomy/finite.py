@@ -1,4 +1,4 @@
-"""Networks on finite spaces: every one of them is a ``HomogeneousConv``. Before: ``sphere``."""
+"""Networks on finite spaces: every one of them is a ``HomogeneousConv``."""
 
 from functools import partial
 

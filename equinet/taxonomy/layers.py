@@ -1,4 +1,4 @@
-"""One layer of each kind. Before: ``row``. Next: ``plane``, ``volume``, ``sphere``, ``finite``.
+"""One layer of each kind.
 
 All are called with the refinement of the grid and the generator of the weights last; what comes
 before makes a row of it. Fields are written as "1x regular -> 2x regular".

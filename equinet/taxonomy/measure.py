@@ -1,4 +1,4 @@
-r"""How exact a layer of the catalogue is. Next: ``row``.
+r"""How exact a layer of the catalogue is.
 
 .. math:: \Delta(g) = \frac{\lVert \Phi(g f) - g \Phi(f) \rVert}{\lVert \Phi(f) \rVert} \quad (E1)
 

@@ -1,4 +1,4 @@
-"""Networks in the plane, on square lattices and between their points. Next: ``volume``."""
+"""Networks in the plane, on square lattices and between their points."""
 
 from functools import partial
 

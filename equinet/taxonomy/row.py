@@ -1,4 +1,4 @@
-r"""A row of the classification. Next: ``layers``.
+r"""A row of the classification.
 
 A layer of an equivariant network is a map between fields over G/H: to name it is to name G, H and
 the representation of H on the fibres. The linear ones are then the convolutions with equivariant

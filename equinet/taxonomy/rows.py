@@ -1,4 +1,4 @@
-"""All rows of the classification. Before: ``finite``. Next: ``table``."""
+"""All rows of the classification."""
 
 from equinet.taxonomy import finite, plane, sphere, volume
 from equinet.taxonomy.row import Row

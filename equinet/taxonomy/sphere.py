@@ -1,4 +1,4 @@
-"""Networks on the sphere. Before: ``volume``. Next: ``finite``."""
+"""Networks on the sphere."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""The catalogue as text and as plain data. Before: ``rows``.
+"""The catalogue as text and as plain data.
 
 In: rows and what was measured of them. Out: lines, and what JSON can hold.
 """

@@ -1,4 +1,4 @@
-"""Networks in space, on cubic lattices, between their points, and on points. Next: ``sphere``."""
+"""Networks in space, on cubic lattices, between their points, and on points."""
 
 from functools import partial
 

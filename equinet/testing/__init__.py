@@ -1,12 +1,12 @@
 """Equivariance checks, for users' networks too."""
 
-from equinet.testing.certificate import Certificate, LayerCertificate, certificate
+from equinet.testing.certificates import Certificate, LayerCertificate, certificate
 from equinet.testing.equivariance import (
     EquivarianceError,
     assert_equivariant,
     equivariance_error,
 )
-from equinet.testing.report import Layer, Report, report
+from equinet.testing.reports import Layer, Report, report
 from equinet.testing.sizes import input_sizes
 from equinet.testing.sources import Sources
 

@@ -1,4 +1,4 @@
-r"""How many maps a layer has, and how many there are. Before: ``report``. Next: ``certificate``.
+r"""How many maps a layer has, and how many there are.
 
 In: a layer with equivariant kernels. Out: the rank of the map from its weights to its kernel, from
 the layer; and the dimension of the space of all kernels, from characters alone.
@@ -22,7 +22,7 @@ from equinet.nn import HomogeneousConv, Linear, PointConv, SphereConv
 from equinet.nn.conv import Convolution, part
 from equinet.nn.steerable import Steerable
 from equinet.rep import Irrep, Representation, fibre
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 from equinet.steerable import HomogeneousKernels
 
 _RANK = 1e-9  # singular values below this part of the largest are zero

@@ -1,4 +1,4 @@
-r"""How far a module is from commuting with the group. Before: ``sizes``. Next: ``sources``.
+r"""How far a module is from commuting with the group.
 
 .. math:: \Delta(g) = \frac{\lVert \Phi(g f) - g \Phi(f) \rVert}{\lVert \Phi(f) \rVert} \quad (E1)
 """

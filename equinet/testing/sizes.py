@@ -1,4 +1,4 @@
-"""Sizes of a grid on which a module keeps the centre. Before: ``trial``. Next: ``equivariance``."""
+"""Sizes of a grid on which a module keeps the centre."""
 
 from __future__ import annotations
 

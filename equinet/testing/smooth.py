@@ -1,6 +1,6 @@
 r"""Random fields over a grid that are known everywhere, not at its points only.
 
-In: field types. Out: ``SmoothField``. Next: ``trial``.
+In: field types. Out: ``SmoothField``.
 
 .. math:: f(x) = w(x) \sum_k a_k \cos(k x) + b_k \sin(k x), \qquad k \sim N(0, (2 s^2)^{-1})
 

@@ -1,6 +1,4 @@
-r"""Where the equivariance error of one layer comes from. Before: ``equivariance``.
-
-Next: ``report``.
+r"""Where the equivariance error of one layer comes from.
 
 A layer over a grid is tried alone on smooth random fields f of its own input type, known at every
 point (``SmoothField``), which go on beyond the end of the grid. Norms are taken over the largest

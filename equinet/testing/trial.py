@@ -1,6 +1,6 @@
 r"""What a module is tried on: fields and group elements over every kind of space.
 
-In: field types. Out: ``Trial``. Before: ``smooth``. Next: ``sizes``.
+In: field types. Out: ``Trial``.
 
 Over the sphere, points, a single point and finite homogeneous spaces every element moves a field
 exactly. Over a grid the signed permutations of the axes do; other elements move a field between its

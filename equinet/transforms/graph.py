@@ -1,4 +1,4 @@
-"""Points into neighbour lists, open or periodic. Before: ``voxels``."""
+"""Points into neighbour lists, open or periodic."""
 
 from typing import Any
 

@@ -8,7 +8,7 @@ from scipy import ndimage
 from torch.autograd import gradcheck
 
 from equinet.field import resample
-from equinet.field.resample import snap
+from equinet.field.resampling import snap
 from tests.tolerances import ROUNDING, assert_close
 
 every_order = pytest.mark.parametrize("order", [0, 1, 3])

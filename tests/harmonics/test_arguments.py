@@ -7,7 +7,7 @@ import torch
 
 from equinet import Plane, Sphere
 from equinet.field import act, random_field
-from equinet.field.resample import resample
+from equinet.field.resampling import resample
 from equinet.harmonics import (
     Analysis,
     Synthesis,

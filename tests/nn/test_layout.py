@@ -92,7 +92,7 @@ def test_more_output_padding_than_a_stride():
 def test_kernels_that_no_machine_holds(monkeypatch):
     """8 bytes for each entry of each kernel at each tap, found before any is sampled."""
     h = Plane("C4").fields("1x regular")
-    layer, limits = nn.Conv2d(h, h, 5), sys.modules["equinet.harmonics.filter_grid"]
+    layer, limits = nn.Conv2d(h, h, 5), sys.modules["equinet.harmonics.filter_grids"]
     monkeypatch.setattr(limits, "_LARGEST", layer.kernels.numel() * 8)
     nn.Conv2d(h, h, 5)
     monkeypatch.setattr(limits, "_LARGEST", layer.kernels.numel() * 8 - 1)

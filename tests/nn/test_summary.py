@@ -18,7 +18,7 @@ from equinet.nn.pointwise import ReLU
 from equinet.nn.pool import GroupPool
 from equinet.nn.sequential import Sequential
 from equinet.nn.sphere_conv import SphereConv
-from equinet.nn.summary import summary
+from equinet.nn.summaries import summary
 
 C4 = Plane("C4")
 SO3 = Volume("SO(3)")

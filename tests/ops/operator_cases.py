@@ -13,11 +13,11 @@ from equinet.ops.native.operator import Operator
 from equinet.ops.so3 import ANALYSIS, RECTIFIED, SYNTHESIS
 
 # The modules; equinet.ops gives the functions of the same names.
-block_matmul = sys.modules["equinet.ops.block_matmul"]
+block_matmul = sys.modules["equinet.ops.block_products"]
 expansion = sys.modules["equinet.ops.expansion"]
-filter_spectrum = sys.modules["equinet.ops.filter_spectrum"]
+filter_spectrum = sys.modules["equinet.ops.filter_spectra"]
 s2 = sys.modules["equinet.ops.s2"]
-zero_where = sys.modules["equinet.ops.zero_where"]
+zero_where = sys.modules["equinet.ops.masking"]
 F64 = torch.float64
 
 

@@ -10,7 +10,7 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from equinet.numerics import random_rotations, wigner_D
 from equinet.ops import SpectrumPlan, SpectrumSide, filter_spectrum
-from equinet.ops.filter_spectrum import ADJOINT, FORWARD, OPERATOR, plan_of
+from equinet.ops.filter_spectra import ADJOINT, FORWARD, OPERATOR, plan_of
 from tests.ops.operator_cases import LOCAL_FILTER, local_filter, spectrum_plans
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from equinet.ops import so3, status
+from equinet.ops.availability import ON_GPU, OPERATORS, check_on_gpus
 from equinet.ops.native import compile, cuda, first_use
-from equinet.ops.status import ON_GPU, OPERATORS, check_on_gpus
 from tests.ops.emulation.gpu import compile_driver, dispatched_to_gpu
 from tests.ops.operator_cases import SMALL, block_product, first
 from tests.tolerances import ROUNDING, assert_close

@@ -6,9 +6,9 @@ import torch
 from equinet.field import Plane, Sphere
 from equinet.nn import Conv2d, SphereConv
 from equinet.ops import status
+from equinet.ops.availability import check_on_gpus
 from equinet.ops.native import cuda
 from equinet.ops.native.first_use import moved
-from equinet.ops.status import check_on_gpus
 from tests.ops.operator_cases import LARGE, SMALL, first
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 

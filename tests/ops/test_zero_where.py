@@ -10,7 +10,7 @@ from equinet.ops import zero_where
 from equinet.ops.native import library
 from tests.ops.operator_cases import masked
 
-loops = sys.modules["equinet.ops.zero_where"]._loops
+loops = sys.modules["equinet.ops.masking"]._loops
 
 CASES = [
     masked((3, 4, 5, 6)),

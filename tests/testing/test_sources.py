@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from equinet import Plane, Volume, nn
-from equinet.testing.report import report
+from equinet.testing.reports import report
 from equinet.testing.sources import NAMES
 from tests.tolerances import SYMMETRY
 

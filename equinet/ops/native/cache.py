@@ -1,7 +1,6 @@
 """The user's cache of compiled code: where it is, what is put there, and what of it is trusted.
 
-In: code, as bytes. Out: files that only this user or root can have put there. Before: ``compile``.
-Next: ``library``, ``cuda``.
+In: code, as bytes. Out: files that only this user or root can have put there.
 
 To load a library is to run it, before it can be asked what it is. So a file serves only if
 

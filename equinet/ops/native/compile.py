@@ -1,6 +1,6 @@
 """Compiles ``csrc`` into shared libraries, one for each instruction set, and into GPU code.
 
-In: C++ and CUDA sources. Out: files. Next: ``cache``.
+In: C++ and CUDA sources. Out: files.
 
 The libraries have a plain C interface: they know neither torch nor Python, so that one file serves
 every version of both. Standard library only, since ``setup.py`` runs this file where there is no

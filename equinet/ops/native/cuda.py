@@ -1,6 +1,6 @@
 """Code for the GPU: found or compiled at first use, and launched on torch's current stream.
 
-In: ``csrc/cuda``. Out: ``available`` and ``launch``. Before: ``library``. Next: ``first_use``.
+In: ``csrc/cuda``. Out: ``available`` and ``launch``.
 
 The driver runs the kernels: with it, code is loaded that knows neither torch nor the CUDA runtime,
 made by nvcc when the package was installed or by the compiler that comes with torch, NVRTC.

@@ -1,6 +1,6 @@
 """The first use of an operator on a GPU: its compiled form is compared with its reference.
 
-In: a compiled form, a reference and examples. Out: a ``GpuForm``. Before: ``cuda``. Next:
+In: a compiled form, a reference and examples. Out: a ``GpuForm``. Next:
 ``operator``.
 
 The kernels have run in an emulation only. So the first call on a GPU, in each precision, runs the

@@ -1,6 +1,6 @@
 """Finds and loads the library of operators for the CPU, or keeps the reason why there is none.
 
-In: what ``compile`` made. Out: ``CPU``. Before: ``cache``. Next: ``cuda``.
+In: what ``compile`` made. Out: ``CPU``.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """The CUDA compiler that comes with torch: source to machine code, where there is no GPU too.
 
-In: ``csrc``. Out: code for one architecture. Next: ``cuda``.
+In: ``csrc``. Out: code for one architecture.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
 """Binds one operator to torch: schema, reference, fake, autograd, and what was compiled for it.
 
-In: plain functions. Out: an ``Operator``. Before: ``first_use``. Next: the operators.
+In: plain functions. Out: an ``Operator``.
 """
 
 from collections.abc import Callable, Iterable, Sequence

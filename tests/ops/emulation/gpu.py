@@ -10,8 +10,8 @@ from unittest import mock
 
 import torch
 
+from equinet.ops.availability import ON_GPU
 from equinet.ops.native import compile, cuda, library
-from equinet.ops.status import ON_GPU
 
 HERE = Path(__file__).parent
 SANITIZERS = (

@@ -1,4 +1,4 @@
-"""Fields on a ball, tangent vectors as arrows. Before: ``fields``. Next: ``table``.
+"""Fields on a ball, tangent vectors as arrows.
 
 The ball is projected here, in parallel, as the surfaces of ``lobes`` are, with the polar axis y up.
 """

@@ -1,6 +1,6 @@
 r"""A tensor, and 0 where a mask says so: the backward pass of ReLU, and ReLU itself.
 
-In: a tensor and a mask. Out: a tensor. Before: ``native``. Next: ``wigner``.
+In: a tensor and a mask. Out: a tensor.
 
 .. math:: y_i = 0 \text{ where } b_i, \quad x_i \text{ elsewhere}
 

@@ -1,6 +1,6 @@
 r"""Product of a spectrum with one matrix per degree.
 
-In: a spectrum and filter blocks. Out: a spectrum. Before: ``filter_spectrum``.
+In: a spectrum and filter blocks. Out: a spectrum.
 
 .. math:: z^l_m = W^l x^l_m, \qquad m = -l, \dots, l                                  \quad (B1)
 

@@ -1,7 +1,4 @@
-r"""Any matrix representation into irreps, and the maps between two representations.
-
-Before: ``representation``. Next: ``construct``.
-"""
+r"""Any matrix representation into irreps, and the maps between two representations."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ from torch import Tensor
 from equinet.group import FiniteGroup, Group, is_subgroup
 from equinet.group.group import Factor, check_group
 from equinet.numerics.arguments import check_integer, check_string
-from equinet.rep.irreps import Irrep, irreps
+from equinet.rep.irreducible import Irrep, irreps
 from equinet.rep.representation import Representation, check_rep, sum_name
 from equinet.rep.schur import Map, averages, copies
 

@@ -1,6 +1,6 @@
 r"""What a model is made of and what it costs, found without computing it.
 
-In: a model and the sizes of its input. Out: ``Summary``. Before: ``sequential``.
+In: a model and the sizes of its input. Out: ``Summary``.
 
 The model's copy on torch's meta device is called once; there tensors have shapes and no values.
 """

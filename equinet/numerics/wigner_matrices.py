@@ -1,7 +1,7 @@
 r"""Wigner d and D matrices, from recursions that stay accurate at high degree.
 
 In: degrees and angles or rotation matrices. Out: float64 tables, or matrices in the dtype of the
-input. Before: ``rotation``. Next: ``legendre``.
+input.
 
 Two bases of the degree-l representation of SO(3) are in use:
 

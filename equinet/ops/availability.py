@@ -1,15 +1,15 @@
-"""What is compiled, what is in use, and how to get the rest. Before: the operators."""
+"""What is compiled, what is in use, and how to get the rest."""
 
 from dataclasses import dataclass
 
 import torch
 
 from equinet.ops import s2, so3
-from equinet.ops.block_matmul import OPERATOR as BLOCK_MATMUL
+from equinet.ops.block_products import OPERATOR as BLOCK_MATMUL
 from equinet.ops.expansion import OPERATOR as EXPANSION
-from equinet.ops.filter_spectrum import OPERATOR as FILTER_SPECTRUM
+from equinet.ops.filter_spectra import OPERATOR as FILTER_SPECTRUM
+from equinet.ops.masking import OPERATOR as ZERO_WHERE
 from equinet.ops.native import compile, cuda, library
-from equinet.ops.zero_where import OPERATOR as ZERO_WHERE
 
 OPERATORS = (
     *(BLOCK_MATMUL, EXPANSION, FILTER_SPECTRUM, s2.SYNTHESIS, s2.ANALYSIS),

@@ -1,6 +1,6 @@
 r"""The Fourier transform of a local filter, from its points to a spectrum.
 
-In: weights at points, and the harmonics there. Out: filter blocks. Before: ``so3``. Next:
+In: weights at points, and the harmonics there. Out: filter blocks. Next:
 ``block_matmul``.
 
 A filter that is a sum of point masses, on the sphere or on SO(3), has one matrix for each degree l.

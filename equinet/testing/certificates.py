@@ -1,4 +1,4 @@
-r"""Whether a layer is equivariant, and whether it is all that it could be. Before: ``counts``.
+r"""Whether a layer is equivariant, and whether it is all that it could be.
 
 The equivariant linear maps of a kind are a vector space, whose dimension characters tell. A layer
 is universal if its weights reach all of them, which is a question of rank:

@@ -1,4 +1,4 @@
-"""Equivariance reports as bars by source and a curve of refinement. Before: ``table``."""
+"""Equivariance reports as bars by source and a curve of refinement."""
 
 from __future__ import annotations
 

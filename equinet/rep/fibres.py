@@ -1,4 +1,4 @@
-"""The vector space in which a field has its values. Before: ``named``. Next: ``cartesian``."""
+"""The vector space in which a field has its values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from equinet.group import Group
 from equinet.group.product import block_diagonal
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
-from equinet.rep.irreps import Irrep
+from equinet.rep.irreducible import Irrep
 from equinet.rep.representation import Representation, check_rep
 
 Block = tuple[int, Representation]

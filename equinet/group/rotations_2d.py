@@ -1,7 +1,4 @@
-"""The rotations of the plane, and with the reflections O(2). Before: ``subgroup``.
-
-Next: ``planar``.
-"""
+"""The rotations of the plane, and with the reflections O(2)."""
 
 import math
 from dataclasses import dataclass

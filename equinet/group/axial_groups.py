@@ -1,4 +1,4 @@
-"""The continuous groups about an axis of space. Before: ``so3``. Next: ``point``."""
+"""The continuous groups about an axis of space."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from equinet.group.group import TOLERANCE, Factor, Group, check_orthogonal
-from equinet.group.so2 import O2, SO2, o2, so2
+from equinet.group.rotations_2d import O2, SO2, o2, so2
 from equinet.numerics.arguments import real_tensor
 
 # Names by Schoenflies: is there a reflection in the plane across the axis, and is the sign of the

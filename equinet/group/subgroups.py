@@ -1,7 +1,4 @@
-"""The inside of a finite group: conjugacy classes, cosets, subgroups. Before: ``generate``.
-
-Next: ``section``.
-"""
+"""The inside of a finite group: conjugacy classes, cosets, subgroups."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 r"""Associated Legendre functions and the real solid harmonics made of them.
 
 In: points or cosines. Out: values for all degrees up to ``lmax``, differentiable everywhere, in the
-dtype of the input. Before: ``wigner_d``. Next: ``bessel``.
+dtype of the input.
 """
 
 import math

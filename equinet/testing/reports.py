@@ -1,7 +1,4 @@
-"""The equivariance error of a network, layer by layer. Before: ``sources``.
-
-Next: ``counts``.
-"""
+"""The equivariance error of a network, layer by layer."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 r"""Fourier transform on the sphere: signals (..., beta, alpha) of any spin, and flat spectra.
 
-In: signals on the SOFT grid. Out: spectra, and back. Before: ``so3_fft``. Next: ``spherical``.
+In: signals on the SOFT grid. Out: spectra, and back.
 
 A field of spin s is a function on SO(3) with F(alpha, beta, gamma) = f(alpha, beta) e^{-i s gamma},
 so
@@ -17,8 +17,7 @@ import torch
 from torch import Tensor
 
 from equinet.harmonics.basis_change import to_complex, to_real
-from equinet.harmonics.grid import spectrum_size
-from equinet.harmonics.so3_fft import (
+from equinet.harmonics.fft_so3 import (
     _by_parts,
     _check_spectrum,
     _grid_band,
@@ -26,6 +25,7 @@ from equinet.harmonics.so3_fft import (
     rotate_spectrum,
     synthesis,
 )
+from equinet.harmonics.grid import spectrum_size
 from equinet.numerics.arguments import check_integer
 
 

@@ -1,6 +1,6 @@
 """Values of sampled functions between their grid points.
 
-In: plain tensors. Out: ``resample``. Next: ``action``, which moves fields with it.
+In: plain tensors. Out: ``resample``.
 """
 
 import math

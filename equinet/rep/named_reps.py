@@ -1,7 +1,4 @@
-"""Representations by name, as they are written in field types.
-
-Before: ``construct``. Next: ``fibre``.
-"""
+"""Representations by name, as they are written in field types."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The irreducible representations of every group, by name.
-
-Before: ``finite``. Next: ``representation``.
-"""
+"""The irreducible representations of every group, by name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""The finite group that matrices generate. Before: ``finite``. Next: ``subgroup``.
+r"""The finite group that matrices generate.
 
 Generators come rounded. First the products are listed, which are equal up to a tolerance far above
 the rounding; then the rounding is taken out, by the mean over elements j of the group,

@@ -1,4 +1,4 @@
-r"""Sections of G -> G/H, in whole numbers. Before: ``subgroup``. Next: ``double_coset``.
+r"""Sections of G -> G/H, in whole numbers.
 
 A section picks one element s(x) of each coset x, so that every g is a coset and an element of H:
 
@@ -20,7 +20,7 @@ from torch import Tensor
 
 from equinet.group.finite import FiniteGroup
 from equinet.group.group import check_subgroup
-from equinet.group.subgroup import check_finite
+from equinet.group.subgroups import check_finite
 from equinet.numerics.arguments import check_memory, real_tensor
 from equinet.numerics.cached import on_cpu
 

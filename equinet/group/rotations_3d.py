@@ -1,4 +1,4 @@
-"""The rotations of space, and with the inversion O(3). Before: ``planar``. Next: ``axial``."""
+"""The rotations of space, and with the inversion O(3)."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from equinet.group.group import (
     check_orthogonal,
     check_sample,
 )
-from equinet.group.so2 import halves
+from equinet.group.rotations_2d import halves
 from equinet.numerics import angles_to_matrix, matrix_to_angles, random_rotations
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.membership import are_rotations

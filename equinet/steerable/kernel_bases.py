@@ -1,7 +1,6 @@
 r"""All equivariant kernels between two fibres.
 
-In: representations, steered functions and points. Out: the noun KernelBasis. Before: ``expansion``.
-Next: ``sphere``.
+In: representations, steered functions and points. Out: the noun KernelBasis.
 
 A kernel K: R^n -> Hom(rho_in, rho_out) gives an equivariant convolution if and only if
 
@@ -29,11 +28,11 @@ from torch import Tensor
 
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions
-from equinet.harmonics.filter_grid import check_grid
+from equinet.harmonics.filter_grids import check_grid
 from equinet.numerics.cached import cached, on_cpu
 from equinet.ops import Plan
 from equinet.rep import Fibre, Irrep, Representation, clebsch_gordan, fibre
-from equinet.rep.fibre import Block
+from equinet.rep.fibres import Block
 from equinet.steerable.expansion import Pair, assemble, constants, plan
 
 # A function vanishes on a grid if its norm is below this part of the largest value of any: (K6)

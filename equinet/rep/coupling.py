@@ -1,4 +1,4 @@
-r"""Products of irreps. Before: ``decompose``. Next: ``construct``.
+r"""Products of irreps.
 
 For SO(3) and O(3) the coefficients are in closed form, in e3nn's basis and signs. With complex
 irreps they are integers under a root (Varshalovich et al. 1988, 8.2),
@@ -24,7 +24,7 @@ from equinet.group import O3, SO3, ProductGroup
 from equinet.numerics import real_from_complex
 from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
-from equinet.rep.irreps import Irrep, irreps
+from equinet.rep.irreducible import Irrep, irreps
 from equinet.rep.representation import Representation, check_irrep
 from equinet.rep.schur import averages, copies
 

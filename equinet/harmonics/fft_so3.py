@@ -1,6 +1,6 @@
 r"""Fourier transform on SO(3): signals (..., beta, alpha, gamma) and flat spectra.
 
-In: signals on the SOFT grid. Out: spectra, and back. Before: ``transform``. Next: ``s2_fft``.
+In: signals on the SOFT grid. Out: spectra, and back.
 
 .. math:: \hat f^l_{mn} = \int f \overline{D^l_{mn}}, \qquad
           f = \sum_{l<b} (2l + 1) \sum_{mn} \hat f^l_{mn} D^l_{mn} \quad (S1)

@@ -1,6 +1,6 @@
 r"""The periodic lattice Z_n^2 with its plane groups, as a finite homogeneous space.
 
-In: finite groups of the plane. Out: ``torus``. Before: ``homogeneous``. Next: ``transform``.
+In: finite groups of the plane. Out: ``torus``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from equinet.field.homogeneous import HomogeneousSpace
 from equinet.field.space import acting_group
 from equinet.group import FiniteGroup, so2
 from equinet.group.product import block_diagonal
-from equinet.group.subgroup import check_finite
+from equinet.group.subgroups import check_finite
 from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
 

@@ -1,4 +1,4 @@
-"""Where the taps of a convolution filter lie. Before: ``radial``. Next: ``moments``.
+"""Where the taps of a convolution filter lie.
 
 A filter is centred on the origin; an even size has taps at half-integers. Axes are those of images
 and volumes: in the plane rows run downwards while y points up, in space the axes are x, y, z.
