@@ -16,6 +16,7 @@ from equinet.field.noise import random_field
 from equinet.field.periodic import torus
 from equinet.field.points import Point, Points
 from equinet.field.resampling import resample
+from equinet.field.space import Noise, Space, space_of
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import FieldAnalysis, FieldSynthesis
 
@@ -25,9 +26,11 @@ __all__ = [
     "FieldType",
     "HomogeneousSpace",
     "Line",
+    "Noise",
     "Plane",
     "Point",
     "Points",
+    "Space",
     "Sphere",
     "Volume",
     "act",
@@ -39,6 +42,7 @@ __all__ = [
     "mackey_residual",
     "random_field",
     "resample",
+    "space_of",
     "sphere_of",
     "torus",
 ]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from equinet.field import FieldType, Sphere
+from equinet.field import FieldType
 from equinet.nn.dead_ends import warn_of_dead_ends
 from equinet.nn.layout import laid_out
 from equinet.nn.meaning import fingerprint
@@ -82,7 +82,7 @@ class TensorProduct(EquivariantModule):
     ) -> None:
         super().__init__(in_type, out_type)
         _check_types(in_type, out_type)
-        self.aliases = isinstance(in_type.space, Sphere)
+        self.aliases = in_type.space.is_band_limited
         self.sizes_in = [(mul, rho.dim) for mul, rho in in_type.blocks]
         self.sizes_out = [(mul, rho.dim) for mul, rho in out_type.blocks]
         self.irreps_in = [(count, psi.dim) for psi, count in in_type.fibre.counts.items()]
