@@ -15,9 +15,10 @@ INVENTORY = {
         cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops
         point_group rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral
         transforms""",
-    "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Plane Point
-        Points Sphere Volume act act_on_mackey induced_matrices lift lower mackey_projection
-        mackey_residual random_field resample sphere_of torus""",
+    "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise Plane
+        Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
+        mackey_projection mackey_residual random_field resample space_of sphere_of torus
+        turn_fibres""",
     "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
         Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
         direct_product double_cosets find_subgroup generate icosahedral inversion is_subgroup

@@ -1,6 +1,7 @@
 """Spaces and field types, and how G moves a field."""
 
 from equinet.field.action import act
+from equinet.field.fibre_action import turn_fibres
 from equinet.field.field_type import FieldType
 from equinet.field.grid import Line, Plane, Volume
 from equinet.field.homogeneous import HomogeneousSpace
@@ -45,4 +46,5 @@ __all__ = [
     "space_of",
     "sphere_of",
     "torus",
+    "turn_fibres",
 ]

@@ -45,6 +45,7 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
         ValueError: if ``g`` is not in the group, or a shape or ``order`` is another one.
 
     Example:
+        >>> import torch
         >>> from equinet.field import Plane
         >>> gray = Plane("C4").fields("1x trivial")
         >>> image = torch.rand(gray.shape(1, 5, 5))

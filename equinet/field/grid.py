@@ -22,7 +22,7 @@ from equinet.field.grid_action import move
 from equinet.field.grid_noise import smooth_noise
 from equinet.field.space import Noise, Space, acting_group, refuse_infinite
 from equinet.group import Group
-from equinet.numerics.arguments import check_integer, check_memory, is_row, per_axis
+from equinet.numerics.arguments import check_integer, check_memory, per_axis
 from equinet.numerics.cached import on_cpu
 from equinet.rep.fibres import Block
 
@@ -144,10 +144,6 @@ class Grid(Space):
         sizes = asked.sizes
         if sizes is None:
             raise ValueError(f"sizes: expected the sizes of the axes of {field_type!r}, got None")
-        if not is_row(sizes):
-            raise TypeError(f"sizes: expected one for each axis of {field_type!r}, got {sizes}")
-        for size in sizes:
-            check_integer(size, "sizes")
         width = _SMOOTHNESS if asked.smoothness is None else asked.smoothness
         return smooth_noise(field_type.shape(batch, *sizes), width, asked.generator)
 

@@ -45,17 +45,14 @@ def random_field(
     """
     check_type(field_type)
     check_integer(batch, "batch", 0)
-    if band is not None:
-        check_integer(band, "band")
     dtype = dtype or torch.get_default_dtype()
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise TypeError(f"dtype: expected a real floating type, got {dtype}")
-    if generator is not None and generator.device.type != "cpu":
-        raise ValueError(f"generator: expected one on the CPU, got one on {generator.device}")
+    asked = Noise(generator, band, sizes, smoothness)
     space = field_type.space
     for name, value in {"band": band, "sizes": sizes, "smoothness": smoothness}.items():
         if value is not None and name not in space.noise_options:
             raise ValueError(
                 f"{name}: has no meaning for {field_type!r}, expected None, got {value!r}"
             )
-    return space.noise(field_type, batch, Noise(generator, band, sizes, smoothness)).to(dtype)
+    return space.noise(field_type, batch, asked).to(dtype)

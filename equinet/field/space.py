@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 
 from equinet.field.field_type import FieldType, check_type
 from equinet.group import Group, named_group
+from equinet.numerics.arguments import check_generator, check_integer, check_number, is_row
 from equinet.rep.fibres import Block
 
 if TYPE_CHECKING:
@@ -30,12 +31,32 @@ class Noise:
         band: bound of the degrees, where a space is band-limited.
         sizes: of the axes, where a space leaves them open.
         smoothness: standard deviation of the Gaussian that smooths it, in steps of a grid.
+    Raises:
+        TypeError: if one is of another kind.
+        ValueError: if one is out of range, or the generator is not on the CPU.
     """
 
     generator: Generator | None = None
     band: int | None = None
     sizes: tuple[int, ...] | None = None
     smoothness: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.generator is not None:
+            check_generator(self.generator)
+            if self.generator.device.type != "cpu":
+                raise ValueError(
+                    f"generator: expected one on the CPU, got one on {self.generator.device}"
+                )
+        if self.band is not None:
+            check_integer(self.band, "band")
+        if self.sizes is not None:
+            if not is_row(self.sizes):
+                raise TypeError(f"sizes: expected one for each axis, got {self.sizes}")
+            for size in self.sizes:
+                check_integer(size, "sizes")
+        if self.smoothness is not None:
+            check_number(self.smoothness, "smoothness", 0)
 
 
 class Space(ABC):
@@ -66,8 +87,7 @@ class Space(ABC):
     Example:
         A ring of n points in the plane, which a cyclic or dihedral group turns:
 
-        >>> from equinet.field import act
-        >>> from equinet.field.fibre_action import turn_fibres
+        >>> from equinet.field import act, turn_fibres
         >>> from equinet.group import FiniteGroup, dihedral
         >>> @dataclass(frozen=True)
         ... class Ring(Space):
@@ -239,6 +259,8 @@ def space_of(field_type: FieldType, kind: type[S], argument: str = "in_type") ->
         ValueError: for fields over another space.
     """
     check_type(field_type, argument)
+    if not isinstance(kind, type) or not issubclass(kind, Space):
+        raise TypeError(f"kind: expected a class of spaces, such as Sphere, got {kind!r}")
     if not isinstance(field_type.space, kind):
         name = kind.__name__
         raise ValueError(f"{argument}: expected fields over a {name}, got {field_type!r}")

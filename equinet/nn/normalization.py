@@ -125,7 +125,7 @@ class InstanceNorm(SpaceNorm):
         super().__init__(in_type, eps, affine)
         if not in_type.has_points:
             raise ValueError(
-                f"in_type: {in_type.space} has no space to average over; use GroupNorm or "
+                "in_type: there is no space to average over; use GroupNorm or "
                 f"LayerNorm, got {in_type!r}"
             )
         _refuse_clouds(in_type)

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from equinet import Plane, act, cyclic, dihedral, nn, so2
-from equinet.field import FieldType, Space, random_field
-from equinet.field.fibre_action import turn_fibres
+from equinet.field import FieldType, Space, random_field, turn_fibres
 from equinet.group import FiniteGroup, Group
 from equinet.rep import trivial
 from equinet.testing import assert_equivariant, equivariance_error, report
