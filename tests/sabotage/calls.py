@@ -123,7 +123,6 @@ def _fields() -> Iterator[Call]:
     yield call(field.sphere_of, functions)
     yield call(field.space_of, functions, eq.Sphere)
     yield call(field.Noise, torch.Generator(), 2, (3, 3), 1.0)
-    yield call(field.turn_fibres, h, turn, x)
     yield call(field.FieldAnalysis, functions, 3)
     yield call(field.FieldSynthesis, functions, 3)
     yield call(field.torus, 3, "C4")
