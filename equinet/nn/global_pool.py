@@ -107,14 +107,8 @@ class GlobalAvgPool(_GlobalPool):
         if weights is not None:
             found["weights"] = weights
         if self.takes_components:  # of a value, along each invariant vector
-            found["components"] = torch.linalg.pinv(self.in_type.fibre.invariants) @ self._mean()
+            found["components"] = self.in_type.fibre.coefficients
         return found
-
-    def _mean(self) -> Tensor:
-        """The projector on what H leaves alone, orthogonal only if rho is."""
-        elements = self.in_type.space.fibre_group.components
-        blocks = [rho(elements).mean(0) for mul, rho in self.in_type.blocks for _ in range(mul)]
-        return torch.block_diag(*blocks)
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
         # Sums, as ONNX takes the last of the values where scatter_reduce means their mean.
