@@ -259,12 +259,16 @@ def space_of(field_type: FieldType, kind: type[S], argument: str = "in_type") ->
         ValueError: for fields over another space.
     """
     check_type(field_type, argument)
-    if not isinstance(kind, type) or not issubclass(kind, Space):
-        raise TypeError(f"kind: expected a class of spaces, such as Sphere, got {kind!r}")
+    _check_kind(kind)
     if not isinstance(field_type.space, kind):
         name = kind.__name__
         raise ValueError(f"{argument}: expected fields over a {name}, got {field_type!r}")
     return field_type.space
+
+
+def _check_kind(kind: object) -> None:
+    if not isinstance(kind, type) or not issubclass(kind, Space):
+        raise TypeError(f"kind: expected a class of spaces, such as Sphere, got {kind!r}")
 
 
 def acting_group(group: Group | str, n: int, space: str) -> Group:
