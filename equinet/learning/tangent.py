@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -159,6 +159,11 @@ class Linearized(nn.Module):
         net: the module; it is copied, with its parameters as w_0.
     Shape:
         As ``net``.
+
+    Example:
+        >>> net, x = nn.Linear(3, 2), torch.ones(1, 3)
+        >>> torch.equal(Linearized(net)(x), net(x))
+        True
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -177,7 +182,7 @@ class Linearized(nn.Module):
         y, dy, *_ = jvp(f, (start,), (change,))
         return y + dy
 
-    def _at(self, rest: State, arguments: tuple[Tensor, ...], weights: State) -> Any:
+    def _at(self, rest: State, arguments: tuple[Tensor, ...], weights: State) -> Tensor:
         return functional_call(self.net, (weights, rest), arguments)
 
 
