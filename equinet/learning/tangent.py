@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterator
-from typing import Literal
+from typing import Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,32 @@ _TOGETHER = 64  # samples that are differentiated at one time
 
 # Jacobians in memory at one time, unless ``chunk`` says otherwise.
 _BYTES = 2**29
+
+
+@overload
+def tangent_kernel(
+    net: nn.Module,
+    x: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Literal["full", "trace"] = "full",
+    by_parameter: Literal[False] = False,
+    chunk: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor: ...
+
+
+@overload
+def tangent_kernel(
+    net: nn.Module,
+    x: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Literal["full", "trace"] = "full",
+    by_parameter: Literal[True],
+    chunk: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> State: ...
 
 
 def tangent_kernel(
