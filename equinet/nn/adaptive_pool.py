@@ -35,8 +35,6 @@ class AdaptiveAvgPool(EquivariantModule):
             One point along each axis is allowed from everywhere.
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(self, in_type: FieldType, output_size: Size) -> None:
         super().__init__(in_type, in_type)
         self.output_size = each(output_size, grid_of(in_type).n, "output_size")

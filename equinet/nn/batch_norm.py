@@ -191,6 +191,8 @@ def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Mo
         process_group: of ``torch.distributed``; None for all processes.
     Returns:
         The model; another module if it is a batch norm of torch itself.
+    Raises:
+        TypeError: if ``model`` is no module, or ``process_group`` no group of processes.
 
     Example:
         >>> from equinet.field import Plane

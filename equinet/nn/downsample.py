@@ -160,8 +160,6 @@ class Upsample(EquivariantModule):
             exchanges axes along which ``size`` changes the steps otherwise than ``factor`` says.
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(
         self,
         in_type: FieldType,

@@ -46,8 +46,6 @@ class PixelShuffle(EquivariantModule):
         torch.Size([1, 4, 16, 16])
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(self, out_type: FieldType, factor: Size = 2) -> None:
         super().__init__(_shuffled(out_type, factor, "out_type"), out_type)
         self.factor = each(factor, grid_of(out_type).n, "factor")

@@ -37,8 +37,6 @@ _MAXIMUM = {
 class _Window(EquivariantModule):
     """A pool over a moving window on a grid."""
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(
         self,
         in_type: FieldType,
@@ -227,8 +225,6 @@ class GroupPool(EquivariantModule):
         Plane('C8').fields('16x trivial')
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(self, in_type: FieldType, reduce: Literal["max", "mean"] = "max") -> None:
         super().__init__(in_type, in_type)
         check_permuted(in_type, "the pool over the group", "enn.NormPool")
@@ -264,8 +260,6 @@ class NormPool(EquivariantModule):
     Raises:
         ValueError: if a rho is not orthogonal, or of infinite dimension.
     """
-
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type, in_type)

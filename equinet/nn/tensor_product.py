@@ -68,8 +68,6 @@ class TensorProduct(EquivariantModule):
         torch.Size([8, 12])
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(
         self,
         in_type: FieldType,
