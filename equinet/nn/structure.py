@@ -104,7 +104,8 @@ class Typed(EquivariantModule[FieldType | None]):
 
         Args:
             x: ``in_type.shape(batch, ...)``.
-            *args, **kwargs: more arguments of the module.
+            *args: more arguments of the module.
+            **kwargs: and those by name.
         Returns:
             ``out_type.shape(batch, ...)``; anything if ``out_type`` is None.
         """
