@@ -50,9 +50,9 @@ INVENTORY = {
         so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
-        change_blocks character_table clebsch_gordan correlation_table couple decompose
-        direct_sum dual exterior_power fibre fourier_basis hom induce irrep irreps named
-        quotient regular restrict symmetric_power tensor_product trivial vector wigner_3j""",
+        character_table clebsch_gordan correlation_table couple decompose direct_sum dual
+        exterior_power fibre fourier_basis hom induce irrep irreps named quotient regular
+        restrict symmetric_power tensor_product trivial vector wigner_3j""",
     "equinet.steerable": """EquatorialFilter HomogeneousKernels KernelBasis NearIdentityFilter
         SampledKernels SmoothFilter SphereFilter equatorial homogeneous_kernels kernel_basis
         kernels_between near_identity smooth sphere_basis""",

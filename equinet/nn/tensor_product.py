@@ -14,7 +14,8 @@ from equinet.nn.meaning import fingerprint
 from equinet.nn.module import EquivariantModule, randn
 from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
-from equinet.rep import Irrep, change_blocks, clebsch_gordan
+from equinet.rep import Irrep, clebsch_gordan
+from equinet.rep.fibres import change_blocks
 
 
 class Pair(NamedTuple):

@@ -18,7 +18,6 @@ Clebsch-Gordan coefficients of H (the theorem of Wigner and Eckart).
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,8 @@ from torch import Tensor
 from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions
 from equinet.harmonics.filter_grids import check_grid
-from equinet.numerics.cached import cached, on_cpu
+from equinet.numerics.cached import cached
+from equinet.numerics.frozen import constant
 from equinet.ops import Plan
 from equinet.rep import Fibre, Irrep, Representation, clebsch_gordan, fibre
 from equinet.rep.fibres import Block
@@ -78,8 +78,7 @@ class KernelBasis:
         """H."""
         return self.functions.group
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def counts(self) -> dict[Pair, int]:
         """The number of kernels between one copy of each pair of irreps; pairs with none lack."""
         return _pair_counts(self.fibre_in, self.fibre_out, self.functions.counts)
