@@ -12,6 +12,7 @@ from equinet.nn.gate import Gate, gated
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
 from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNorm
+from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
@@ -58,6 +59,7 @@ __all__ = [
     "InducedNorm",
     "InstanceNorm",
     "Integrate",
+    "KernelLayer",
     "LayerNorm",
     "LayerScale",
     "LeakyReLU",

@@ -12,12 +12,18 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.centred import Centred
-from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
 from equinet.nn.requirements import check_alike, check_steps, grid_of
-from equinet.numerics.arguments import check_choice, check_flag, check_memory, check_number
+from equinet.numerics.arguments import (
+    Size,
+    check_choice,
+    check_flag,
+    check_memory,
+    check_number,
+    each,
+)
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}

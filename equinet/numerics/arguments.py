@@ -9,6 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+Size = int | Sequence[int]  # one for all axes, or one for each
+
+_MOST = 2**31 - 1  # of what torch takes for a size, a stride or a padding
 MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
 
 
@@ -33,6 +36,28 @@ def check_integer(value: object, argument: str, least: float = 1, most: float = 
         wanted = f">= {least}" if most == math.inf else f"from {least} to {most:,}"
         raise ValueError(f"{argument}: expected an integer {wanted}, got {value!r}")
     return value
+
+
+def each(value: Size, n: int, argument: str, least: int = 1) -> tuple[int, ...]:
+    """One integer for each axis, as layers of ``torch.nn`` take them.
+
+    Args:
+        value: one for all axes, or one for each.
+        n: the number of axes.
+        argument: its name, for the error.
+        least: the smallest that is allowed.
+    Returns:
+        The integers, one for each axis.
+    Raises:
+        ValueError: if they are anything else.
+    """
+    values = per_axis(value, n)
+    wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, int) or v < least]
+    if len(values) != n or wrong:
+        raise ValueError(f"{argument}: expected {n} integers >= {least} or one, got {value!r}")
+    if max(values) > _MOST:
+        raise ValueError(f"{argument}: expected integers up to {_MOST:,}, got {value!r}")
+    return values
 
 
 def check_number(
