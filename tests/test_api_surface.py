@@ -48,10 +48,10 @@ INVENTORY = {
         chunks expand filter_spectrum full_precision relu s2_analysis s2_synthesis so3_analysis
         so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
-    "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation character_table
-        clebsch_gordan correlation_table couple decompose direct_sum dual exterior_power fibre
-        fourier_basis hom induce irrep irreps named quotient regular restrict symmetric_power
-        tensor_product trivial vector wigner_3j""",
+    "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
+        change_blocks character_table clebsch_gordan correlation_table couple decompose
+        direct_sum dual exterior_power fibre fourier_basis hom induce irrep irreps named
+        quotient regular restrict symmetric_power tensor_product trivial vector wigner_3j""",
     "equinet.steerable": """EquatorialFilter HomogeneousKernels KernelBasis NearIdentityFilter
         SampledKernels SmoothFilter SphereFilter equatorial homogeneous_kernels kernel_basis
         kernels_between near_identity smooth sphere_basis""",

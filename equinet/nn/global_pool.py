@@ -117,14 +117,8 @@ class GlobalAvgPool(_GlobalPool):
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         if self.is_finite:  # the component of a value along each invariant vector
-            return {"weights": torch.linalg.pinv(self.in_type.fibre.invariants) @ self._mean()}
+            return {"weights": self.in_type.fibre.coefficients}
         return {"weights": soft_weights(self.in_type.space.band)} if self.on_sphere else {}  # pyright: ignore
-
-    def _mean(self) -> Tensor:
-        """The projector on what H leaves alone, orthogonal only if rho is."""
-        elements = self.in_type.space.fibre_group.components
-        blocks = [rho(elements).mean(0) for mul, rho in self.in_type.blocks for _ in range(mul)]
-        return torch.block_diag(*blocks)
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
         # Sums, as ONNX takes the last of the values where scatter_reduce means their mean.
