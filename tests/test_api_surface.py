@@ -35,7 +35,7 @@ INVENTORY = {
     "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d
         ConvTranspose1d ConvTranspose2d ConvTranspose3d Downsample DropPath Dropout ELU
         EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool
-        GroupNorm GroupPool HomogeneousConv Identity InducedNorm InstanceNorm Integrate LayerNorm
+        GroupNorm GroupPool HomogeneousConv Identity InducedNorm InstanceNorm Integrate KernelLayer LayerNorm
         LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle
         PointConv Pointwise RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
         Softplus SphereConv SqueezeExcite Summary Tanh TensorProduct Typed Upsample
@@ -52,9 +52,10 @@ INVENTORY = {
         change_blocks character_table clebsch_gordan correlation_table couple decompose
         direct_sum dual exterior_power fibre fourier_basis hom induce irrep irreps named
         quotient regular restrict symmetric_power tensor_product trivial vector wigner_3j""",
-    "equinet.steerable": """EquatorialFilter HomogeneousKernels KernelBasis NearIdentityFilter
-        SampledKernels SmoothFilter SphereFilter equatorial homogeneous_kernels kernel_basis
-        kernels_between near_identity smooth sphere_basis""",
+    "equinet.steerable": """DirectionKernels EquatorialFilter HomogeneousKernels Intertwiners
+        KernelBasis KernelSpace NearIdentityFilter SampledKernels SmoothFilter SphereFilter
+        SphereKernels TapKernels equatorial homogeneous_kernels kernel_basis kernels_between
+        near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError Layer LayerCertificate Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",

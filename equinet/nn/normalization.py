@@ -28,10 +28,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Point, Points, Sphere
-from equinet.nn.field_norm import FieldNorm, moments
+from equinet.nn.field_norm import FieldNorm, invariants, moments
 from equinet.nn.layout import laid_out
 from equinet.numerics import soft_weights
 from equinet.numerics.arguments import check_integer
+from equinet.numerics.constants import Constant
 from equinet.ops import full_precision
 
 _NO_SAMPLES = "over Points the samples are not told apart; use BatchNorm, LayerNorm or RMSNorm"
@@ -44,7 +45,7 @@ class SpaceNorm(FieldNorm):
     over_batch = False
     centre = True  # whether mu is taken away; else mu = 0 in (N1)
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         # Of the points along beta on the sphere; elsewhere all points weigh the same.
         space = self.in_type.space
         one = torch.ones(1, dtype=torch.float64)
@@ -217,12 +218,13 @@ class _PointNorm(FieldNorm):
         self.aliases = isinstance(in_type.space, Sphere)
         self.set_constants()
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         found = super().constants(dtype)
         rows, columns, shares = [], [], []
-        for i, (mul, dim) in enumerate(zip(self.multiplicities, self.in_type.dims, strict=True)):
-            rows.append(found[f"coefficients_{i}"].sum(0).repeat(mul) / max(1, self.count))
-            columns.append(found[f"invariants_{i}"].sum(1).repeat(mul))
+        for (mul, rho), dim in zip(self.in_type.blocks, self.in_type.dims, strict=True):
+            vectors, coefficients = invariants(rho)
+            rows.append(coefficients.sum(0).repeat(mul) / max(1, self.count))
+            columns.append(vectors.sum(1).repeat(mul))
             shares += [1 / (dim * self.in_type.copies)] * (mul * dim)
         return {
             **found,
@@ -322,8 +324,10 @@ def _exported(module: SpaceNorm, groups: int) -> nn.Module | None:
     """``torch.nn.GroupNorm`` if all fields are scalars in their own basis, on a grid or a point."""
     in_type = module.in_type
     plain = not isinstance(in_type.space, Sphere) and all(
-        d == 1 and k == 1 and bool((getattr(module, f"invariants_{i}") > 0).all())
-        for i, (d, k) in enumerate(zip(in_type.dims, module.means, strict=True))
+        d == 1 and k == 1 and bool((vectors > 0).all())
+        for d, k, vectors in zip(
+            in_type.dims, module.means, module.listed("invariants"), strict=True
+        )
     )
     if not plain:
         return None

@@ -102,13 +102,12 @@ class SphereConv(KernelLayer):
         self.synthesis = FieldSynthesis(out_type, self.band)
 
         self.scales: list[float] = []
-        sizes, points = [], []
+        self._shapes: list[tuple[int, int, int]] = []
         for basis, gain, mul_out, mul_in in self._pairs():
             # Uniform weights have variance 1/3; ReLU halves the second moment.
             total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
             self.scales.append(1 / total if total else 0.0)
-            sizes.append(mul_out * mul_in * basis.shape[1])
-            points.append(basis.shape[1])
+            self._shapes.append((mul_out, mul_in, basis.shape[1]))
         if not any(self.scales):
             raise ValueError(
                 f"out_type: there is no equivariant map but zero from {in_type!r} to {out_type!r} "
@@ -117,10 +116,9 @@ class SphereConv(KernelLayer):
         width = len(in_type.blocks)
         live = [number for number, scale in enumerate(self.scales) if scale]
         self.set_paths((number % width, number // width) for number in live)
-        self._sizes = sizes
-        self.weight = nn.Parameter(torch.empty(sum(sizes)))
+        self.weight = nn.Parameter(torch.empty(sum(map(math.prod, self._shapes))))
         sides = (self._side(out_type, self.orders_out), self._side(in_type, self.orders_in))
-        self._plan = SpectrumPlan(*sides, tuple(points))
+        self._plan = SpectrumPlan(*sides, tuple(points for *_, points in self._shapes))
         invariant = [0 in orders for orders in self.orders_out]
         constants = sum(
             mul for (mul, _), yes in zip(out_type.blocks, invariant, strict=True) if yes
@@ -133,14 +131,29 @@ class SphereConv(KernelLayer):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the initial weights anew, as the constructor does; the bias is 0."""
         with torch.no_grad():
-            for weight in self.weight.split(self._sizes):
-                weight.copy_(2 * rand(len(weight), generator=generator) - 1)
+            for weight in self.split_weight():
+                weight.copy_(2 * rand(*weight.shape, generator=generator) - 1)
             if self.bias is not None:
                 self.bias.zero_()
 
+    def split_weight(self) -> list[Tensor]:
+        """The coefficients of each pair of blocks, those of one block of the output side by side.
+
+        Returns:
+            Views of ``weight``, ``(copies out, copies in, functions)`` each.
+        """
+        parts = self.weight.split([math.prod(shape) for shape in self._shapes])
+        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """``split_weight``, by its old name."""
+        warn_renamed("weights", "weight, or split_weight()")
+        return self.split_weight()
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
         """Also one of an older version, with a tensor of weights for each pair of blocks."""
-        old = [f"{prefix}weights.{i}" for i in range(len(self._sizes))]
+        old = [f"{prefix}weights.{i}" for i in range(len(self._shapes))]
         if all(key in state_dict for key in old):
             state_dict[f"{prefix}weight"] = torch.cat([state_dict.pop(k).flatten() for k in old])
         super()._load_from_state_dict(state_dict, prefix, *rest)

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -39,17 +39,25 @@ class Constants(nn.Module):
         """
         return {}
 
-    def listed(self, name: str) -> list[Tensor | None]:
+    @overload
+    def listed(self, name: str) -> list[Tensor]: ...
+
+    @overload
+    def listed(self, name: str, *, gaps: Literal[True]) -> list[Tensor | None]: ...
+
+    def listed(self, name: str, *, gaps: bool = False) -> Sequence[Tensor | None]:
         """The constants of a list, as the module has them now.
 
         Args:
             name: under which ``constants`` gives the list.
+            gaps: None stays where ``constants`` has None; else only the tensors are listed.
         Returns:
-            The buffers, and None where ``constants`` has None.
+            The buffers, in order.
         Raises:
             KeyError: if there is no such list.
         """
-        return [key and self.get_buffer(key) for key in self._lists[name]]
+        keys = self._lists[name]
+        return [self.get_buffer(key) if key else None for key in keys if key or gaps]
 
     def set_constants(self, dtype: torch.dtype | None = None) -> None:
         """Register the constants as buffers in ``dtype``, by default torch's default dtype."""
