@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Line, Plane, Volume
 from equinet.field.grid import Grid
-from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
 from equinet.harmonics.filter_grids import check_samples
 from equinet.nn.centred import Centred
@@ -35,7 +34,8 @@ from equinet.rep import Fibre, fibre
 from equinet.rep.fibres import Block
 from equinet.steerable import SampledKernels, TapKernels, kernel_basis
 
-Functions = Callable[[Group, FilterGrid], SteeredFunctions]
+# Of the group of the layer, which may be one of a kind, as the finite ones for ``Pixels``.
+Functions = Callable[[Any, FilterGrid], SteeredFunctions]
 
 MODES = ("zeros", "reflect", "replicate", "circular")
 

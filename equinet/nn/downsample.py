@@ -16,6 +16,7 @@ from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
 from equinet.nn.requirements import check_alike, check_steps, grid_of
+from equinet.numerics import Constant
 from equinet.numerics.arguments import (
     Size,
     check_choice,
@@ -24,7 +25,6 @@ from equinet.numerics.arguments import (
     check_number,
     each,
 )
-from equinet.numerics.constants import Constant
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_orthogonal
+from equinet.numerics import Constant
 from equinet.numerics.arguments import check_flag, check_number
-from equinet.numerics.constants import Constant
 from equinet.rep import Representation, fibre
 
 

@@ -14,8 +14,8 @@ from equinet.nn.arguments import check_elementwise
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
+from equinet.numerics import Constant
 from equinet.numerics.arguments import check_memory, check_number
-from equinet.numerics.constants import Constant
 from equinet.rep import Representation, fourier_basis, quotient, regular
 
 # Rules for the sphere whose points are orbits of the octahedral group: the largest degree that is

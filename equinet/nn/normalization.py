@@ -30,9 +30,8 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Point, Points, Sphere
 from equinet.nn.field_norm import FieldNorm, invariants, moments
 from equinet.nn.layout import laid_out
-from equinet.numerics import soft_weights
+from equinet.numerics import Constant, soft_weights
 from equinet.numerics.arguments import check_integer
-from equinet.numerics.constants import Constant
 from equinet.ops import full_precision
 
 _NO_SAMPLES = "over Points the samples are not told apart; use BatchNorm, LayerNorm or RMSNorm"
@@ -178,7 +177,7 @@ class GroupNorm(SpaceNorm):
         self.set_constants()
         self.place(device, dtype)
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         # The group of each invariant vector, and the matrix that takes means over the groups.
         pairs = list(zip(self.multiplicities, self.means, strict=True))
         per_field = torch.tensor([k for mul, k in pairs for _ in range(mul)])

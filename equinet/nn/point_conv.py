@@ -22,7 +22,7 @@ from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_
 from equinet.nn.module import check_place, randn
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
-from equinet.numerics.arguments import check_integer, check_memory, check_number, is_row
+from equinet.numerics.arguments import check_integer, check_memory, check_number, is_integer, is_row
 from equinet.numerics.values import check_floating, check_numbers
 from equinet.ops import full_precision
 from equinet.rep.fibres import Block
@@ -145,7 +145,7 @@ class PointConv(Steerable):
     ) -> None:
         check_over(Points, in_type, out_type)
         features = getattr(radial, "features", None)
-        if isinstance(features, bool) or not isinstance(features, int) or features < 1:
+        if not is_integer(features):
             raise ValueError(
                 "radial: expected a module with the attribute features, the number of its "
                 f"functions, got {type(radial).__name__}"

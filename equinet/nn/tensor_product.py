@@ -15,8 +15,8 @@ from equinet.nn.layout import laid_out
 from equinet.nn.meaning import fingerprint
 from equinet.nn.module import randn
 from equinet.nn.steerable import field_numbers
+from equinet.numerics import Constant
 from equinet.numerics.cached import on_cpu
-from equinet.numerics.constants import Constant
 from equinet.ops import full_precision
 from equinet.rep import Irrep, change_blocks, clebsch_gordan
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
@@ -25,6 +25,11 @@ def per_axis(value: Any, n: int) -> tuple[Any, ...]:
     return tuple(value) if is_row(value) else (value,) * n
 
 
+def is_integer(value: object, least: float = 1, most: float = math.inf) -> TypeGuard[int]:
+    """Whether it is an integer from ``least`` to ``most``; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
 def check_integer(value: object, argument: str, least: float = 1, most: float = math.inf) -> int:
     """The value, if it is an integer from ``least`` to ``most``; else ValueError.
 
@@ -32,7 +37,7 @@ def check_integer(value: object, argument: str, least: float = 1, most: float = 
     """
     if isinstance(value, torch.SymInt):
         return value  # pyright: ignore[reportReturnType]
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    if not is_integer(value, least, most):
         wanted = f">= {least}" if most == math.inf else f"from {least} to {most:,}"
         raise ValueError(f"{argument}: expected an integer {wanted}, got {value!r}")
     return value
@@ -52,8 +57,7 @@ def each(value: Size, n: int, argument: str, least: int = 1) -> tuple[int, ...]:
         ValueError: if they are anything else.
     """
     values = per_axis(value, n)
-    wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, int) or v < least]
-    if len(values) != n or wrong:
+    if len(values) != n or not all(is_integer(v, least) for v in values):
         raise ValueError(f"{argument}: expected {n} integers >= {least} or one, got {value!r}")
     if max(values) > _MOST:
         raise ValueError(f"{argument}: expected integers up to {_MOST:,}, got {value!r}")
