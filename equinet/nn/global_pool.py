@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, sphere_of
 from equinet.nn.arguments import check_clouds
-from equinet.nn.conv import filled
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import filled
 from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
 from equinet.numerics.arguments import check_integer

@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.field.grid import Grid
-from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import grid_of
-from equinet.numerics.arguments import check_memory
+from equinet.numerics.arguments import Size, check_memory, each
 from equinet.numerics.cached import cached
 from equinet.rep import Representation, tensor_product
 from equinet.rep.decomposition import decompose

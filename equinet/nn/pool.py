@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Point
 from equinet.nn.centred import Centred
-from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
-from equinet.numerics.arguments import check_choice, check_flag
+from equinet.numerics.arguments import Size, check_choice, check_flag, each
 from equinet.rep import trivial
 
 _AVERAGE = {

@@ -18,20 +18,12 @@ import torch
 from torch import nn
 
 from equinet.field import FieldType
-from equinet.nn import PointConv, SphereConv
-from equinet.nn.conv import Convolution
-from equinet.nn.module import EquivariantModule
-from equinet.nn.steerable import Steerable
+from equinet.nn import EquivariantModule, KernelLayer
 from equinet.testing.counts import all_maps, independent
 from equinet.testing.equivariance import assert_equivariant, equivariance_error, type_after, type_of
 from equinet.testing.trial import aliases
 
 _UNIVERSAL = "universal: every equivariant linear map of this kind is a value of the weights"
-_MISSING = {
-    Convolution: "its functions do not span all kernels on the taps",
-    PointConv: "its harmonics end at too low a degree",
-    SphereConv: "its filter does not reach all matrices of all degrees",
-}
 
 
 @dataclass(frozen=True)
@@ -191,7 +183,7 @@ def _certified(
 ) -> LayerCertificate:
     """The row of a layer, of which the error is known."""
     weights = free = dim = None
-    if isinstance(layer, Steerable | SphereConv):
+    if isinstance(layer, KernelLayer) and layer.kernel_space() is not None:
         with torch.device("cpu"):
             dim = all_maps(layer)
             weights, free = independent(layer)
@@ -220,8 +212,8 @@ def _why(layer: nn.Module, weights: int, free: int, dim: int) -> str:
     if free < weights:
         found.append(f"{weights - free} of its {weights} weights do nothing of their own")
     if weights < dim:
-        known = (text for kind, text in _MISSING.items() if isinstance(layer, kind))
-        found.append(next(known, f"it has {weights} weights only"))
+        known = layer.lacking if isinstance(layer, KernelLayer) else ""
+        found.append(known or f"it has {weights} weights only")
     return ", and ".join(found)
 
 
