@@ -46,7 +46,14 @@ class Lookup:
         self.keys, self.order = keys(images).sort()
 
     def find(self, images: Tensor, tolerance: float = 1e-6) -> Tensor:
-        """The number of each, int64 ``(count,)``; -1 where there is none."""
+        """The number of each, int64 ``(count,)``; -1 where there is none.
+
+        Args:
+            images: of the frame under matrices, ``(count, n, min(n, 4))``.
+            tolerance: the largest difference of an entry.
+        Returns:
+            Numbers in the order in which the known ones were given.
+        """
         along, images = keys(images), images.flatten(1)
         reach = tolerance * float(_direction(images.shape[1]).abs().sum())
         candidate = torch.searchsorted(self.keys, along - reach)
