@@ -59,6 +59,8 @@ class Lookup:
         candidate = torch.searchsorted(self.keys, along - reach)
         last = torch.searchsorted(self.keys, along + reach, right=True)
         found = torch.full_like(candidate, -1)
+        # Keys from ``candidate`` up to ``last`` are near enough, seldom more than one of them: each
+        # step looks at one more for all images that are not found yet.
         open_ = (candidate < last).nonzero()[:, 0]
         while len(open_):
             number = self.order[candidate[open_]]

@@ -12,7 +12,7 @@ from torch import Tensor
 MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
 
 
-def is_row(value: Any) -> bool:
+def is_row(value: object) -> bool:
     """Whether it is a list or tuple of things; text and bytes, which are sequences too, are not."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 

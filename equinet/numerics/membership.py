@@ -4,7 +4,6 @@ In: matrices. Out: nothing, or an error that names the argument.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,7 +39,7 @@ def are_orthogonal(matrices: Tensor, tolerance: float = TOLERANCE) -> Tensor:
 
 
 def check_members(
-    matrices: Any,
+    matrices: object,
     n: int,
     members: Callable[[Tensor, float], Tensor],
     group: str,
@@ -88,7 +87,9 @@ def check_members(
         raise ValueError(f"{argument}: expected a tensor on {like.device}, got one on meta")
 
 
-def check_rotations(rotation: Any, argument: str = "rotation", like: Tensor | None = None) -> None:
+def check_rotations(
+    rotation: object, argument: str = "rotation", like: Tensor | None = None
+) -> None:
     """Raise unless they are rotations of space; see ``check_members``.
 
     Args:

@@ -49,6 +49,7 @@ def _invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
         projector = (projector + projector.mT) / 2
     found = []
     while projector.diagonal().sum() > 0.5:
+        # With v its images under End(psi) go, since they give the same functions (G1).
         v = range_basis(projector)[:, 0]
         found.append(v)
         same = psi.endomorphisms @ v

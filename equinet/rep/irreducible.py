@@ -92,7 +92,7 @@ class Irrep:
 def irreps(group: Group, lmax: int | None = None) -> tuple[Irrep, ...]:
     """The irreps of a group: of a finite one all, of a continuous one those up to degree ``lmax``.
 
-    Irreps of a finite group have degree 0, so for any ``lmax`` they are all.
+    Irreps of a finite group have degree 0: any ``lmax`` gives all of them.
 
     Args:
         group: H.
