@@ -102,6 +102,8 @@ def mackey_projection(field_type: FieldType, F: Tensor) -> Tensor:
     Args:
         field_type: over a ``HomogeneousSpace``.
         F: ``(batch, channel, |G|)``.
+    Returns:
+        P F, in the shape of ``F``.
     Raises:
         ValueError: if the fields live over another kind of space, or a shape is another one.
     """
@@ -120,6 +122,8 @@ def mackey_residual(field_type: FieldType, F: Tensor) -> float:
     Args:
         field_type: over a ``HomogeneousSpace``.
         F: ``(batch, channel, |G|)``, not zero.
+    Returns:
+        The largest of the relative errors, 0 for a Mackey function.
     Raises:
         ValueError: if the fields live over another kind of space, a shape is another one, or F
             vanishes.

@@ -70,7 +70,14 @@ class Axial(Group):
         return frame(self.axis)
 
     def element(self, h: Tensor, sign: Tensor | None = None) -> Tensor:
-        """The element with planar part ``h`` ``(..., 2, 2)`` and, if that is free, its sign."""
+        """The element with planar part ``h`` ``(..., 2, 2)`` and, if that is free, its sign.
+
+        Args:
+            h: the planar part.
+            sign: of the axis, ``(...)``; None where h decides it.
+        Returns:
+            Elements ``(..., 3, 3)``.
+        """
         if sign is None:
             tied = _KINDS[self.kind][1] == "tied"
             sign = torch.linalg.det(h) if tied else torch.ones_like(h[..., 0, 0])
@@ -132,14 +139,29 @@ class Axial(Group):
 
 
 def axial(kind: str, axis: Sequence[float] = (0.0, 0.0, 1.0)) -> Axial:
-    """The continuous group ``kind`` (see ``Axial``) about ``axis``, a vector of any length."""
+    """The continuous group ``kind`` (see ``Axial``) about ``axis``, a vector of any length.
+
+    Args:
+        kind: the Schoenflies name, such as "Cinfv".
+        axis: along the axis, either way.
+    Returns:
+        The group; axes along one line give equal groups.
+    Raises:
+        TypeError: if ``axis`` is not made of numbers.
+        ValueError: if there is no such group, or the axis is zero or not in space.
+    """
     if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"kind: expected one of {', '.join(_KINDS)}, got {kind!r}")
     return Axial(3, kind, unit_axis(axis))
 
 
 def unit_axis(axis: Sequence[float]) -> Axis:
-    """The unit vector along ``axis`` whose last non-zero component is positive."""
+    """The unit vector along ``axis`` whose last non-zero component is positive.
+
+    Raises:
+        TypeError: if ``axis`` is not made of numbers.
+        ValueError: if it is zero, or not three of them.
+    """
     values = real_tensor(axis, "axis").flatten().tolist()
     length = math.hypot(*values)
     if len(values) != 3 or not 0 < length < math.inf:

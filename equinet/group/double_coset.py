@@ -67,6 +67,8 @@ def double_cosets(group: FiniteGroup, left: FiniteGroup, right: FiniteGroup) -> 
         group: G, finite.
         left: H2, some of its elements.
         right: H1, some of its elements.
+    Returns:
+        The double cosets, and the parts (H4) of each element.
     Raises:
         TypeError: if a group is not finite.
         ValueError: if H1 or H2 is not a subgroup of G.

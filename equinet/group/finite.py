@@ -113,7 +113,12 @@ class FiniteGroup(Group):
         return self._elements[torch.randint(self.order, size, generator=generator)]
 
     def index(self, g: Tensor) -> Tensor:
-        """Number of the element that is nearest to each matrix of ``g`` ``(..., n, n)``."""
+        """Number of the element that is nearest to each matrix of ``g`` ``(..., n, n)``.
+
+        Raises:
+            TypeError: if ``g`` is no tensor.
+            ValueError: if it has another shape.
+        """
         check_matrices(g, self.n)
         if self.order == 1:
             return torch.zeros(g.shape[:-2], dtype=torch.long, device=g.device)
@@ -131,13 +136,24 @@ class FiniteGroup(Group):
 
     @property
     def table(self) -> Tensor:
-        """The multiplication table, int64 ``(order, order)``: g_i g_j is number table[i, j]."""
+        """The multiplication table, int64 ``(order, order)``: g_i g_j is number table[i, j].
+
+        Raises:
+            ValueError: if it does not fit into memory.
+        """
         check_memory(self.order**2, "group", f"the multiplication table of {self}")
         return _table(self).clone()
 
     @on_cpu
     def products(self, i: Tensor, j: Tensor) -> Tensor:
-        """The numbers of g_i g_j, for numbers i and j that broadcast; without the whole table."""
+        """The numbers of g_i g_j, for numbers i and j that broadcast; without the whole table.
+
+        Args:
+            i: int64, of the left factors.
+            j: int64, of the right factors.
+        Returns:
+            int64, in the shape that i and j broadcast to.
+        """
         i, j = torch.broadcast_tensors(i, j)
         if self.order <= _SMALL:
             return _table(self)[i, j]
@@ -161,7 +177,16 @@ class FiniteGroup(Group):
 
 
 def finite_group(elements: Tensor, label: str) -> FiniteGroup:
-    """The finite group with these elements, which must be all of it, in any order."""
+    """The finite group with these elements, which must be all of it, in any order.
+
+    Args:
+        elements: float64 ``(order, n, n)``.
+        label: its name.
+    Returns:
+        The group.
+    Raises:
+        ValueError: if the elements are not a group.
+    """
     return FiniteGroup(elements.shape[-1], elements, label)
 
 
@@ -290,7 +315,14 @@ def _generators(group: FiniteGroup) -> tuple[int, ...]:
 
 
 def closure(group: FiniteGroup, chosen: Sequence[int]) -> Tensor:
-    """Which elements are products of the chosen ones: bool ``(order,)``."""
+    """Which elements are products of the chosen ones: bool ``(order,)``.
+
+    Args:
+        group: G.
+        chosen: numbers of elements.
+    Returns:
+        Which of all elements are in the subgroup that they generate.
+    """
     reached = torch.zeros(group.order, dtype=torch.bool)
     new = torch.zeros(1, dtype=torch.long)
     steps = [_after(group, i) for i in chosen]

@@ -54,6 +54,8 @@ def generate(generators: Tensor, name: str | None = None, *, bound: int = 10_000
         generators: ``(count, n, n)``, right up to 1e-6 in float32 and 1e-12 in float64.
         name: how to call it.
         bound: give up beyond this order.
+    Returns:
+        The group.
     Raises:
         TypeError: if the generators are not real numbers, or of half precision.
         ValueError: if a generator is not orthogonal, the products do not close within ``bound``, or

@@ -58,7 +58,11 @@ class Group:
 
     @property
     def name(self) -> str:
-        """For people, and in the strings that name groups."""
+        """For people, and in the strings that name groups.
+
+        Raises:
+            TypeError: if the class does not say.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete group")
 
     @property
@@ -76,17 +80,32 @@ class Group:
 
     @property
     def generators(self) -> Tensor:
-        """Elements whose products are dense in the group, ``(count, n, n)``."""
+        """Elements whose products are dense in the group, ``(count, n, n)``.
+
+        Raises:
+            TypeError: if the class does not say.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete group")
 
     def haar(self, degree: int) -> tuple[Factor, ...]:
-        """Haar measure as in (H1), exact up to ``degree``, float64."""
+        """Haar measure as in (H1), exact up to ``degree``, float64.
+
+        Args:
+            degree: up to which it is exact.
+        Returns:
+            The factors, elements ``(count, n, n)`` and their weights ``(count,)``.
+        Raises:
+            ValueError: if ``degree`` is no degree, or a quadrature of it is too large.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete group")
 
     def grid(self, degree: int) -> Factor:
         """Elements ``(count, n, n)`` and weights of sum 1 of a quadrature exact up to ``degree``.
 
         A finite group gives all its elements, whatever the degree.
+
+        Raises:
+            ValueError: if ``degree`` is no degree, or so many elements do not fit into memory.
         """
         factors = self.haar(check_integer(degree, "degree", 0))
         count = prod(len(w) for _, w in factors)
@@ -98,15 +117,38 @@ class Group:
         return elements, weights
 
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
-        """Elements drawn from Haar measure, float64 ``(*size, n, n)``."""
+        """Elements drawn from Haar measure, float64 ``(*size, n, n)``.
+
+        Args:
+            size: the shape of the batch.
+            generator: of random numbers.
+        Returns:
+            ``(*size, n, n)``.
+        Raises:
+            ValueError: if a size is not an integer >= 0, or they are too many to fit into memory.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete group")
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-        """Which matrices in ``elements`` ``(..., n, n)`` belong to the group: bool ``(...)``."""
+        """Which matrices in ``elements`` ``(..., n, n)`` belong to the group: bool ``(...)``.
+
+        Args:
+            elements: matrices of the size of the group.
+            tolerance: the largest difference of an entry.
+        Returns:
+            Whether each belongs.
+        """
         return are_orthogonal(elements, tolerance)
 
     def contains(self, elements: Tensor, tolerance: float = TOLERANCE) -> bool:
-        """Whether every matrix in ``elements`` ``(..., n, n)`` belongs to the group."""
+        """Whether every matrix in ``elements`` ``(..., n, n)`` belongs to the group.
+
+        Args:
+            elements: anything; what is no tensor of real matrices of size n is in no group.
+            tolerance: the largest difference of an entry.
+        Returns:
+            Whether all belong.
+        """
         if not isinstance(elements, Tensor):
             return False
         if elements.shape[-2:] != (self.n, self.n) or not elements.is_floating_point():
@@ -118,6 +160,10 @@ class Group:
 
         Values are not looked at while they are traced or mapped, nor on the meta device.
 
+        Args:
+            elements: matrices ``(..., n, n)``.
+            argument: what an error calls them.
+            like: what they move, ``(batch, ...)``.
         Raises:
             TypeError: if ``elements`` is not a tensor.
             ValueError: if it is one of another shape or dtype, or of other matrices.
@@ -125,7 +171,15 @@ class Group:
         check_members(elements, self.n, self.mask, self.name, argument, like)
 
     def conjugate(self, by: Tensor) -> Group:
-        """The group of all ``by @ h @ by.T``, for an orthogonal matrix ``by`` ``(n, n)``."""
+        """The group of all ``by @ h @ by.T``, for an orthogonal matrix ``by`` ``(n, n)``.
+
+        Args:
+            by: in O(n).
+        Returns:
+            The conjugate; the group itself where it is the same.
+        Raises:
+            ValueError: if ``by`` is not an orthogonal matrix of size n.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete group")
 
     def __repr__(self) -> str:
@@ -133,7 +187,16 @@ class Group:
 
 
 def check_matrices(g: Tensor, n: int, argument: str = "g") -> None:
-    """Raise unless ``g`` is a tensor of matrices ``(..., n, n)``, whatever their values."""
+    """Raise unless ``g`` is a tensor of matrices ``(..., n, n)``, whatever their values.
+
+    Args:
+        g: anything.
+        n: the size.
+        argument: what an error calls it.
+    Raises:
+        TypeError: if it is no tensor.
+        ValueError: if it has another shape.
+    """
     if not isinstance(g, Tensor):
         raise TypeError(f"{argument}: expected a tensor, got {type(g).__name__}")
     if g.dim() < 2 or g.shape[-2] != n or g.shape[-1] != n:
@@ -141,14 +204,32 @@ def check_matrices(g: Tensor, n: int, argument: str = "g") -> None:
 
 
 def check_sample(size: tuple[int, ...], n: int) -> None:
-    """Raise ValueError unless these are sizes of a batch of matrices that fits into memory."""
+    """Raise ValueError unless these are sizes of a batch of matrices that fits into memory.
+
+    Args:
+        size: of the batch.
+        n: of each matrix.
+    Raises:
+        ValueError: if they are none.
+    """
     for length in size:
         check_integer(length, "size", 0)
     check_memory(prod(size) * n**2, "size", f"{prod(size)} elements")
 
 
 def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:
-    """The nearest matrix that is orthogonal in float64; ValueError if that is not near."""
+    """The nearest matrix that is orthogonal in float64; ValueError if that is not near.
+
+    Args:
+        matrix: orthogonal up to the tolerance for elements of groups.
+        n: its size.
+        argument: what an error calls it.
+    Returns:
+        float64 ``(n, n)``.
+    Raises:
+        TypeError: if it is no tensor of real numbers.
+        ValueError: if it is another matrix.
+    """
     matrix = real_tensor(matrix, argument)
     one = torch.eye(n, dtype=torch.float64)
     error = (matrix.mT @ matrix - one).abs().max() if matrix.shape == (n, n) else torch.inf
@@ -163,14 +244,32 @@ def check_orthogonal(matrix: Tensor, n: int, argument: str) -> Tensor:
 
 
 def check_group(group: object, argument: str = "group") -> Group:
-    """The group, if it is one; else TypeError."""
+    """The group, if it is one; else TypeError.
+
+    Args:
+        group: anything.
+        argument: what an error calls it.
+    Returns:
+        The group itself.
+    Raises:
+        TypeError: if it is none.
+    """
     if not isinstance(group, Group):
         raise TypeError(f"{argument}: expected a Group, got {type(group).__name__}")
     return group
 
 
 def is_subgroup(subgroup: Group, group: Group) -> bool:
-    """Whether every element of ``subgroup`` is one of ``group``."""
+    """Whether every element of ``subgroup`` is one of ``group``.
+
+    Args:
+        subgroup: H.
+        group: G.
+    Returns:
+        Whether H is a subset of G; groups of matrices of two sizes have no element in common.
+    Raises:
+        TypeError: if one is no group.
+    """
     check_group(subgroup, "subgroup")
     check_group(group)
     if subgroup.n != group.n or group.is_finite and not subgroup.is_finite:
@@ -180,7 +279,16 @@ def is_subgroup(subgroup: Group, group: Group) -> bool:
 
 
 def check_subgroup(subgroup: Group, group: Group, argument: str = "subgroup") -> None:
-    """Raise ValueError unless ``subgroup`` consists of elements of ``group``."""
+    """Raise ValueError unless ``subgroup`` consists of elements of ``group``.
+
+    Args:
+        subgroup: H.
+        group: G.
+        argument: what an error calls H.
+    Raises:
+        TypeError: if one is no group.
+        ValueError: if H is not in G.
+    """
     check_group(subgroup, argument)
     if not is_subgroup(subgroup, group):
         raise ValueError(

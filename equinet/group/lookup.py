@@ -46,12 +46,21 @@ class Lookup:
         self.keys, self.order = keys(images).sort()
 
     def find(self, images: Tensor, tolerance: float = 1e-6) -> Tensor:
-        """The number of each, int64 ``(count,)``; -1 where there is none."""
+        """The number of each, int64 ``(count,)``; -1 where there is none.
+
+        Args:
+            images: of the frame under matrices, ``(count, n, min(n, 4))``.
+            tolerance: the largest difference of an entry.
+        Returns:
+            Numbers in the order in which the known ones were given.
+        """
         along, images = keys(images), images.flatten(1)
         reach = tolerance * float(_direction(images.shape[1]).abs().sum())
         candidate = torch.searchsorted(self.keys, along - reach)
         last = torch.searchsorted(self.keys, along + reach, right=True)
         found = torch.full_like(candidate, -1)
+        # Keys from ``candidate`` up to ``last`` are near enough, seldom more than one of them: each
+        # step looks at one more for all images that are not found yet.
         open_ = (candidate < last).nonzero()[:, 0]
         while len(open_):
             number = self.order[candidate[open_]]

@@ -13,6 +13,7 @@ from equinet.group.point import (
 )
 from equinet.group.rotations_2d import o2, so2
 from equinet.group.rotations_3d import o3, so3
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
 
 _NAMES = {
@@ -29,13 +30,18 @@ def named_group(name: str, n: int) -> Group:
     On the line "trivial" and "O(1)"; in the plane C_N, D_N, "SO(2)", "O(2)"; in space all names of
     ``point_group``, "SO(3)" and "O(3)".
 
+    Args:
+        name: of the group.
+        n: the dimension, 1, 2 or 3.
+    Returns:
+        The group in its standard orientation.
     Raises:
         ValueError: for a name that is not one, with the nearest that are.
+        TypeError: if ``name`` is not a string.
     """
     if not isinstance(name, str):
         raise TypeError(f"group: expected a Group or its name, got {type(name).__name__}")
-    if isinstance(n, bool) or not isinstance(n, int) or n not in _NAMES:
-        raise ValueError(f"n: expected 1, 2 or 3 for a group by name, got {n!r}")
+    check_integer(n, "n", 1, 3)
     plain = without_subscript(re.sub(r"^(S?O)\(([123])\)$", r"\1\2", name))
     if plain in ("trivial", "C1"):
         return trivial_group(n)

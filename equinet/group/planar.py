@@ -14,7 +14,11 @@ _LARGEST_MATRIX = 1000
 
 
 def cyclic(n: int) -> FiniteGroup:
-    """C_n, the rotations of the plane by multiples of 2 pi / n; element k is that by 2 pi k / n."""
+    """C_n, the rotations of the plane by multiples of 2 pi / n; element k is that by 2 pi k / n.
+
+    Raises:
+        ValueError: unless n is from 1 to 100,000.
+    """
     return _cyclic(check_integer(n, "n", 1, _LARGEST))
 
 
@@ -28,6 +32,9 @@ def dihedral(n: int) -> FiniteGroup:
     """D_n, the symmetries of the regular n-gon with a corner on the x axis.
 
     Elements are the rotations of C_n, then each of them after the reflection y -> -y.
+
+    Raises:
+        ValueError: unless n is from 1 to 100,000.
     """
     return _dihedral(check_integer(n, "n", 1, _LARGEST))
 
@@ -40,7 +47,11 @@ def _dihedral(n: int) -> FiniteGroup:
 
 
 def trivial_group(n: int) -> FiniteGroup:
-    """The identity alone, as a matrix of size n."""
+    """The identity alone, as a matrix of size n.
+
+    Raises:
+        ValueError: unless n is from 1 to 1000.
+    """
     return _trivial(check_integer(n, "n", 1, _LARGEST_MATRIX))
 
 
@@ -50,7 +61,11 @@ def _trivial(n: int) -> FiniteGroup:
 
 
 def inversion(n: int) -> FiniteGroup:
-    """The group {1, -1}: on the line O(1), the reflection; in space C_i, the inversion."""
+    """The group {1, -1}: on the line O(1), the reflection; in space C_i, the inversion.
+
+    Raises:
+        ValueError: unless n is from 1 to 1000.
+    """
     return _inversion(check_integer(n, "n", 1, _LARGEST_MATRIX))
 
 

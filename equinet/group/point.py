@@ -56,8 +56,11 @@ def point_group(name: str, axis: Sequence[float] = _NO_AXIS) -> Group:
         name: by Schoenflies, of any order, or one of the 32 by Hermann and Mauguin.
         axis: the main axis. The standard orientation is turned from z to it by the smallest
             rotation; use ``Group.conjugate`` for any other one.
+    Returns:
+        A finite group, or for "Cinf" and its kin an ``Axial`` one.
     Raises:
         ValueError: for a name that is not one, with the nearest that are.
+        TypeError: if ``name`` is not a string.
     """
     schoenflies = schoenflies_name(name)
     match = _AXIAL_NAME.fullmatch(schoenflies)
@@ -76,7 +79,11 @@ def point_group(name: str, axis: Sequence[float] = _NO_AXIS) -> Group:
 
 
 def schoenflies_name(name: str) -> str:
-    """The Schoenflies symbol that is meant by ``name``, "Td" for "T_d"."""
+    """The Schoenflies symbol that is meant by ``name``, "Td" for "T_d".
+
+    Raises:
+        TypeError: if it is not a string.
+    """
     if not isinstance(name, str):
         raise TypeError(f"name: expected a string, got {type(name).__name__}")
     plain = HERMANN_MAUGUIN.get(name, without_subscript(name))
@@ -98,7 +105,15 @@ def is_point_group_name(name: str) -> bool:
 
 
 def unknown_name(argument: str, name: str, known: Sequence[str]) -> ValueError:
-    """The error for a name that is not one, with the nearest that are."""
+    """The error for a name that is not one, with the nearest that are.
+
+    Args:
+        argument: what the caller calls the name.
+        name: that is none.
+        known: all that are.
+    Returns:
+        The error, to be raised.
+    """
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
     hint = f"; the nearest are {', '.join(near)}" if near else ""
     return ValueError(f"{argument}: expected the name of a group, got {name!r}{hint}")

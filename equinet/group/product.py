@@ -102,6 +102,14 @@ def block_diagonal(blocks: tuple[Tensor, ...] | list[Tensor]) -> Tensor:
 def direct_product(*groups: Group) -> Group:
     """The direct product, as block diagonal matrices; finite if all factors are.
 
+    Args:
+        groups: the factors, in the order of the blocks.
+    Returns:
+        A ``FiniteGroup`` if all factors are finite, else a ``ProductGroup``.
+    Raises:
+        TypeError: if a factor is no group.
+        ValueError: if there is none, or so many elements do not fit into memory.
+
     Example:
         >>> from equinet.group import cyclic, inversion, point_group
         >>> direct_product(cyclic(4), inversion(1)) == point_group("C4h")
@@ -138,8 +146,11 @@ def semidirect_product(
         acting: H.
         action: alpha, from one element h and elements n ``(count, n, n)`` to elements of N; by
             default the conjugation h n h^-1, for N and H of matrices of one size.
+    Returns:
+        The group.
     Raises:
         ValueError: if alpha_h does not map N to itself, or is not a homomorphism.
+        TypeError: if N or H is not finite, or ``action`` is no function.
 
     Example:
         >>> from equinet.group import cyclic, dihedral
@@ -158,10 +169,10 @@ def semidirect_product(
         raise TypeError(f"action: expected a function of h and elements, got {action!r}")
     order, n = normal.order * acting.order, normal.order + acting.n
     check_memory(order * n**2, "normal", f"{order} elements of {n} x {n} matrices")
-    images = []
+    images, elements = [], normal.elements
     for h in acting.elements:
-        moved = action(h, normal.elements)
-        inside = isinstance(moved, Tensor) and moved.shape == normal.elements.shape
+        moved = action(h, elements)
+        inside = isinstance(moved, Tensor) and moved.shape == elements.shape
         if not inside or not normal.contains(moved):
             raise ValueError(f"action: expected elements of {normal}, got others for h = {h}")
         images.append(normal.index(moved))
@@ -180,8 +191,9 @@ def _conjugation(h: Tensor, n: Tensor) -> Tensor:
 
 
 def _check_automorphisms(alpha: Tensor, normal: FiniteGroup, acting: FiniteGroup) -> None:
+    table = normal.table
     for i, image in enumerate(alpha):
-        if not torch.equal(image[normal.table], normal.table[image][:, image]):
+        if not torch.equal(image[table], table[image][:, image]):
             raise ValueError(
                 f"action: expected automorphisms of {normal}, got a map that does not keep "
                 f"products for element {i} of {acting}"

@@ -38,7 +38,12 @@ class SO2(Group):
         return torch.stack([c, -s, s, c], -1).unflatten(-1, (2, 2))
 
     def angle(self, g: Tensor) -> Tensor:
-        """Angle in (-pi, pi] of the rotations ``g``."""
+        """Angle in (-pi, pi] of the rotations ``g``.
+
+        Raises:
+            TypeError: if ``g`` is no tensor.
+            ValueError: if it is not one of rotations of the plane.
+        """
         self.check(g)
         return torch.atan2(g[..., 1, 0], g[..., 0, 0])
 

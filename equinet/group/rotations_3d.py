@@ -37,7 +37,15 @@ class SO3(Group):
         return torch.cat([self.element(one, zero, zero), self.element(zero, one, zero)])
 
     def element(self, alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
-        """R = Y(alpha) X(beta) Y(gamma), angles in radians; ``(..., 3, 3)``."""
+        """R = Y(alpha) X(beta) Y(gamma), angles in radians; ``(..., 3, 3)``.
+
+        Args:
+            alpha: about y, last.
+            beta: about x.
+            gamma: about y, first.
+        Returns:
+            The rotations, in the shape that the angles broadcast to.
+        """
         return angles_to_matrix(alpha, beta, gamma)
 
     def angles(self, g: Tensor) -> tuple[Tensor, Tensor, Tensor]:

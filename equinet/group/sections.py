@@ -20,7 +20,7 @@ from torch import Tensor
 from equinet.group.finite import FiniteGroup
 from equinet.group.group import check_subgroup
 from equinet.group.subgroups import check_finite
-from equinet.numerics.arguments import check_memory, real_tensor
+from equinet.numerics.arguments import check_integer, check_memory, real_tensor
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.frozen import constant
 
@@ -47,11 +47,10 @@ class Section:
         check_subgroup(check_finite(self.subgroup, "subgroup"), self.group)
         if not isinstance(self.numbers, tuple):
             raise TypeError(f"numbers: expected a tuple, got {type(self.numbers).__name__}")
-        for i in self.numbers:
-            if isinstance(i, bool) or not isinstance(i, int):
-                raise TypeError(f"numbers: expected integers, got {i!r}")
         order, index = self.group.order, self.group.order // self.subgroup.order
-        if len(self.numbers) != index or not all(0 <= i < order for i in self.numbers):
+        for i in self.numbers:
+            check_integer(i, "numbers", 0, order - 1)
+        if len(self.numbers) != index:
             raise ValueError(
                 f"numbers: expected one of the {order} elements of {self.group} for each of the "
                 f"{index} cosets of {self.subgroup}, got {self.numbers}"
@@ -145,6 +144,8 @@ def section(
         subgroup: H, some of its elements.
         representatives: s(x) for each point x, ``(|G| / |H|, n, n)``; this order is the order of
             the points.
+    Returns:
+        The section.
     Raises:
         TypeError: if a group is not finite.
         ValueError: if H is not a subgroup of G, or ``representatives`` is no section.
@@ -179,6 +180,8 @@ def orbit_section(group: FiniteGroup, points: Tensor) -> Section:
     Args:
         group: G, finite.
         points: positions ``(count, n)``, the orbit of each of them under G.
+    Returns:
+        The section; point x is ``points[x]``.
     Raises:
         TypeError: if the group is not finite.
         ValueError: if the points are not one orbit, such as the vertices of a graph whose

@@ -15,13 +15,20 @@ _MOST = 2**31 - 1  # of what torch takes for a size, a stride or a padding
 MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
 
 
-def is_row(value: Any) -> bool:
+def is_row(value: object) -> bool:
     """Whether it is a list or tuple of things; text and bytes, which are sequences too, are not."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 
 
 def per_axis(value: Any, n: int) -> tuple[Any, ...]:
-    """The entries of a row, or a single thing ``n`` times."""
+    """The entries of a row, or a single thing ``n`` times.
+
+    Args:
+        value: a row with an entry for each axis, or one thing for all of them.
+        n: the number of axes.
+    Returns:
+        The entries; their number is not checked.
+    """
     return tuple(value) if is_row(value) else (value,) * n
 
 
@@ -34,6 +41,16 @@ def check_integer(value: object, argument: str, least: float = 1, most: float = 
     """The value, if it is an integer from ``least`` to ``most``; else ValueError.
 
     A symbolic size, of a program that is traced, passes.
+
+    Args:
+        value: anything.
+        argument: what an error calls it.
+        least: the smallest that is allowed.
+        most: the largest that is allowed.
+    Returns:
+        The value itself.
+    Raises:
+        ValueError: if it is no such integer; True and False are none.
     """
     if isinstance(value, torch.SymInt):
         return value  # pyright: ignore[reportReturnType]
@@ -67,7 +84,18 @@ def each(value: Size, n: int, argument: str, least: int = 1) -> tuple[int, ...]:
 def check_number(
     value: object, argument: str, least: float = -math.inf, above: float = -math.inf
 ) -> float:
-    """The value as a float, if it is a number that torch can hold and in range; else ValueError."""
+    """The value as a float, if it is a number that torch can hold and in range; else ValueError.
+
+    Args:
+        value: anything.
+        argument: what an error calls it.
+        least: the smallest number that is allowed.
+        above: a number below all that are allowed.
+    Returns:
+        The value as a float.
+    Raises:
+        ValueError: if it is no such number, infinite, or too large for torch's default dtype.
+    """
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     largest = torch.finfo(torch.get_default_dtype()).max
     if not (least <= number and max(above, -largest) < number < largest):
@@ -78,21 +106,49 @@ def check_number(
 
 
 def check_flag(value: object, argument: str) -> bool:
-    """The value; TypeError unless it is True or False."""
+    """The value; TypeError unless it is True or False.
+
+    Args:
+        value: anything.
+        argument: what an error calls it.
+    Returns:
+        The value itself.
+    Raises:
+        TypeError: if it is no flag.
+    """
     if not isinstance(value, bool):
         raise TypeError(f"{argument}: expected True or False, got {value!r}")
     return value
 
 
 def check_string(value: object, argument: str) -> str:
-    """The value, if it is a string; else TypeError."""
+    """The value, if it is a string; else TypeError.
+
+    Args:
+        value: anything.
+        argument: what an error calls it.
+    Returns:
+        The value itself.
+    Raises:
+        TypeError: if it is no string.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{argument}: expected a string, got {type(value).__name__}")
     return value
 
 
 def check_choice(value: object, argument: str, choices: Sequence[str]) -> str:
-    """The value, if it is one of these words; else ValueError."""
+    """The value, if it is one of these words; else ValueError.
+
+    Args:
+        value: anything.
+        argument: what an error calls it.
+        choices: the words, at least two.
+    Returns:
+        The value itself.
+    Raises:
+        ValueError: if it is none of them.
+    """
     if not isinstance(value, str) or value not in choices:
         *words, last = map(repr, choices)
         raise ValueError(f"{argument}: expected {', '.join(words)} or {last}, got {value!r}")
@@ -100,7 +156,14 @@ def check_choice(value: object, argument: str, choices: Sequence[str]) -> str:
 
 
 def check_generator(value: object, argument: str = "generator") -> None:
-    """Raise TypeError unless it is a ``torch.Generator`` or None; a seed is none."""
+    """Raise TypeError unless it is a ``torch.Generator`` or None; a seed is none.
+
+    Args:
+        value: anything.
+        argument: what an error calls it.
+    Raises:
+        TypeError: if it is neither.
+    """
     if value is not None and not isinstance(value, torch.Generator):
         raise TypeError(
             f"{argument}: expected a torch.Generator, such as torch.Generator().manual_seed(0), or "
@@ -109,7 +172,15 @@ def check_generator(value: object, argument: str = "generator") -> None:
 
 
 def check_memory(numbers: int, argument: str, what: str) -> None:
-    """Raise ValueError if that many numbers of eight bytes are more than ``MEMORY``."""
+    """Raise ValueError if that many numbers of eight bytes are more than ``MEMORY``.
+
+    Args:
+        numbers: how many.
+        argument: what an error names as the cause.
+        what: they would make, for the error.
+    Raises:
+        ValueError: if they are too many.
+    """
     if 8 * numbers > MEMORY:
         raise ValueError(
             f"{argument}: expected what fits into {MEMORY / 2**30:.0f} GiB, got {what}, which "
@@ -124,7 +195,16 @@ def _gibibytes(size: int) -> str:
 
 
 def real_tensor(value: object, argument: str) -> Tensor:
-    """The value, a tensor or nested lists of real numbers, in float64; else TypeError."""
+    """The value, a tensor or nested lists of real numbers, in float64; else TypeError.
+
+    Args:
+        value: anything.
+        argument: what an error calls it.
+    Returns:
+        float64, without a derivative.
+    Raises:
+        TypeError: if it is no dense tensor of real numbers, nor lists that make one.
+    """
     if not isinstance(value, Tensor):
         try:
             value = torch.as_tensor(value, dtype=None if hasattr(value, "dtype") else torch.float64)

@@ -15,6 +15,13 @@ def bessel_table(n: int, degree: int, bound: float) -> tuple[tuple[float, ...], 
 
     A scan in steps below 1 finds every zero: they are more than 2.4 apart, and none is below l,
     where f_l is so small near 0 that its sign is noise. Then bisection, then Newton's method.
+
+    Args:
+        n: the dimension of space, 2 or 3 (or 1, with plain cosines and sines).
+        degree: l.
+        bound: up to which zeros are wanted.
+    Returns:
+        The four rows.
     """
     nodes, weights = plane_waves(n, degree, bound)
     waves, slopes = wave(np, degree), wave(np, degree + 1)
@@ -51,6 +58,13 @@ def plane_waves(n: int, degree: int, reach: float) -> tuple[np.ndarray, np.ndarr
     J_l(x) = 2 / pi int_0^{pi/2} {cos, sin}(l tau) {cos, sin}(x sin tau) d tau, for n = 3 Gauss's
     rule for j_l(x) = (-1)^{[l/2]} int_0^1 P_l(t) {cos, sin}(x t) dt. Their errors are of the size
     of Bessel functions of order 4 size - l, which are below rounding for these sizes.
+
+    Args:
+        n: the dimension of space.
+        degree: l.
+        reach: the largest x.
+    Returns:
+        Nodes and weights, ``(size,)`` each.
     """
     if n == 1:
         return np.ones(1), np.ones(1)
@@ -64,5 +78,12 @@ def plane_waves(n: int, degree: int, reach: float) -> tuple[np.ndarray, np.ndarr
 
 
 def wave(module: Any, degree: int) -> Callable[..., Any]:
-    """Cosine for even degrees, sine for odd ones, of torch or numpy."""
+    """Cosine for even degrees, sine for odd ones, of torch or numpy.
+
+    Args:
+        module: ``torch`` or ``numpy``.
+        degree: l.
+    Returns:
+        ``module.cos`` or ``module.sin``.
+    """
     return module.sin if degree % 2 else module.cos

@@ -27,7 +27,7 @@ def on_cpu(function: F) -> F:
     """
 
     @functools.wraps(function)
-    def compute(*args, **kwargs):
+    def compute(*args: Any, **kwargs: Any) -> Any:
         # Dynamo can follow no thread; and what it traces is not remembered.
         if torch.compiler.is_dynamo_compiling() or getattr(_THREAD, "is_plain", False):
             return function(*args, **kwargs)

@@ -4,7 +4,6 @@ In: matrices. Out: nothing, or an error that names the argument.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,18 +14,32 @@ TOLERANCE = 1e-4  # elements come in float32 too, after several products
 
 
 def are_rotations(matrices: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-    """Which of ``matrices`` ``(..., n, n)`` are orthogonal and of determinant 1: bool ``(...)``."""
+    """Which of ``matrices`` ``(..., n, n)`` are orthogonal and of determinant 1: bool ``(...)``.
+
+    Args:
+        matrices: real floating.
+        tolerance: the largest error of an entry of R^T R.
+    Returns:
+        One answer for each matrix.
+    """
     return are_orthogonal(matrices, tolerance) & (torch.linalg.det(matrices) > 0)
 
 
 def are_orthogonal(matrices: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-    """Which of ``matrices`` ``(..., n, n)`` are orthogonal: bool ``(...)``; NaN is not."""
+    """Which of ``matrices`` ``(..., n, n)`` are orthogonal: bool ``(...)``; NaN is not.
+
+    Args:
+        matrices: real floating.
+        tolerance: the largest error of an entry of R^T R.
+    Returns:
+        One answer for each matrix.
+    """
     one = torch.eye(matrices.shape[-1], dtype=matrices.dtype, device=matrices.device)
     return ((matrices.mT @ matrices - one).abs() < tolerance).all(-1).all(-1)
 
 
 def check_members(
-    matrices: Any,
+    matrices: object,
     n: int,
     members: Callable[[Tensor, float], Tensor],
     group: str,
@@ -74,6 +87,17 @@ def check_members(
         raise ValueError(f"{argument}: expected a tensor on {like.device}, got one on meta")
 
 
-def check_rotations(rotation: Any, argument: str = "rotation", like: Tensor | None = None) -> None:
-    """``check_members`` for the rotations of space."""
+def check_rotations(
+    rotation: object, argument: str = "rotation", like: Tensor | None = None
+) -> None:
+    """Raise unless they are rotations of space; see ``check_members``.
+
+    Args:
+        rotation: ``(..., 3, 3)``.
+        argument: what an error calls it.
+        like: as in ``check_members``.
+    Raises:
+        TypeError: if it is no tensor.
+        ValueError: if it is another one.
+    """
     check_members(rotation, 3, are_rotations, "SO(3)", argument, like)

@@ -34,8 +34,12 @@ def soft_weights(band: int) -> Tensor:
 
     Exact for every f that is a polynomial in cos(beta) of degree below 2 * ``band``; they sum to 1.
 
+    Args:
+        band: b, the exclusive bound of the degrees.
     Returns:
         float64 of shape ``(2 * band,)``.
+    Raises:
+        ValueError: if ``band`` is not an integer >= 1, or too large to fit into memory.
 
     References:
         Driscoll and Healy 1994; Kostelec and Rockmore 2008, FFTs on the rotation group.

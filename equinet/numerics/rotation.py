@@ -31,6 +31,12 @@ def _about(angle: Tensor, axis: int) -> Tensor:
 def angles_to_matrix(alpha: Tensor, beta: Tensor, gamma: Tensor) -> Tensor:
     """R = Y(alpha) X(beta) Y(gamma) for angles in radians, shape ``(..., 3, 3)``.
 
+    Args:
+        alpha: about y, the last of the three turns.
+        beta: about x.
+        gamma: about y, the first.
+    Returns:
+        Rotations in the shape that the angles broadcast to, and in their dtype.
     Raises:
         TypeError: if the angles are not real floating tensors of one dtype.
         ValueError: if their shapes do not broadcast.
@@ -90,6 +96,11 @@ def euler_angles(rotation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def random_rotations(*size: int, generator: torch.Generator | None = None) -> Tensor:
     """Rotations drawn from Haar measure, float64 ``(*size, 3, 3)``, by normal quaternions.
 
+    Args:
+        size: the shape of the batch.
+        generator: of random numbers.
+    Returns:
+        The rotations.
     Raises:
         ValueError: if a size is not an integer >= 0, or they are too many to fit into memory.
     """

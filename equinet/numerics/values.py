@@ -59,6 +59,8 @@ def check_numbers(
         like: a tensor on the device where they should be.
         count: how many there are; None if they may be as large as they like.
         padded: what to do where negative numbers stand for nothing.
+    Raises:
+        ValueError: if they are others.
     """
     if (
         not isinstance(numbers, Tensor)
@@ -86,6 +88,12 @@ def check_numbers(
 def check_floating(name: str, x: object, *last: int) -> Tensor:
     """``x``, if it is a dense tensor of real floating numbers ``(..., *last)``.
 
+    Args:
+        name: of the argument.
+        x: anything.
+        last: the sizes of its last axes; none if they are free.
+    Returns:
+        The tensor itself.
     Raises:
         TypeError: if it is none.
         ValueError: if its last axes are of other sizes.

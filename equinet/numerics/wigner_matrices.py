@@ -22,6 +22,7 @@ with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -56,6 +57,11 @@ def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None)
     Returns:
         float64 of shape ``(2, band - n, band, points)``, index (cc or ss, l - n, m, point). Entries
         with m > l, and those of d^ss with m = 0 or n = 0, are zero.
+    Raises:
+        TypeError: if ``beta`` is not a real floating tensor.
+        ValueError: if ``beta`` has another shape, or a bound is none or too large to fit into
+            memory.
+
     References:
         Kostelec and Rockmore 2008, FFTs on the rotation group, eq. 2.17.
     """
@@ -132,6 +138,9 @@ def wigner_d(l: int, beta: Tensor) -> Tensor:
         beta: angles in radians, any shape.
     Returns:
         float64 of shape ``(*beta.shape, 2l + 1, 2l + 1)``.
+    Raises:
+        TypeError: if ``beta`` is not a real floating tensor.
+        ValueError: if ``l`` is no degree, or too large to fit into memory.
     """
     _check_degree(l)
     check_floating("beta", beta)
@@ -208,6 +217,8 @@ def rotation_generators(l: int) -> Tensor:
 
     Returns:
         float64 of shape ``(3, 2l + 1, 2l + 1)``.
+    Raises:
+        ValueError: if ``l`` is no degree, or too large to fit into memory.
     """
     _check_degree(l)
     m = torch.arange(-l, l, dtype=torch.float64)
@@ -233,13 +244,13 @@ class _WignerD(torch.autograd.Function):
         return _pole_times(l, alpha, _times_pole(l, half.view(*beta.shape, n, n), gamma))
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         rotation, ctx.l, half_turn = inputs
         ctx.save_for_backward(rotation, half_turn)
 
     @staticmethod
-    def backward(ctx, grad):
-        rotation, half_turn = ctx.saved_tensors
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        (grad,), (rotation, half_turn) = grad_outputs, ctx.saved_tensors
         x = rotation_generators(ctx.l).to(grad)
         d = _WignerD.apply(rotation, ctx.l, half_turn)
         omega = torch.einsum("...ij,...ik,akj->...a", grad, d, x)

@@ -71,7 +71,12 @@ class CartesianTensor:
         return _split(self)[1].clone()
 
     def to_irreps(self, tensor: Tensor) -> Tensor:
-        """Tensors ``(..., n, n, ...)`` to components ``(..., dim)``; other symmetries are lost."""
+        """Tensors ``(..., n, n, ...)`` to components ``(..., dim)``; other symmetries are lost.
+
+        Raises:
+            TypeError: if ``tensor`` is not a real floating tensor.
+            ValueError: if its last axes are not ``rank`` times n.
+        """
         size = (self.group.n,) * self.rank
         _check_tensor(tensor, "tensor")
         if tensor.dim() < self.rank or tensor.shape[tensor.dim() - self.rank :] != size:
@@ -81,7 +86,12 @@ class CartesianTensor:
         return tensor.flatten(-self.rank) @ _split(self)[1].flatten(1).to(tensor).mT
 
     def to_tensor(self, components: Tensor) -> Tensor:
-        """Components ``(..., dim)`` to tensors ``(..., n, n, ...)``."""
+        """Components ``(..., dim)`` to tensors ``(..., n, n, ...)``.
+
+        Raises:
+            TypeError: if ``components`` is not a real floating tensor.
+            ValueError: if its last axis has another size.
+        """
         _check_tensor(components, "components")
         basis = _split(self)[1].to(components)
         if components.dim() < 1 or components.shape[-1] != len(basis):

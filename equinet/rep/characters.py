@@ -64,6 +64,9 @@ class CharacterTable:
 def character_table(group: FiniteGroup) -> CharacterTable:
     """The character table of a finite group.
 
+    Raises:
+        TypeError: if ``group`` is not finite.
+
     Example:
         >>> from equinet.group import point_group
         >>> print(character_table(point_group("C3v")))
@@ -84,7 +87,17 @@ def character_table(group: FiniteGroup) -> CharacterTable:
 
 
 def correlation_table(group: FiniteGroup, subgroup: Group) -> dict[str, str]:
-    """What each irrep of a group becomes for a subgroup: {"T1": "A2 + E", ...}."""
+    """What each irrep of a group becomes for a subgroup: {"T1": "A2 + E", ...}.
+
+    Args:
+        group: G, finite.
+        subgroup: H.
+    Returns:
+        For the name of each irrep of G the names of those of H in it, with their numbers.
+    Raises:
+        TypeError: if G is not finite, or H no group.
+        ValueError: if H is not in G.
+    """
     table = {}
     check_subgroup(subgroup, check_finite(group))
     for psi in irreps(group):

@@ -21,6 +21,11 @@ from equinet.rep.representation import Representation, check_rep, sum_name
 def irrep(group: Group, name: str | int) -> Representation:
     """The irrep called ``name``, such as "T1u", "2o" or 2, as a representation.
 
+    Args:
+        group: H.
+        name: as ``irreps`` gives it; a number stands for its digits.
+    Returns:
+        The representation, in the basis of the irrep.
     Raises:
         TypeError: if ``group`` is no group, or ``name`` no name.
         ValueError: if there is none of that name.
@@ -37,7 +42,11 @@ def trivial(group: Group) -> Representation:
 
 
 def vector(group: Group) -> Representation:
-    """The defining representation rho(g) = g."""
+    """The defining representation rho(g) = g.
+
+    Raises:
+        TypeError: if ``group`` is no group.
+    """
     return _vector(check_group(group))
 
 
@@ -47,7 +56,16 @@ def _vector(group: Group) -> Representation:
 
 
 def direct_sum(*rhos: Representation) -> Representation:
-    """The direct sum: block diagonal matrices."""
+    """The direct sum: block diagonal matrices.
+
+    Args:
+        rhos: representations of one group, at least one.
+    Returns:
+        The sum, its components in this order.
+    Raises:
+        TypeError: if one is no representation.
+        ValueError: if there is none, they are of several groups, or Q does not fit into memory.
+    """
     rhos = tuple(check_rep(rho, "rhos") for rho in rhos)
     group = _same_group(rhos)
     dim = sum(rho.dim for rho in rhos)
@@ -60,7 +78,17 @@ def direct_sum(*rhos: Representation) -> Representation:
 
 
 def tensor_product(rho1: Representation, rho2: Representation) -> Representation:
-    """The tensor product: Kronecker products of matrices, with its split into irreps."""
+    """The tensor product: Kronecker products of matrices, with its split into irreps.
+
+    Args:
+        rho1: of H.
+        rho2: of H.
+    Returns:
+        Of dimension d1 d2; the component (i, j) is number i d2 + j.
+    Raises:
+        TypeError: if one is no representation.
+        ValueError: if they are of two groups, or too large to fit into memory.
+    """
     rho1, rho2 = check_rep(rho1, "rho1"), check_rep(rho2, "rho2")
     group = _same_group((rho1, rho2))
     dim = rho1.dim * rho2.dim
@@ -81,7 +109,11 @@ def tensor_product(rho1: Representation, rho2: Representation) -> Representation
 
 
 def dual(rho: Representation) -> Representation:
-    """The dual, rho*(g) = rho(g^-1)^T; the same matrices where rho is orthogonal."""
+    """The dual, rho*(g) = rho(g^-1)^T; the same matrices where rho is orthogonal.
+
+    Raises:
+        TypeError: if ``rho`` is no representation.
+    """
     rho = check_rep(rho)
     if rho.Q is None:
         return rho
@@ -95,6 +127,15 @@ def symmetric_power(rho: Representation, k: int) -> Representation:
 
     The components are those of the orthonormal basis of symmetrised products of basis vectors, in
     the order of a dictionary.
+
+    Args:
+        rho: of H.
+        k: the rank.
+    Returns:
+        The representation.
+    Raises:
+        TypeError: if ``rho`` is no representation.
+        ValueError: if k is not an integer >= 0, or such tensors do not fit into memory.
     """
     rho, k = check_rep(rho), check_integer(k, "k", 0)
     _check_power(rho, k)
@@ -103,7 +144,17 @@ def symmetric_power(rho: Representation, k: int) -> Representation:
 
 
 def exterior_power(rho: Representation, k: int) -> Representation:
-    """The action on the antisymmetric tensors of rank k, of dimension binomial(dim, k)."""
+    """The action on the antisymmetric tensors of rank k, of dimension binomial(dim, k).
+
+    Args:
+        rho: of H.
+        k: the rank, at most the dimension of rho.
+    Returns:
+        The representation.
+    Raises:
+        TypeError: if ``rho`` is no representation.
+        ValueError: if k is no such integer, or such tensors do not fit into memory.
+    """
     rho = check_rep(rho)
     if check_integer(k, "k", 0) > rho.dim:
         raise ValueError(f"k: expected at most the dimension {rho.dim} of {rho!r}, got {k}")
@@ -144,7 +195,14 @@ def _degree(rho: Representation, k: int) -> int | None:
 
 
 def tensor_power(value: Tensor, k: int) -> Tensor:
-    """The k-th Kronecker power of matrices ``(..., d, d)``."""
+    """The k-th Kronecker power of matrices ``(..., d, d)``.
+
+    Args:
+        value: the matrices.
+        k: the power, at least 1.
+    Returns:
+        ``(..., d^k, d^k)``.
+    """
     out = value
     for _ in range(k - 1):
         out = torch.einsum("...ij,...kl->...ikjl", out, value).flatten(-4, -3).flatten(-2)
@@ -158,6 +216,15 @@ def induce(rho: Representation, group: Group) -> Representation:
               \text{ else } 0
 
     Components are (coset, component of rho), cosets in the order of ``group.cosets``.
+
+    Args:
+        rho: of H, some of the elements of the group.
+        group: G.
+    Returns:
+        The representation, of dimension \|G/H\| times that of rho.
+    Raises:
+        TypeError: if ``rho`` is no representation, or ``group`` no group.
+        ValueError: if H is not a subgroup of finite index, or the result does not fit into memory.
     """
     rho = check_rep(rho)
     subgroup = rho.group

@@ -37,6 +37,10 @@ def wigner_3j(l1: int, l2: int, l3: int) -> Tensor:
 
     .. math:: C_{ijk} = C_{i'j'k'} D^{l_1}_{i'i}(R) D^{l_2}_{j'j}(R) D^{l_3}_{k'k}(R)
 
+    Args:
+        l1: a degree.
+        l2: a degree.
+        l3: a degree in the product of the other two.
     Returns:
         float64 ``(2 l1 + 1, 2 l2 + 1, 2 l3 + 1)``.
     Raises:
@@ -105,6 +109,11 @@ def _binomials(size: int, dtype: type) -> np.ndarray:
 def couple(psi1: Irrep | Representation, psi2: Irrep | Representation) -> Coupling:
     """The split of psi1 (x) psi2: each irrep in it with an isometry ``(d1 d2, d3)``.
 
+    Args:
+        psi1: an irrep, as ``irreps`` gives it, or a representation that is one, as ``irrep`` does.
+        psi2: likewise, of the same group.
+    Returns:
+        Pairs (irrep, isometry), one for each copy.
     Raises:
         TypeError: if one is neither an irrep nor a representation that is one in its own basis.
         ValueError: if they are of two groups.

@@ -32,8 +32,11 @@ def decompose(
         name: of the result; by default the irreps and how often they occur.
         degree: a bound of the degrees of the irreps in rho, for a continuous group; found by trial
             if it is not known.
+    Returns:
+        The representation, with rho(g) for its matrices.
     Raises:
         ValueError: if rho is no representation of the group.
+        TypeError: if ``group`` is no group, or ``rho`` no function that gives real matrices.
 
     Example:
         >>> from equinet.group import octahedral
@@ -136,6 +139,15 @@ def _check_homomorphism(group: Group, rho: Map) -> None:
 def restrict(rho: Representation, subgroup: Group) -> Representation:
     """The same matrices as a representation of a subgroup, split into its irreps.
 
+    Args:
+        rho: of G.
+        subgroup: H.
+    Returns:
+        The representation of H; rho itself if H is G.
+    Raises:
+        TypeError: if ``rho`` is no representation, or ``subgroup`` no group.
+        ValueError: if H is not in G.
+
     Example:
         >>> from equinet.group import octahedral, so3
         >>> from equinet.rep import irrep
@@ -157,8 +169,14 @@ def hom(rho_in: Representation, rho_out: Representation) -> Tensor:
     By Schur's lemma a map is free between equal irreps, up to End(psi), and zero between different
     ones: A = Q_out (sum of c_ij E) Q_in^-1.
 
+    Args:
+        rho_in: where the maps come from.
+        rho_out: where they go.
     Returns:
         float64 ``(count, dim_out, dim_in)``, count = sum over psi of m_out m_in dim End(psi).
+    Raises:
+        TypeError: if one is no representation.
+        ValueError: if they are of two groups.
     """
     rho_in, rho_out = check_rep(rho_in, "rho_in"), check_rep(rho_out, "rho_out")
     if rho_in.group != rho_out.group:

@@ -73,10 +73,10 @@ class Fibre:
 
     @constant
     def permutation(self) -> Tensor | None:
-        """Where each component in the basis of irreps is found if equal irreps stand together.
+        """From components with equal irreps side by side to those of the blocks.
 
-        Components of ``sorted[..., permutation]`` are those of the fibre, up to the Q of the
-        blocks.
+        If ``grouped`` has all copies of the first irrep of ``counts``, then those of the second and
+        so on, then ``grouped[..., permutation]`` has them block by block, in the bases of irreps.
 
         Returns:
             int64 ``(dim,)``; None if equal irreps stand together already.

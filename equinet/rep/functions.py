@@ -49,6 +49,7 @@ def _invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
         projector = (projector + projector.mT) / 2
     found = []
     while projector.diagonal().sum() > 0.5:
+        # With v its images under End(psi) go, since they give the same functions (G1).
         v = range_basis(projector)[:, 0]
         found.append(v)
         same = psi.endomorphisms @ v
@@ -64,6 +65,12 @@ def regular(group: Group, lmax: int | None = None) -> Representation:
             rho(g) is a permutation matrix; or a continuous one.
         lmax: for a continuous group the largest degree; the components are the coefficients (G1).
             If None, all functions: fields of that type are sampled on a grid of the group.
+    Returns:
+        The representation.
+    Raises:
+        TypeError: if ``group`` is no group.
+        ValueError: if ``lmax`` is no degree, or given for a finite group, or the matrices do not
+            fit into memory.
     """
     _check_degree(check_group(group), lmax)
     if isinstance(group, FiniteGroup):
@@ -82,6 +89,12 @@ def quotient(group: Group, subgroup: Group, lmax: int | None = None) -> Represen
             is a permutation matrix.
         subgroup: H.
         lmax: for a continuous group the largest degree; the components are the coefficients (G1).
+    Returns:
+        The representation.
+    Raises:
+        TypeError: if one is no group.
+        ValueError: if H is not in G, or ``lmax`` is no degree, missing for a continuous group or
+            given for a finite one.
     """
     check_subgroup(subgroup, check_group(group))
     _check_degree(group, lmax)
@@ -107,6 +120,9 @@ def fourier_basis(
     Returns:
         ``(..., dim)`` in the order of the components of the band-limited regular or quotient
         representation, in the dtype of ``g``.
+    Raises:
+        TypeError: if a group is none, or ``g`` no tensor.
+        ValueError: if H is not in G, ``g`` is not in G, or ``lmax`` as in ``regular``.
     """
     if subgroup is not None:
         check_subgroup(subgroup, check_group(group))
@@ -129,11 +145,11 @@ def _check_degree(group: Group, lmax: int | None) -> None:
             raise ValueError(f"lmax: expected None, since {group} is finite, got {lmax!r}")
 
 
-def _irreps_of_functions(group: Group, subgroup: Group | None, lmax: int | None):
-    found: list[Irrep] = []
-    for psi in irreps(group, lmax):
-        found += [psi] * len(invariant_vectors(psi, subgroup))
-    return tuple(found)
+def _irreps_of_functions(
+    group: Group, subgroup: Group | None, lmax: int | None
+) -> tuple[Irrep, ...]:
+    psis = irreps(group, lmax)
+    return tuple(psi for psi in psis for _ in invariant_vectors(psi, subgroup))
 
 
 def _coefficients(group: Group, subgroup: Group | None, lmax: int, name: str) -> Representation:

@@ -16,7 +16,7 @@ from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import cached
 from equinet.rep.finite import finite_laws
 from equinet.rep.lie import Law, lie_law, lie_names
-from equinet.rep.schur import averages, endomorphisms, projector
+from equinet.rep.schur import Map, averages, endomorphisms, projector
 from equinet.rep.young import aliases
 
 LARGEST_DEGREE = 1000  # of an irrep that is evaluated: a matrix with a side of 2001
@@ -62,7 +62,7 @@ class Irrep:
     def __hash__(self) -> int:
         return self._hash  # irreps are the keys of many dictionaries
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[Irrep], tuple[Group, str]]:
         return Irrep, (self.group, self.name)  # hashes of strings differ between processes
 
     @property
@@ -81,7 +81,7 @@ class Irrep:
 
     def __call__(self, g: Tensor) -> Tensor:
         """psi(g) of shape ``(..., dim, dim)`` for elements ``g`` of shape ``(..., n, n)``."""
-        check_elements(self.group, g)
+        self.group.check(g)
         return _law(self.group, self.name).evaluate(g)
 
     def character(self, g: Tensor) -> Tensor:
@@ -89,16 +89,16 @@ class Irrep:
         return self(g).diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-def check_elements(group: Group, g: Tensor) -> None:
-    """Raise unless ``g`` are elements of the group."""
-    group.check(g)
-
-
 def irreps(group: Group, lmax: int | None = None) -> tuple[Irrep, ...]:
     """The irreps of a group: of a finite one all, of a continuous one those up to degree ``lmax``.
 
-    Irreps of a finite group have degree 0, so for any ``lmax`` they are all.
+    Irreps of a finite group have degree 0: any ``lmax`` gives all of them.
 
+    Args:
+        group: H.
+        lmax: the largest degree, for a continuous group.
+    Returns:
+        All of them, by degree, or in the order of the published tables.
     Raises:
         TypeError: if ``group`` is no group.
         ValueError: if ``lmax`` is no degree, or None for a continuous group.
@@ -213,7 +213,7 @@ def _equivalent(one: Law, other: Law, haar: Sequence[Factor]) -> bool:
     return one.dim == other.dim and float(overlap.diagonal().sum()) > 0.5
 
 
-def _kron(group: ProductGroup, psis: list[Irrep]):
+def _kron(group: ProductGroup, psis: list[Irrep]) -> Map:
     def evaluate(g: Tensor) -> Tensor:
         value = torch.ones_like(g[..., :1, :1])
         for psi, part in zip(psis, group.parts(g), strict=True):

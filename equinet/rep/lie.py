@@ -35,7 +35,16 @@ class Law(NamedTuple):
 
 
 def lie_names(group: Group, lmax: int) -> list[str]:
-    """Names of the irreps up to degree ``lmax``, by degree."""
+    """Names of the irreps up to degree ``lmax``, by degree.
+
+    Args:
+        group: a continuous one that is no product.
+        lmax: the largest degree.
+    Returns:
+        The names.
+    Raises:
+        TypeError: if it is another group.
+    """
     positive = range(1, lmax + 1)
     if isinstance(group, SO2 | SO3):
         return [str(k) for k in range(lmax + 1)]
@@ -52,7 +61,14 @@ def lie_names(group: Group, lmax: int) -> list[str]:
 
 
 def lie_law(group: Group, name: str) -> Law | None:
-    """The irrep called ``name``, None if there is none."""
+    """The irrep called ``name``, None if there is none.
+
+    Args:
+        group: a continuous one that is no product.
+        name: of an irrep, or not.
+    Returns:
+        Its law.
+    """
     if isinstance(group, SO2):
         return _so2(int(name)) if _NUMBER.fullmatch(name) else None
     if isinstance(group, SO3):

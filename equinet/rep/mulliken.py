@@ -22,7 +22,15 @@ _LETTERS = {1: "A", 2: "E", 3: "T", 4: "G", 5: "H", 6: "I"}
 
 
 def irrep_names(group: FiniteGroup, characters: Tensor, dims: list[int]) -> list[str]:
-    """A name for each irrep, given its real characters ``(irreps, order)`` and dimension."""
+    """A name for each irrep, given its real characters ``(irreps, order)`` and dimension.
+
+    Args:
+        group: H.
+        characters: of its irreps.
+        dims: their dimensions.
+    Returns:
+        The names, in this order.
+    """
     if group.n == 1:
         return [("0" if group.order == 1 else "0e") if x[-1] > 0 else "0o" for x in characters]
     if group.n == 2:

@@ -25,8 +25,14 @@ def named(group: Group, name: str) -> Representation:
     anything else               an irrep: "2", "1o", "T1u", "[3,1]"
     ==========================  =============================================================
 
+    Args:
+        group: H.
+        name: from the table.
+    Returns:
+        The representation, which has this name.
     Raises:
         ValueError: if there is none.
+        TypeError: if ``group`` is no group, or ``name`` no string.
     """
     check_group(group)
     if not isinstance(name, str):

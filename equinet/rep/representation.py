@@ -17,7 +17,7 @@ from equinet.numerics.arguments import check_string
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.deprecation import warn_renamed
 from equinet.numerics.frozen import constant, hands_out_copies
-from equinet.rep.irreducible import Irrep, check_elements
+from equinet.rep.irreducible import Irrep
 
 
 @hands_out_copies("Q")
@@ -90,7 +90,11 @@ class Representation:
 
     @property
     def constituents(self) -> tuple[Irrep, ...]:
-        """The irreps, of a representation of finite dimension; else a ValueError."""
+        """The irreps, of a representation of finite dimension; else a ValueError.
+
+        Raises:
+            ValueError: if the dimension is infinite.
+        """
         if self.irreps is None:
             raise ValueError(
                 f"the regular representation of {self.group} has no finite dimension; name a "
@@ -145,7 +149,7 @@ class Representation:
 
     def __call__(self, g: Tensor) -> Tensor:
         """rho(g) of shape ``(..., dim, dim)``, in the dtype and on the device of ``g``."""
-        check_elements(self.group, g)
+        self.group.check(g)
         value = self._evaluate(g)
         return value.round() if self.is_permutation else value  # then without any rounding error
 
@@ -160,8 +164,13 @@ class Representation:
         return blocks if Q is None or inverse is None else Q.to(g) @ blocks @ inverse.to(g)
 
     def character(self, g: Tensor) -> Tensor:
-        """The trace of rho(g), of shape ``(...)``."""
-        check_elements(self.group, g)
+        """The trace of rho(g), of shape ``(...)``.
+
+        Raises:
+            TypeError: if ``g`` is no tensor.
+            ValueError: if it is not one of elements of H.
+        """
+        self.group.check(g)
         return sum(
             (count * psi.character(g) for psi, count in self.multiplicities.items()),
             start=torch.zeros_like(g[..., 0, 0]),
@@ -172,7 +181,16 @@ class Representation:
 
 
 def check_rep(rho: object, argument: str = "rho") -> Representation:
-    """The representation; an irrep is taken as one, and TypeError raised for anything else."""
+    """The representation; an irrep is taken as one, and TypeError raised for anything else.
+
+    Args:
+        rho: anything.
+        argument: what an error calls it.
+    Returns:
+        The representation.
+    Raises:
+        TypeError: if it is none.
+    """
     if isinstance(rho, Irrep):
         return Representation(rho.group, rho.name, (rho,))
     if not isinstance(rho, Representation):
@@ -181,7 +199,16 @@ def check_rep(rho: object, argument: str = "rho") -> Representation:
 
 
 def check_irrep(psi: object, argument: str = "psi") -> Irrep:
-    """The irrep, or the one that a representation is, in its own basis; else TypeError."""
+    """The irrep, or the one that a representation is, in its own basis; else TypeError.
+
+    Args:
+        psi: anything.
+        argument: what an error calls it.
+    Returns:
+        The irrep.
+    Raises:
+        TypeError: if it is none.
+    """
     if isinstance(psi, Representation) and psi.irreps and len(psi.irreps) == 1 and psi.Q is None:
         return psi.irreps[0]
     if not isinstance(psi, Irrep):

@@ -45,6 +45,8 @@ def averages(psi: Map, rho: Sequence[Tensor], haar: Sequence[Factor]) -> list[Av
         psi: the irrep.
         rho: values of the representation at the elements of each factor.
         haar: the factors of a quadrature exact for products of entries of both.
+    Returns:
+        One average for each factor.
     """
     return [Average(w, r, psi(g)) for (g, w), r in zip(haar, rho, strict=True)]
 
@@ -67,7 +69,14 @@ def projector(factors: Sequence[Average]) -> Tensor:
 
 
 def lift(x: Tensor, factors: Sequence[Average]) -> Tensor:
-    """The map d T(x e_0^T) of (I1) for each column of ``x``: ``(columns, dim rho, dim)``."""
+    """The map d T(x e_0^T) of (I1) for each column of ``x``: ``(columns, dim rho, dim)``.
+
+    Args:
+        x: columns in the range of P, ``(dim rho, columns)``.
+        factors: ``averages`` of psi and rho.
+    Returns:
+        The maps A of (I1).
+    """
     d = factors[0].psi.shape[-1]
     out = torch.zeros(x.shape[1], x.shape[0], d, dtype=torch.float64)
     out[:, :, 0] = d * x.mT
@@ -78,7 +87,14 @@ def lift(x: Tensor, factors: Sequence[Average]) -> Tensor:
 
 
 def endomorphisms(psi: Map, haar: Sequence[Factor]) -> Tensor:
-    """A basis of End(psi) with 1, 2 or 4 elements: 1, then square roots of -1; ``(e, d, d)``."""
+    """A basis of End(psi) with 1, 2 or 4 elements: 1, then square roots of -1; ``(e, d, d)``.
+
+    Args:
+        psi: the irrep.
+        haar: the factors of a quadrature exact for products of four entries of psi.
+    Returns:
+        float64; they are orthogonal, with tr E^T E = d.
+    """
     factors = averages(psi, [psi(g) for g, _ in haar], haar)
     basis = lift(range_basis(projector(factors)), factors)
     one = torch.eye(basis.shape[-1], dtype=torch.float64)
@@ -98,6 +114,8 @@ def copies(factors: Sequence[Average], ends: Tensor) -> list[Tensor]:
     Args:
         factors: ``averages`` of psi and of an orthogonal rho.
         ends: ``endomorphisms(psi)``.
+    Returns:
+        The maps A of (I1), each with A^T A = 1.
     """
     rest, found = projector(factors), []
     while rest.diagonal().sum() > 0.5:

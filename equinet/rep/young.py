@@ -38,7 +38,14 @@ def aliases(group: FiniteGroup) -> dict[str, str]:
 
 
 def partitions(n: int, largest: int | None = None) -> Iterator[Partition]:
-    """Partitions of n, the largest first: (3,), (2, 1), (1, 1, 1)."""
+    """Partitions of n, the largest first: (3,), (2, 1), (1, 1, 1).
+
+    Args:
+        n: the sum.
+        largest: of the parts; None for any.
+    Returns:
+        Each partition once, its parts from the largest on.
+    """
     if n == 0:
         yield ()
     for first in range(min(n, largest or n), 0, -1):

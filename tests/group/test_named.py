@@ -89,7 +89,7 @@ def test_unknown_names(wrong, n, near):
 
 @pytest.mark.parametrize("n", [0, 4, -1, "3", None])
 def test_other_dimensions(n):
-    with pytest.raises(ValueError, match="^n: expected 1, 2 or 3 for a group by name, got "):
+    with pytest.raises(ValueError, match="^n: expected an integer from 1 to 3, got "):
         named_group("C3", n)
 
 

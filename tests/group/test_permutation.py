@@ -65,7 +65,9 @@ def test_permutation_group():
 
 @pytest.mark.parametrize("wrong", [[0, 0], [1, 2], [0, 2, 1, 4], [-1, 0]])
 def test_no_permutations(wrong):
-    with pytest.raises(ValueError, match="^permutation: expected the numbers 0 to . in some order"):
+    with pytest.raises(
+        ValueError, match="^permutation: expected (the numbers 0 to . in|an integer >= 0)"
+    ):
         permutation_group(wrong)
     with pytest.raises(
         ValueError, match=r"^permutations: expected at least one, of equally many things, got \[\]$"
