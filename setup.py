@@ -12,6 +12,7 @@ libraries, and ``python -m equinet.build`` does it later.
 import importlib.util
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from setuptools import Command, Distribution, setup
@@ -46,12 +47,18 @@ class BuildOperators(Command):
         cpu, cuda = compile.setting("EQUINET_BUILD"), compile.setting("EQUINET_CUDA")
         package = ROOT / "equinet" if self.editable_mode else Path(self.build_lib) / "equinet"
         out = package / compile.INSTALLED.name
+        if self.editable_mode and cpu != "0" and _up_to_date(out, cuda):
+            self.announce(f"what is in {out} was compiled from these sources and stays", 2)
+        else:
+            self._compile(package, out, cpu, cuda)
+        self.distribution.compiled = [path for path in out.iterdir() if path.name != compile.LOG]
+
+    def _compile(self, package: Path, out: Path, cpu: str, cuda: str) -> None:
         for old in (out, package / "_csrc"):  # of an earlier build in the same folder
             shutil.rmtree(old, ignore_errors=True)
         if not self.editable_mode:
             shutil.copytree(SOURCES, package / "_csrc")
         self.announce(compile.build(SOURCES, out, cpu, "0" if cpu == "0" else cuda), 2)
-        self.distribution.compiled = [path for path in out.iterdir() if path.name != compile.LOG]
 
     def get_source_files(self) -> list[str]:
         return [str(path.relative_to(ROOT)) for path in SOURCES.rglob("*") if path.is_file()]
@@ -98,13 +105,25 @@ class WithOperators(Distribution):
 
 
 def _can_compile() -> bool:
-    if compile.setting("EQUINET_BUILD") == "0":
-        return False
+    return compile.setting("EQUINET_BUILD") != "0" and _is_there(compile.find_compiler)
+
+
+def _is_there(find: Callable[[], str]) -> bool:
     try:
-        compile.find_compiler()
+        find()
     except compile.BuildError:
         return False
     return True
+
+
+def _up_to_date(out: Path, cuda: str) -> bool:
+    """Has all been compiled from these sources, by an earlier installation of this checkout?"""
+    libraries = [out / compile.library_name(name) for name in compile.instruction_sets()]
+    made_from = compile.source_hash(SOURCES).encode()
+    if not all(path.exists() and made_from in path.read_bytes() for path in libraries):
+        return False
+    has_code = cuda == "0" or (out / compile.fatbin_name(SOURCES)).exists()
+    return has_code or not _is_there(compile.find_nvcc)
 
 
 def readme() -> str:

@@ -4,7 +4,9 @@ import sys
 from importlib.metadata import version as version_of
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the extension ``reference``
+sys.path.insert(0, str(Path(__file__).parent))  # for the extensions that lie here
+
+import inventories
 
 project = "equinet"
 author = "The equinet authors"
@@ -14,6 +16,7 @@ version = release = version_of("equinet-torch")
 extensions = [
     "myst_nb",
     "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
     "sphinx-mathjax-offline",  # formulas without a network
@@ -21,6 +24,8 @@ extensions = [
     "sphinx_codeautolink",  # names in the cells of the guide lead to the reference
     "sphinxcontrib.bibtex",
     "reference",
+    "equations",
+    "check_pages",
 ]
 exclude_patterns = ["_build"]
 
@@ -30,6 +35,8 @@ myst_heading_anchors = 2
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
+
+intersphinx_mapping = inventories.mapping(Path(__file__).parent / "_build" / "inventories")
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
@@ -46,6 +53,8 @@ codeautolink_concat_default = True
 bibtex_bibfiles = ["references.bib"]
 
 html_theme = "furo"
+html_static_path = ["static"]
+html_css_files = ["equinet.css"]
 html_title = f"equinet {version}"
 html_copy_source = False
 html_show_sphinx = False

@@ -58,15 +58,15 @@ def _package_page(short: str, package: ModuleType) -> str:
             lines.append(f"   * - :doc:`{name} <{short}/{_file(name)}>`")
             lines.append(f"     - {_first_sentence(getattr(package, name))}")
         lines.append("")
-    lines += [".. toctree::", "   :hidden:", ""]
-    lines += [f"   {short}/{_file(name)}" for name in sorted(names(package), key=str.lower)]
     return "\n".join(lines) + "\n"
 
 
 def _page(package: str, module: ModuleType, name: str) -> str:
     value = getattr(module, name)
     directive = {"Classes": "autoclass", "Functions": "autofunction"}.get(_kind(value), "autodata")
-    lines = [name, "=" * len(name), "", f".. currentmodule:: {package}", ""]
+    # In no toctree: the sidebar of every page would have every name, and take most of the time.
+    lines = [":orphan:", "", name, "=" * len(name), "", f".. currentmodule:: {package}", ""]
+    lines += [f"Part of :doc:`{package} <../{package.removeprefix('equinet.')}>`.", ""]
     lines.append(f".. {directive}:: {name}")
     if directive == "autoclass":
         lines.append("   :members:")

@@ -164,3 +164,30 @@ def test_the_archive_can_be_installed(sdist, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{Path(there) / 'equinet'}") and "torch" in done.stdout
+
+
+def test_an_editable_installation_is_a_path_and_compiles_once(sdist, tmp_path):
+    """Type checkers follow a path; what was compiled from the same sources stays, other goes."""
+    with tarfile.open(sdist) as file:
+        file.extractall(tmp_path, filter="data")
+    (source,) = tmp_path.iterdir()
+    place = source / "equinet" / compile.INSTALLED.name
+    names = [compile.library_name(name) for name in compile.instruction_sets()]
+
+    def install(made_from: str) -> list[str]:
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir()
+        for name in names:
+            (place / name).write_text(made_from)
+        make = "import setuptools.build_meta as b; b.build_editable('out')"
+        environment = {**os.environ, "CXX": "false", "EQUINET_BUILD": "auto", "EQUINET_CUDA": "0"}
+        command = [sys.executable, "-c", make]
+        subprocess.run(command, cwd=source, env=environment, check=True, capture_output=True)
+        return [name for name in names if (place / name).exists()]
+
+    assert install(compile.source_hash(source / "csrc")) == names
+    assert install("other sources") == []
+    (wheel,) = (source / "out").glob("*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        (path,) = (name for name in file.namelist() if name.endswith(".pth"))
+        assert file.read(path).decode().strip() == str(source)
