@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -126,19 +128,21 @@ class _Moments(torch.autograd.Function):
         return mean, square.sum(dims, keepdim=True) * (mean.numel() / x.numel())
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.save_for_backward(inputs[0], output[0])
         ctx.save_for_forward(inputs[0], output[0])
         ctx.dims = inputs[1]
 
     @staticmethod
-    def jvp(ctx, tangent, _):
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, Tensor]:
+        tangent = tangents[0]
         x, mean = ctx.saved_tensors
         dims = ctx.dims
         return tangent.mean(dims, keepdim=True), 2 * ((x - mean) * tangent).mean(dims, keepdim=True)
 
     @staticmethod
-    def backward(ctx, grad_mean, grad_var):
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
+        grad_mean, grad_var = gradients
         x, mean = ctx.saved_tensors
         scale = mean.numel() / x.numel()
         slope = 2 * scale * grad_var

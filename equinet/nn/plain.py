@@ -112,5 +112,5 @@ class _Tracer(fx.Tracer):
         return super().iter(obj)
 
 
-def _nothing(*_: Any) -> None:
+def _nothing(*_: object) -> None:
     """In place of a check."""

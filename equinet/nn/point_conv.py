@@ -210,7 +210,9 @@ class PointConv(Steerable):
             y = torch.einsum("mpki,koim->po", sums.to(filters.dtype), filters)
         return (y if bias is None else y + bias).to(x.dtype)
 
-    def _check_edges(self, x: Tensor, positions: Tensor, edges: Tensor, shifts) -> None:
+    def _check_edges(
+        self, x: Tensor, positions: Tensor, edges: Tensor, shifts: Tensor | None
+    ) -> None:
         points = x.shape[0]
         self._check_vectors("positions", positions, points)
         check_numbers(

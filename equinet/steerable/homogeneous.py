@@ -128,7 +128,7 @@ class HomogeneousKernels:
 
     # The number of kernels and bases of the three spaces.
 
-    @functools.cached_property
+    @property
     @on_cpu
     def dim(self) -> int:
         r"""The number of kernels, by Mackey's formula, from characters alone.

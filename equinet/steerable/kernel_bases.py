@@ -157,7 +157,9 @@ def _pair(psi_in: Irrep, psi_out: Irrep, values: dict[Irrep, Tensor]) -> Tensor:
 
 
 @cached(256)
-def _pair_on(psi_in: Irrep, psi_out: Irrep, functions: SteeredFunctions, grid: FilterGrid):
+def _pair_on(
+    psi_in: Irrep, psi_out: Irrep, functions: SteeredFunctions, grid: FilterGrid
+) -> Tensor:
     """The kernels at the taps of a filter; a deep network asks for the same ones in every layer."""
     return _pair(psi_in, psi_out, _values_on(functions, grid))
 

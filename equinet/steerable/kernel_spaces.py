@@ -59,7 +59,7 @@ class _FibreKernels:
         """H."""
         return self.fibre_in.group
 
-    @functools.cached_property
+    @property
     @on_cpu
     def dim(self) -> int | None:
         """The number of independent kernels; None if it is not known."""
@@ -127,7 +127,7 @@ class SphereKernels:
     blocks_out: tuple[Block, ...]
     band: int
 
-    @functools.cached_property
+    @property
     @on_cpu
     def dim(self) -> int:
         """The number of independent maps, degree by degree."""
