@@ -18,6 +18,12 @@ from equinet.rep import Representation, fibre
 class FieldNorm(EquivariantModule):
     """Fields with orthogonal rho, and a learned scale w and shift b; see ``normalization``.
 
+    Args:
+        in_type: the fields.
+        eps: is added to a variance.
+        affine: learn w and b.
+        bias: learn b.
+
     Attributes:
         weight: w, one a field, or None.
         bias: b, one for each invariant vector, or None.
@@ -105,10 +111,16 @@ def field_of(in_type: FieldType) -> Tensor:
 
 
 def moments(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance over some axes, which are kept with size 1.
+    """Mean and (biased) variance over some axes.
 
     In two passes, as accurate as ``torch.var_mean``; that one and its derivative are many times
     slower on a CPU than all the rest of a norm.
+
+    Args:
+        x: of any shape.
+        dims: the axes; axis 0 counts as the batch.
+    Returns:
+        Mean and variance, in which these axes have size 1.
     """
     if torch.compiler.is_compiling():  # a compiler decides by itself how often to read x
         var, mean = torch.var_mean(x, dims, correction=0, keepdim=True)

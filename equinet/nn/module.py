@@ -28,6 +28,12 @@ class EquivariantModule(Constants):
     same shapes. A ``state_dict`` without this entry, of an older version or with the keys that end
     in ``_extra_state`` taken out, cannot be compared and is loaded as it is.
 
+    Args:
+        in_type: type of the input.
+        out_type: type of the output, or None.
+    Raises:
+        TypeError: if one is no ``FieldType``.
+
     Attributes:
         in_type: type of the input.
         out_type: type of the output, or None for plain vectors that G leaves unchanged.
@@ -134,7 +140,12 @@ class EquivariantModule(Constants):
             )
 
     def place(self, device: torch.device | str | int | None, dtype: torch.dtype | None) -> None:
-        """Move a module that is just made, for the arguments ``device`` and ``dtype``."""
+        """Move a module that is just made.
+
+        Args:
+            device: where to; None to leave it.
+            dtype: of its parameters and constants; None to leave it.
+        """
         check_place(device, dtype)
         if device is not None or dtype is not None:
             self.to(device=device, dtype=dtype)
@@ -154,7 +165,15 @@ class EquivariantModule(Constants):
 
 
 def check_place(device: torch.device | str | int | None, dtype: object) -> None:
-    """Raise unless they are a device and a real floating dtype of torch, or None."""
+    """Check the arguments that say where a module is to be, and in which dtype.
+
+    Args:
+        device: a device of torch, or None.
+        dtype: a real floating dtype of torch, or None.
+    Raises:
+        ValueError: if ``device`` is anything else.
+        TypeError: if ``dtype`` is anything else.
+    """
     try:
         torch.device("cpu" if device is None else device)
     except (RuntimeError, TypeError) as error:

@@ -79,6 +79,8 @@ def shuffled(field_type: FieldType, factor: Size = 2) -> FieldType:
     Args:
         field_type: of the output, over the fine grid.
         factor: points in place of one along each axis.
+    Returns:
+        The type, over the coarse grid.
     Raises:
         ValueError: if the group does not map a block to itself.
 

@@ -25,6 +25,8 @@ def exported(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module
     Args:
         module: of this library or of torch.
         memo: what has been exported already, by ``id``, as in ``copy.deepcopy``.
+    Returns:
+        A module of ``torch.nn``.
     """
     memo = {} if memo is None else memo
     if id(module) not in memo:

@@ -21,19 +21,42 @@ def is_row(value: Any) -> bool:
 
 
 def per_axis(value: Any, n: int) -> tuple[Any, ...]:
-    """The entries of a row, or a single thing ``n`` times."""
+    """One thing for each axis.
+
+    Args:
+        value: a row, or a single thing.
+        n: the number of axes.
+    Returns:
+        The entries of the row, or the single thing ``n`` times.
+    """
     return tuple(value) if is_row(value) else (value,) * n
 
 
 def is_integer(value: object, least: float = 1, most: float = math.inf) -> TypeGuard[int]:
-    """Whether it is an integer from ``least`` to ``most``; True and False are none."""
+    """Whether it is an integer in range; True and False are none.
+
+    Args:
+        value: anything.
+        least: the smallest that counts.
+        most: the largest that counts.
+    Returns:
+        True or False.
+    """
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def check_integer(value: object, argument: str, least: float = 1, most: float = math.inf) -> int:
-    """The value, if it is an integer from ``least`` to ``most``; else ValueError.
+    """The value, if it is an integer in range.
 
-    A symbolic size, of a program that is traced, passes.
+    Args:
+        value: anything; a symbolic size, of a program that is traced, passes.
+        argument: its name, for the error.
+        least: the smallest that is allowed.
+        most: the largest that is allowed.
+    Returns:
+        The value.
+    Raises:
+        ValueError: if it is anything else.
     """
     if isinstance(value, torch.SymInt):
         return value  # pyright: ignore[reportReturnType]
@@ -67,7 +90,18 @@ def each(value: Size, n: int, argument: str, least: int = 1) -> tuple[int, ...]:
 def check_number(
     value: object, argument: str, least: float = -math.inf, above: float = -math.inf
 ) -> float:
-    """The value as a float, if it is a number that torch can hold and in range; else ValueError."""
+    """The value as a float, if it is a number that torch can hold and in range.
+
+    Args:
+        value: anything.
+        argument: its name, for the error.
+        least: the smallest that is allowed.
+        above: the number must be larger than this.
+    Returns:
+        The number.
+    Raises:
+        ValueError: if it is anything else.
+    """
     number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
     largest = torch.finfo(torch.get_default_dtype()).max
     if not (least <= number and max(above, -largest) < number < largest):
@@ -78,21 +112,49 @@ def check_number(
 
 
 def check_flag(value: object, argument: str) -> bool:
-    """The value; TypeError unless it is True or False."""
+    """The value, if it is True or False.
+
+    Args:
+        value: anything.
+        argument: its name, for the error.
+    Returns:
+        The value.
+    Raises:
+        TypeError: if it is anything else.
+    """
     if not isinstance(value, bool):
         raise TypeError(f"{argument}: expected True or False, got {value!r}")
     return value
 
 
 def check_string(value: object, argument: str) -> str:
-    """The value, if it is a string; else TypeError."""
+    """The value, if it is a string.
+
+    Args:
+        value: anything.
+        argument: its name, for the error.
+    Returns:
+        The value.
+    Raises:
+        TypeError: if it is anything else.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{argument}: expected a string, got {type(value).__name__}")
     return value
 
 
 def check_choice(value: object, argument: str, choices: Sequence[str]) -> str:
-    """The value, if it is one of these words; else ValueError."""
+    """The value, if it is one of some words.
+
+    Args:
+        value: anything.
+        argument: its name, for the error.
+        choices: the words, at least two.
+    Returns:
+        The value.
+    Raises:
+        ValueError: if it is anything else.
+    """
     if not isinstance(value, str) or value not in choices:
         *words, last = map(repr, choices)
         raise ValueError(f"{argument}: expected {', '.join(words)} or {last}, got {value!r}")
@@ -100,7 +162,14 @@ def check_choice(value: object, argument: str, choices: Sequence[str]) -> str:
 
 
 def check_generator(value: object, argument: str = "generator") -> None:
-    """Raise TypeError unless it is a ``torch.Generator`` or None; a seed is none."""
+    """Check that it is a ``torch.Generator`` or None; a seed is none.
+
+    Args:
+        value: anything.
+        argument: its name, for the error.
+    Raises:
+        TypeError: if it is anything else.
+    """
     if value is not None and not isinstance(value, torch.Generator):
         raise TypeError(
             f"{argument}: expected a torch.Generator, such as torch.Generator().manual_seed(0), or "
@@ -109,7 +178,15 @@ def check_generator(value: object, argument: str = "generator") -> None:
 
 
 def check_memory(numbers: int, argument: str, what: str) -> None:
-    """Raise ValueError if that many numbers of eight bytes are more than ``MEMORY``."""
+    """Check that something fits into ``MEMORY``.
+
+    Args:
+        numbers: how many it has, of eight bytes each.
+        argument: the name of what makes it large, for the error.
+        what: it is, for the error.
+    Raises:
+        ValueError: if it does not fit.
+    """
     if 8 * numbers > MEMORY:
         raise ValueError(
             f"{argument}: expected what fits into {MEMORY / 2**30:.0f} GiB, got {what}, which "
@@ -124,7 +201,16 @@ def _gibibytes(size: int) -> str:
 
 
 def real_tensor(value: object, argument: str) -> Tensor:
-    """The value, a tensor or nested lists of real numbers, in float64; else TypeError."""
+    """Real numbers as a tensor of float64.
+
+    Args:
+        value: a tensor, or nested lists, of real numbers.
+        argument: its name, for the error.
+    Returns:
+        The numbers, without a gradient.
+    Raises:
+        TypeError: if it is anything else.
+    """
     if not isinstance(value, Tensor):
         try:
             value = torch.as_tensor(value, dtype=None if hasattr(value, "dtype") else torch.float64)

@@ -23,8 +23,7 @@ from torch import Tensor
 from equinet.group import O2, O3, SO2, SO3, Axial, FiniteGroup, Group
 from equinet.harmonics import FilterGrid, harmonics_representation
 from equinet.numerics.cached import on_cpu
-from equinet.rep import Fibre, Irrep, Representation
-from equinet.rep.fibres import Block
+from equinet.rep import Block, Fibre, Irrep, Representation
 
 _NEAR = 1e-6  # units of the grid
 
