@@ -51,7 +51,14 @@ class Centred:
         self.warned: set[tuple[int, ...]] = set()
 
     def shift(self, axis: int, size: int) -> int:
-        """Twice the distance between the centres of the grid and of the samples."""
+        """How far the samples lie off the centre of the grid.
+
+        Args:
+            axis: along which.
+            size: of the grid along it.
+        Returns:
+            Twice the distance between the centres of the grid and of the samples, in its points.
+        """
         before, after = self.padding[axis]
         rest = size + before + after - self.spans[axis] - 1
         last = rest - rest % self.stride[axis]

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Line, Plane, Volume
 from equinet.harmonics import shell_harmonics
 from equinet.nn.centred import moved_axes
-from equinet.nn.conv import Convolution, Functions
+from equinet.nn.convolution import Convolution, Functions
 from equinet.nn.layout import laid_out
 from equinet.nn.plain import filled
 from equinet.nn.requirements import check_sizes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -15,6 +17,12 @@ from equinet.rep import Representation, fibre
 
 class FieldNorm(EquivariantModule):
     """Fields with orthogonal rho, and a learned scale w and shift b; see ``normalization``.
+
+    Args:
+        in_type: the fields.
+        eps: is added to a variance.
+        affine: learn w and b.
+        bias: learn b.
 
     Attributes:
         weight: w, one a field, or None.
@@ -103,10 +111,16 @@ def field_of(in_type: FieldType) -> Tensor:
 
 
 def moments(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance over some axes, which are kept with size 1.
+    """Mean and (biased) variance over some axes.
 
     In two passes, as accurate as ``torch.var_mean``; that one and its derivative are many times
     slower on a CPU than all the rest of a norm.
+
+    Args:
+        x: of any shape.
+        dims: the axes; axis 0 counts as the batch.
+    Returns:
+        Mean and variance, in which these axes have size 1.
     """
     if torch.compiler.is_compiling():  # a compiler decides by itself how often to read x
         var, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
@@ -126,19 +140,21 @@ class _Moments(torch.autograd.Function):
         return mean, square.sum(dims, keepdim=True) * (mean.numel() / x.numel())
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
         ctx.save_for_backward(inputs[0], output[0])
         ctx.save_for_forward(inputs[0], output[0])
         ctx.dims = inputs[1]
 
     @staticmethod
-    def jvp(ctx, tangent, _):
+    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, Tensor]:
+        tangent = tangents[0]
         x, mean = ctx.saved_tensors
         dims = ctx.dims
         return tangent.mean(dims, keepdim=True), 2 * ((x - mean) * tangent).mean(dims, keepdim=True)
 
     @staticmethod
-    def backward(ctx, grad_mean, grad_var):
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
+        grad_mean, grad_var = gradients
         x, mean = ctx.saved_tensors
         scale = mean.numel() / x.numel()
         slope = 2 * scale * grad_var

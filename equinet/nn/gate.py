@@ -23,6 +23,10 @@ class Gate(EquivariantModule):
     Scalars are the fields that H leaves alone; a field that changes its sign is gated like the
     others. The gates t are the first channels of the input, which ``gated`` makes room for.
 
+    Unlike every other layer it takes the type of its output: that is the one at hand, as in
+    ``Conv2d(x, gated(h), 3), Gate(h)``, and it cannot be had from the input's, since the scalars of
+    "2x trivial + 2x1" may be fields of their own or the gates of the others.
+
     Over the sphere the result has degrees above the band, so the equivariance is approximate there.
 
     Args:

@@ -7,6 +7,12 @@ def laid_out(y: Tensor, like: Tensor) -> Tensor:
     """The tensor with its channels last in memory if those of ``like`` are, else contiguous.
 
     Layers of ``torch.nn`` keep ``torch.channels_last`` and ``channels_last_3d``; so do ours.
+
+    Args:
+        y: a feature map.
+        like: another one, such as that of which it was made.
+    Returns:
+        The numbers of ``y``, laid out like those.
     """
     if isinstance(like, fx.Proxy):
         return y  # a plain graph computes the same numbers, wherever they lie

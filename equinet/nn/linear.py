@@ -19,7 +19,7 @@ from equinet.nn.plain import filled
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
 from equinet.ops import full_precision
-from equinet.rep.fibres import Block
+from equinet.rep import Block
 from equinet.steerable import Intertwiners, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
 

@@ -5,6 +5,7 @@ In: field types. Out: the noun Module.
 
 import copy
 import itertools
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Generic
 
 import torch
@@ -40,7 +41,8 @@ class EquivariantModule(Constants, Generic[Out]):
         in_type: type of the input.
         out_type: type of the output, or None.
     Raises:
-        TypeError: if one is no field type.
+        TypeError: if one is no ``FieldType``.
+
     Attributes:
         in_type: type of the input.
         out_type: type of the output, or None for plain vectors that G leaves unchanged.
@@ -110,16 +112,25 @@ class EquivariantModule(Constants, Generic[Out]):
         """The bytes of ``meaning()``; None if nothing is learned here."""
         return to_tensor(self.meaning()) if _learns(self) else None
 
-    def set_extra_state(self, state: Any) -> None:
+    def set_extra_state(self, state: object) -> None:
         """Nothing to set: a wrong meaning is an error of ``load_state_dict``."""
 
-    def _save_to_state_dict(self, destination, prefix, keep_vars) -> None:
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
         super()._save_to_state_dict(destination, prefix, keep_vars)
         if destination[prefix + "_extra_state"] is None:
             del destination[prefix + "_extra_state"]
 
     def _load_from_state_dict(
-        self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
+        self,
+        state_dict: Mapping[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
     ) -> None:
         super()._load_from_state_dict(
             state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs
@@ -164,8 +175,16 @@ class EquivariantModule(Constants, Generic[Out]):
         return f"{self.in_type!r} -> {self.out_type!r}"
 
 
-def check_place(device: Any, dtype: Any) -> None:
-    """Raise unless they are a device and a real floating dtype of torch, or None."""
+def check_place(device: torch.device | str | int | None, dtype: object) -> None:
+    """Check the arguments that say where a module is to be, and in which dtype.
+
+    Args:
+        device: a device of torch, or None.
+        dtype: a real floating dtype of torch, or None.
+    Raises:
+        ValueError: if ``device`` is anything else.
+        TypeError: if ``dtype`` is anything else.
+    """
     try:
         torch.device("cpu" if device is None else device)
     except (RuntimeError, TypeError) as error:
@@ -186,7 +205,7 @@ def rand(*size: int, generator: torch.Generator | None) -> Tensor:
     return torch.rand(*size, generator=generator, device=_device_of(generator))
 
 
-def _device_of(generator: Any) -> torch.device | None:
+def _device_of(generator: torch.Generator | None) -> torch.device | None:
     check_generator(generator)
     return None if generator is None else generator.device
 
@@ -202,5 +221,5 @@ def _learns(module: nn.Module) -> bool:
     )
 
 
-def _tensors(module: nn.Module):
+def _tensors(module: nn.Module) -> Iterator[Tensor]:
     return itertools.chain(module.parameters(), module.buffers())

@@ -25,6 +25,8 @@ def exported(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module
     Args:
         module: of this library or of torch.
         memo: what has been exported already, by ``id``, as in ``copy.deepcopy``.
+    Returns:
+        A module of ``torch.nn``.
     """
     memo = {} if memo is None else memo
     if id(module) not in memo:
@@ -112,5 +114,5 @@ class _Tracer(fx.Tracer):
         return super().iter(obj)
 
 
-def _nothing(*_: Any) -> None:
+def _nothing(*_: object) -> None:
     """In place of a check."""

@@ -25,7 +25,7 @@ from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_integer, check_memory, check_number, is_integer, is_row
 from equinet.numerics.values import check_floating, check_numbers
 from equinet.ops import full_precision
-from equinet.rep.fibres import Block
+from equinet.rep import Block
 from equinet.steerable import DirectionKernels, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
 
@@ -50,6 +50,9 @@ class RadialNetwork(nn.Module):
         basis: number of Gaussians.
         generator: for the initial weights.
         device, dtype: of the weights, as in ``torch.nn``.
+    Raises:
+        TypeError: if ``hidden`` is no row.
+        ValueError: for a number out of range.
     Shape:
         ``(...)`` to ``(..., features)``, of second moment about 1.
     """
@@ -210,7 +213,9 @@ class PointConv(Steerable):
             y = torch.einsum("mpki,koim->po", sums.to(filters.dtype), filters)
         return (y if bias is None else y + bias).to(x.dtype)
 
-    def _check_edges(self, x: Tensor, positions: Tensor, edges: Tensor, shifts) -> None:
+    def _check_edges(
+        self, x: Tensor, positions: Tensor, edges: Tensor, shifts: Tensor | None
+    ) -> None:
         points = x.shape[0]
         self._check_vectors("positions", positions, points)
         check_numbers(

@@ -3,7 +3,6 @@ r"""Convolutions on the sphere and on SO(3)."""
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -124,6 +123,7 @@ class SphereConv(KernelLayer):
             mul for (mul, _), yes in zip(out_type.blocks, invariant, strict=True) if yes
         )
         self.bias = nn.Parameter(torch.empty(constants)) if bias and constants else None
+        self.register_load_state_dict_pre_hook(_join_weights)
         self.reset_parameters(generator)
         self.set_constants()
         self.place(device, dtype)
@@ -150,13 +150,6 @@ class SphereConv(KernelLayer):
         """``split_weight``, by its old name."""
         warn_renamed("weights", "weight, or split_weight()")
         return self.split_weight()
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
-        """Also one of an older version, with a tensor of weights for each pair of blocks."""
-        old = [f"{prefix}weights.{i}" for i in range(len(self._shapes))]
-        if all(key in state_dict for key in old):
-            state_dict[f"{prefix}weight"] = torch.cat([state_dict.pop(k).flatten() for k in old])
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def meaning(self) -> str:
         """The types, and the filter of which the weights are coefficients."""
@@ -214,6 +207,13 @@ class SphereConv(KernelLayer):
         with full_precision(x):
             spectrum = block_matmul(spectrum, self.dense(), rows, columns, batch, self.bias)
         return self.synthesis(spectrum, batch, self.relu)
+
+
+def _join_weights(conv: SphereConv, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Have a state of an older version, with a tensor for each pair of blocks, as it is now."""
+    old = [f"{prefix}weights.{i}" for i in range(len(conv.split_weight()))]
+    if all(key in state for key in old):
+        state[f"{prefix}weight"] = torch.cat([state.pop(key).flatten() for key in old])
 
 
 def _labels(side: SpectrumSide, l: int) -> Tensor:

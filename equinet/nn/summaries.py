@@ -152,6 +152,8 @@ def summary(
         sizes: of the axes of the grid. Without them there are no shapes, FLOPs and activations.
         batch: number of inputs; over ``Points``, of points.
         arguments: more keyword arguments of the model, such as positions and edges.
+    Returns:
+        The summary; ``str`` or ``print`` makes a table of it.
     Raises:
         ValueError: if there is no type, the sizes do not fit it, or ``forward`` takes other
             arguments.

@@ -33,12 +33,20 @@ def per_axis(value: Any, n: int) -> tuple[Any, ...]:
 
 
 def is_integer(value: object, least: float = 1, most: float = math.inf) -> TypeGuard[int]:
-    """Whether it is an integer from ``least`` to ``most``; True and False are none."""
+    """Whether it is an integer in range; True and False are none.
+
+    Args:
+        value: anything.
+        least: the smallest that counts.
+        most: the largest that counts.
+    Returns:
+        True or False.
+    """
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def check_integer(value: object, argument: str, least: float = 1, most: float = math.inf) -> int:
-    """The value, if it is an integer from ``least`` to ``most``; else ValueError.
+    """The value, if it is an integer in range.
 
     A symbolic size, of a program that is traced, passes.
 

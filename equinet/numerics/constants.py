@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Literal, Self, overload
 
 import torch
 from torch import Tensor, nn
@@ -75,12 +75,12 @@ class Constants(nn.Module):
     ) -> tuple[dict[str, Tensor], dict[str, list[str | None]]]:
         """The constants as numbers, whatever the default device or the mode, and the lists.
 
-        Index tables may come from a cache, and no two buffers may be one tensor: torch lists that
-        under one name only.
+        They are copies: a constant may come from a cache, and no two buffers may be one tensor,
+        which torch lists under one name only.
         """
         single, lists = _flat(self.constants(dtype))
         return {
-            name: value.to(device, dtype) if value.is_floating_point() else value.to(device).clone()
+            name: value.to(device, dtype if value.is_floating_point() else value.dtype, copy=True)
             for name, value in single.items()
         }, lists
 
@@ -91,7 +91,7 @@ class Constants(nn.Module):
             made, _ = self._made(like.dtype, like.device)
             self._buffers.update((name, made[name]) for name in missing if name in made)
 
-    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         old = dict(self._buffers)
         super()._apply(fn, recurse)
         lost = {
@@ -129,7 +129,7 @@ def _is_meta(value: Tensor | None) -> bool:
     return value is not None and value.is_meta
 
 
-def _join_assigned(module: nn.Module, _: Any) -> None:
+def _join_assigned(module: nn.Module, _: object) -> None:
     """Make the constants on the meta device where there are numbers, after they were loaded."""
     own = itertools.chain(module.parameters(), module.buffers())
     loaded = next((t for t in own if t.is_floating_point() and not t.is_meta), None)

@@ -22,8 +22,15 @@ Pair = tuple[Irrep, Irrep]  # (psi_out, psi_in)
 def plan(
     fibre_out: Fibre, fibre_in: Fibre, kernels: Mapping[Pair, int], points: Sequence[int]
 ) -> Plan:
-    """The plan of a filter from the number of kernels of each pair of irreps that has any.
+    """The plan of a filter from the number of kernels of each pair of irreps.
 
+    Args:
+        fibre_out: of the rows.
+        fibre_in: of the columns.
+        kernels: for (psi_out, psi_in) their number; pairs that have none may be left out.
+        points: the shape of the points.
+    Returns:
+        Where everything stands, for ``ops.expand``.
     Raises:
         ValueError: if the pairs are not in the order of the irreps in the fibres.
     """
@@ -57,7 +64,16 @@ def _side(fibre: Fibre, changes: list[Tensor | None]) -> Side:
 def constants(
     plan: Plan, fibre_out: Fibre, fibre_in: Fibre, kernels: Sequence[Tensor]
 ) -> dict[str, Tensor]:
-    """What ``expand`` needs, by name: the kernels of each pair, changes of basis, and a table."""
+    """What ``ops.expand`` needs beside the plan and the weights.
+
+    Args:
+        plan: of the filter.
+        fibre_out: of the rows.
+        fibre_in: of the columns.
+        kernels: for each pair of irreps that has any, in order.
+    Returns:
+        By name the kernels, the changes of basis, and a table of where they are.
+    """
     changes = _changes(fibre_out, inverse=False) + _changes(fibre_in, inverse=True)
     matrices = [change for change in changes if change is not None]
     return {"kernels": _flat(kernels), "matrices": _flat(matrices), "table": plan.table()}
@@ -80,12 +96,14 @@ def _changes(fibre: Fibre, *, inverse: bool) -> list[Tensor | None]:
 
 
 def assemble(plan: Plan, tensors: Mapping[str, Tensor], weights: Sequence[Tensor]) -> Tensor:
-    """The filter, ``(dim_out, dim_in, *points)``.
+    """The filter from its weights.
 
     Args:
         plan: of the filter.
         tensors: its ``constants``.
         weights: (copies of psi_out, copies of psi_in, kernels) for each pair.
+    Returns:
+        ``(dim_out, dim_in, *points)``.
     """
     row = torch.cat([weight.flatten() for weight in weights])
     matrices, table = tensors["matrices"].to(row), tensors["table"].to(row.device)

@@ -1,7 +1,6 @@
 r"""Kernels on finite homogeneous spaces: the three kernel spaces and the correlation.
 
-In: two sections of one finite group and two fibres. Out: the noun HomogeneousKernels. Before:
-``sphere``.
+In: two sections of one finite group and two fibres. Out: the noun HomogeneousKernels.
 
 A linear map between functions on G is equivariant if and only if its kernel obeys
 
@@ -234,8 +233,11 @@ class HomogeneousKernels:
         return kernel[..., self.steps, :, :].transpose(-3, -2).flatten(-2).flatten(-3, -2)
 
     def correlate(self, kernel: Tensor, f: Tensor) -> Tensor:
-        """The correlation (T5) of a kernel on G and fields ``(..., d1, |G/H1|)``.
+        """The correlation (T5) of a kernel with fields.
 
+        Args:
+            kernel: on G.
+            f: fields, ``(..., d1, |G/H1|)``.
         Returns:
             Fields ``(..., d2, |G/H2|)``; leading axes of the kernel and of f are broadcast.
         """

@@ -1,7 +1,6 @@
 r"""The kernels that layers on finite homogeneous spaces learn, irrep by irrep.
 
-In: two sections of one finite group and two fibres. Out: SampledKernels on the group. Before:
-``homogeneous``.
+In: two sections of one finite group and two fibres. Out: SampledKernels on the group.
 """
 
 from __future__ import annotations
@@ -27,6 +26,11 @@ def kernels_between(
 ) -> Tensor:
     """A basis of the kernels on G (T2) between irreps, each on one double coset.
 
+    Args:
+        section_in: of G over G/H1.
+        section_out: of the same G over G/H2.
+        psi_in: irrep of H1.
+        psi_out: irrep of H2.
     Returns:
         float64 ``(count, |G|, d2, d1)``, orthogonal; a double coset has dim Hom of the stabiliser,
         which for irreps of complex and of quaternionic type counts real solutions.
@@ -54,7 +58,15 @@ def homogeneous_kernels(
 
     where N_out is the number of kernels that end in one copy of psi_out, as in (K6).
 
+    Args:
+        section_in: of G over G/H1.
+        section_out: of the same G over G/H2.
+        fibre_in: of H1.
+        fibre_out: of H2.
+    Returns:
+        The kernels at the elements of G.
     Raises:
+        TypeError: if a fibre is none.
         ValueError: if the sections, or the fibres, are of other groups, or if there is no kernel
             but zero.
     """

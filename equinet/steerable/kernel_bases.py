@@ -31,8 +31,7 @@ from equinet.harmonics.filter_grids import check_grid
 from equinet.numerics.cached import cached
 from equinet.numerics.frozen import constant
 from equinet.ops import Plan
-from equinet.rep import Fibre, Irrep, Representation, clebsch_gordan, fibre
-from equinet.rep.fibres import Block
+from equinet.rep import Block, Fibre, Irrep, Representation, clebsch_gordan, fibre
 from equinet.steerable.expansion import Pair, assemble, constants, plan
 
 # A function vanishes on a grid if its norm is below this part of the largest value of any: (K6)
@@ -130,6 +129,8 @@ class KernelBasis:
         Args:
             values: for each irrep ``(count, dim, *points)``.
             points: the shape of the points, or of the coefficients.
+        Returns:
+            The kernels at these points, or their coefficients.
         """
         pairs = {
             (psi_out, psi_in): _pair(psi_in, psi_out, values)
@@ -156,7 +157,9 @@ def _pair(psi_in: Irrep, psi_out: Irrep, values: dict[Irrep, Tensor]) -> Tensor:
 
 
 @cached(256)
-def _pair_on(psi_in: Irrep, psi_out: Irrep, functions: SteeredFunctions, grid: FilterGrid):
+def _pair_on(
+    psi_in: Irrep, psi_out: Irrep, functions: SteeredFunctions, grid: FilterGrid
+) -> Tensor:
     """The kernels at the taps of a filter; a deep network asks for the same ones in every layer."""
     return _pair(psi_in, psi_out, _values_on(functions, grid))
 
@@ -175,7 +178,15 @@ def _values_on(functions: SteeredFunctions, grid: FilterGrid) -> dict[Irrep, Ten
 
 
 def invariants(psi_in: Irrep, psi_out: Irrep, psi: Irrep) -> Tensor:
-    """The invariant tensors of psi_in x psi_out x psi, ``(count, d_in, d_out, d)``, of norm 1."""
+    """The invariant tensors of psi_in x psi_out x psi.
+
+    Args:
+        psi_in: irrep of H that a kernel maps from.
+        psi_out: that it maps to.
+        psi: of the functions.
+    Returns:
+        Of norm 1, ``(count, d_in, d_out, d)``.
+    """
     return clebsch_gordan(psi_in, psi, psi_out).transpose(2, 3)
 
 
@@ -251,10 +262,14 @@ class SampledKernels:
         return SampledKernels(self.fibre_in, self.fibre_out, self.points, pairs)
 
     def expand(self, weights: Sequence[Tensor]) -> Tensor:
-        """The kernel with the given weights (K5), ``(dim_out, dim_in, *points)``.
+        """The kernel with the given weights (K5).
 
         Args:
             weights: one tensor for each pair, of the shapes of ``weight_shapes``, in order.
+        Returns:
+            ``(dim_out, dim_in, *points)``.
+        Raises:
+            ValueError: if they have other shapes.
         """
         shapes = [tuple(weight.shape) for weight in weights]
         if shapes != list(self.weight_shapes.values()):
@@ -304,6 +319,10 @@ def kernel_basis(
         blocks_in: a representation, or the blocks (multiplicity, representation) of a field type.
         blocks_out: likewise.
         functions: ``harmonics.Harmonics`` or ``harmonics.Pixels``.
+    Returns:
+        The basis.
+    Raises:
+        ValueError: if the group of the fibres does not steer the functions.
 
     Example:
         >>> from equinet.group import so3

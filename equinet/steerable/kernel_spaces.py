@@ -23,8 +23,7 @@ from torch import Tensor
 from equinet.group import O2, O3, SO2, SO3, Axial, FiniteGroup, Group
 from equinet.harmonics import FilterGrid, harmonics_representation
 from equinet.numerics.cached import on_cpu
-from equinet.rep import Fibre, Irrep, Representation
-from equinet.rep.fibres import Block
+from equinet.rep import Block, Fibre, Irrep, Representation
 
 _NEAR = 1e-6  # units of the grid
 
@@ -59,7 +58,7 @@ class _FibreKernels:
         """H."""
         return self.fibre_in.group
 
-    @functools.cached_property
+    @property
     @on_cpu
     def dim(self) -> int | None:
         """The number of independent kernels; None if it is not known."""
@@ -127,7 +126,7 @@ class SphereKernels:
     blocks_out: tuple[Block, ...]
     band: int
 
-    @functools.cached_property
+    @property
     @on_cpu
     def dim(self) -> int:
         """The number of independent maps, degree by degree."""

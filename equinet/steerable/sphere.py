@@ -1,7 +1,6 @@
 r"""Equivariant filters on the sphere.
 
-In: two sets of orders and the description of a filter. Out: its Fourier matrices. Before:
-``kernel_basis``.
+In: two sets of orders and the description of a filter. Out: its Fourier matrices.
 
 A correlation [psi * f](R) = int psi(R^-1 Q) f(Q) dQ is, degree by degree, a product of matrices,
 
@@ -38,7 +37,15 @@ class SphereFilter(Protocol):
     """A family of Fourier matrices W^l that is linear in its weights."""
 
     def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
-        """For each l < ``band`` a float64 tensor ``(n', n, weights)``: the basis of the W^l."""
+        """The basis of the W^l.
+
+        Args:
+            band: for l < ``band``.
+            orders_out: of the output, which are the rows; n' is m and -m for each.
+            orders_in: of the input, which are the columns.
+        Returns:
+            For each l a float64 tensor ``(n', n, weights)``.
+        """
         ...
 
 
@@ -56,6 +63,11 @@ class _PointFilter:
 def wigner_D_rows(band: int, rows: Orders, columns: Orders, angles: Tensor) -> list[Tensor]:
     r"""Rows +-m and columns +-n of the real D^l(alpha, beta, gamma), for all l < ``band`` at once.
 
+    Args:
+        band: the degrees are below it.
+        rows: the orders m >= 0.
+        columns: the orders n >= 0.
+        angles: (alpha, beta, gamma) in radians, ``(points, 3)``.
     Returns:
         For each l a float64 tensor ``(signed rows, signed columns, points)``.
     """
@@ -242,10 +254,19 @@ def near_identity(
     max_gamma: float = math.pi / 8,
     n_gamma: int = 3,
 ) -> NearIdentityFilter:
-    """A filter localised about the identity, angles in radians; gamma counts on SO(3) only.
+    """A filter localised about the identity.
 
     All points are distinct: ``max_beta`` is below pi, where the other pole is, and at ``max_gamma``
     = pi, whose two ends are one angle, the first is left out and the others are spread evenly.
+
+    Args:
+        max_beta: the distance of the outermost ring from the pole, in radians.
+        n_alpha: points on each ring.
+        n_beta: rings.
+        max_gamma: turns about a point go from minus this to this, in radians; on SO(3) only.
+        n_gamma: turns about each point.
+    Returns:
+        The filter, for ``enn.SphereConv``.
 
     References:
         Cohen, Geiger, Koehler and Welling 2018, Spherical CNNs.
@@ -261,16 +282,32 @@ def equatorial(
     n_gamma: int = 1,
     max_gamma: float = 0.0,
 ) -> EquatorialFilter:
-    """A filter on rings about the equator, angles in radians: long and narrow, not local.
+    """A filter on rings about the equator: long and narrow, not local.
 
     All points are distinct: ``max_beta`` is below pi / 2, where the poles are; for ``max_gamma`` =
     pi see ``near_identity``.
+
+    Args:
+        n_alpha: points on each ring.
+        n_beta: rings.
+        max_beta: the distance of the outermost rings from the equator, in radians.
+        n_gamma: turns about each point.
+        max_gamma: they go from minus this to this, in radians.
+    Returns:
+        The filter, for ``enn.SphereConv``.
     """
     return EquatorialFilter(n_alpha, n_beta, max_beta, n_gamma, max_gamma)
 
 
 def smooth(*, knots: int = 8, max_order: int = 2) -> SmoothFilter:
-    """A filter with a smooth spectrum: ``knots`` free matrices over the degrees."""
+    """A filter with a smooth spectrum: free matrices at some degrees, and linear in between.
+
+    Args:
+        knots: the number of these degrees.
+        max_order: the largest order that carries weights.
+    Returns:
+        The filter, for ``enn.SphereConv``.
+    """
     return SmoothFilter(knots, max_order)
 
 
@@ -287,8 +324,16 @@ def sphere_basis(
     with n over the input orders that the filter acts on. The gain is the root of its largest value
     over l, so that no spectrum of the input can make variance grow from layer to layer.
 
+    Args:
+        kernel: the filter.
+        band: degrees l < ``band`` are mapped.
+        orders_out: of the output.
+        orders_in: of the input.
     Returns:
         float64 ``(sum over l of n' n, weights)``, and the gain (0 if the map can only be zero).
+    Raises:
+        TypeError: if ``kernel`` is no filter, or orders are no row.
+        ValueError: for a band or an order that is no integer in range.
     """
     if not callable(getattr(kernel, "matrices", None)):
         raise TypeError(f"kernel: expected a filter of a sphere, got {type(kernel).__name__}")

@@ -93,3 +93,31 @@ def test_meta_device():
         module = Thirds()
     module.to_empty(device="cpu").double()
     assert torch.equal(module.third, EXACT)
+
+
+class Listed(Constants):
+    """Lists of constants, one with a gap."""
+
+    def __init__(self):
+        super().__init__()
+        self.set_constants()
+
+    def constants(self, dtype):
+        thirds = [torch.arange(n, dtype=torch.float64) / 3 for n in (2, 3)]
+        return {"whole": thirds, "holed": [None, *thirds, None], "single": torch.arange(2)}
+
+
+def test_lists_of_constants():
+    module = nn.Sequential(Listed().half().double())
+    assert not module.state_dict()
+    for twin in (module, copy.deepcopy(module), pickle.loads(pickle.dumps(module))):
+        own = twin[0]
+        assert torch.equal(own.listed("whole")[1], EXACT) and len(own.listed("whole")) == 2
+        holed = own.listed("holed", gaps=True)
+        assert holed[0] is holed[3] is None and torch.equal(holed[2], EXACT)
+        assert [len(tensor) for tensor in own.listed("holed")] == [2, 3]
+    assert module[0].listed("whole")[1].data_ptr() != module[0].listed("holed")[1].data_ptr()
+    assert module.to(torch.float32)[0].listed("whole")[0].dtype == torch.float32
+    assert module.to("meta")[0].listed("holed")[0].is_meta
+    with pytest.raises(KeyError):
+        module[0].listed("single")  # which is no list
