@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -23,9 +23,13 @@ from equinet.nn.conv import Convolution
 from equinet.nn.module import EquivariantModule
 from equinet.nn.steerable import Steerable
 from equinet.testing.counts import all_maps, independent
-from equinet.testing.equivariance import assert_equivariant, equivariance_error, type_after, type_of
-from equinet.testing.trial import aliases
+from equinet.testing.draws import Draw
+from equinet.testing.experiments import Experiment, has_aliasing, type_after, type_of
+from equinet.testing.outcomes import errors
+from equinet.testing.trials import trials
+from equinet.testing.verdicts import verdict
 
+_COUNT = 5  # group elements
 _UNIVERSAL = "universal: every equivariant linear map of this kind is a value of the weights"
 _MISSING = {
     Convolution: "its functions do not span all kernels on the taps",
@@ -175,13 +179,14 @@ def certificate(
     """
     in_type = type_of(module, in_type)
     out_type = type_after(module, out_type)
-    error, passed = _measured(module, in_type, out_type, seed=seed, arguments=arguments)
+    draw = Draw(_COUNT, seed)
+    error, passed = _measured(module, in_type, out_type, replace(draw, arguments=arguments))
     rows = []
     for name, layer, types, why in _parts(module, in_type, out_type):
         if layer is module:
             found = error, passed
         else:
-            found = _measured(layer, *types, seed=seed) if types else (math.nan, None)
+            found = _measured(layer, *types, draw) if types else (math.nan, None)
         rows.append(_certified(name, layer, *found, why))
     return Certificate(type(module).__name__, in_type, tuple(rows), error, passed)
 
@@ -201,7 +206,7 @@ def _certified(
     elif not passed:
         verdict = f"not equivariant: error {error:.1e}"
     elif weights is None:
-        verdict = "equivariant up to aliasing" if aliases(layer) else "equivariant"
+        verdict = "equivariant up to aliasing" if has_aliasing(layer) else "equivariant"
     elif dim is None:
         verdict = "equivariant; the dimension of all maps of this kind is not known"
     elif free is None:
@@ -233,14 +238,15 @@ def _number(value: float) -> str:
 
 
 def _measured(
-    module: nn.Module, in_type: FieldType, out_type: FieldType | None, **options: Any
+    module: nn.Module, in_type: FieldType, out_type: FieldType | None, draw: Draw
 ) -> tuple[float, bool]:
     """The largest error, in float64, and whether the module passes as equivariant."""
     twin = copy.deepcopy(module).double()
-    try:
-        return assert_equivariant(twin, in_type, out_type, **options).max, True
-    except AssertionError:
-        return equivariance_error(twin, in_type, out_type, **options).max, False
+    experiment = Experiment.of(twin, in_type, out_type, draw)
+    found = verdict(experiment)
+    if found.failure is None:
+        return found.error.max, True
+    return errors(experiment, trials(experiment)).max, False
 
 
 Types = tuple[FieldType, FieldType | None]

@@ -2,36 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from equinet.field import FieldType, Volume
-from equinet.field.grid import Grid
+from equinet.field import FieldType
 from equinet.numerics.arguments import check_integer, is_row
-from equinet.testing.equivariance import (
-    compared,
-    grids_of,
-    measured,
-    numbers,
-    refined,
-    run,
-    type_after,
-    type_of,
-    types_inside,
-)
-from equinet.testing.sizes import evaluating, like_of, sizes_of
+from equinet.testing.draws import Draw
+from equinet.testing.experiments import Experiment, type_of
+from equinet.testing.outcomes import Call, Layer, Outcome, errors, outcome
 from equinet.testing.sources import NAMES, Sources, sources
-from equinet.testing.trial import SMOOTHNESS, Draw, common_group, kinds, trials
+from equinet.testing.spaces import grid_of
+from equinet.testing.trials import SMOOTHNESS, trials
+
+_SCALES = {1: (1, 2, 3), 2: (1, 2, 3), 3: (1, 2)}  # of the refinement, by the dimension
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerReport:
     """One row of a report.
 
     Attributes:
@@ -69,7 +60,7 @@ class Report:
 
     model: str
     in_type: FieldType
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerReport, ...]
     error: float
     exact: float
     refinement: tuple[tuple[int, float], ...]
@@ -114,8 +105,10 @@ def report(
         batch: number of fields.
         seed: of fields and elements.
         arguments: more keyword arguments of the model, over ``Points``.
+    Returns:
+        The errors of the network and, for every typed layer, their sources.
     Raises:
-        ValueError: as ``equivariance_error``.
+        TypeError, ValueError: as ``equivariance_error``.
 
     Example:
         >>> from equinet import Plane, nn
@@ -124,149 +117,76 @@ def report(
         >>> found.exact, [layer.kind for layer in found.layers]
         (0.0, ['ReLU'])
     """
-    in_type = type_of(model, in_type, "model")
-    out_type = type_after(model, out_type)
-    on_grid = isinstance(in_type.space, Grid)
-    sizes = sizes_of(model, in_type, sizes)
+    type_of(model, in_type, "model")
     if scales is not None and not is_row(scales):
         raise TypeError(f"scales: expected integers >= 1, got {scales!r}")
     for scale in scales or ():
         check_integer(scale, "scales")
-    network = _Network(model, in_type, out_type)
-    draw = Draw(
-        count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments,
-        grids=network.grids,
-    )  # fmt: skip
-    keep, others = kinds(network.group, in_type, draw)
-    exact = network.errors(replace(draw, exact=True)) if keep else None
-    draw = replace(draw, exact=False) if others and on_grid else draw
-    error = network.errors(draw) if others or exact is None else exact
-    alone: dict[tuple, Sources] = {}
-    layers = []
-    for i, call in enumerate(error.calls):
-        key = (call.name, call.sizes)
-        if key not in alone:
-            alone[key] = _alone(call, error.elements, draw, like_of(model))
-        largest = math.nan if exact is None else float(exact.rows[:, i].max())
-        kind = type(call.module).__name__
-        layers.append(Layer(call.name, kind, float(error.rows[:, i].mean()), largest, alone[key]))
-    curve = _refinement(model, in_type, out_type, draw, scales) if on_grid and others else ()
+    draw = Draw(count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments)
+    experiment = Experiment.of(model, in_type, out_type, draw)
+    on_grid, followed = experiment.grid is not None, _layers(experiment)
+    tried = trials(experiment, by_kind=True)
+    found = [outcome(experiment, trial, followed) for trial in tried]
+    # The elements that keep a grid have a column of their own.
+    exact = found[0] if on_grid and not tried[0].between else None
+    last, between = found[-1], tried[-1].between
+    curve: tuple[tuple[int, float], ...] = ()
+    if between:
+        chosen = _SCALES[experiment.grids[0].n] if scales is None else scales
+        curve = tuple((scale, _finer(experiment, scale)) for scale in chosen)
     return Report(
         type(model).__name__,
-        in_type,
-        tuple(layers),
-        float(error.whole.mean()),
-        math.nan if exact is None else float(exact.whole.max()),
+        experiment.in_type,
+        tuple(_rows(experiment, last, exact)),
+        last.error.mean,
+        math.nan if exact is None else exact.error.max,
         curve,
-        len(error.elements),
-        sizes,
+        len(last.error.elements),
+        experiment.sizes,
         (SMOOTHNESS if smoothness is None else smoothness) if on_grid else None,
     )
 
 
-@dataclass(frozen=True)
-class _Call:
-    """One run of a typed module inside the network."""
-
-    name: str
-    module: nn.Module
-    in_type: FieldType
-    out_type: FieldType | None
-    sizes: tuple[int, ...] | None
-    arguments: dict[str, Any]
-    output: Tensor
-
-
-@dataclass(frozen=True)
-class _Errors:
-    """Errors of every call and of the whole network, ``(elements, calls)`` and ``(elements,)``."""
-
-    elements: Tensor
-    calls: list[_Call]
-    rows: Tensor
-    whole: Tensor
+def _layers(experiment: Experiment) -> tuple[Layer, ...]:
+    """The typed modules inside, or all of it as one layer."""
+    model = experiment.module
+    found = [
+        Layer(name, module, module.in_type, getattr(module, "out_type", None))
+        for name, module in model.named_modules()
+        if isinstance(getattr(module, "in_type", None), FieldType)
+        and not isinstance(module, nn.Sequential)
+        and module is not model
+    ]
+    return tuple(found) or (Layer("", model, experiment.in_type, experiment.out_type),)
 
 
-class _Network:
-    """A network of which every typed module can be followed."""
-
-    def __init__(self, model: nn.Module, in_type: FieldType, out_type: FieldType | None) -> None:
-        self.model, self.in_type, self.out_type = model, in_type, out_type
-        types = [*types_inside(model), out_type]
-        self.group, self.grids = common_group(in_type, types), grids_of(types)
-        self.layers: dict[str, tuple[nn.Module, Any, Any]] = {
-            name: (module, module.in_type, getattr(module, "out_type", None))
-            for name, module in model.named_modules()
-            if isinstance(getattr(module, "in_type", None), FieldType)
-            and not isinstance(module, nn.Sequential)
-            and module is not model
-        } or {"": (model, in_type, out_type)}
-
-    def run(self, x: Tensor, arguments: Mapping[str, Any]) -> tuple[Tensor, list[_Call]]:
-        """The output, and what every typed module gave."""
-        calls: list[_Call] = []
-
-        def keep(name: str, inputs: tuple, known: dict, output: Tensor) -> None:
-            module, in_type, out_type = self.layers[name]
-            bound = inspect.signature(module.forward).bind(*inputs, **known).arguments
-            (_, x), *more = bound.items()
-            sizes = tuple(x.shape[2:]) if isinstance(in_type.space, Grid) else None
-            calls.append(_Call(name, module, in_type, out_type, sizes, dict(more), numbers(output)))
-
-        handles = [
-            module.register_forward_hook(
-                lambda _, inputs, known, output, name=name: keep(name, inputs, known, output),
-                with_kwargs=True,
-            )
-            for name, (module, _, _) in self.layers.items()
-        ]
-        try:
-            return run(self.model, x, arguments), calls
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def errors(self, draw: Draw) -> _Errors:
-        """The errors for one kind of elements."""
-        (trial,) = trials(self.model, self.in_type, self.group, draw)
-        rows, whole = [], []
-        with evaluating(self.model):
-            y, calls = self.run(trial.values, trial.arguments(None))
-            for g in trial.elements:
-                again, moved = self.run(trial.move(g), trial.arguments(g))
-                row = [
-                    compared(c.out_type, g, c.output, m.output, trial.between)
-                    for c, m in zip(calls, moved, strict=True)
-                ]
-                rows.append(torch.stack(row))
-                whole.append(compared(self.out_type, g, y, again, trial.between))
-        return _Errors(trial.elements, calls, torch.stack(rows), torch.stack(whole))
+def _rows(experiment: Experiment, last: Outcome, exact: Outcome | None) -> Iterator[LayerReport]:
+    """A row for each run of a layer; the layer alone is tried once for each size."""
+    known: dict[tuple[str, tuple[int, ...]], Sources] = {}
+    for i, call in enumerate(last.calls):
+        key = call.layer.name, call.sizes
+        if key not in known:
+            known[key] = sources(_alone(experiment, call), last.error.elements)
+        largest = math.nan if exact is None else float(exact.layers[:, i].max())
+        mean, kind = float(last.layers[:, i].mean()), type(call.layer.module).__name__
+        yield LayerReport(call.layer.name, kind, mean, largest, known[key])
 
 
-def _alone(call: _Call, elements: Tensor, draw: Draw, like: Tensor) -> Sources:
-    """The sources of a layer, on its own, for inputs of the size that it has in the network."""
-    if call.sizes is None:
-        draw = Draw(draw.count, draw.seed, None if call.arguments else draw.batch)
+def _alone(experiment: Experiment, call: Call) -> Experiment:
+    """A layer on its own, for inputs of the size that it has in the network."""
+    draw, (_, module, in_type, out_type) = experiment.draw, call.layer
+    if grid_of(in_type) is None:
+        batch = None if call.arguments else draw.batch
+        draw = Draw(draw.count, draw.seed, batch, arguments=call.arguments or None)
     else:
         draw = replace(draw, sizes=call.sizes, exact=None, arguments=None)
-    types = call.in_type, call.out_type
-    return sources(call.module, *types, elements, draw, call.arguments or None, like)
+    return Experiment.of(module, in_type, out_type, draw, like=experiment.like)
 
 
-def _refinement(
-    model: nn.Module,
-    in_type: FieldType,
-    out_type: FieldType | None,
-    draw: Draw,
-    scales: tuple[int, ...] | None,
-) -> tuple[tuple[int, float], ...]:
-    """The error for the same pictures on finer grids."""
-    if scales is None:
-        scales = (1, 2) if isinstance(in_type.space, Volume) else (1, 2, 3)
-    return tuple(
-        (scale, measured(model, in_type, out_type, refined(model, in_type, draw, scale)).mean)
-        for scale in scales
-    )
+def _finer(experiment: Experiment, scale: int) -> float:
+    """The mean error for the same pictures on a finer grid."""
+    fine = experiment.refined(scale)
+    return errors(fine, trials(fine)).mean
 
 
 _HEADS = ("exact", "error", "alone", *NAMES, "shift")

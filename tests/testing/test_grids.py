@@ -9,7 +9,7 @@ from equinet import Line, Plane, Volume, act, dihedral, nn, point_group
 from equinet.group import generate
 from equinet.testing import assert_equivariant, equivariance_error, input_sizes
 from equinet.testing.sizes import fitting_sizes
-from equinet.testing.trial import grid_symmetries
+from equinet.testing.elements import grid_symmetries
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 X = Plane("C4").fields("1x trivial")
@@ -178,7 +178,7 @@ def test_generators_are_among_the_elements(group):
     plane = Plane(group).fields("1x trivial")
     error = equivariance_error(torch.nn.Identity(), plane, plane, exact=True, count=1)
     reached = generate(error.elements).order
-    assert reached == 1 + len(grid_symmetries(plane.space.group, plane.space, (5, 5)))
+    assert reached == 1 + len(grid_symmetries(plane.space.group, [plane.space], (5, 5)))
 
 
 def test_both_components_are_among_the_elements():
@@ -195,15 +195,15 @@ def test_which_elements_keep_a_grid():
     for spacing, sizes in itertools.product([1.0, (1.0, 1.0, 3.0)], [(5, 5, 5), (5, 5, 4)]):
         space = Volume("O(3)", spacing=spacing)
         square = spacing == 1.0 and sizes[2] == 5
-        found = grid_symmetries(space.group, space, sizes)
+        found = grid_symmetries(space.group, [space], sizes)
         expected = point_group("m-3m" if square else "4/mmm").elements[1:]
         assert len(found) == len(expected)
         assert_close(
             (found[:, None] - expected).abs().amax((2, 3)).amin(1), [0] * len(found), 1e-12
         )
     tall = Plane("D4")  # sizes are those of y and x
-    assert len(grid_symmetries(tall.group, tall, (4, 6))) == 3
-    assert len(grid_symmetries(Plane("C3").group, Plane("C3"), (5, 5))) == 0
+    assert len(grid_symmetries(tall.group, [tall], (4, 6))) == 3
+    assert len(grid_symmetries(Plane("C3").group, [Plane("C3")], (5, 5))) == 0
 
 
 def test_what_a_group_does_not_have_is_refused():
