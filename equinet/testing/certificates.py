@@ -22,6 +22,7 @@ from equinet.nn import PointConv, SphereConv
 from equinet.nn.conv import Convolution
 from equinet.nn.module import EquivariantModule
 from equinet.nn.steerable import Steerable
+from equinet.numerics.tables import Table, Tabular, error_cell
 from equinet.testing.counts import all_maps, independent
 from equinet.testing.draws import Draw
 from equinet.testing.experiments import Experiment, has_aliasing, type_after, type_of
@@ -71,7 +72,7 @@ class LayerCertificate:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Tabular):
     """What the theory says of a model and of its layers; ``str`` makes a table of it.
 
     Attributes:
@@ -107,24 +108,20 @@ class Certificate:
         universal = sum(layer.is_universal for layer in counted)
         return f"equivariant; {universal} of {len(counted)} layers with kernels are universal"
 
-    def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [
-            ("layer", "kind", "weights", "free", "of", "error", "verdict")
-        ]
+    def table(self) -> Table:
+        """A row for each layer: what its weights reach, of how many maps there are."""
+        rows = []
         for c in self.layers:
-            counts = ["-" if n is None else str(n) for n in (c.weights, c.free, c.dim)]
-            rows.append((c.name or ".", c.kind, *counts, _number(c.error), c.verdict))
-        if len(self.layers) != 1:
-            rows.append(("all", self.model, "", "", "", _number(self.error), self.verdict))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                f"{cell:{'>' if 2 <= i < 6 else '<'}{width}}"
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        return "\n".join([f"certificate of {self.model}, {self.in_type!r}", *lines])
+            counts = ["" if n is None else str(n) for n in (c.weights, c.free, c.dim)]
+            rows.append((c.name or ".", c.kind, *counts, error_cell(c.error), c.verdict))
+        total = ("all", self.model, "", "", "", error_cell(self.error), self.verdict)
+        return Table(
+            f"certificate of {self.model}, {self.in_type!r}",
+            ("layer", "kind", "weights", "free", "of", "error", "verdict"),
+            "<<>>>><",
+            tuple(rows),
+            None if len(rows) == 1 else total,
+        )
 
 
 def certificate(
@@ -228,10 +225,6 @@ def _why(layer: nn.Module, weights: int, free: int, dim: int) -> str:
         known = (text for kind, text in _MISSING.items() if isinstance(layer, kind))
         found.append(next(known, f"it has {weights} weights only"))
     return ", and ".join(found)
-
-
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else "0" if value == 0 else f"{value:.1e}"
 
 
 # --- what is measured -----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from torch import nn
 
 from equinet.field import FieldType
 from equinet.numerics.arguments import check_integer, is_row
+from equinet.numerics.tables import Table, Tabular, error_cell
 from equinet.testing.draws import Draw
 from equinet.testing.experiments import Experiment, type_of
 from equinet.testing.outcomes import Call, Layer, Outcome, errors, outcome
@@ -19,6 +20,7 @@ from equinet.testing.spaces import grid_of
 from equinet.testing.trials import SMOOTHNESS, trials
 
 _SCALES = {1: (1, 2, 3), 2: (1, 2, 3), 3: (1, 2)}  # of the refinement, by the dimension
+_ALWAYS = ("exact", "error", "alone")  # columns that are shown if they are zero too
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class LayerReport:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Tabular):
     """Equivariance errors of a network and of its layers; ``str(report)`` is a table.
 
     Attributes:
@@ -68,8 +70,32 @@ class Report:
     sizes: tuple[int, ...] | None
     smoothness: float | None
 
-    def __str__(self) -> str:
-        return _table(self)
+    def table(self) -> Table:
+        """A row for each layer; sources that are zero everywhere have no column."""
+        columns = {
+            "exact": [layer.exact for layer in self.layers],
+            "error": [layer.error for layer in self.layers],
+            "alone": [layer.sources.alone for layer in self.layers],
+            **{name: [getattr(layer.sources, name) for layer in self.layers] for name in NAMES},
+            "shift": [layer.sources.translation for layer in self.layers],
+        }
+        needless = {
+            head
+            for head, values in columns.items()
+            if all(math.isnan(value) or value == 0 and head not in _ALWAYS for value in values)
+        }
+        shown = {h: map(error_cell, values) for h, values in columns.items() if h not in needless}
+        rows = zip([(c.name, c.kind) for c in self.layers], *shown.values(), strict=True)
+        whole = {"exact": error_cell(self.exact), "error": error_cell(self.error)}
+        total = ("all", self.model, *(whole.get(head, "") for head in shown))
+        return Table(
+            "\n".join([f"relative equivariance errors, {self.in_type!r}", _conditions(self)]),
+            ("layer", "kind", *shown),
+            "<<" + ">" * len(shown),
+            tuple((*names, *cells) for names, *cells in rows),
+            None if [layer.name for layer in self.layers] == [""] else total,
+            tuple(_notes(self)),
+        )
 
 
 def report(
@@ -189,45 +215,22 @@ def _finer(experiment: Experiment, scale: int) -> float:
     return errors(fine, trials(fine)).mean
 
 
-_HEADS = ("exact", "error", "alone", *NAMES, "shift")
-
-
-def _table(found: Report) -> str:
-    """The report as text, for a fixed width font."""
-    rows: list[tuple[str, ...]] = [("layer", "kind", *_HEADS)]
-    for layer in found.layers:
-        s = layer.sources
-        values = (layer.exact, layer.error, s.alone, *(getattr(s, name) for name in NAMES))
-        rows.append((layer.name, layer.kind, *map(_number, (*values, s.translation))))
-    total = (_number(found.exact), _number(found.error))
-    rows.append(("all", found.model, *total, *[""] * (len(_HEADS) - 2)))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            text.ljust(width) if i < 2 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    rule = "-" * max(map(len, lines))
-    where = f"relative equivariance errors, {found.in_type!r}, {found.count} group elements"
+def _conditions(found: Report) -> str:
+    """What the network was tried on."""
+    text = f"{found.count} group element{'s' if found.count > 1 else ''}"
     if found.sizes is not None:
-        where += f", grid {' x '.join(map(str, found.sizes))}, smoothness {found.smoothness:g}"
-    text = [where, rule, lines[0], rule, *lines[1:-1], rule, lines[-1]]
+        text += f", grid {' x '.join(map(str, found.sizes))}, smoothness {found.smoothness:g}"
+    return text
+
+
+def _notes(found: Report) -> Iterator[str]:
+    """What stands below the table."""
     if found.refinement:
         curve = ", ".join(f"x{scale}: {error:.1e}" for scale, error in found.refinement)
-        text.append(f"the same pictures on finer grids: {curve}")
-    text.append(_LEGEND if found.sizes is not None else _SHORT_LEGEND)
-    return "\n".join(text)
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "?"
-    return "0" if value == 0 else f"{value:.1e}"
-
-
-_SHORT_LEGEND = "error: of the network up to here; alone: of the layer, and its sources"
-_LEGEND = """\
-exact, error: of the network up to here, for elements that map the grid to itself and for others
-alone: of the layer, whose sources follow; shift: for a translation by a pixel; ?: not measured"""
+        yield f"the same pictures on finer grids: {curve}"
+    if found.sizes is None:
+        yield "error: of the network up to here; alone: of the layer, whose sources follow"
+        return
+    yield "exact: of the network up to here, for elements that map the grid to itself; error: for"
+    yield "others; alone: of the layer, whose sources follow, but for those that are 0 everywhere;"
+    yield "shift: for a translation by a pixel; -: not measured"

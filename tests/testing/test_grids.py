@@ -8,8 +8,8 @@ import torch
 from equinet import Line, Plane, Volume, act, dihedral, nn, point_group
 from equinet.group import generate
 from equinet.testing import assert_equivariant, equivariance_error, input_sizes
-from equinet.testing.sizes import fitting_sizes
 from equinet.testing.elements import grid_symmetries
+from equinet.testing.sizes import fitting_sizes
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 X = Plane("C4").fields("1x trivial")
