@@ -15,9 +15,10 @@ INVENTORY = {
         cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops
         point_group rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral
         transforms""",
-    "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Plane Point
-        Points Sphere Volume act act_on_mackey induced_matrices lift lower mackey_projection
-        mackey_residual random_field resample sphere_of torus""",
+    "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise Plane
+        Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
+        mackey_projection mackey_residual random_field resample space_of sphere_of torus
+        turn_fibres""",
     "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
         Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
         direct_product double_cosets find_subgroup generate icosahedral inversion is_subgroup
@@ -48,10 +49,10 @@ INVENTORY = {
         chunks expand filter_spectrum full_precision relu s2_analysis s2_synthesis so3_analysis
         so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
-    "equinet.rep": """CartesianTensor CharacterTable Fibre Irrep Representation character_table
-        clebsch_gordan correlation_table couple decompose direct_sum dual exterior_power fibre
-        fourier_basis hom induce irrep irreps named quotient regular restrict symmetric_power
-        tensor_product trivial vector wigner_3j""",
+    "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
+        change_blocks character_table clebsch_gordan correlation_table couple decompose
+        direct_sum dual exterior_power fibre fourier_basis hom induce irrep irreps named
+        quotient regular restrict symmetric_power tensor_product trivial vector wigner_3j""",
     "equinet.steerable": """EquatorialFilter HomogeneousKernels KernelBasis NearIdentityFilter
         SampledKernels SmoothFilter SphereFilter equatorial homogeneous_kernels kernel_basis
         kernels_between near_identity smooth sphere_basis""",

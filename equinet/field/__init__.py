@@ -1,6 +1,7 @@
 """Spaces and field types, and how G moves a field."""
 
 from equinet.field.action import act
+from equinet.field.fibre_action import turn_fibres
 from equinet.field.field_type import FieldType
 from equinet.field.grid import Line, Plane, Volume
 from equinet.field.homogeneous import HomogeneousSpace
@@ -16,6 +17,7 @@ from equinet.field.noise import random_field
 from equinet.field.periodic import torus
 from equinet.field.points import Point, Points
 from equinet.field.resampling import resample
+from equinet.field.space import Noise, Space, space_of
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import FieldAnalysis, FieldSynthesis
 
@@ -25,9 +27,11 @@ __all__ = [
     "FieldType",
     "HomogeneousSpace",
     "Line",
+    "Noise",
     "Plane",
     "Point",
     "Points",
+    "Space",
     "Sphere",
     "Volume",
     "act",
@@ -39,6 +43,8 @@ __all__ = [
     "mackey_residual",
     "random_field",
     "resample",
+    "space_of",
     "sphere_of",
     "torus",
+    "turn_fibres",
 ]

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, fx
 
 from equinet.field.notation import format_blocks, parse_blocks
-from equinet.field.space import Space
 from equinet.numerics.cached import on_cpu
 from equinet.rep import Fibre, Representation
 from equinet.rep.fibres import Block
+
+if TYPE_CHECKING:
+    from equinet.field.space import Space
+
+# What a space must say of itself; ``Space`` has defaults for all but the first four.
+_SPACE = (
+    "group", "fibre_group", "axes", "act", "fields", "noise", "room", "weights", "grid", "keeps",
+    "restrict", "bridge", "is_parallel", "in_clouds", "is_band_limited", "noise_options", "maps",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,16 @@ class FieldType:
     def is_regular(self) -> bool:
         """Whether the fields are functions on the whole group, sampled on a grid of it."""
         return all(rho.is_regular for _, rho in self.blocks)
+
+    @property
+    def axes(self) -> dict[str, int | None]:
+        """Names and sizes of the axes after batch and channel; None is any size."""
+        return self.space.axes(self.blocks)
+
+    @property
+    def has_points(self) -> bool:
+        """Whether there is a space to average over: axes, or points of clouds along the batch."""
+        return bool(self.axes) or self.space.in_clouds
 
     @property
     def channels(self) -> int:
@@ -167,7 +186,7 @@ class FieldType:
         _check_size("batch", batch)
         for size in sizes:
             _check_size("sizes", size)
-        axes = self.space.axes(self.blocks)
+        axes = self.axes
         free = [name for name, size in axes.items() if size is None]
         if len(sizes) != len(free):
             names = f"one for each axis ({', '.join(free)})" if free else "none"
@@ -189,7 +208,7 @@ class FieldType:
             raise TypeError(f"{argument}: expected a real floating tensor, got {x.dtype}")
         if x.layout != torch.strided:
             raise TypeError(f"{argument}: expected a dense tensor, got one of layout {x.layout}")
-        axes = {"channel": self.channels, **self.space.axes(self.blocks)}
+        axes = {"channel": self.channels, **self.axes}
         # A size may be symbolic: compared with !=, never looked up in a tuple.
         if x.dim() != 1 + len(axes) or any(
             size is not None and size != actual
@@ -228,8 +247,14 @@ class FieldType:
 
 def _check_space(space: object) -> None:
     """Raise TypeError unless it can be the space of a field type."""
-    if not hasattr(space, "fibre_group"):
+    lacking = [name for name in _SPACE if not hasattr(type(space), name)]
+    if len(lacking) == len(_SPACE):
         raise TypeError(f"space: expected one such as Plane('C8'), got {space!r}")
+    if lacking:
+        raise TypeError(
+            f"space: expected a subclass of equinet.field.Space, got {type(space).__name__} "
+            f"without {', '.join(lacking[:4])}"
+        )
 
 
 def _check_size(name: str, value: object) -> None:

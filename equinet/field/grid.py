@@ -18,15 +18,20 @@ import torch
 from torch import Tensor
 
 from equinet.field.field_type import FieldType
-from equinet.field.space import acting_group, refuse_infinite
+from equinet.field.grid_action import move
+from equinet.field.grid_noise import smooth_noise
+from equinet.field.space import Noise, Space, acting_group, refuse_infinite
 from equinet.group import Group
 from equinet.numerics.arguments import check_integer, check_memory, per_axis
 from equinet.numerics.cached import on_cpu
 from equinet.rep.fibres import Block
 
+_SMOOTHNESS = 2.0
+_NEAR = 1e-6  # the rounding of a matrix
+
 
 @dataclass(frozen=True, init=False, repr=False)
-class Grid:
+class Grid(Space):
     """A rectangular grid of points in R^n, of any size, its centre at the origin.
 
     The spacing matters to ``act`` and to the layers through its ratios only: voxels of 1 x 1 x 3
@@ -38,13 +43,17 @@ class Grid:
         steps: the same as fractions, with which strides are followed without rounding.
     """
 
-    group: Group
+    _group: Group
     spacing: tuple[float, ...]
     steps: tuple[Fraction, ...] = field(compare=False)
 
     # The axes after batch and channel, in order, and whether the index grows with the coordinate.
     names: ClassVar[tuple[str, ...]]
     signs: ClassVar[tuple[int, ...]]
+
+    is_parallel = True
+    noise_options = ("sizes", "smoothness")
+    maps = "a convolution or enn.Linear"
 
     @on_cpu
     def __init__(
@@ -54,7 +63,7 @@ class Grid:
     ) -> None:
         kind = type(self)
         steps = _per_axis(spacing, self.n)
-        object.__setattr__(self, "group", acting_group(group, self.n, kind.__name__))
+        object.__setattr__(self, "_group", acting_group(group, self.n, kind.__name__))
         object.__setattr__(self, "spacing", tuple(float(step) for step in steps))
         object.__setattr__(self, "steps", steps)
 
@@ -64,18 +73,19 @@ class Grid:
         return len(self.names)
 
     @property
+    def group(self) -> Group:
+        """H; the translations of G need no element of their own."""
+        return self._group
+
+    @property
     def fibre_group(self) -> Group:
         """H, which acts on the fibres."""
-        return self.group
+        return self._group
 
-    def fields(self, blocks: str | Iterable[Block]) -> FieldType:
-        """The field type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
-
-        Raises:
-            TypeError: if ``blocks`` is neither.
-            ValueError: if the string does not parse or the blocks do not fit the space.
-        """
-        return FieldType.over(self, blocks)
+    @property
+    def grid(self) -> Self:
+        """Itself."""
+        return self
 
     def coarsened(self, stride: int | Sequence[int]) -> Self:
         """The grid of every s-th point along each axis, as a layer with a stride has it.
@@ -126,6 +136,35 @@ class Grid:
         """One axis of any size for each coordinate."""
         refuse_infinite(self, blocks)
         return dict.fromkeys(self.names)
+
+    def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
+        return move(self, field_type, g, x, order)
+
+    def noise(self, field_type: FieldType, batch: int, asked: Noise) -> Tensor:
+        sizes = asked.sizes
+        if sizes is None:
+            raise ValueError(f"sizes: expected the sizes of the axes of {field_type!r}, got None")
+        width = _SMOOTHNESS if asked.smoothness is None else asked.smoothness
+        return smooth_noise(field_type.shape(batch, *sizes), width, asked.generator)
+
+    def keeps(self, elements: Tensor, sizes: tuple[int, ...]) -> Tensor:
+        """Signed permutations of the axes, of axes that have one size and one spacing."""
+        size = torch.zeros(self.n, dtype=torch.float64)
+        size[list(self.coordinates)] = torch.tensor(sizes, dtype=torch.float64)
+        spacing = torch.tensor(self.spacing, dtype=torch.float64)
+        alike = (size[:, None] == size) & (spacing[:, None] == spacing)
+        zero = elements.abs() < _NEAR
+        one = (elements.abs() - 1).abs() < _NEAR
+        return (zero | one & alike).all(-1).all(-1)
+
+    def restrict(self, subgroup: Group) -> Self:
+        return type(self)(subgroup, self.steps)
+
+    def bridge(self, given: FieldType, wanted: FieldType) -> str:
+        other = wanted.space
+        if other.fibre_group != self.group or other == self:
+            return ""
+        return f"let both have one spacing, that of {self} or of {other}"
 
     @property
     def coordinates(self) -> tuple[int, ...]:

@@ -5,21 +5,20 @@ In: finite groups and their sections. Out: HomogeneousSpace.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from equinet.field.field_type import FieldType
-from equinet.field.space import refuse_infinite
+from equinet.field.space import Space, refuse_infinite
 from equinet.group import FiniteGroup, Section, orbit_section, section
 from equinet.ops import full_precision
 from equinet.rep.fibres import Block
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class HomogeneousSpace:
+class HomogeneousSpace(Space):
     r"""The space G/H of a finite group. Feature maps are ``(batch, channel, point)``.
 
     Fields are functions on its points; with the cocycle h of the section (H2),
@@ -41,6 +40,8 @@ class HomogeneousSpace:
     """
 
     section: Section
+
+    maps = "enn.HomogeneousConv"
 
     def __init__(
         self, group: FiniteGroup, subgroup: FiniteGroup, representatives: Tensor | None = None
@@ -84,19 +85,25 @@ class HomogeneousSpace:
         """The number of points, |G| / |H|."""
         return len(self.section)
 
-    def fields(self, blocks: str | Iterable[Block]) -> FieldType:
-        """The field type with these blocks, a string such as "4xA1 + 2xE" or a list of pairs.
-
-        Raises:
-            TypeError: if ``blocks`` is neither.
-            ValueError: if the string does not parse or the blocks do not fit the space.
-        """
-        return FieldType.over(self, blocks)
-
     def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
         """One axis, of the points."""
         refuse_infinite(self, blocks)
         return {"point": len(self)}
+
+    def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
+        """Fetch the value at y from x = g^-1 y, then turn it by h(x, g)."""
+        s = self.section
+        numbers = s.group.index((g if g.dim() == 3 else g[None]).detach().cpu().double())
+        sources = s.moved_by(numbers).argsort(-1)  # (1 or batch, points), inverse permutations
+        turns = s.cocycle_of(numbers).gather(1, sources)
+        index = sources.to(x.device)[:, None].expand(len(x), x.shape[1], -1)
+        return turn(field_type, turns, x.gather(2, index))
+
+    def bridge(self, given: FieldType, wanted: FieldType) -> str:
+        other = wanted.space
+        if other.group != self.group:
+            return f"let both be spaces of one group, {self.group} or {other.group}"
+        return f"put enn.HomogeneousConv from {given!r} to {wanted!r} between them"
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.group.name}, {self.fibre_group.name})"

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from equinet.field.field_type import FieldType
 from equinet.field.homogeneous import HomogeneousSpace, turn
-from equinet.field.space import check_elements
+from equinet.field.space import space_of
 from equinet.group import Section
 from equinet.numerics.arguments import check_memory
 from equinet.numerics.values import check_floating
@@ -84,7 +84,7 @@ def act_on_mackey(field_type: FieldType, g: Tensor, F: Tensor) -> Tensor:
     """
     s = _section(field_type)
     _check(field_type, s, F)
-    check_elements(s.group, g, F)
+    s.group.check(g, "g", F)
     numbers = s.group.index((g if g.dim() == 3 else g[None]).detach().cpu().double())
     every = torch.arange(s.group.order)
     sources = s.group.products(numbers[:, None], every).argsort(-1)  # u -> g u, and back
@@ -173,12 +173,7 @@ def _along_cosets(s: Section, F: Tensor) -> Tensor:
 
 def _section(field_type: FieldType) -> Section:
     """Of the space, which must have one."""
-    if not isinstance(field_type, FieldType):
-        raise TypeError(f"field_type: expected a FieldType, got {type(field_type).__name__}")
-    space = field_type.space
-    if not isinstance(space, HomogeneousSpace):
-        raise ValueError(f"field_type: expected fields over a HomogeneousSpace, got {field_type!r}")
-    return space.section
+    return space_of(field_type, HomogeneousSpace, "field_type").section
 
 
 def _check(field_type: FieldType, s: Section, F: Tensor) -> None:

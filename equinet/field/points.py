@@ -5,15 +5,16 @@ In: groups. Out: Points, Point.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
+from typing import Self
 
 import torch
 from torch import Tensor
 
+from equinet.field.fibre_action import turn_fibres
 from equinet.field.field_type import FieldType
-from equinet.field.space import acting_group, check_elements, refuse_infinite
+from equinet.field.space import Space, acting_group, refuse_infinite
 from equinet.group import Group
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
@@ -22,14 +23,16 @@ from equinet.rep.fibres import Block
 
 
 @dataclass(frozen=True, init=False, repr=False)
-class Fibres:
+class Fibres(Space):
     """Feature vectors without axes of space, ``(batch, channel)``.
 
     Attributes:
         group: H <= O(n), which acts on the fibres; its elements are what ``act`` takes.
     """
 
-    group: Group
+    _group: Group
+
+    is_parallel = True
 
     @on_cpu
     def __init__(self, group: Group | str, dim: int | None = None) -> None:
@@ -49,7 +52,7 @@ class Fibres:
                     f"{kind}({group!r}, dim=3), got None"
                 )
             dim = group.n
-        object.__setattr__(self, "group", acting_group(group, dim, f"{kind} of dim {dim}"))
+        object.__setattr__(self, "_group", acting_group(group, dim, f"{kind} of dim {dim}"))
 
     @property
     def n(self) -> int:
@@ -57,23 +60,25 @@ class Fibres:
         return self.group.n
 
     @property
+    def group(self) -> Group:
+        """H; the translations of G need no element of their own."""
+        return self._group
+
+    @property
     def fibre_group(self) -> Group:
         """H, which acts on the fibres."""
-        return self.group
-
-    def fields(self, blocks: str | Iterable[Block]) -> FieldType:
-        """The field type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
-
-        Raises:
-            TypeError: if ``blocks`` is neither.
-            ValueError: if the string does not parse or the blocks do not fit the space.
-        """
-        return FieldType.over(self, blocks)
+        return self._group
 
     def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
         """None: there are only batch and channel."""
         refuse_infinite(self, blocks)
         return {}
+
+    def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
+        return turn_fibres(field_type, g, x)
+
+    def restrict(self, subgroup: Group) -> Self:
+        return type(self)(subgroup)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.group.name!r}, dim={self.n})"
@@ -99,6 +104,9 @@ class Points(Fibres):
         (1000, 40)
     """
 
+    in_clouds = True
+    maps = "enn.PointConv or enn.Linear"
+
     def move(self, g: Tensor, positions: Tensor) -> Tensor:
         r"""The moved positions, x goes to g x.
 
@@ -112,6 +120,6 @@ class Points(Fibres):
             ValueError: if ``g`` is not in the group, or a shape is another one.
         """
         check_real("positions", positions, ("points", self.n))
-        check_elements(self.group, g, positions)
+        self.group.check(g, "g", positions)
         g = (g if g.dim() == 3 else g[None]).to(positions)
         return torch.einsum("zij,zj->zi", g, positions)

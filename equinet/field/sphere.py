@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass
 
-from equinet.field.field_type import FieldType, check_type
-from equinet.field.space import Block
+import torch
+from torch import Tensor, nn
+
+from equinet.field.field_type import FieldType
+from equinet.field.space import Noise, Space, space_of
+from equinet.field.transform import block_orders, columns, field_analysis, field_synthesis
 from equinet.group import SO2, SO3, so2, so3
+from equinet.harmonics import Analysis, Synthesis
+from equinet.harmonics.grid import degree_columns
+from equinet.numerics import soft_weights
+from equinet.numerics.arguments import check_memory
+from equinet.numerics.turn import turn_degrees
+from equinet.ops import full_precision
+from equinet.rep.fibres import Block
 
 
 @dataclass(frozen=True)
-class Sphere:
+class Sphere(Space):
     """The sphere S^2 = SO(3)/SO(2), band-limited: degrees l < ``band`` on the SOFT grid.
 
     A field over it has a representation of SO(2) as fibre: trivial (a function), an irrep s (a
@@ -31,6 +42,10 @@ class Sphere:
 
     band: int
 
+    is_band_limited = True
+    noise_options = ("band",)
+    maps = "a convolution"
+
     def __post_init__(self) -> None:
         if isinstance(self.band, bool) or not isinstance(self.band, int) or self.band < 1:
             raise ValueError(f"band: expected an integer >= 1, got {self.band!r}")
@@ -49,14 +64,6 @@ class Sphere:
         """The same sphere sampled at another band."""
         return Sphere(band)
 
-    def fields(self, blocks: str | Iterable[Block]) -> FieldType:
-        """The field type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
-
-        Raises:
-            ValueError: if the string does not parse or the blocks do not fit the sphere.
-        """
-        return FieldType.over(self, blocks)
-
     def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
         """Beta and alpha, for regular fields gamma too, 2 * band points each."""
         if len({rho.is_regular for _, rho in blocks}) > 1:
@@ -73,13 +80,103 @@ class Sphere:
         names = ("beta", "alpha", "gamma") if blocks[0][1].is_regular else ("beta", "alpha")
         return dict.fromkeys(names, 2 * self.band)
 
+    @property
+    def room(self) -> int:
+        """Half of the band."""
+        return (self.band + 1) // 2
+
+    @property
+    def weights(self) -> Tensor:
+        """Of the angles beta, those of Haar measure, exact for band-limited functions."""
+        return soft_weights(self.band)
+
+    def analysis(self, order: int | None, band: int, dtype: torch.dtype | None) -> nn.Module:
+        """The transform of one block to its spectrum.
+
+        Args:
+            order: s of an irrep, None for regular fields.
+            band: of the spectrum.
+            dtype: of its constants.
+        Returns:
+            A module, see ``harmonics.Analysis``.
+        """
+        return Analysis(self.band, band, order, dtype)
+
+    def synthesis(self, order: int | None, band: int, dtype: torch.dtype | None) -> nn.Module:
+        """The transform of one block from its spectrum.
+
+        Args:
+            order: s of an irrep, None for regular fields.
+            band: of the spectrum.
+            dtype: of its constants.
+        Returns:
+            A module, see ``harmonics.Synthesis``.
+        """
+        return Synthesis(self.band, band, order, dtype)
+
+    def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
+        """Degree by degree, D^l(g) times the spectrum."""
+        band, batch = self.band, x.shape[0]
+        to_spectrum = field_analysis(field_type, band, x.dtype, x.device)
+        to_field = field_synthesis(field_type, band, x.dtype, x.device)
+        widths = columns(field_type, band)
+        flat = to_spectrum(x).view(sum((2 * l + 1) * k for l, k in enumerate(widths)), batch)
+        with full_precision(x):
+            turned = turn_degrees(flat, widths, g.to(x))
+        return to_field(turned.flatten(), batch)
+
+    def noise(self, field_type: FieldType, batch: int, asked: Noise) -> Tensor:
+        """Normal coefficients, scaled so that every copy of every block has unit variance."""
+        band = self.band if asked.band is None else asked.band
+        if not 0 < band <= self.band:
+            raise ValueError(f"band: expected 1 to {self.band} (the sphere's band), got {band}")
+        size = math.prod(field_type.shape(batch))
+        check_memory(size, "batch", f"{size} samples")
+        orders = block_orders(field_type, band)
+        lowest = max(min(n) for n in orders)
+        if band <= lowest:
+            raise ValueError(
+                f"band: expected more than {lowest}, the lowest degree of a field in "
+                f"{field_type!r}, got {band}"
+            )
+        energy = [  # of one copy with coefficients of variance 1 / (2l + 1)
+            sum((2 * l + 1) * degree_columns(l, n) for l in range(band)) for n in orders
+        ]
+        degrees = []
+        for l in range(band):
+            parts = [
+                torch.randn(
+                    2 * l + 1,
+                    mul * degree_columns(l, n),
+                    batch,
+                    generator=asked.generator,
+                    dtype=torch.float64,
+                )
+                / math.sqrt((2 * l + 1) * e)
+                for (mul, _), n, e in zip(field_type.blocks, orders, energy, strict=True)
+            ]
+            degrees.append(torch.cat(parts, 1).flatten())
+        to_field = field_synthesis(field_type, band, torch.float64, torch.device("cpu"))
+        return to_field(torch.cat(degrees), batch)
+
+    def bridge(self, given: FieldType, wanted: FieldType) -> str:
+        if wanted.space == self:
+            return ""
+        return f"let both be sampled at one band, {self} or {wanted.space}"
+
     def __repr__(self) -> str:
         return f"Sphere(band={self.band})"
 
 
 def sphere_of(field_type: FieldType, argument: str = "in_type") -> Sphere:
-    """The sphere on which the fields live; ValueError for fields over another space."""
-    check_type(field_type, argument)
-    if not isinstance(field_type.space, Sphere):
-        raise ValueError(f"{argument}: expected fields over a Sphere, got {field_type!r}")
-    return field_type.space
+    """The sphere on which the fields live, see ``space_of``.
+
+    Args:
+        field_type: of the fields.
+        argument: the name of ``field_type`` in an error.
+    Returns:
+        The sphere.
+    Raises:
+        ValueError: for fields over another space.
+    """
+    return space_of(field_type, Sphere, argument)

@@ -7,15 +7,35 @@ columns are (block, signed order n of the block, copy): K_l copies of the degree
 SO(3).
 """
 
+from typing import Protocol, runtime_checkable
+
 import torch
 from torch import Tensor, nn
 
 from equinet.field.field_type import FieldType, check_type
-from equinet.field.sphere import sphere_of
-from equinet.harmonics import Analysis, Synthesis
 from equinet.harmonics.grid import degree_columns, spectrum_size
 from equinet.numerics.cached import cached
 from equinet.rep import Representation
+
+
+@runtime_checkable
+class BandLimited(Protocol):
+    """What is asked of a space: the transforms of one block of its fields; see ``Sphere``."""
+
+    def analysis(self, order: int | None, band: int, dtype: torch.dtype | None) -> nn.Module:
+        """From samples to the spectrum of degrees below ``band``."""
+        ...
+
+    def synthesis(self, order: int | None, band: int, dtype: torch.dtype | None) -> nn.Module:
+        """From the spectrum to samples."""
+        ...
+
+
+def _transforms_of(field_type: FieldType) -> BandLimited:
+    check_type(field_type)
+    if not isinstance(field_type.space, BandLimited):
+        raise ValueError(f"field_type: expected fields over a Sphere, got {field_type!r}")
+    return field_type.space
 
 
 def block_orders(field_type: FieldType, band: int) -> list[tuple[int, ...]]:
@@ -51,11 +71,10 @@ class FieldAnalysis(nn.Module):
 
     def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        check_type(field_type)
+        space = _transforms_of(field_type)
         self.field_type, self.band = field_type, band
         self.parts = nn.ModuleList(
-            Analysis(sphere_of(field_type).band, band, _order(rho), dtype)
-            for _, rho in field_type.blocks
+            space.analysis(_order(rho), band, dtype) for _, rho in field_type.blocks
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,11 +110,10 @@ class FieldSynthesis(nn.Module):
 
     def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
         super().__init__()
-        check_type(field_type)
+        space = _transforms_of(field_type)
         self.field_type, self.band = field_type, band
         self.parts = nn.ModuleList(
-            Synthesis(sphere_of(field_type).band, band, _order(rho), dtype)
-            for _, rho in field_type.blocks
+            space.synthesis(_order(rho), band, dtype) for _, rho in field_type.blocks
         )
 
     def forward(self, flat: Tensor, batch: int, relu: bool = False) -> Tensor:
@@ -127,13 +145,17 @@ class FieldSynthesis(nn.Module):
 
 
 @cached(2)
-def field_analysis(field_type: FieldType, band: int, dtype, device) -> FieldAnalysis:
+def field_analysis(
+    field_type: FieldType, band: int, dtype: torch.dtype, device: torch.device
+) -> FieldAnalysis:
     """``FieldAnalysis`` for functions that are called over and over, kept for the next call."""
     return FieldAnalysis(field_type, band, dtype).to(device)
 
 
 @cached(2)
-def field_synthesis(field_type: FieldType, band: int, dtype, device) -> FieldSynthesis:
+def field_synthesis(
+    field_type: FieldType, band: int, dtype: torch.dtype, device: torch.device
+) -> FieldSynthesis:
     """``FieldSynthesis`` likewise."""
     return FieldSynthesis(field_type, band, dtype).to(device)
 

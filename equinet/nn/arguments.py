@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Points
+from equinet.field import FieldType
 from equinet.numerics.values import check_numbers
 
 Function = Callable[[Tensor], Tensor]
@@ -91,7 +91,7 @@ def check_keywords(arguments: Any) -> None:
 
 def check_clouds(in_type: FieldType, x: Tensor, batch: Any, count: Any = None) -> None:
     """Raise ValueError unless ``batch`` is None or, over ``Points``, a number for each point."""
-    if not isinstance(in_type.space, Points):
+    if not in_type.space.in_clouds:
         for name, value in (("batch", batch), ("count", count)):
             if value is not None:
                 raise ValueError(

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Sphere
+from equinet.field import FieldType
 from equinet.nn.arguments import check_share
 from equinet.nn.normalization import SpaceNorm, widened
 from equinet.numerics.arguments import check_flag
@@ -146,7 +146,7 @@ class BatchNorm(SpaceNorm):
             raise ValueError("x: expected more than one value of every scalar in training, got one")
         if self.running_mean is None or self.running_var is None:
             return
-        if not isinstance(self.in_type.space, Sphere):
+        if not self.in_type.space.is_band_limited:
             variance = variance * (n / (n - self.taken.to(variance.dtype)))
         weight: Any = self.momentum
         if self.num_batches_tracked is not None:
@@ -167,7 +167,7 @@ class BatchNorm(SpaceNorm):
             state["weight"] = self.weight[self.field_of]
             zero = torch.zeros_like(state["weight"])
             state["bias"] = zero if self.bias is None else self.spread(self.bias[None])[0]
-        axes = len(self.in_type.space.axes(self.in_type.blocks))
+        axes = len(self.in_type.axes)
         sizes: list[Any] = [self.in_type.channels, self.eps, self.momentum, self.weight is not None]
         layer = _PLAIN[axes](*sizes).to(self.running_var)
         layer.load_state_dict(state, strict=False)  # there is no num_batches_tracked

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Points
+from equinet.field import FieldType
 from equinet.nn.arguments import check_clouds, check_share
 from equinet.nn.field_norm import field_of
 from equinet.nn.module import EquivariantModule
@@ -86,7 +86,7 @@ class DropPath(EquivariantModule):
         check_clouds(self.in_type, x, batch)
         if not self.training:
             return x
-        together = isinstance(self.in_type.space, Points) and batch is None
+        together = self.in_type.space.in_clouds and batch is None
         kept = nn.functional.dropout(x.new_ones(1 if together else x.shape[0]), self.p)
         if batch is not None:  # there are no more clouds than points
             kept = kept[batch.unique(return_inverse=True)[1]]

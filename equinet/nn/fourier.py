@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Sphere
+from equinet.field import FieldType
 from equinet.group import O3, SO3, Axial, Group, named_group, point_group, so3
 from equinet.group.axial_groups import frame
 from equinet.group.group import Factor, check_subgroup
@@ -69,7 +69,7 @@ class FourierPointwise(EquivariantModule):
         subgroup: Group | str | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        axes = len(in_type.space.axes(in_type.blocks)) + 1  # the component, and those of space
+        axes = len(in_type.axes) + 1  # the component, and those of space
         for mul in {mul for mul, _ in in_type.blocks}:
             check_elementwise(function, "function", [1] * mul, axes)
         check_number(oversampling, "oversampling", least=2)  # less changes even the identity
@@ -81,7 +81,7 @@ class FourierPointwise(EquivariantModule):
                 check_subgroup(self.subgroup, in_type.space.fibre_group)
         self.set_constants()
         infinite = not in_type.space.fibre_group.is_finite and any(self.samples)
-        self.aliases = infinite or isinstance(in_type.space, Sphere)
+        self.aliases = infinite or in_type.space.is_band_limited
 
     @property
     def samples(self) -> list[int]:
@@ -130,7 +130,7 @@ class FourierPointwise(EquivariantModule):
 
     def _mix(self, matrix: Tensor, x: Tensor) -> Tensor:
         """The matrix on the third axis of ``x``."""
-        if not self.in_type.space.axes(self.in_type.blocks):
+        if not self.in_type.axes:
             return x @ matrix.mT
         return (matrix @ x.flatten(3)).unflatten(3, x.shape[3:])
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Sphere
+from equinet.field import FieldType
 from equinet.nn.arguments import check_elementwise
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
@@ -52,7 +52,7 @@ class Gate(EquivariantModule):
         gate: Callable[[Tensor], Tensor] = torch.sigmoid,
     ) -> None:
         super().__init__(_gated(out_type, "out_type"), out_type)
-        self.aliases = isinstance(out_type.space, Sphere)
+        self.aliases = out_type.space.is_band_limited
         self.function, self.gate = function, gate
         self.gates = [0 if rho.is_trivial else mul for mul, rho in out_type.blocks]
         self.shapes = [

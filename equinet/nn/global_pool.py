@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, HomogeneousSpace, Point, Points, Sphere, sphere_of
-from equinet.field.grid import Grid
+from equinet.field import FieldType, sphere_of
 from equinet.nn.arguments import check_clouds
 from equinet.nn.conv import filled
 from equinet.nn.module import EquivariantModule
 from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
-from equinet.numerics import soft_weights
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.values import check_numbers
 
@@ -28,39 +24,23 @@ _POOLS = {
 
 
 class _GlobalPool(EquivariantModule):
-    """A pool over a grid, the sphere, SO(3), a cloud of points, or a finite space."""
+    """A pool over all points of a space, or of each cloud."""
 
     which: int  # of _POOLS
 
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type, None)
-        space = in_type.space
-        if isinstance(space, Point):
+        if not in_type.has_points:
             raise ValueError(
                 f"in_type: there is no space to pool over, got {in_type!r}; see enn.GroupPool and "
                 "enn.NormPool"
             )
-        if not isinstance(space, Grid | Sphere | Points | HomogeneousSpace):
-            raise ValueError(
-                "in_type: expected fields over a grid, a sphere or Points, or a HomogeneousSpace, "
-                f"got {in_type!r}"
-            )
-        if isinstance(space, Sphere):
-            for _, rho in in_type.blocks:
-                if not rho.is_regular and not rho.is_trivial:
-                    raise ValueError(
-                        f"in_type: over the sphere {type(self).__name__} needs trivial or regular "
-                        f"fields, got {rho!r} in {in_type!r}: vectors in different tangent planes "
-                        "cannot be compared"
-                    )
-        self.is_finite = isinstance(space, HomogeneousSpace)
-        # Points of a finite space have fibres of their own, so what is left is invariant.
-        self.out_type = None if self.is_finite else plain_vectors(in_type)
-        self.has_clouds = isinstance(space, Points)
+        # Where points have fibres of their own, what is left is invariant.
+        self.out_type = plain_vectors(in_type) if in_type.space.is_parallel else None
 
     def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
         self.check(x)
-        if self.has_clouds:
+        if self.in_type.space.in_clouds:
             return self.over_clouds(x, *_clouds(x, batch, count))
         check_clouds(self.in_type, x, batch, count)
         return self.over_space(x)
@@ -73,12 +53,12 @@ class _GlobalPool(EquivariantModule):
         """Reduce all axes of space."""
         raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
-    def export(self) -> nn.Module:
-        """``AdaptiveAvgPool`` or ``AdaptiveMaxPool`` and ``Flatten`` over a grid, else a copy."""
-        if not isinstance(self.in_type.space, Grid):
-            return super().export()
-        kind: Any = _POOLS[self.in_type.space.n][self.which]
-        return nn.Sequential(kind(1), nn.Flatten(1))
+    def plain(self) -> nn.Sequential | None:
+        """The pool of torch for points that weigh the same, with ``Flatten``; None if none is."""
+        space, axes = self.in_type.space, len(self.in_type.axes)
+        if space.in_clouds or space.weights is not None or axes not in _POOLS:
+            return None
+        return nn.Sequential(_POOLS[axes][self.which](1), nn.Flatten(1))
 
 
 class GlobalAvgPool(_GlobalPool):
@@ -86,14 +66,14 @@ class GlobalAvgPool(_GlobalPool):
 
     Over a grid or the points of a cloud it is the mean of the values; of vectors it is a vector.
     Over the sphere and SO(3) it is the integral with Haar measure, exact for band-limited fields.
-    Over a finite space, where the fibres of two points cannot be compared, it is what is invariant
-    of that: the mean of the component of the values along each vector that H leaves alone.
+    There and over finite spaces the fibres of two points cannot be compared; it is the mean of the
+    component of the values along each vector that H leaves alone, which is invariant.
 
     Args:
-        in_type: fields over a grid, a sphere (trivial or regular ones), ``Points``, or a
-            ``HomogeneousSpace`` (all with an invariant vector, such as regular ones).
+        in_type: fields over a space with points; over a sphere or a ``HomogeneousSpace`` with an
+            invariant vector in each, such as trivial and regular ones.
     Shape:
-        ``in_type.shape(batch, ...)`` to ``(batch, channels)``, over a finite space to
+        ``in_type.shape(batch, ...)`` to ``(batch, channels)``, over a sphere or a finite space to
         ``(batch, invariant vectors)``. ``out_type`` is None for plain vectors, where all channels
         are invariant, else the same fields over ``Point``.
 
@@ -106,25 +86,29 @@ class GlobalAvgPool(_GlobalPool):
     """
 
     weights: Tensor
+    components: Tensor
     which = 0
 
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type)
-        self.on_sphere = isinstance(in_type.space, Sphere)
-        if self.is_finite:
+        self.is_weighted = in_type.space.weights is not None
+        # Functions on the whole group are sampled along axes of their own, which are reduced too.
+        permuted = all(rho.is_regular or rho.is_trivial for _, rho in in_type.blocks)
+        self.takes_components = not in_type.space.is_parallel and not (
+            permuted and all(dim == 1 for dim in in_type.dims)
+        )
+        if self.takes_components:
             _check_invariants(in_type)
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        if self.is_finite:  # the component of a value along each invariant vector
-            return {"weights": torch.linalg.pinv(self.in_type.fibre.invariants) @ self._mean()}
-        return {"weights": soft_weights(self.in_type.space.band)} if self.on_sphere else {}  # pyright: ignore
-
-    def _mean(self) -> Tensor:
-        """The projector on what H leaves alone, orthogonal only if rho is."""
-        elements = self.in_type.space.fibre_group.components
-        blocks = [rho(elements).mean(0) for mul, rho in self.in_type.blocks for _ in range(mul)]
-        return torch.block_diag(*blocks)
+        found = {}
+        weights = self.in_type.space.weights
+        if weights is not None:
+            found["weights"] = weights
+        if self.takes_components:  # of a value, along each invariant vector
+            found["components"] = self.in_type.fibre.coefficients
+        return found
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
         # Sums, as ONNX takes the last of the values where scatter_reduce means their mean.
@@ -134,10 +118,11 @@ class GlobalAvgPool(_GlobalPool):
         return (sums / points.clamp(min=1)[:, None]).to(x.dtype)
 
     def over_space(self, x: Tensor) -> Tensor:
-        if self.is_finite:
-            return F.linear(x.mean(2), self.weights)
-        if not self.on_sphere:
-            return x.mean(tuple(range(2, x.dim())))
+        mean = self._weighted(x) if self.is_weighted else x.mean(tuple(range(2, x.dim())))
+        return F.linear(mean, self.components) if self.takes_components else mean
+
+    def _weighted(self, x: Tensor) -> Tensor:
+        """The mean with weights along the first axis of space."""
         # Reversed, the axes lie in memory as the convolutions leave them. The gradient of a sum is
         # one number for all of it, that of a mean would be written out.
         y = x.permute(tuple(reversed(range(x.dim())))).flatten(0, -4)
@@ -145,13 +130,13 @@ class GlobalAvgPool(_GlobalPool):
         return (y.sum(0).permute(2, 1, 0) @ weights.to(y.dtype)).contiguous()
 
     def export(self) -> nn.Module:
-        """Over a finite space with a ``torch.nn.Linear`` for the invariant vectors."""
-        if not self.is_finite:
-            return super().export()
-        count, channels = self.weights.shape
+        """``AdaptiveAvgPool`` and ``Flatten``, then ``Linear`` for invariant vectors; or a copy."""
+        plain = self.plain()
+        if plain is None or not self.takes_components:
+            return super().export() if plain is None else plain
+        count, channels = self.components.shape
         layer = nn.Linear(channels, count, bias=False, device="meta")
-        mean = nn.AdaptiveAvgPool1d(1)
-        return nn.Sequential(mean, nn.Flatten(1), filled(layer, self.weights, None))
+        return nn.Sequential(*plain, filled(layer, self.components, None))
 
 
 class Integrate(GlobalAvgPool):
@@ -171,31 +156,37 @@ class Integrate(GlobalAvgPool):
 class GlobalMaxPool(_GlobalPool):
     """Maximum over all of space; invariant up to what a grid misses between its points.
 
-    Over a finite space, where H permutes the components of a value, over those too.
+    Over a sphere or a finite space, where H permutes the components of a value, over those too.
 
     Args:
-        in_type: trivial, regular or quotient fields over a grid, a sphere, ``Points``, or a
-            ``HomogeneousSpace``.
+        in_type: trivial, regular or quotient fields over a space with points.
     Shape:
-        As ``GlobalAvgPool``; over a finite space ``(batch, fields)``.
+        As ``GlobalAvgPool``; over a sphere or a finite space ``(batch, fields)``.
     """
 
     which = 1
-    aliases = True
 
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type)
         check_permuted(in_type, "the maximum", "enn.GlobalAvgPool")
-        self.aliases = not self.is_finite
+        space = in_type.space
+        self.aliases = space.is_band_limited or space.grid is not None
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
         zeros, index = x.new_zeros(count, x.shape[1]), batch[:, None].expand_as(x)
         return zeros.scatter_reduce(0, index, x, "amax", include_self=False)
 
     def over_space(self, x: Tensor) -> Tensor:
-        if self.is_finite:
-            return torch.cat([part.amax((2, 3)) for part in self.in_type.split(x)], 1)
-        return x.amax(tuple(range(2, x.dim())))
+        y = x.amax(tuple(range(2, x.dim())))
+        if self.in_type.space.is_parallel:
+            return y
+        return torch.cat([part.amax(2) for part in self.in_type.split(y)], 1)
+
+    def export(self) -> nn.Module:
+        """``AdaptiveMaxPool`` and ``Flatten``, or a copy."""
+        plain = self.plain()
+        whole = self.in_type.space.is_parallel or all(dim == 1 for dim in self.in_type.dims)
+        return super().export() if plain is None or not whole else plain
 
 
 def _clouds(x: Tensor, batch: Tensor | None, count: int | None) -> tuple[Tensor, int]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, fx, nn
 
-from equinet.field import FieldType, Sphere
+from equinet.field import FieldType
 from equinet.nn.arguments import check_elementwise
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
@@ -56,13 +56,13 @@ class NormActivation(EquivariantModule):
     ) -> None:
         super().__init__(in_type, in_type)
         check_orthogonal(in_type)
-        self.aliases = isinstance(in_type.space, Sphere)
+        self.aliases = in_type.space.is_band_limited
         self.function, self.eps = function, check_number(eps, "eps", above=_SMALLEST)
         self.sizes: list[int] = list(in_type.dims)  # of what has a norm of its own
-        self.ones = [1] * (2 + len(in_type.space.axes(in_type.blocks)))  # part, component, space
+        self.ones = [1] * (2 + len(in_type.axes))  # part, component, space
         self.multiplicities = [mul for mul, _ in in_type.blocks]
         # It sees the norms of one block, (batch, copy, part, 1, ...).
-        axes = 2 + len(in_type.space.axes(in_type.blocks))
+        axes = 2 + len(in_type.axes)
         for count in set(self.multiplicities):
             check_elementwise(function, "function", [1] * count, axes)
         learned = check_flag(bias, "bias")

@@ -27,14 +27,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point, Points, Sphere
+from equinet.field import FieldType
 from equinet.nn.field_norm import FieldNorm, moments
 from equinet.nn.layout import laid_out
-from equinet.numerics import soft_weights
 from equinet.numerics.arguments import check_integer
 from equinet.ops import full_precision
-
-_NO_SAMPLES = "over Points the samples are not told apart; use BatchNorm, LayerNorm or RMSNorm"
 
 
 class SpaceNorm(FieldNorm):
@@ -45,15 +42,14 @@ class SpaceNorm(FieldNorm):
     centre = True  # whether mu is taken away; else mu = 0 in (N1)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        # Of the points along beta on the sphere; elsewhere all points weigh the same.
-        space = self.in_type.space
+        # Along the first axis of space, where they differ; elsewhere all points weigh the same.
+        weights = self.in_type.space.weights
         one = torch.ones(1, dtype=torch.float64)
-        weights = soft_weights(space.band) if isinstance(space, Sphere) else one
-        return {**super().constants(dtype), "weights": weights}
+        return {**super().constants(dtype), "weights": one if weights is None else weights}
 
     def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of every channel, ``(batch or 1, channel)`` each."""
-        first = 3 if isinstance(self.in_type.space, Sphere) else 2
+        first = 2 if self.in_type.space.weights is None else 3
         dims = [0] * self.over_batch + list(range(first, x.dim()))
         if not dims:
             return x, torch.zeros_like(x)
@@ -127,8 +123,12 @@ class InstanceNorm(SpaceNorm):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, eps, affine)
-        _refuse(in_type, Point, "a Point has no space to average over; use GroupNorm or LayerNorm")
-        _refuse(in_type, Points, _NO_SAMPLES)
+        if not in_type.has_points:
+            raise ValueError(
+                "in_type: there is no space to average over; use GroupNorm or "
+                f"LayerNorm, got {in_type!r}"
+            )
+        _refuse_clouds(in_type)
         self.set_constants()
         self.place(device, dtype)
 
@@ -167,7 +167,7 @@ class GroupNorm(SpaceNorm):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, eps, affine)
-        _refuse(in_type, Points, _NO_SAMPLES)
+        _refuse_clouds(in_type)
         self.num_groups = check_integer(num_groups, "num_groups")
         if in_type.copies % num_groups:
             raise ValueError(
@@ -214,7 +214,7 @@ class _PointNorm(FieldNorm):
         super().__init__(in_type, eps, affine, centred)
         self.centred = centred and self.count > 0
         # On the sphere a quotient of fields has degrees above the band.
-        self.aliases = isinstance(in_type.space, Sphere)
+        self.aliases = in_type.space.is_band_limited
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -313,15 +313,18 @@ def _over_channels(x: Tensor, weights: Tensor) -> Tensor:
     return rows.view(x.shape[0], 1, *x.shape[2:])
 
 
-def _refuse(in_type: FieldType, space: type, why: str) -> None:
-    if isinstance(in_type.space, space):
-        raise ValueError(f"in_type: {why}, got {in_type!r}")
+def _refuse_clouds(in_type: FieldType) -> None:
+    if in_type.space.in_clouds:
+        raise ValueError(
+            "in_type: over Points the samples are not told apart; use BatchNorm, LayerNorm or "
+            f"RMSNorm, got {in_type!r}"
+        )
 
 
 def _exported(module: SpaceNorm, groups: int) -> nn.Module | None:
     """``torch.nn.GroupNorm`` if all fields are scalars in their own basis, on a grid or a point."""
     in_type = module.in_type
-    plain = not isinstance(in_type.space, Sphere) and all(
+    plain = in_type.space.weights is None and all(
         d == 1 and k == 1 and bool((getattr(module, f"invariants_{i}") > 0).all())
         for i, (d, k) in enumerate(zip(in_type.dims, module.means, strict=True))
     )

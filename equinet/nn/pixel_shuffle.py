@@ -2,7 +2,6 @@ r"""From channels to pixels: a finer grid without interpolation."""
 
 import itertools
 import math
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -97,9 +96,7 @@ def shuffled(field_type: FieldType, factor: Size = 2) -> FieldType:
 def _shuffled(field_type: FieldType, factor: Size, name: str) -> FieldType:
     if not isinstance(field_type, FieldType):
         raise TypeError(f"{name}: expected a FieldType, got {type(field_type).__name__}")
-    space: Any = field_type.space
-    if not isinstance(space, Grid):
-        raise ValueError(f"{name}: expected fields over a Line, Plane or Volume, got {space}")
+    space = grid_of(field_type, name)
     counts = each(factor, space.n, "factor")
     with torch.device("cpu"):
         places = _places(space, counts)

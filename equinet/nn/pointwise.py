@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from equinet.field import FieldType, Sphere
+from equinet.field import FieldType
+from equinet.field.field_type import check_type
 from equinet.nn.arguments import check_elementwise, is_odd
 from equinet.nn.module import EquivariantModule
 from equinet.numerics.cached import on_cpu
@@ -65,7 +66,7 @@ class Pointwise(EquivariantModule):
 
     def __init__(self, in_type: FieldType, function: Callable[[Tensor], Tensor]) -> None:
         super().__init__(in_type, in_type)
-        self.aliases = isinstance(in_type.space, Sphere)
+        self.aliases = in_type.space.is_band_limited
         self.function = function
         signed = None  # a field whose components change their sign
         for _, rho in in_type.blocks:
@@ -74,7 +75,7 @@ class Pointwise(EquivariantModule):
             if not _permutes_up_to_sign(rho):
                 raise ValueError(_refusal(in_type, rho))
             signed = rho
-        axes = len(in_type.space.axes(in_type.blocks))
+        axes = len(in_type.axes)
         blocks = zip(in_type.blocks, in_type.dims, strict=True)
         fields = [dim for (mul, _), dim in blocks for _ in range(mul)]
         check_elementwise(function, "function", fields, axes)
@@ -104,8 +105,8 @@ class ReLU(Pointwise):
     def __init__(self, in_type: FieldType) -> None:
         # A convolution over a grid keeps its input, which is what torch.relu keeps too; the Fourier
         # transform of one over the sphere keeps nothing.
-        on_sphere = isinstance(getattr(in_type, "space", None), Sphere)
-        super().__init__(in_type, relu if on_sphere else torch.relu)
+        check_type(in_type, "in_type")
+        super().__init__(in_type, relu if in_type.space.is_band_limited else torch.relu)
 
     def export(self) -> nn.Module:
         return nn.ReLU()

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point, Sphere
+from equinet.field import FieldType, Point
 from equinet.nn.centred import Centred
 from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
@@ -271,7 +271,7 @@ class NormPool(EquivariantModule):
         super().__init__(in_type, in_type)
         check_orthogonal(in_type, functions="enn.GroupPool")
         self.out_type = scalars(in_type)
-        self.aliases = isinstance(in_type.space, Sphere)
+        self.aliases = in_type.space.is_band_limited
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

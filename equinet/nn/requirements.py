@@ -13,11 +13,21 @@ from equinet.rep.representation import sum_name
 _ABOUT = 2**0.5  # what sizes that are rounded may change the ratio of two steps by
 
 
-def grid_of(in_type: FieldType) -> Grid:
-    """The grid on which the fields live; ValueError for fields over another space."""
-    if not isinstance(in_type.space, Grid):
-        raise ValueError(f"in_type: expected fields over a Line, Plane or Volume, got {in_type!r}")
-    return in_type.space
+def grid_of(in_type: FieldType, name: str = "in_type") -> Grid:
+    """The grid on which the fields live.
+
+    Args:
+        in_type: of the fields.
+        name: of this argument, in the error.
+    Returns:
+        The grid.
+    Raises:
+        ValueError: for fields over another space.
+    """
+    grid = in_type.space.grid
+    if grid is None:
+        raise ValueError(f"{name}: expected fields over a Line, Plane or Volume, got {in_type!r}")
+    return grid
 
 
 @on_cpu

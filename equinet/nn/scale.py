@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point, Points
+from equinet.field import FieldType
 from equinet.nn.arguments import check_callable, check_clouds
 from equinet.nn.field_norm import field_of
 from equinet.nn.global_pool import GlobalAvgPool
@@ -75,7 +75,7 @@ class LayerScale(_Scaled):
 
     def export(self) -> nn.Module:
         """``torch.nn.BatchNorm1d``, ``2d`` or ``3d`` with mean 0 and variance 1, a factor alone."""
-        axes = len(self.in_type.space.axes(self.in_type.blocks))
+        axes = len(self.in_type.axes)
         layer = _BATCH_NORMS[axes](self.in_type.channels, eps=0.0).to(self.weight)
         with torch.no_grad():
             layer.weight.copy_(self.weight[self.field_of])
@@ -142,7 +142,7 @@ class SqueezeExcite(_Scaled):
         self.permuted = [rho.is_regular or rho.is_permutation for _, rho in in_type.blocks]
         fields = in_type.copies
         self.hidden = hidden = max(1, fields // reduction)
-        self.pool = None if isinstance(in_type.space, Point) else GlobalAvgPool(_numbers(in_type))
+        self.pool = GlobalAvgPool(_numbers(in_type)) if in_type.has_points else None
         here = torch.get_default_device()
         self.squeeze = nn.utils.skip_init(nn.Linear, fields, hidden, device=here)
         self.excite = nn.utils.skip_init(nn.Linear, hidden, fields, device=here)
@@ -161,7 +161,7 @@ class SqueezeExcite(_Scaled):
     def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
         self.check(x)
         check_clouds(self.in_type, x, batch, count)
-        if batch is None and isinstance(self.in_type.space, Points):
+        if batch is None and self.in_type.space.in_clouds:
             raise ValueError(
                 "batch: expected the number of the cloud of each point, since fields are compared "
                 "within a cloud, got None; of a single one x.new_zeros(len(x), dtype=torch.long)"

@@ -9,8 +9,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
-from equinet.field import FieldType, HomogeneousSpace, Points, Sphere
-from equinet.field.grid import Grid
+from equinet.field import FieldType
 from equinet.group.group import is_subgroup
 from equinet.nn.plain import exported
 from equinet.nn.untyped import after, instead, keeps
@@ -151,30 +150,19 @@ def _mend(given: FieldType, wanted: FieldType, maker: str) -> str:
     a, b = given.space, wanted.space
     if type(a) is not type(b):
         return _between_spaces(given, wanted)
-    if isinstance(a, Sphere) and a != b:
-        return f"let both be sampled at one band, {a} or {b}"
-    if isinstance(a, HomogeneousSpace) and isinstance(b, HomogeneousSpace):
-        if a.group != b.group:
-            return f"let both be spaces of one group, {a.group} or {b.group}"
-        return f"put enn.HomogeneousConv from {given!r} to {wanted!r} between them"
+    if found := a.bridge(given, wanted):
+        return found
     if a.fibre_group != b.fibre_group:
         if is_subgroup(b.fibre_group, a.fibre_group):
             return f"put enn.Restrict({given!r}, {b.fibre_group.name!r}) between them"
         return f"let both have one group, {a.fibre_group} or {b.fibre_group}"
-    if isinstance(a, Grid) and a != b:
-        return f"let both have one spacing, that of {a} or of {b}"
     if _are_gates(given.blocks, wanted.blocks):
         return f"did you mean the output of {maker} to be {wanted!r}, with the gates: enn.gated(h)?"
-    how = "a convolution"
-    if isinstance(a, Grid):
-        how = "a convolution or enn.Linear"
-    elif not isinstance(a, Sphere):
-        how = "enn.PointConv or enn.Linear" if isinstance(a, Points) else "enn.Linear"
-    return f"put {how} from {given!r} to {wanted!r} between them"
+    return f"put {a.maps} from {given!r} to {wanted!r} between them"
 
 
 def _between_spaces(given: FieldType, wanted: FieldType) -> str:
-    if not wanted.space.axes(wanted.blocks):
+    if not wanted.axes:
         return f"enn.GlobalAvgPool({given!r}) leads from fields to vectors"
     return (
         f"no module leads from fields over {given.space} to fields over {wanted.space}; "

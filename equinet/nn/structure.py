@@ -5,8 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point, Points
-from equinet.field.grid import Grid
+from equinet.field import FieldType
 from equinet.group import Group, named_group
 from equinet.group.group import check_subgroup
 from equinet.nn.module import EquivariantModule
@@ -40,7 +39,7 @@ class Restrict(EquivariantModule):
     rho(h) for h in the subgroup; fewer equations hold, so layers after it have more kernels.
 
     Args:
-        in_type: fields over a grid, ``Point`` or ``Points``.
+        in_type: fields over a grid, ``Point``, ``Points``, or another space that ``restrict``s.
         subgroup: of the group of the space, or its name.
     Raises:
         ValueError: if it is not a subgroup (of the same matrices, not up to orientation), and for
@@ -57,18 +56,13 @@ class Restrict(EquivariantModule):
     def __init__(self, in_type: FieldType, subgroup: Group | str) -> None:
         super().__init__(in_type, in_type)
         space = in_type.space
-        if not isinstance(space, Grid | Point | Points):
-            raise ValueError(
-                f"in_type: expected fields over a grid, Point or Points, got {in_type!r}"
-            )
         if isinstance(subgroup, str):
-            subgroup = named_group(subgroup, space.n)
+            subgroup = named_group(subgroup, space.group.n)
         with torch.device("cpu"):
             check_subgroup(subgroup, space.group)
+            smaller = space.restrict(subgroup)
             blocks = [(mul, _restricted(rho, subgroup)) for mul, rho in in_type.blocks]
-        kind: Any = type(space)
-        options = {"spacing": space.steps} if isinstance(space, Grid) else {}
-        self.out_type = kind(subgroup, **options).fields(blocks)
+        self.out_type = smaller.fields(blocks)
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

@@ -7,15 +7,14 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor, nn
 
-from equinet.field import FieldType, Sphere
+from equinet.field import FieldType
 from equinet.nn.dead_ends import warn_of_dead_ends
 from equinet.nn.layout import laid_out
 from equinet.nn.meaning import fingerprint
 from equinet.nn.module import EquivariantModule, randn
 from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
-from equinet.rep import Irrep, clebsch_gordan
-from equinet.rep.fibres import change_blocks
+from equinet.rep import Irrep, change_blocks, clebsch_gordan
 
 
 class Pair(NamedTuple):
@@ -82,7 +81,7 @@ class TensorProduct(EquivariantModule):
     ) -> None:
         super().__init__(in_type, out_type)
         _check_types(in_type, out_type)
-        self.aliases = isinstance(in_type.space, Sphere)
+        self.aliases = in_type.space.is_band_limited
         self.sizes_in = [(mul, rho.dim) for mul, rho in in_type.blocks]
         self.sizes_out = [(mul, rho.dim) for mul, rho in out_type.blocks]
         self.irreps_in = [(count, psi.dim) for psi, count in in_type.fibre.counts.items()]
@@ -143,10 +142,10 @@ class TensorProduct(EquivariantModule):
             ("basis", fibre_out.matrices()),
         ):
             found |= {f"{name}_{i}": q for i, q in enumerate(matrices) if q is not None}
-        if fibre_in.order is not None:
-            found["order_in"] = fibre_in.order.argsort()
-        if fibre_out.order is not None:
-            found["order_out"] = fibre_out.order
+        if fibre_in.permutation is not None:
+            found["order_in"] = fibre_in.permutation.argsort()
+        if fibre_out.permutation is not None:
+            found["order_out"] = fibre_out.permutation
         irreps_in, irreps_out = list(fibre_in.counts), list(fibre_out.counts)
         for i, pair in enumerate(self.pairs):
             # All products of the pair as rows of one matrix: (irrep, path, component).
@@ -169,7 +168,7 @@ class TensorProduct(EquivariantModule):
     def _irreps(self, x: Tensor) -> list[Tensor]:
         """From ``(channels, points)`` all copies of each irrep: ``(copy, component, points)``."""
         inverse = self._matrices("inverse", len(self.sizes_in))
-        z = change_blocks(x, 0, self.sizes_in, inverse, inverse=False)
+        z = change_blocks(x, 0, self.sizes_in, inverse)
         order = getattr(self, "order_in", None)
         z = z if order is None else z.index_select(0, order)
         parts = z.split([count * dim for count, dim in self.irreps_in])
@@ -206,7 +205,7 @@ class TensorProduct(EquivariantModule):
         order = getattr(self, "order_out", None)
         z = z if order is None else z.index_select(0, order)
         basis = self._matrices("basis", len(self.sizes_out))
-        return change_blocks(z, 0, self.sizes_out, basis, inverse=False)
+        return change_blocks(z, 0, self.sizes_out, basis)
 
 
 def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:

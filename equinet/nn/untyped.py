@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from equinet.field import FieldType, Point, Sphere
-from equinet.field.grid import Grid
+from equinet.field import FieldType
+from equinet.group import FiniteGroup
 from equinet.nn.pointwise import Pointwise
 from equinet.nn.pool import plain_vectors
 
@@ -52,7 +52,7 @@ _INSTEAD = {
 def after(module: nn.Module, fields: FieldType | None) -> FieldType | None:
     """The type of the fields behind a plain module, which is that before it but for a pool."""
     pools = (*_ADAPTIVE_AVERAGES, *_ADAPTIVE_MAXIMA)
-    if fields is None or not isinstance(fields.space, Grid) or not isinstance(module, pools):
+    if fields is None or fields.space.grid is None or not isinstance(module, pools):
         return fields
     return plain_vectors(fields) if _is_each(1, module.output_size) else fields
 
@@ -61,20 +61,20 @@ def keeps(module: nn.Module, fields: FieldType | None) -> bool:
     """Whether a plain module is known to be equivariant on these fields; None is invariants."""
     if fields is None or isinstance(module, nn.Identity):
         return True
-    space: Any = fields.space
+    space = fields.space
     group = space.fibre_group
     scalars = all(rho.is_trivial for _, rho in fields.blocks)
-    if (group.is_finite and group.order == 1) or (scalars and isinstance(space, Point)):
+    if (isinstance(group, FiniteGroup) and group.order == 1) or (scalars and not fields.has_points):
         return True
     if isinstance(module, _POINTWISE):
         return _is_pointwise(module, fields, scalars)
     if isinstance(module, _DROPOUTS):
         return _is_permuted(fields)
     if isinstance(module, _NORMS):
-        return scalars and not isinstance(space, Sphere)
+        return scalars and space.weights is None
     if isinstance(module, (*_ROWS, nn.Flatten)):
-        return (scalars or isinstance(module, nn.Flatten)) and not space.axes(fields.blocks)
-    return isinstance(space, Grid) and _keeps_grid(module, fields, scalars)
+        return (scalars or isinstance(module, nn.Flatten)) and not fields.axes
+    return space.grid is not None and _keeps_grid(module, fields, scalars)
 
 
 def _keeps_grid(module: nn.Module, fields: FieldType, scalars: bool) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import singledispatch
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import FigureBase
 from torch import Tensor
 
-from equinet.field import FieldType, Plane, Sphere, Volume
+from equinet.field import FieldType, Plane, Space, Sphere, Volume
 from equinet.plot.canvas import (
     COLOURS,
     STRENGTHS,
@@ -56,13 +57,13 @@ def field(field_type: FieldType, x: Tensor, *, figure: FigureBase | None = None)
     field_type.check(x)
     if not len(x):
         raise ValueError("x: expected at least one sample, got an empty batch")
-    space = field_type.space
-    if isinstance(space, Plane):
-        return _on_plane(field_type, space, array(x), figure)
-    if isinstance(space, Volume):
-        return _in_space(field_type, space, array(x), figure)
-    if isinstance(space, Sphere) and not field_type.is_regular:
-        return _on_sphere(field_type, array(x), figure)
+    return _drawn(field_type.space, field_type, array(x), figure)
+
+
+@singledispatch
+def _drawn(
+    space: Space, field_type: FieldType, x: np.ndarray, figure: FigureBase | None
+) -> FigureBase:
     raise ValueError(
         "field_type: expected fields over a Plane, a Volume or the points of a Sphere, got "
         f"{field_type!r}"
@@ -78,8 +79,9 @@ def copies_of(field_type: FieldType) -> Iterator[Part]:
             yield title, rho, slice(start, start + rho.dim)
 
 
+@_drawn.register
 def _on_plane(
-    field_type: FieldType, space: Plane, x: np.ndarray, figure: FigureBase | None
+    space: Plane, field_type: FieldType, x: np.ndarray, figure: FigureBase | None
 ) -> FigureBase:
     parts = list(copies_of(field_type))
     height, width = x.shape[2:]
@@ -102,8 +104,9 @@ def _on_plane(
     return figure
 
 
+@_drawn.register
 def _in_space(
-    field_type: FieldType, space: Volume, x: np.ndarray, figure: FigureBase | None
+    space: Volume, field_type: FieldType, x: np.ndarray, figure: FigureBase | None
 ) -> FigureBase:
     images, halves, names = cut(x, space.spacing)
     parts = list(copies_of(field_type))
@@ -131,7 +134,14 @@ def _name_axes(ax: Axes, right: str, up: str) -> None:
     ax.set_ylabel(f"${up}$", fontsize=9, labelpad=3)
 
 
-def _on_sphere(field_type: FieldType, x: np.ndarray, figure: FigureBase | None) -> FigureBase:
+@_drawn.register
+def _on_sphere(
+    space: Sphere, field_type: FieldType, x: np.ndarray, figure: FigureBase | None
+) -> FigureBase:
+    if field_type.is_regular:
+        raise ValueError(
+            f"field_type: expected fields on the points of {space}, got {field_type!r}"
+        )
     _, channels, size, around = x.shape
     names = [
         title if rho.dim == 1 else f"{title}, component {i + 1}"

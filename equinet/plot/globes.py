@@ -16,7 +16,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.patches import Circle
 from torch import Tensor
 
-from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere
+from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere, sphere_of
 from equinet.numerics import angles_to_matrix, soft_angles
 from equinet.plot.canvas import (
     COLOURS,
@@ -71,14 +71,15 @@ def globe(
         >>> [ax.get_ylabel() for ax in globe(winds, torch.rand(1, 3, 8, 8)).axes]
         ['trivial', 'spin 1']
     """
-    if not isinstance(field_type.space, Sphere) or field_type.is_regular:
+    sphere = sphere_of(field_type, "field_type")
+    if field_type.is_regular:
         raise ValueError(f"field_type: expected fields of irreps over a Sphere, got {field_type!r}")
     field_type.check(x)
     if not len(x):
         raise ValueError("x: expected at least one sample, got an empty batch")
     rod = None if axis is None else _unit(axis)
     fields = list(copies_of(field_type))
-    values, frames = _finely(field_type, field_type.space, x)
+    values, frames = _finely(field_type, sphere, x)
     side = min(2.4, WIDTH / len(x))
     figure, axes = new_axes(figure, len(fields), len(x), (side, side))
     for row, (title, rho, channels) in zip(axes, fields, strict=True):

@@ -166,13 +166,12 @@ def hom(rho_in: Representation, rho_out: Representation) -> Tensor:
             f"rho_out: expected a representation of {rho_in.group}, got one of {rho_out.group}"
         )
     found = []
-    starts_in, starts_out = _starts(rho_in), _starts(rho_out)
-    for j, psi in starts_out:
-        for i, other in starts_in:
+    for psi, rows in rho_out.parts:
+        for other, columns in rho_in.parts:
             if psi == other:
                 for end in psi.endomorphisms:
                     a = torch.zeros(rho_out.dim, rho_in.dim, dtype=torch.float64)
-                    a[j : j + psi.dim, i : i + psi.dim] = end
+                    a[rows, columns] = end
                     found.append(a)
     if not found:
         return torch.zeros(0, rho_out.dim, rho_in.dim, dtype=torch.float64)
@@ -180,12 +179,3 @@ def hom(rho_in: Representation, rho_out: Representation) -> Tensor:
     if rho_out.Q is not None:
         basis = rho_out.Q @ basis
     return basis if rho_in.inverse_Q is None else basis @ rho_in.inverse_Q
-
-
-def _starts(rho: Representation) -> list[tuple[int, Irrep]]:
-    """Where each irrep begins."""
-    found, start = [], 0
-    for psi in rho.constituents:
-        found.append((start, psi))
-        start += psi.dim
-    return found

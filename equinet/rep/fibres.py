@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -70,80 +71,144 @@ class Fibre:
                 found[psi] = found.get(psi, 0) + mul * count
         return found
 
-    @functools.cached_property
-    @on_cpu
-    def order(self) -> Tensor | None:
+    @property
+    def permutation(self) -> Tensor | None:
         """Where each component in the basis of irreps is found if equal irreps stand together.
 
-        Components of ``sorted[..., order]`` are those of the fibre, up to the Q of the blocks; None
-        if they stand together already.
+        Components of ``sorted[..., permutation]`` are those of the fibre, up to the Q of the
+        blocks.
+
+        Returns:
+            int64 ``(dim,)``; None if equal irreps stand together already.
         """
-        rows: dict[Irrep, list[int]] = {psi: [] for psi in self.counts}
-        start = 0
-        for mul, rho in self.blocks:
-            for _ in range(mul):
-                for psi in rho.constituents:
-                    rows[psi] += range(start, start + psi.dim)
-                    start += psi.dim
-        order = torch.tensor([i for members in rows.values() for i in members]).argsort()
-        return None if torch.equal(order, torch.arange(len(order))) else order
+        return None if self._permutation is None else self._permutation.clone()
 
     @functools.cached_property
     @on_cpu
+    def _permutation(self) -> Tensor | None:
+        psis = [psi for mul, rho in self.blocks for psi in rho.constituents * mul]
+        order = torch.tensor(_grouped(psis, self.counts)).argsort()
+        return None if torch.equal(order, torch.arange(len(order))) else order
+
+    @property
+    def order(self) -> Tensor | None:
+        """The former name of ``permutation``."""
+        warnings.warn("Fibre.order is Fibre.permutation now", DeprecationWarning, stacklevel=2)
+        return self.permutation
+
+    @property
     def invariants(self) -> Tensor:
-        """The vectors that the group leaves alone, as columns, float64 ``(dim, count)``.
+        """The vectors that the group leaves alone, as columns.
 
         Each lies in one copy of a block, with root mean square 1 over the components of that copy:
         for a trivial block it is 1, for functions on the group the constant function.
-        """
-        columns, start = [], 0
-        for mul, rho in self.blocks:
-            within = _invariants(rho)
-            for _ in range(mul):
-                column = torch.zeros(self.dim, within.shape[1], dtype=torch.float64)
-                column[start : start + rho.dim] = within
-                columns.append(column)
-                start += rho.dim
-        return torch.cat(columns, 1)
 
-    def matrices(self, *, inverse: bool = False) -> list[Tensor | None]:
-        """Q or Q^-1 of each block, None where it is the identity."""
-        return [rho.inverse_Q if inverse else rho.Q for _, rho in self.blocks]
+        Returns:
+            float64 ``(dim, count)``.
+        """
+        return torch.block_diag(*self._per_copy(_invariants))
+
+    @property
+    def coefficients(self) -> Tensor:
+        r"""What takes a vector to the coefficients of the part of it that the group leaves alone.
+
+        .. math:: W V = 1, \qquad V W = \int_H \rho(h)\, dh
+
+        with the ``invariants`` V, so V W is the projector on them along all other irreps.
+
+        Returns:
+            W, float64 ``(count, dim)``.
+        """
+        return torch.block_diag(*self._per_copy(_coefficients))
+
+    @on_cpu
+    def _per_copy(self, function: Callable[[Representation], Tensor]) -> list[Tensor]:
+        """Something of the representation of each block, once for each copy."""
+        return [value for mul, rho in self.blocks for value in [function(rho)] * mul]
+
+    def matrices(self, *, inverse: bool = False, grouped: bool = False) -> list[Tensor | None]:
+        """The change of basis of each block, which every copy of it shares.
+
+        Args:
+            inverse: Q^-1, from the components to those in the basis of irreps, instead of Q.
+            grouped: equal irreps of a block stand together in the basis of irreps, in the order of
+                ``counts``, instead of in the order of the representation.
+        Returns:
+            One matrix for each block, float64 ``(dim, dim)``; None where it is the identity.
+        """
+        kinds, found = self.counts, []
+        for _, rho in self.blocks:
+            matrix = rho.inverse_Q if inverse else rho.Q
+            order = _grouped(rho.constituents, kinds)
+            if grouped and order != list(range(rho.dim)):
+                matrix = torch.eye(rho.dim, dtype=torch.float64) if matrix is None else matrix
+                matrix = matrix[order] if inverse else matrix[:, order]
+            found.append(matrix)
+        return found
 
     def change_basis(self, x: Tensor, axis: int, *, inverse: bool = False) -> Tensor:
-        """Q, or Q^-1 from the right, along one axis of ``x``; every copy of a block alike."""
+        """Q from the left, or Q^-1 from the right, along one axis; every copy of a block alike.
+
+        Args:
+            x: has ``dim`` entries along ``axis``.
+            axis: of the components.
+            inverse: x Q^-1 instead of Q x.
+        Returns:
+            As ``x``; ``x`` itself where nothing changes.
+        """
         sizes = [(mul, rho.dim) for mul, rho in self.blocks]
-        return change_blocks(x, axis, sizes, self.matrices(inverse=inverse), inverse=inverse)
+        matrices = self.matrices(inverse=inverse)
+        if inverse:
+            matrices = [None if matrix is None else matrix.mT for matrix in matrices]
+        return change_blocks(x, axis, sizes, matrices)
+
+
+def _grouped(psis: Iterable[Irrep], kinds: Iterable[Irrep]) -> list[int]:
+    """Where the components of the irreps are if equal ones stand together, in the order of kinds.
+
+    Args:
+        psis: irreps, one after the other.
+        kinds: all that are among them, once each.
+    """
+    rows: dict[Irrep, list[int]] = {psi: [] for psi in kinds}
+    start = 0
+    for psi in psis:
+        rows[psi] += range(start, start + psi.dim)
+        start += psi.dim
+    return [i for members in rows.values() for i in members]
+
+
+def _trivial_components(rho: Representation) -> list[int]:
+    """The components in the basis of irreps that the group leaves alone."""
+    return [part.start for psi, part in rho.parts if psi.is_trivial]
 
 
 def _invariants(rho: Representation) -> Tensor:
-    """The columns of Q that belong to trivial irreps."""
+    """The columns of Q that belong to trivial irreps, with root mean square 1."""
     basis = torch.eye(rho.dim, dtype=torch.float64) if rho.Q is None else rho.Q
-    starts, start = [], 0
-    for psi in rho.constituents:
-        if psi.is_trivial:
-            starts.append(start)
-        start += psi.dim
-    columns = basis[:, starts]
+    columns = basis[:, _trivial_components(rho)]
     return columns * (rho.dim**0.5 / columns.norm(dim=0))
 
 
+def _coefficients(rho: Representation) -> Tensor:
+    """The rows of Q^-1 that belong to trivial irreps, scaled as the columns of Q are."""
+    basis = torch.eye(rho.dim, dtype=torch.float64) if rho.inverse_Q is None else rho.inverse_Q
+    rows = basis[_trivial_components(rho)]
+    return rows / (rows @ _invariants(rho)).diagonal()[:, None]
+
+
 def change_blocks(
-    x: Tensor,
-    axis: int,
-    sizes: Sequence[tuple[int, int]],
-    matrices: Sequence[Tensor | None],
-    *,
-    inverse: bool,
+    x: Tensor, axis: int, sizes: Sequence[tuple[int, int]], matrices: Sequence[Tensor | None]
 ) -> Tensor:
-    """Matrices on the blocks along one axis, from the left, or inverse ones from the right.
+    """Matrices on the blocks along one axis, from the left; every copy of a block alike.
 
     Args:
         x: has sum of multiplicity times dimension entries along ``axis``.
         axis: of the blocks.
         sizes: (multiplicity, dimension) of each block.
         matrices: one for each block, ``(dim, dim)``, or None for the identity.
-        inverse: whether they stand on the right.
+    Returns:
+        As ``x``; ``x`` itself if all matrices are None.
     """
     if all(matrix is None for matrix in matrices):
         return x
@@ -151,9 +216,8 @@ def change_blocks(
     split = x.split([mul * dim for mul, dim in sizes], axis)
     for part, (mul, dim), matrix in zip(split, sizes, matrices, strict=True):
         if matrix is not None:
-            matrix = matrix.to(x) if inverse else matrix.mT.to(x)
             rows = part.movedim(axis, -1).unflatten(-1, (mul, dim))
-            part = (rows @ matrix).flatten(-2).movedim(-1, axis)
+            part = (rows @ matrix.mT.to(x)).flatten(-2).movedim(-1, axis)
         parts.append(part)
     return torch.cat(parts, axis)
 

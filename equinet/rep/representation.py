@@ -106,6 +106,15 @@ class Representation:
         return dict(Counter(self.constituents))
 
     @property
+    def parts(self) -> list[tuple[Irrep, slice]]:
+        """Each irrep, and which components in the basis of irreps are its own."""
+        found, start = [], 0
+        for psi in self.constituents:
+            found.append((psi, slice(start, start + psi.dim)))
+            start += psi.dim
+        return found
+
+    @property
     def degree(self) -> int:
         """The largest degree of an irrep in it; 0 for finite groups."""
         return max((psi.degree for psi in self.constituents), default=0)
@@ -141,13 +150,10 @@ class Representation:
     def _evaluate(self, g: Tensor) -> Tensor:
         blocks = g.new_zeros(*g.shape[:-2], self.dim, self.dim)
         values: dict[Irrep, Tensor] = {}
-        start = 0
-        for psi in self.constituents:
-            stop = start + psi.dim
+        for psi, part in self.parts:
             if psi not in values:
                 values[psi] = psi(g)
-            blocks[..., start:stop, start:stop] = values[psi]
-            start = stop
+            blocks[..., part, part] = values[psi]
         if self.Q is None or self.inverse_Q is None:
             return blocks
         return self.Q.to(g) @ blocks @ self.inverse_Q.to(g)

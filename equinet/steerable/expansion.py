@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from equinet.ops import Plan, Side, expand
-from equinet.rep import Fibre, Irrep, Representation
+from equinet.rep import Fibre, Irrep
 
 Pair = tuple[Irrep, Irrep]  # (psi_out, psi_in)
 
@@ -71,30 +71,12 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _changes(fibre: Fibre, *, inverse: bool) -> list[Tensor | None]:
-    """The matrix of each block, from the left on its components sorted by irreps.
+    """The matrix of each block, from the left on its components with equal irreps together.
 
     Q for the output, the transpose of Q^-1 for the input; None where it is the identity.
     """
-    psis, found = list(fibre.counts), []
-    for _, rho in fibre.blocks:
-        order = _sorted_components(rho, psis)
-        Q = rho.inverse_Q if inverse else rho.Q
-        if Q is None and order == list(range(rho.dim)):
-            found.append(None)
-            continue
-        Q = torch.eye(rho.dim, dtype=torch.float64) if Q is None else Q
-        found.append(Q[order].mT if inverse else Q[:, order])
-    return found
-
-
-def _sorted_components(rho: Representation, psis: Sequence[Irrep]) -> list[int]:
-    """Where the components of rho, in the basis of irreps, are if equal irreps stand together."""
-    where: dict[Irrep, list[int]] = {psi: [] for psi in psis}
-    start = 0
-    for psi in rho.constituents:
-        where[psi] += range(start, start + psi.dim)
-        start += psi.dim
-    return [i for components in where.values() for i in components]
+    matrices = fibre.matrices(inverse=inverse, grouped=True)
+    return [m.mT if inverse and m is not None else m for m in matrices]
 
 
 def assemble(plan: Plan, tensors: Mapping[str, Tensor], weights: Sequence[Tensor]) -> Tensor:

@@ -19,8 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from equinet.field import Points, act, random_field
-from equinet.field.grid import Grid
+from equinet.field import act, random_field
 from equinet.testing import equivariance_error
 from equinet.testing.draws import Draw
 from equinet.testing.elements import grid_elements, grid_symmetries
@@ -77,7 +76,7 @@ def inputs_of(layer: nn.Module, batch: int, seed: int) -> tuple[Tensor, ...]:
     if _is_grid(layer):
         return (random_field(in_type, batch, sizes=_sizes(layer, 1), **options),)
     fields = random_field(in_type, batch, **options)
-    if not isinstance(in_type.space, Points) or "edges" not in _arguments(layer):
+    if not in_type.space.in_clouds or "edges" not in _arguments(layer):
         return (fields,)
     positions = torch.randn(batch, in_type.space.n, **options)
     pairs = torch.cartesian_prod(torch.arange(batch), torch.arange(batch))
@@ -89,7 +88,7 @@ def _arguments(layer: nn.Module) -> list[str]:
 
 
 def _is_grid(layer: nn.Module) -> bool:
-    return isinstance(layer.in_type.space, Grid)  # pyright: ignore
+    return layer.in_type.space.grid is not None  # pyright: ignore
 
 
 def _sizes(layer: nn.Module, scale: int) -> tuple[int, ...]:

@@ -1,7 +1,6 @@
 """Field types: the string notation, values, shapes, checks."""
 
 import pickle
-from dataclasses import dataclass
 
 import pytest
 import torch
@@ -233,28 +232,6 @@ def test_check():
     for dtype in (torch.complex64, torch.int32, torch.bool):
         with pytest.raises(TypeError, match=f"^x: expected a real floating tensor, got {dtype}"):
             field_type.check(torch.zeros(2, 4, 10, 10, dtype=dtype))
-
-
-@dataclass(frozen=True)
-class Ring:
-    """Another space, as a user might write one."""
-
-    size: int = 8
-
-    @property
-    def fibre_group(self):
-        return so2()
-
-    def axes(self, blocks):
-        return {"angle": self.size}
-
-
-def test_any_space_will_do():
-    field_type = FieldType(Ring(), ((3, irrep(so2(), 1)),))
-    assert field_type.shape(2) == (2, 6, 8)
-    assert field_type != SPHERE.fields("3x1")
-    with pytest.raises(ValueError, match=r"\(batch, channel, angle\) = \(batch, 6, 8\)"):
-        field_type.check(torch.zeros(2, 6, 9))
 
 
 def test_sizes_are_counts():

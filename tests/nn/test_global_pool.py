@@ -3,13 +3,11 @@
 import pytest
 import torch
 
-from equinet import FieldType, Plane, Point, Points, Sphere, Volume, so2
+from equinet import Plane, Point, Points, Sphere, Volume
 from equinet.field import act
 from equinet.nn import Sequential
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
 from equinet.nn.pool import GroupPool
-from equinet.rep import trivial
-from tests.field.test_field_type import Ring
 from tests.laws.direct import grid
 from tests.nn.symmetric import F64, GRIDS, PERMUTED, assert_equivariant, field
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
@@ -64,19 +62,15 @@ def test_maximum_over_the_sphere(text, generator):
 def test_types_on_the_sphere(kind):
     module = kind(Sphere(2).fields("3x0"))
     assert module.out_type is None and not module.state_dict()
-    assert kind.aliases == (kind is GlobalMaxPool)
+    assert module.aliases == (kind is GlobalMaxPool)
     for text in ("1x1", "2x0 + 1x3"):
-        with pytest.raises(ValueError, match="^in_type: .* needs trivial or regular fields, got"):
+        with pytest.raises(ValueError, match="^in_type: .* needs "):
             kind(Sphere(4).fields(text))
 
 
 def test_another_space_is_refused():
-    with pytest.raises(ValueError, match="^in_type: expected fields over a Sphere, got Ring"):
-        Integrate(FieldType(Ring(), ((1, trivial(so2())),)))
     with pytest.raises(ValueError, match="^in_type: expected fields over a Sphere, got Plane"):
         Integrate(GRIDS[1])
-    with pytest.raises(ValueError, match="^in_type: expected fields over a grid, a sphere or Poin"):
-        GlobalAvgPool(FieldType(Ring(), ((1, trivial(so2())),)))
 
 
 # --- grids ----------------------------------------------------------------------------------------

@@ -507,7 +507,7 @@ def test_where_samples_are_not_told_apart():
     for kind in (InstanceNorm, make_group):
         with pytest.raises(ValueError, match="^in_type: over Points .*use BatchNorm"):
             kind(points)
-    with pytest.raises(ValueError, match="^in_type: a Point has no space"):
+    with pytest.raises(ValueError, match="^in_type: there is no space to average over"):
         InstanceNorm(Point("SO(3)", dim=3).fields("2x0"))
 
 

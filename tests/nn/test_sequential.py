@@ -5,7 +5,7 @@ from collections import OrderedDict
 import pytest
 import torch
 
-from equinet import FieldType, Line, Plane, Point, Points, Sphere, Volume, so2
+from equinet import Line, Plane, Point, Points, Sphere, Volume
 from equinet.nn import (
     BatchNorm,
     Conv2d,
@@ -22,9 +22,8 @@ from equinet.nn import (
     Typed,
     summary,
 )
-from equinet.rep import trivial
 from equinet.testing import assert_equivariant, certificate
-from tests.field.test_field_type import Ring
+from tests.field.test_own_space import RING
 from tests.tolerances import ROUNDING, assert_close
 
 SPHERE = Sphere(4)
@@ -99,8 +98,8 @@ def test_fields_after_the_pooling_are_refused():
 
 
 def test_fields_over_another_space_are_refused():
-    ring = FieldType(Ring(), ((2, trivial(so2())),))
-    with pytest.raises(ValueError, match=r"expected Ring\(size=8\).* got Sphere\(band=4\).*one sp"):
+    ring = RING.fields("2x trivial")
+    with pytest.raises(ValueError, match=r"expected Ring\(turns=D4.* got Sphere\(band=4\).*one sp"):
         Sequential(ReLU(X), ReLU(ring))
 
 

@@ -12,17 +12,16 @@ import pytest
 import torch
 from scipy.special import eval_legendre
 
-from equinet import FieldType, Sphere, so2
+from equinet import Sphere
 from equinet.field import FieldAnalysis, FieldSynthesis, act, random_field
 from equinet.field.transform import block_orders, columns
 from equinet.harmonics import s2_fft
 from equinet.harmonics.grid import signed_orders
 from equinet.nn import ReLU, SphereConv
 from equinet.numerics import angles_to_matrix, random_rotations, soft_weights, wigner_D
-from equinet.rep import trivial
 from equinet.steerable import equatorial, near_identity, smooth
 from equinet.testing import equivariance_error
-from tests.field.test_field_type import Ring
+from tests.field.test_own_space import RING
 from tests.laws.cases import FIELDS
 from tests.laws.direct import grid, haar, orders, random_lift, random_lifts, sample_all
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
@@ -497,7 +496,7 @@ def test_bad_types():
             SphereConv(bad, x)
         with pytest.raises((TypeError, ValueError), match="^out_type: expected .*got"):
             SphereConv(x, bad)
-    ring = FieldType(Ring(), ((1, trivial(so2())),))
+    ring = RING.fields("1x trivial")
     with pytest.raises(ValueError, match="^in_type: expected fields over a Sphere, got Ring"):
         SphereConv(ring, x)
     with pytest.raises(ValueError, match="^out_type: expected fields over a Sphere, got Ring"):

@@ -48,26 +48,83 @@ def test_counts_are_those_of_the_irreps(space):
 
 
 @given(drawn_fibres())
-def test_order_and_change_of_basis_undo_the_action(space):
+def test_permutation_and_change_of_basis_undo_the_action(space):
     """rho(g) = Q S^-1 (sum of m psi(g), equal irreps together) S Q^-1, S the sorting."""
     g = space.group.sample(generator=seeded())
     sorted_ = torch.block_diag(*[psi(g) for psi, m in space.counts.items() for _ in range(m)])
     matrix = sorted_
-    if space.order is not None:
-        matrix = matrix[space.order][:, space.order]
-        assert not torch.equal(space.order, torch.arange(space.dim))
+    if space.permutation is not None:
+        matrix = matrix[space.permutation][:, space.permutation]
+        assert not torch.equal(space.permutation, torch.arange(space.dim))
     matrix = space.change_basis(matrix, 0)
     matrix = space.change_basis(matrix, 1, inverse=True)
     assert_close(matrix, space(g), SYMMETRY)
 
 
-def test_a_mixed_fibre_needs_both_order_and_change_of_basis():
+def test_a_mixed_fibre_needs_both_permutation_and_change_of_basis():
     g = O.sample(generator=seeded())
     irreps = torch.block_diag(*[psi(g) for psi, m in MIXED.counts.items() for _ in range(m)])
     wrong = MIXED.change_basis(MIXED.change_basis(irreps, 0), 1, inverse=True)
-    assert MIXED.order is not None and (wrong - MIXED(g)).abs().max() > 0.1
-    assert fibre([(3, trivial(O))]).order is None
-    assert fibre([(1, vector(O)), (2, trivial(O)), (1, vector(O))]).order is not None
+    assert MIXED.permutation is not None and (wrong - MIXED(g)).abs().max() > 0.1
+    assert fibre([(3, trivial(O))]).permutation is None
+    assert fibre([(1, vector(O)), (2, trivial(O)), (1, vector(O))]).permutation is not None
+
+
+@given(drawn_fibres())
+def test_grouped_matrices_put_equal_irreps_together(space):
+    g = space.group.sample(generator=seeded())
+    matrices, inverses = (space.matrices(inverse=inv, grouped=True) for inv in (False, True))
+    for (_, rho), Q, inverse in zip(space.blocks, matrices, inverses, strict=True):
+        psis = [psi for psi in space.counts for _ in range(rho.multiplicities.get(psi, 0))]
+        value = torch.block_diag(*[psi(g) for psi in psis])
+        assert (Q is None) == (inverse is None)
+        if Q is not None and inverse is not None:
+            value = Q @ value @ inverse
+        assert_close(value, rho(g), SYMMETRY)
+
+
+def skewed(space):
+    """The same fibre in other bases, so that its representations are not orthogonal."""
+    blocks = []
+    for mul, rho in space.blocks:
+        shear = torch.eye(rho.dim, dtype=F64) + random(rho.dim, rho.dim).triu(1) / 4
+        Q = shear if rho.Q is None else shear @ rho.Q
+        blocks.append((mul, Representation(rho.group, "skewed", rho.irreps, Q)))
+    return fibre(blocks)
+
+
+@given(drawn_fibres(), st.booleans())
+def test_invariants_and_their_coefficients(space, skew):
+    """V spans what the group leaves alone, and V W is the mean of rho over the group."""
+    space = skewed(space) if skew else space
+    v, w = space.invariants, space.coefficients
+    assert v.shape == w.mT.shape == (space.dim, v.shape[1])
+    assert v.shape[1] == sum(m for psi, m in space.counts.items() if psi.is_trivial)
+    average = torch.eye(space.dim, dtype=F64)
+    for g, weight in space.group.haar(max(rho.degree for _, rho in space.blocks)):
+        average = average @ torch.einsum("g,gij->ij", weight, space(g))
+    assert_close(w @ v, torch.eye(v.shape[1]), SYMMETRY)
+    assert_close(v @ w, average, SYMMETRY)
+    assert_close(v.count_nonzero(0) > 0, torch.ones(v.shape[1]) > 0, 0)
+
+
+def test_the_mean_is_no_orthogonal_projector_in_a_skewed_basis():
+    """Negative control: the pseudo-inverse of V serves orthogonal representations only."""
+    assert_close(torch.linalg.pinv(MIXED.invariants), MIXED.coefficients, SYMMETRY)
+    space = skewed(MIXED)
+    wrong = torch.linalg.pinv(space.invariants) - space.coefficients
+    assert wrong.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("mul", [1, 3])
+def test_the_invariant_of_functions_on_a_group_is_the_constant(mul):
+    expected = torch.block_diag(*[torch.ones(O.order, 1, dtype=F64)] * mul)
+    assert_close(fibre([(mul, regular(O))]).invariants, expected, SYMMETRY)
+
+
+def test_the_former_name_of_the_permutation_warns():
+    with pytest.warns(DeprecationWarning, match="Fibre.permutation"):
+        assert_close(MIXED.order, MIXED.permutation, 0)
 
 
 @given(drawn_fibres(), st.integers(0, 2))
@@ -102,7 +159,9 @@ def test_values_are_hashable_and_picklable():
     spaces = [MIXED, fibre(vector(so3())), fibre([(2, vector(so3()))]), fibre(irrep(so2(), 1))]
     assert len(set(spaces)) == len(spaces)
     for space in spaces:
-        assert space.order is None or len(space.order) == space.dim  # before it is pickled
+        assert (
+            space.permutation is None or len(space.permutation) == space.dim
+        )  # before it is pickled
         for other in (pickle.loads(pickle.dumps(space)), copy.deepcopy(space)):
             assert other == space and hash(other) == hash(space)
             g = space.group.sample(generator=seeded())

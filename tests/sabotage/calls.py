@@ -121,6 +121,8 @@ def _fields() -> Iterator[Call]:
     yield call(field.random_field, functions, 2, band=2, name="random_field on a sphere")
     yield call(field.resample, x, _random(2, 4, 4, 2).double())
     yield call(field.sphere_of, functions)
+    yield call(field.space_of, functions, eq.Sphere)
+    yield call(field.Noise, torch.Generator(), 2, (3, 3), 1.0)
     yield call(field.FieldAnalysis, functions, 3)
     yield call(field.FieldSynthesis, functions, 3)
     yield call(field.torus, 3, "C4")

@@ -58,6 +58,8 @@ EXCEPTED = {
     ),
     **dict.fromkeys("Radial SteeredFunctions SphereFilter Sources".split(), "It is a protocol."),
     "Constants": "It is a base class, for those who write modules.",
+    "Space": "It is a base class, for those who write spaces.",
+    "turn_fibres": "It serves the method ``act`` of a space, whose arguments were checked.",
     **dict.fromkeys(
         "FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide block_matmul chunks expand "
         "filter_spectrum s2_analysis s2_synthesis so3_analysis so3_synthesis".split(),
