@@ -261,7 +261,13 @@ class _Counter(TorchDispatchMode):
         self.depends = dict(inputs)
         self.running: list[_Trace] = []
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload,
+        types: Sequence[type],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         depends = any(key in self.depends for key in _storages((args, kwargs)))
@@ -277,7 +283,7 @@ class _Counter(TorchDispatchMode):
         return out
 
 
-def _storages(tree: Any) -> dict[int, Any]:
+def _storages(tree: object) -> dict[int, Any]:
     """Where tensors lie, by a number that is theirs as long as this is kept."""
     found = [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
     return {storage._cdata: storage for storage in found}
@@ -334,10 +340,10 @@ def _on_meta(model: nn.Module) -> nn.Module:
 def _watch(module: nn.Module, trace: _Trace, counter: _Counter, seen: dict[int, Any]) -> None:
     """Have the module write down what it does; ``seen`` is memory that is counted already."""
 
-    def before(*_: Any) -> None:
+    def before(*_: object) -> None:
         counter.running.append(trace)
 
-    def after(_: nn.Module, __: Any, output: Any) -> None:
+    def after(_: nn.Module, __: object, output: object) -> None:
         counter.running.pop()
         trace.calls += 1
         tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]

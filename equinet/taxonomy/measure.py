@@ -114,7 +114,7 @@ def _on_grid(layer: nn.Module, seed: int) -> float:
     elements = torch.eye(n, dtype=torch.float64)[None]
     draw = Draw(5, seed, sizes=sizes, exact=True)
     if len(grid_symmetries(space.group, [space], sizes)):
-        (kept,) = grid_elements(space.group, [space], draw)
+        (kept,) = grid_elements(space.group, [space], sizes, draw)
         elements = torch.cat([elements, kept.elements])
     axes, worst = tuple(range(-n, 0)), 0.0
     experiment = Experiment.of(layer, in_type, out_type, draw)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Generator, Tensor, nn
 
+from equinet.field import FieldType, Space
 from equinet.taxonomy.measure import Measured, inputs_of, measure
 
 STATUSES = {
@@ -95,15 +95,19 @@ class Row:
         return "; ".join(publication.name for publication in self.published)
 
     @property
-    def space(self) -> Any:
+    def space(self) -> Space:
         """The space of the input's fields; ``space.group`` moves it, ``space.fibre_group`` is H."""
-        return self.build().in_type.space  # pyright: ignore
+        in_type = getattr(self.build(), "in_type", None)
+        assert isinstance(in_type, FieldType)
+        return in_type.space
 
     def build(self, refinement: int = 1) -> nn.Module:
         """One layer, float32, with the same weights whenever it is built.
 
         Args:
             refinement: how many times as fine the grid is, 1 where there is none.
+        Returns:
+            A new one.
         """
         return self.make(refinement, torch.Generator().manual_seed(0)).to(torch.float32)
 
@@ -113,6 +117,8 @@ class Row:
         Args:
             batch: how many fields, or points.
             seed: of the random numbers.
+        Returns:
+            The arguments of ``forward``.
 
         Example:
             >>> from equinet.taxonomy import catalogue

@@ -1,5 +1,7 @@
 """Equivariance checks, for users' networks too."""
 
+import warnings
+
 from equinet.testing.certificates import Certificate, LayerCertificate, certificate
 from equinet.testing.equivariance import assert_equivariant, equivariance_error
 from equinet.testing.outcomes import EquivarianceError
@@ -20,3 +22,11 @@ __all__ = [
     "input_sizes",
     "report",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Layer":
+        message = "equinet.testing.Layer: deprecated, use equinet.testing.LayerReport"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return LayerReport
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -161,6 +161,8 @@ def certificate(
         out_type: type of the output; ``module.out_type`` if None, or invariant.
         seed: of fields and group elements.
         arguments: more keyword arguments of the module, over ``Points``.
+    Returns:
+        A row for each layer, and the error of the whole.
     Raises:
         ValueError: if there is no type, or an output vanishes, so that there is nothing to measure.
 
@@ -250,23 +252,37 @@ def _parts(
 ) -> Iterator[tuple[str, nn.Module, Types | None, str]]:
     """The layers of a model with the types to measure them with, or why there are none."""
     leaves = list(_leaves("", model))
-    known = [isinstance(getattr(leaf, "in_type", None), FieldType) for _, leaf in leaves]
+    types = [_types(leaf) for _, leaf in leaves]
+    in_row = isinstance(model, nn.Sequential)
     invariant = False  # whether all that comes now is a function of invariants
     for i, (name, leaf) in enumerate(leaves):
+        own = types[i]
         if leaf is model:
             yield name, leaf, (in_type, out_type), ""
-        elif known[i]:
-            types: Any = leaf.in_type, getattr(leaf, "out_type", None)
-            invariant = isinstance(model, nn.Sequential) and types[1] is None
-            yield name, leaf, types, ""
+        elif own is not None:
+            invariant = in_row and own[1] is None
+            yield name, leaf, own, ""
         elif invariant:
             yield name, leaf, None, "acts on invariants, where every map is equivariant"
-        elif isinstance(model, nn.Sequential) and i and known[i - 1] and all(known[i + 1 : i + 2]):
-            before: Any = leaves[i - 1][1].out_type
-            after: Any = leaves[i + 1][1].in_type if i + 1 < len(leaves) else None
-            yield name, leaf, (before, after), ""
+        elif in_row and (found := _between(types, i)) is not None:
+            yield name, leaf, found, ""
         else:
             yield name, leaf, None, "not measured: no types on both sides of it"
+
+
+def _types(layer: nn.Module) -> Types | None:
+    """The types that a layer knows, if any."""
+    in_type = getattr(layer, "in_type", None)
+    return (in_type, getattr(layer, "out_type", None)) if isinstance(in_type, FieldType) else None
+
+
+def _between(types: list[Types | None], i: int) -> Types | None:
+    """The types of a layer that knows none, from its neighbours in a row, if they know theirs."""
+    before = types[i - 1] if i else None
+    after = types[i + 1] if i + 1 < len(types) else (None, None)
+    if before is None or before[1] is None or after is None:
+        return None
+    return before[1], after[0]
 
 
 def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from equinet.nn.arguments import check_keywords
 from equinet.numerics.arguments import check_integer, check_number
@@ -60,7 +60,3 @@ class Draw:
         ):
             got = getattr(self.elements, "shape", type(self.elements).__name__)
             raise ValueError(f"elements: expected (count, n, n) with count >= 1, got {got}")
-
-    def generator(self) -> Generator:
-        """A new one, so that the same numbers are drawn whenever it is asked for."""
-        return Generator().manual_seed(self.seed)

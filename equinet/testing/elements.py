@@ -52,7 +52,9 @@ def drawn_elements(group: Group, draw: Draw, generator: Generator, every: bool =
         if group.order == 1:
             return group.elements
         if every:
-            return _generators_first(group.elements[1:], group.order, draw.generator())
+            return _generators_first(
+                group.elements[1:], group.order, Generator().manual_seed(draw.seed)
+            )
         return _generators_first(group.elements[1:], draw.count, generator)
     drawn = group.sample(4 * draw.count, generator=generator)
     proper = torch.linalg.det(drawn) > 0
@@ -64,13 +66,19 @@ def drawn_elements(group: Group, draw: Draw, generator: Generator, every: bool =
 
 
 def grid_elements(
-    group: Group, grids: Sequence[Grid], draw: Draw, *, by_kind: bool = False
+    group: Group,
+    grids: Sequence[Grid],
+    sizes: Sequence[int],
+    draw: Draw,
+    *,
+    by_kind: bool = False,
 ) -> list[Drawn]:
     """Elements that keep some grids, and others, as many as are to be drawn.
 
     Args:
         group: that is drawn from.
-        grids: the first has the sizes of ``draw``.
+        grids: on the same space; the sizes are those of the first.
+        sizes: of its axes.
         draw: how many elements, and of which kind.
         by_kind: that many of each kind there is, in place of a mixture.
     Returns:
@@ -78,19 +86,21 @@ def grid_elements(
     Raises:
         ValueError: if only one of the two kinds is asked for and there is none.
     """
-    assert draw.sizes is not None
-    keeping = grid_symmetries(group, grids, draw.sizes)
+    keeping = grid_symmetries(group, grids, sizes)
     all_keep = isinstance(group, FiniteGroup) and group.order == 1 + len(keeping)
-    kinds = [draw.exact if draw.elements is None else None]
-    if by_kind and kinds == [None]:
-        kinds = [True] * bool(len(keeping)) + [False] * (not all_keep) or [None]
+    kinds = [draw.exact]
+    if by_kind and draw.exact is None:
+        there_are = {True: len(keeping) > 0, False: not all_keep}
+        kinds = [exact for exact in (True, False) if there_are[exact]]
+    if not kinds or draw.elements is not None:
+        kinds = [None]
     found = []
     for exact in kinds:
-        generator = draw.generator()
+        generator = Generator().manual_seed(draw.seed)
         if exact and not len(keeping):
             raise ValueError(
                 f"exact: no element of {group} but the identity keeps a grid of sizes "
-                f"{draw.sizes} over {grids[0]}; use exact=False"
+                f"{tuple(sizes)} over {grids[0]}; use exact=False"
             )
         if exact is False and all_keep:
             raise ValueError(f"exact: every element of {group} keeps the grid; use exact=True")
@@ -98,7 +108,7 @@ def grid_elements(
             kept, others = _generators_first(keeping, draw.count, generator), keeping[:0]
         else:
             drawn = drawn_elements(group, draw, generator, every=exact is False)
-            kept, others = _split(drawn.double(), grids, draw.sizes)
+            kept, others = _split(drawn.double(), grids, sizes)
         if exact is False:
             kept, others = kept[:0], others[: draw.count]
         for elements, between in ((kept, False), (others, True)):
@@ -131,16 +141,9 @@ def grid_symmetries(group: Group, grids: Sequence[Grid], sizes: Sequence[int]) -
 
 def _split(elements: Tensor, grids: Sequence[Grid], sizes: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Elements that map the grids to themselves, the first of these sizes, and the others."""
-    space = grids[0]
-    size = torch.zeros(space.n, dtype=torch.float64)
-    size[list(space.coordinates)] = torch.tensor(sizes, dtype=torch.float64)
-    alike = size[:, None] == size
-    for grid in grids:
-        spacing = torch.tensor(grid.spacing, dtype=torch.float64)
-        alike = alike & (spacing[:, None] == spacing)
-    zero = elements.abs() < 1e-6
-    one = (elements.abs() - 1).abs() < 1e-6
-    keeps = (zero | one & alike).all(-1).all(-1)
+    keeps = grids[0].keeps(elements, tuple(sizes))
+    for other in grids[1:]:  # of sizes that are not known, where only the steps matter
+        keeps = keeps & other.keeps(elements, (1,) * other.n)
     return elements[keeps], elements[~keeps]
 
 

@@ -5,7 +5,7 @@ In: a module, types and options. Out: ``Experiment``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
@@ -15,7 +15,6 @@ from equinet.field.grid import Grid
 from equinet.group import Group, is_subgroup
 from equinet.testing.draws import Draw
 from equinet.testing.sizes import fitting_sizes, like_of, sizes_of
-from equinet.testing.spaces import grid_of, group_of
 
 
 @dataclass(frozen=True)
@@ -26,13 +25,14 @@ class Experiment:
         module: Phi.
         in_type: type of its input.
         out_type: type of its output; None for invariants.
-        draw: what to try it on, over a grid with its sizes.
+        draw: what to try it on.
         group: G, the smallest of the groups that move the fields inside.
-        grids: those of the input and of fields inside; empty if the input is not over a grid.
+        grids: that of the input and those of fields inside; empty if it is over another space.
         aliases: whether a module inside says that it is equivariant up to aliasing only.
         like: a tensor with the dtype and on the device of the module.
         sizes: at which the input is sampled; None if it is not over a grid.
-        scale: how much finer than at the sizes of ``draw`` that is.
+        coarse: sizes at which the elements and the smooth fields are drawn.
+        scale: how many times as fine the former are.
     """
 
     module: nn.Module
@@ -44,6 +44,7 @@ class Experiment:
     aliases: bool
     like: Tensor
     sizes: tuple[int, ...] | None
+    coarse: tuple[int, ...] | None
     scale: int = 1
 
     @classmethod
@@ -70,20 +71,12 @@ class Experiment:
             TypeError, ValueError: if there is no type, or the sizes do not fit.
         """
         in_type, out_type = type_of(module, in_type), type_after(module, out_type)
-        types = [in_type, *types_inside(module), out_type]
-        found = [grid_of(t) for t in types]
-        grids = tuple(dict.fromkeys(grid for grid in found if grid is not None))
-        group, aliases = common_group(types), has_aliasing(module)
-        sizes = sizes_of(module, in_type, draw.sizes)
-        return cls(
-            module, in_type, out_type, replace(draw, sizes=sizes), group,
-            grids if found[0] is not None else (), aliases, like_of(module, like), sizes,
-        )  # fmt: skip
-
-    @property
-    def grid(self) -> Grid | None:
-        """That of the input."""
-        return self.grids[0] if self.grids else None
+        types = [t for t in (in_type, *types_inside(module), out_type) if t is not None]
+        group, aliases, grid = common_group(types), has_aliasing(module), in_type.space.grid
+        found = [t.space.grid for t in types] if grid is not None else []
+        grids = tuple(dict.fromkeys(other for other in found if other is not None))
+        sizes, like = sizes_of(module, in_type, draw.sizes), like_of(module, like)
+        return cls(module, in_type, out_type, draw, group, grids, aliases, like, sizes, sizes)
 
     def refined(self, scale: int) -> Experiment:
         """The same smooth fields and the elements that move them, on a finer grid.
@@ -93,18 +86,29 @@ class Experiment:
         Returns:
             The experiment at the larger sizes, for elements that do not keep the grid.
         """
-        assert self.draw.sizes is not None
+        assert self.coarse is not None
         fine = replace(self, draw=replace(self.draw, exact=False))
         if scale == 1:
             return fine
-        least = scale * (max(self.draw.sizes) - 1) + 1
+        least = scale * (max(self.coarse) - 1) + 1
         return replace(
             fine, sizes=fitting_sizes(self.module, self.in_type, least=least), scale=scale
         )
 
 
 def type_of(module: nn.Module, in_type: FieldType | None, argument: str = "module") -> FieldType:
-    """The type of the input, which is said or which the module knows."""
+    """The type of the input, which is said or which the module knows.
+
+    Args:
+        module: that is asked if nothing is said.
+        in_type: what is said.
+        argument: the name of ``module`` in an error.
+    Returns:
+        The type.
+    Raises:
+        TypeError: if it is no module.
+        ValueError: if there is no type.
+    """
     if not isinstance(module, nn.Module):
         raise TypeError(f"{argument}: expected a torch.nn.Module, got {type(module).__name__}")
     in_type = getattr(module, "in_type", None) if in_type is None else in_type
@@ -117,7 +121,16 @@ def type_of(module: nn.Module, in_type: FieldType | None, argument: str = "modul
 
 
 def type_after(module: nn.Module, out_type: FieldType | None) -> FieldType | None:
-    """The type of the output, which is said or which the module knows; None for invariants."""
+    """The type of the output, which is said or which the module knows.
+
+    Args:
+        module: that is asked if nothing is said.
+        out_type: what is said.
+    Returns:
+        The type, or None for invariants.
+    Raises:
+        TypeError: if it is something else.
+    """
     out_type = getattr(module, "out_type", None) if out_type is None else out_type
     if out_type is not None and not isinstance(out_type, FieldType):
         raise TypeError(f"out_type: expected a FieldType or None, got {type(out_type).__name__}")
@@ -130,13 +143,14 @@ def types_inside(module: nn.Module) -> list[FieldType]:
     return [value for value in named if isinstance(value, FieldType)]
 
 
-def common_group(types: Iterable[FieldType | None]) -> Group:
+def common_group(types: Sequence[FieldType]) -> Group:
     """The smallest of the groups that move the fields: a restriction leaves no more than that."""
-    first, *others = [group_of(field_type) for field_type in types if field_type is not None]
-    for group in others:
-        if group != first and is_subgroup(group, first):
-            first = group
-    return first
+    smallest = types[0].space.group
+    for field_type in types[1:]:
+        group = field_type.space.group
+        if group != smallest and is_subgroup(group, smallest):
+            smallest = group
+    return smallest
 
 
 def has_aliasing(module: nn.Module) -> bool:

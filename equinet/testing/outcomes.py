@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from equinet.field import FieldType, act
+from equinet.field.grid import Grid
+from equinet.field.space import space_of
 from equinet.testing.experiments import Experiment
-from equinet.testing.smooth import ball
-from equinet.testing.spaces import grid_of
 from equinet.testing.trials import Trial
 
 ORDER = 3  # of the interpolation of outputs
@@ -154,9 +154,12 @@ def errors(experiment: Experiment, trials: Sequence[Trial]) -> EquivarianceError
         TypeError, ValueError: if an output cannot be measured.
     """
     found = [outcome(experiment, trial).error for trial in trials]
-    columns = [(e.elements, e.errors, e.interpolation) for e in found]
-    joined = [torch.cat(column) for column in zip(*columns, strict=True)]
-    return EquivarianceError(*joined, experiment.sizes)
+    return EquivarianceError(
+        torch.cat([error.elements for error in found]),
+        torch.cat([error.errors for error in found]),
+        torch.cat([error.interpolation for error in found]),
+        experiment.sizes,
+    )
 
 
 @contextmanager
@@ -178,8 +181,8 @@ def following(layers: tuple[Layer, ...]) -> Iterator[list[Call]]:
     calls: list[Call] = []
 
     def follow(layer: Layer) -> RemovableHandle:
-        def keep(_: nn.Module, inputs: tuple, known: dict[str, Any], output: Any) -> None:
-            bound = inspect.signature(layer.module.forward).bind(*inputs, **known).arguments
+        def keep(module: nn.Module, inputs: tuple, known: dict[str, Any], output: object) -> None:
+            bound = inspect.signature(module.forward).bind(*inputs, **known).arguments
             (_, x), *more = bound.items()
             calls.append(Call(layer, tuple(x.shape[2:]), dict(more), numbers(output)))
 
@@ -194,7 +197,17 @@ def following(layers: tuple[Layer, ...]) -> Iterator[list[Call]]:
 
 
 def run(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any] | None = None) -> Tensor:
-    """The output, float64, of a module that may be of another dtype and elsewhere."""
+    """The output of a module that may be of another dtype and elsewhere.
+
+    Args:
+        experiment: on the module.
+        x: its input, float64.
+        arguments: more keyword arguments of the module.
+    Returns:
+        float64, on the CPU.
+    Raises:
+        TypeError, ValueError: if it is nothing that can be measured.
+    """
     like = experiment.like
     known = {
         name: value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
@@ -216,7 +229,7 @@ def numbers(y: object) -> Tensor:
 
 def _is_map(out_type: FieldType, y: Tensor) -> bool:
     """Whether ``y`` has the axes of a grid."""
-    return grid_of(out_type) is not None and y.dim() > 2
+    return out_type.space.grid is not None and y.dim() > 2
 
 
 def _are_fields(out_type: FieldType, y: Tensor) -> bool:
@@ -251,6 +264,22 @@ def compared(
     if not size > 0:
         raise ValueError("module: its output vanishes, so no error can be told from it")
     return ((again - moved) * inside).norm() / size
+
+
+def ball(field_type: FieldType, sizes: Sequence[int], margin: float = 0.0) -> Tensor:
+    """Which points lie in the largest ball of a grid, but for a shell at its end: bool ``sizes``.
+
+    Args:
+        field_type: over the grid.
+        sizes: of the grid.
+        margin: thickness of the shell in steps of the grid.
+    Returns:
+        True at the points inside.
+    """
+    grid = space_of(field_type, Grid, "field_type")
+    points = grid.positions(*sizes)
+    radius = points.abs().flatten(0, -2).amax(0).min() - margin * max(grid.spacing)
+    return points.norm(dim=-1) <= radius.clamp(min=0) + 1e-9
 
 
 def there_and_back(out_type: FieldType, g: Tensor, y: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from equinet.testing.draws import Draw
 from equinet.testing.experiments import Experiment, type_of
 from equinet.testing.outcomes import Call, Layer, Outcome, errors, outcome
 from equinet.testing.sources import NAMES, Sources, sources
-from equinet.testing.spaces import grid_of
 from equinet.testing.trials import SMOOTHNESS, trials
 
 _SCALES = {1: (1, 2, 3), 2: (1, 2, 3), 3: (1, 2)}  # of the refinement, by the dimension
@@ -150,7 +149,7 @@ def report(
         check_integer(scale, "scales")
     draw = Draw(count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments)
     experiment = Experiment.of(model, in_type, out_type, draw)
-    on_grid, followed = experiment.grid is not None, _layers(experiment)
+    on_grid, followed = experiment.sizes is not None, _layers(experiment)
     tried = trials(experiment, by_kind=True)
     found = [outcome(experiment, trial, followed) for trial in tried]
     # The elements that keep a grid have a column of their own.
@@ -175,14 +174,12 @@ def report(
 
 def _layers(experiment: Experiment) -> tuple[Layer, ...]:
     """The typed modules inside, or all of it as one layer."""
-    model = experiment.module
-    found = [
-        Layer(name, module, module.in_type, getattr(module, "out_type", None))
-        for name, module in model.named_modules()
-        if isinstance(getattr(module, "in_type", None), FieldType)
-        and not isinstance(module, nn.Sequential)
-        and module is not model
-    ]
+    model, found = experiment.module, []
+    for name, module in model.named_modules():
+        in_type, out_type = (getattr(module, which, None) for which in ("in_type", "out_type"))
+        is_whole = module is model or isinstance(module, nn.Sequential)
+        if isinstance(in_type, FieldType) and not is_whole:
+            found.append(Layer(name, module, in_type, out_type))
     return tuple(found) or (Layer("", model, experiment.in_type, experiment.out_type),)
 
 
@@ -201,9 +198,10 @@ def _rows(experiment: Experiment, last: Outcome, exact: Outcome | None) -> Itera
 def _alone(experiment: Experiment, call: Call) -> Experiment:
     """A layer on its own, for inputs of the size that it has in the network."""
     draw, (_, module, in_type, out_type) = experiment.draw, call.layer
-    if grid_of(in_type) is None:
-        batch = None if call.arguments else draw.batch
-        draw = Draw(draw.count, draw.seed, batch, arguments=call.arguments or None)
+    if in_type.space.grid is None:
+        given = {name: value for name, value in call.arguments.items() if value is not None}
+        batch = None if given else draw.batch
+        draw = Draw(draw.count, draw.seed, batch, arguments=given or None)
     else:
         draw = replace(draw, sizes=call.sizes, exact=None, arguments=None)
     return Experiment.of(module, in_type, out_type, draw, like=experiment.like)

@@ -15,7 +15,6 @@ from equinet.field import FieldType
 from equinet.nn.centred import Centred, OffCentreWarning
 from equinet.nn.conv import each
 from equinet.numerics.arguments import check_integer
-from equinet.testing.spaces import grid_of
 
 _SMALLEST = {1: 33, 2: 17, 3: 11}
 _SPAN = 24
@@ -61,8 +60,18 @@ def fitting_sizes(
 def sizes_of(
     module: nn.Module, in_type: FieldType, sizes: tuple[int, ...] | None
 ) -> tuple[int, ...] | None:
-    """The sizes that are said, checked; else over a grid fitting ones, elsewhere None."""
-    grid = grid_of(in_type)
+    """The sizes that are said, or else ones that fit.
+
+    Args:
+        module: it is not changed.
+        in_type: type of its input.
+        sizes: what is said; None leaves it to the module.
+    Returns:
+        One for each axis of a grid; over another space what is said.
+    Raises:
+        ValueError: if they are no sizes of the grid.
+    """
+    grid = in_type.space.grid
     if grid is None:  # where they have no meaning
         return sizes
     if sizes is None:
@@ -97,7 +106,7 @@ def input_sizes(
     if not isinstance(sizes, Iterable):
         raise TypeError(f"sizes: expected integers, got {type(sizes).__name__}")
     in_type = getattr(module, "in_type", None) if in_type is None else in_type
-    if not isinstance(in_type, FieldType) or grid_of(in_type) is None:
+    if not isinstance(in_type, FieldType) or in_type.space.grid is None:
         raise ValueError(f"in_type: expected fields over a Line, Plane or Volume, got {in_type!r}")
     twin, found, failure = copy.deepcopy(module).eval(), [], None
     for size in sizes:
@@ -129,7 +138,7 @@ def _watched(module: nn.Module) -> Iterator[list[str]]:
     """A list of the layers that leave the centre while the module runs."""
     wrong: list[str] = []
 
-    def watch(layer: nn.Module, inputs: tuple, output: Any) -> None:
+    def watch(layer: nn.Module, inputs: tuple, output: object) -> None:
         if len(inputs) and isinstance(inputs[0], Tensor) and _leaves_centre(layer, inputs[0]):
             wrong.append(type(layer).__name__)
 
@@ -173,7 +182,14 @@ def _each(value: Any, n: int) -> tuple[int, ...]:
 
 
 def like_of(module: nn.Module, default: Tensor | None = None) -> Tensor:
-    """A tensor with the dtype and on the device of the module; float64 if it has no numbers."""
+    """A tensor with the dtype and on the device of a module.
+
+    Args:
+        module: that is asked for its parameters and buffers.
+        default: where it has none; a number in float64 if None.
+    Returns:
+        The first that is floating.
+    """
     tensors = [*module.parameters(), *module.buffers()]
     one = torch.zeros((), dtype=torch.float64) if default is None else default
     return next((t for t in tensors if t.is_floating_point()), one)

@@ -18,7 +18,8 @@ import torch
 from torch import Generator, Tensor
 
 from equinet.field import FieldType
-from equinet.testing.spaces import grid_under
+from equinet.field.grid import Grid
+from equinet.field.space import space_of
 
 _WAVES = 64
 
@@ -63,7 +64,7 @@ class SmoothField:
         Raises:
             ValueError: if the fields are not over a grid.
         """
-        space = grid_under(field_type)
+        space = space_of(field_type, Grid, "field_type")
         width = math.sqrt(2) * smoothness * max(space.spacing)
         waves = torch.randn(_WAVES, space.n, generator=generator, dtype=torch.float64) / width
         shape = (batch, field_type.channels, 2 * _WAVES)
@@ -89,7 +90,7 @@ class SmoothField:
         Returns:
             Of every field.
         """
-        space = grid_under(self.field_type)
+        space = space_of(self.field_type, Grid, "field_type")
         points = space.positions(*sizes).flatten(0, -2)
         if offset is not None:
             for k, sign, steps in zip(space.coordinates, space.signs, offset, strict=True):
@@ -126,23 +127,8 @@ def inner_radius(field_type: FieldType, sizes: Sequence[int]) -> float:
     Returns:
         Half the shortest extent.
     """
-    space = grid_under(field_type)
+    space = space_of(field_type, Grid, "field_type")
     half = [
         (size - 1) / 2 * space.spacing[k] for k, size in zip(space.coordinates, sizes, strict=True)
     ]
     return min(half)
-
-
-def ball(field_type: FieldType, sizes: Sequence[int], margin: float = 0.0) -> Tensor:
-    """Which points lie in the largest ball of a grid, but for a shell at its end: bool ``sizes``.
-
-    Args:
-        field_type: over the grid.
-        sizes: of the grid.
-        margin: thickness of the shell in steps of the grid.
-    Returns:
-        True at the points inside.
-    """
-    space = grid_under(field_type)
-    radius = max(inner_radius(field_type, sizes) - margin * max(space.spacing), 0.0)
-    return space.positions(*sizes).norm(dim=-1) <= radius + 1e-9

@@ -38,14 +38,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from equinet.field import FieldType, act
+from equinet.field.grid import Grid
+from equinet.field.space import space_of
 from equinet.testing.elements import grid_symmetries
 from equinet.testing.experiments import Experiment
-from equinet.testing.outcomes import ORDER, compared, errors, run, there_and_back
-from equinet.testing.smooth import SmoothField, ball, inner_radius
-from equinet.testing.spaces import grid_of, grid_under
+from equinet.testing.outcomes import ORDER, ball, compared, errors, run, there_and_back
+from equinet.testing.smooth import SmoothField, inner_radius
 from equinet.testing.trials import SMOOTHNESS, trials
 
 _LONGER = 60  # a multiple of most strides
@@ -91,7 +92,7 @@ def sources(layer: Experiment, elements: Tensor) -> Sources:
     with torch.no_grad(), warnings.catch_warnings():
         # Sizes are tried that nobody asked for: what the layer says of them is not for the user.
         warnings.simplefilter("ignore")
-        if layer.grid is None:
+        if layer.in_type.space.grid is None:
             everywhere = replace(layer, draw=replace(layer.draw, elements=elements))
             error = errors(everywhere, trials(everywhere)).mean
             return _declared(layer, Sources(error, error, kernel=error))
@@ -99,7 +100,9 @@ def sources(layer: Experiment, elements: Tensor) -> Sources:
         exact = _exact(layer, layer.sizes)
         draw = layer.draw
         width = SMOOTHNESS if draw.smoothness is None else draw.smoothness
-        f = SmoothField.draw(layer.in_type, draw.batch or 2, width, draw.generator())
+        f = SmoothField.draw(
+            layer.in_type, draw.batch or 2, width, Generator().manual_seed(draw.seed)
+        )
         probe = _Probe(layer, f, elements, layer.sizes)
         if not probe.gives_maps:
             return replace(_of_pool(probe), exact=exact)
@@ -128,8 +131,9 @@ class _Probe:
         self, layer: Experiment, f: SmoothField, elements: Tensor, sizes: Sequence[int]
     ) -> None:
         self.layer, self.f, self.elements, self.sizes = layer, f, elements, tuple(sizes)
+        self.grid = space_of(f.field_type, Grid)
         self.y = self(f)
-        grid = grid_of(layer.out_type)
+        grid = None if layer.out_type is None else layer.out_type.space.grid
         self.gives_maps = self.y.dim() > 2 and grid is not None
         self.out_type = layer.out_type if self.gives_maps or grid is None else None
 
@@ -235,7 +239,7 @@ def _aliasing(probe: _Probe) -> float:
     x = probe.f.sample(probe.sizes)
 
     def interpolated(values: Tensor, g: Tensor) -> Tensor:
-        scalars = grid_under(probe.f.field_type).fields(f"{values.shape[1]}x trivial")
+        scalars = probe.grid.fields(f"{values.shape[1]}x trivial")
         return act(scalars, g, values, order=ORDER)
 
     def error(g: Tensor) -> Tensor:
@@ -267,7 +271,7 @@ def _sub_sampling(probe: _Probe, strides: Sequence[int]) -> float:
         dense[(..., *phase)] = probe(probe.f, offset=offset)
     kept = tuple(slice(s * (m - 1) + 1) for m, s in zip(y.shape[2:], strides, strict=True))
     dense = dense[(..., *kept)]
-    fine_type = FieldType(grid_under(out_type).refined(strides), out_type.blocks)
+    fine_type = FieldType(space_of(out_type, Grid, "out_type").refined(strides), out_type.blocks)
     coarse = tuple(slice(None, None, s) for s in strides)
 
     def error(g: Tensor) -> Tensor:
@@ -282,7 +286,7 @@ def _at_centre(probe: _Probe, strides: Sequence[int]) -> float:
     n, best = max(probe.sizes), math.nan
     generator = torch.Generator().manual_seed(0)
     width = 1 / float(probe.f.waves.square().mean().sqrt() * math.sqrt(2))
-    step = max(grid_under(probe.f.field_type).spacing)
+    step = max(probe.grid.spacing)
     f = SmoothField.draw(probe.f.field_type, _CENTRES, width / step, generator)
     for size in range(n, n + 2 * max(strides)):
         sizes = (size,) * len(probe.sizes)

@@ -18,14 +18,13 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from equinet.field import FieldType, act, random_field
+from equinet.field import act, random_field
 from equinet.testing.elements import drawn_elements, grid_elements
 from equinet.testing.experiments import Experiment
 from equinet.testing.smooth import SmoothField, inner_radius
-from equinet.testing.spaces import is_cloud, options_of, room_of
 
 SMOOTHNESS = 2.0
-_CLOUD = 8  # points, where the batch is a cloud of them
+_VECTORS = 8  # points of a cloud, or vectors over a single point
 _FIELDS = 2
 
 
@@ -60,31 +59,55 @@ def trials(experiment: Experiment, *, by_kind: bool = False) -> list[Trial]:
     Raises:
         ValueError: if an option has no meaning over the space.
     """
-    in_type, draw, grid = experiment.in_type, experiment.draw, experiment.grid
-    are_vectors = not in_type.space.axes(in_type.blocks)  # with nothing but batch and channel
-    over_grid = dict.fromkeys(("sizes", "smoothness", "exact"), grid is not None)
-    meaning = over_grid | {"band": "band" in options_of(in_type), "arguments": are_vectors}
+    in_type, draw, grid = experiment.in_type, experiment.draw, experiment.in_type.space.grid
+    options = in_type.space.noise_options
+    meaning = {name: name in options for name in ("band", "sizes", "smoothness")}
+    meaning |= {"exact": grid is not None, "arguments": not in_type.space.axes(in_type.blocks)}
     for name, has_meaning in meaning.items():
         value = getattr(draw, name)
         if not has_meaning and value is not None:
             raise ValueError(
                 f"{name}: has no meaning for {in_type!r}, expected None, got {value!r}"
             )
-    if grid is not None:
-        return _on_grid(experiment, by_kind)
-    return [_of_vectors(experiment) if are_vectors else _of_maps(experiment)]
+    return [_exact(experiment)] if grid is None else _on_grid(experiment, by_kind)
+
+
+def _exact(experiment: Experiment) -> Trial:
+    """Random fields, all of which every element moves exactly."""
+    in_type, draw = experiment.in_type, experiment.draw
+    generator = Generator().manual_seed(draw.seed)
+    space, given = in_type.space, dict(draw.arguments or {})
+    count, translation = draw.batch or _FIELDS, None
+    if not space.axes(in_type.blocks):
+        count = len(given["positions"]) if "positions" in given else draw.batch or _VECTORS
+    if space.in_clouds:
+        given = _neighbourhood(experiment.module, space.group.n, count, generator) | given
+    options = {name: getattr(draw, name) for name in space.noise_options}
+    if "band" in options and draw.band is None and experiment.aliases:
+        options["band"] = space.room  # products of nonlinearities need room below the band
+    values = random_field(in_type, count, generator=generator, dtype=torch.float64, **options)
+    if space.in_clouds:  # whose positions G translates too
+        translation = torch.randn(space.group.n, generator=generator, dtype=torch.float64)
+    elements = drawn_elements(experiment.group, draw, generator)
+    move = functools.partial(act, in_type, x=values)
+    return Trial(elements, values, move, False, functools.partial(_moved, given, translation))
 
 
 def _on_grid(experiment: Experiment, by_kind: bool) -> list[Trial]:
     """White noise for the elements that keep the grid, a smooth field for the others."""
-    in_type, draw, sizes, found = experiment.in_type, experiment.draw, experiment.sizes, []
-    assert sizes is not None and draw.sizes is not None
-    batch = draw.batch or _FIELDS
-    drawn = grid_elements(experiment.group, experiment.grids, draw, by_kind=by_kind)
+    in_type, draw, sizes, coarse = (
+        experiment.in_type,
+        experiment.draw,
+        experiment.sizes,
+        experiment.coarse,
+    )
+    assert sizes is not None and coarse is not None
+    batch, found = draw.batch or _FIELDS, []
+    drawn = grid_elements(experiment.group, experiment.grids, coarse, draw, by_kind=by_kind)
     for elements, between, generator in drawn:
         if between:
             width = SMOOTHNESS if draw.smoothness is None else draw.smoothness
-            radius = inner_radius(in_type, draw.sizes)
+            radius = inner_radius(in_type, coarse)
             smooth = SmoothField.draw(in_type, batch, width, generator, radius)
             smooth = smooth.refined(experiment.scale)
             values, move = smooth.sample(sizes), functools.partial(smooth.moved_sample, sizes)
@@ -97,41 +120,10 @@ def _on_grid(experiment: Experiment, by_kind: bool) -> list[Trial]:
     return found
 
 
-def _of_maps(experiment: Experiment) -> Trial:
-    """Fields with axes, which every element moves exactly."""
-    in_type, draw, generator = experiment.in_type, experiment.draw, experiment.draw.generator()
-    band = draw.band
-    if band is None and experiment.aliases:
-        band = room_of(in_type)  # products of nonlinearities need room below the band
-    values = random_field(
-        in_type, draw.batch or _FIELDS, band=band, generator=generator, dtype=torch.float64
-    )
-    elements = drawn_elements(experiment.group, draw, generator)
-    return Trial(elements, values, functools.partial(act, in_type, x=values), False)
-
-
-def _of_vectors(experiment: Experiment) -> Trial:
-    """Fields without axes; over points, their positions move with them."""
-    in_type, draw, generator = experiment.in_type, experiment.draw, experiment.draw.generator()
-    given, cloud = dict(draw.arguments or {}), is_cloud(in_type)
-    count = len(given["positions"]) if "positions" in given else draw.batch or _CLOUD
-    if cloud:
-        given = _neighbourhood(experiment.module, in_type, count, generator) | given
-    values = random_field(in_type, count, generator=generator, dtype=torch.float64)
-    translation = torch.randn(experiment.group.n, generator=generator, dtype=torch.float64)
-    elements = drawn_elements(experiment.group, draw, generator)
-    arguments = functools.partial(_moved, given, translation if cloud else None)
-    return Trial(elements, values, functools.partial(act, in_type, x=values), False, arguments)
-
-
-def _neighbourhood(
-    module: nn.Module, in_type: FieldType, count: int, generator: Generator
-) -> dict[str, Any]:
+def _neighbourhood(module: nn.Module, n: int, count: int, generator: Generator) -> dict[str, Any]:
     """Positions and all pairs as edges, as far as ``forward`` takes them."""
     wanted, found = inspect.signature(module.forward).parameters, {}
-    positions = torch.randn(
-        count, in_type.space.fibre_group.n, generator=generator, dtype=torch.float64
-    )
+    positions = torch.randn(count, n, generator=generator, dtype=torch.float64)
     if "positions" in wanted:
         found["positions"] = _reach(module) * positions
     if "edges" in wanted:
@@ -149,12 +141,11 @@ def _reach(module: nn.Module) -> float:
 def _moved(
     given: dict[str, Any], translation: Tensor | None, g: Tensor | None = None
 ) -> dict[str, Any]:
-    """The arguments, of which positions and shifts turn with ``g``; positions are shifted too."""
+    """The arguments; in a cloud ``g`` turns positions and shifts, and positions are translated."""
     if g is None or translation is None:
         return given
-    g = g.to(translation)
-    turned = {name: given[name] for name in ("positions", "shifts") if name in given}
-    turned = {name: value.to(g) @ g.mT for name, value in turned.items()}
-    if "positions" in turned:  # G has the translations too
+    vectors = [name for name in ("positions", "shifts") if name in given]
+    turned = {name: given[name].to(translation) @ g.to(translation).mT for name in vectors}
+    if "positions" in turned:
         turned["positions"] = turned["positions"] + translation
     return given | turned

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from equinet import Plane, Point, Points, Sphere, nn
+from equinet import Plane, Point, Points, Sphere, nn, testing
 from equinet.testing import Report, equivariance_error, report
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
@@ -196,6 +196,13 @@ def test_columns_of_nothing_are_left_out():
     one = report(nn.Linear(fields, fields, generator=torch.Generator().manual_seed(0)).double())
     head = str(one).splitlines()[2].split()
     assert head == ["kind", "error", "alone", "kernel"]
+
+
+def test_the_old_name_of_its_rows():
+    with pytest.warns(DeprecationWarning, match="^equinet.testing.Layer: deprecated, use .*Layer"):
+        assert testing.Layer is testing.LayerReport
+    with pytest.raises(AttributeError, match="has no attribute 'Layers'"):
+        _ = testing.Layers
 
 
 def test_without_a_type():
