@@ -7,6 +7,7 @@ import torch
 
 from equinet import Line, Plane, Volume, act, dihedral, nn, point_group
 from equinet.group import generate
+from equinet.nn.centred import OffCentreWarning
 from equinet.testing import assert_equivariant, equivariance_error, input_sizes
 from equinet.testing.elements import grid_symmetries
 from equinet.testing.sizes import fitting_sizes
@@ -111,7 +112,7 @@ def test_strides_get_sizes_that_keep_the_centre():
     conv = CONVOLUTIONS["C4"]()
     conv.centred.warned.clear()
     assert fitting_sizes(conv, conv.in_type, least=16) == (17, 17)
-    with pytest.warns(UserWarning, match="off its centre"):
+    with pytest.warns(OffCentreWarning, match="off its centre"):
         assert equivariance_error(conv, sizes=(18, 18)).max > 0.01
     twice = torch.nn.Sequential(torch.nn.MaxPool2d(2), torch.nn.MaxPool2d(2))
     assert fitting_sizes(twice, X) == (20, 20)
