@@ -6,6 +6,7 @@ The clock starts when the library has been imported and torch has multiplied two
 
 import statistics
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -33,9 +34,10 @@ ROTATIONS = 100_000
 
 def run() -> list[Row]:
     """All rows, with a progress bar."""
-    rows = []
-    for job in tqdm([*_BUILDS, _wigner], desc="algebra", unit="task"):
-        rows += job() if job is _wigner else _builds(*job)
+    rows: list[Row] = []
+    jobs = [*(partial(_builds, *build) for build in _BUILDS), _wigner]
+    for job in tqdm(jobs, desc="algebra", unit="task"):
+        rows += job()
     return rows
 
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -58,10 +59,10 @@ def run() -> list[Row]:
     check("cuda", cases)
     print(f"{len(cases)} calls have the numbers of the reference in both precisions")
     print(_sanitized())
-    jobs = [(_operator, work) for work in all_works] + [(_sphere, None), (_volume, None)]
+    jobs = [*(partial(_operator, work) for work in all_works), _sphere, _volume]
     rows: list[Row] = []
-    for job, work in tqdm(jobs, desc="gpu", unit="task"):
-        rows += job("cuda", work)
+    for job in tqdm(jobs, desc="gpu", unit="task"):
+        rows += job("cuda")
     return [replace(row, note=torch.cuda.get_device_name()) for row in rows]
 
 
@@ -132,7 +133,7 @@ def _beside(task: str, calls: dict[str, Callable[[], Any]], repeats: int = 30) -
     return alternated(task, {by: _waits(call) for by, call in calls.items()}, repeats)
 
 
-def _operator(device: str, work: Work) -> list[Row]:
+def _operator(work: Work, device: str) -> list[Row]:
     arguments = work.on(device, torch.float32)
 
     def call() -> None:
@@ -142,7 +143,7 @@ def _operator(device: str, work: Work) -> list[Row]:
         return _beside(work.task, {"equinet": call, "plain PyTorch": _plain(call)})
 
 
-def _sphere(device: str, _: None, batch: int = 32) -> list[Row]:
+def _sphere(device: str, batch: int = 32) -> list[Row]:
     network = spherical_network().to(device)
     optimizer = torch.optim.Adam(network.parameters(), lr=5e-3)
     x = torch.rand(batch, 1, 60, 60, device=device)
@@ -157,7 +158,7 @@ def _sphere(device: str, _: None, batch: int = 32) -> list[Row]:
     return _beside(task, {"equinet": step, "plain PyTorch": _plain(step)}, repeats=15)
 
 
-def _volume(device: str, _: None, shape: tuple[int, ...] = SHAPE_3D) -> list[Row]:
+def _volume(device: str, shape: tuple[int, ...] = SHAPE_3D) -> list[Row]:
     ours = training_step(conv3d().to(device), torch.randn(shape, device=device))
     plain = training_step(plain3d().to(device), torch.randn(shape, device=device))
     calls = {"equinet": ours, "plain PyTorch": _plain(ours), "torch.nn": plain}

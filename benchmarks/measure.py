@@ -163,7 +163,8 @@ def tensor_peak(layer: torch.nn.Module, call: Callable[[], Any]) -> float:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as recorded:
         call()
     # Allocations are positive and releases negative.
-    events: Any = recorded.profiler.kineto_results.events()  # pyright: ignore
+    assert recorded.profiler is not None and recorded.profiler.kineto_results is not None
+    events: Any = recorded.profiler.kineto_results.events()  # torch's stubs know no nbytes
     changes = [event for event in events if event.name() == "[memory]"]
     changes.sort(key=lambda event: event.start_ns())
     held = itertools.accumulate(event.nbytes() for event in changes)

@@ -12,7 +12,7 @@ construction::
 """
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from equinet import field, group, harmonics, nn, ops, rep, steerable
 from equinet.field import (
@@ -44,6 +44,14 @@ from equinet.nn import summary
 if TYPE_CHECKING:
     from equinet import learning, taxonomy, testing, transforms
     from equinet.taxonomy import catalogue
+else:  # a checker of types knows them from above, and finds no others
+
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = importlib.import_module(_LATER[name])
+        return module if _LATER[name].endswith(f".{name}") else getattr(module, name)
+
 
 __version__ = "0.1.0"
 
@@ -91,13 +99,6 @@ _LATER = {
     "testing": "equinet.testing",
     "transforms": "equinet.transforms",
 }
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(_LATER[name])
-    return module if _LATER[name].endswith(f".{name}") else getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -33,16 +33,16 @@ INVENTORY = {
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent gradient_flow
         hessian_split hinge lattice_error ntk_parametrize power_law satisfied soft_hinge square
         tangent_kernel tangent_product violations""",
-    "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d
-        ConvTranspose1d ConvTranspose2d ConvTranspose3d Downsample DropPath Dropout ELU
-        EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool
-        GroupNorm GroupPool HomogeneousConv Identity InducedNorm InstanceNorm Integrate LayerNorm
+    "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d ConvTranspose1d
+        ConvTranspose2d ConvTranspose3d Downsample DropPath Dropout ELU EquivariantModule
+        FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
+        HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate KernelLayer LayerNorm
         LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle
         PointConv Pointwise RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
-        Softplus SphereConv SqueezeExcite Summary Tanh TensorProduct Typed Upsample
-        VectorFieldPool convert_sync_batchnorm gated shuffled spectral_norm squash summary""",
-    "equinet.numerics": """Constants angles_to_matrix eigenprojectors generic_symmetric legendre
-        matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
+        Softplus SphereConv SqueezeExcite Summary Tanh TensorProduct Typed Upsample VectorFieldPool
+        convert_sync_batchnorm gated shuffled spectral_norm squash summary""",
+    "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
+        legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
         wigner_d_real""",
     "equinet.ops": """FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide block_matmul
@@ -50,12 +50,13 @@ INVENTORY = {
         so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
-        change_blocks character_table clebsch_gordan correlation_table couple decompose
+        character_table clebsch_gordan correlation_table couple decompose
         direct_sum dual exterior_power fibre fourier_basis hom induce irrep irreps named
         quotient regular restrict symmetric_power tensor_product trivial vector wigner_3j""",
-    "equinet.steerable": """EquatorialFilter HomogeneousKernels KernelBasis NearIdentityFilter
-        SampledKernels SmoothFilter SphereFilter equatorial homogeneous_kernels kernel_basis
-        kernels_between near_identity smooth sphere_basis""",
+    "equinet.steerable": """DirectionKernels EquatorialFilter HomogeneousKernels Intertwiners
+        KernelBasis KernelSpace NearIdentityFilter SampledKernels SmoothFilter SphereFilter
+        SphereKernels TapKernels equatorial homogeneous_kernels kernel_basis kernels_between
+        near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",

@@ -73,8 +73,13 @@ class FieldType:
     @classmethod
     @on_cpu
     def over(cls, space: Space, blocks: str | Iterable[Block]) -> FieldType:
-        """The type with these blocks, a string such as "4x0 + 2x1" or a list of pairs.
+        """The type with these blocks.
 
+        Args:
+            space: where the fields live.
+            blocks: a string such as "4x0 + 2x1", or a list of pairs (multiplicity, representation).
+        Returns:
+            The type.
         Raises:
             TypeError: if ``blocks`` is neither, or ``space`` is no space.
             ValueError: if the string does not parse or the blocks do not fit the space.
@@ -179,6 +184,8 @@ class FieldType:
         Args:
             batch: number of feature maps; over ``Points``, of points.
             sizes: of the axes of the grid, where the space leaves them open.
+        Returns:
+            ``(batch, channels, *axes)``.
         Raises:
             TypeError: if the batch or a size is not an integer.
             ValueError: if one is negative, or there are more or fewer sizes than open axes.
@@ -198,6 +205,9 @@ class FieldType:
     def check(self, x: Tensor, argument: str = "x") -> None:
         """Raise unless ``x`` has the shape and kind of a batch of such feature maps.
 
+        Args:
+            x: what is checked.
+            argument: its name in the error.
         Raises:
             TypeError: if ``x`` is not a tensor, or not real floating.
             ValueError: if its shape is another one.

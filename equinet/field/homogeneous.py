@@ -28,6 +28,11 @@ class HomogeneousSpace(Space):
     Polyhedra, graphs under their automorphisms, sets under permutations and periodic lattices are
     of this kind.
 
+    Args:
+        group: G, finite.
+        subgroup: H, some of its elements.
+        representatives: s(x) for each point x, ``(|G| / |H|, n, n)``, in the order of the points;
+            by default the first element of each coset.
     Attributes:
         section: s, which names the points and the fibre over each of them.
 
@@ -46,14 +51,6 @@ class HomogeneousSpace(Space):
     def __init__(
         self, group: FiniteGroup, subgroup: FiniteGroup, representatives: Tensor | None = None
     ) -> None:
-        """Make the space.
-
-        Args:
-            group: G, finite.
-            subgroup: H, some of its elements.
-            representatives: s(x) for each point x, ``(|G| / |H|, n, n)``, in the order of the
-                points; by default the first element of each coset.
-        """
         object.__setattr__(self, "section", section(group, subgroup, representatives))
 
     @classmethod
@@ -63,6 +60,8 @@ class HomogeneousSpace(Space):
         Args:
             group: G, finite.
             points: positions ``(count, n)``, one orbit of G; H leaves the first in place.
+        Returns:
+            The space, with its points in this order.
         Raises:
             TypeError: if the group is not finite.
             ValueError: if the points are not one orbit.
@@ -91,7 +90,7 @@ class HomogeneousSpace(Space):
         return {"point": len(self)}
 
     def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
-        """Fetch the value at y from x = g^-1 y, then turn it by h(x, g)."""
+        # The value at y comes from x = g^-1 y, and is turned by h(x, g).
         s = self.section
         numbers = s.group.index((g if g.dim() == 3 else g[None]).detach().cpu().double())
         sources = s.moved_by(numbers).argsort(-1)  # (1 or batch, points), inverse permutations

@@ -43,6 +43,8 @@ def torus(size: int, group: FiniteGroup | str) -> HomogeneousSpace:
         size: n, of each side.
         group: H, a finite group of the plane that keeps a lattice, or its name: "C1", "C2", "C4",
             "D1", "D2", "D4" (square), "C3", "C6", "D3", "D6" (triangular).
+    Returns:
+        The space.
     Raises:
         TypeError: if ``group`` is neither, or infinite.
         ValueError: if ``size`` is not an integer >= 1, or the group keeps neither lattice.

@@ -65,7 +65,11 @@ class Sphere(Space):
         return Sphere(band)
 
     def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
-        """Beta and alpha, for regular fields gamma too, 2 * band points each."""
+        """Beta and alpha, for regular fields gamma too, 2 * band points each.
+
+        Raises:
+            ValueError: for a mixture of regular fields and irreps, and for sums of irreps.
+        """
         if len({rho.is_regular for _, rho in blocks}) > 1:
             raise ValueError(
                 "blocks: a sphere type is either regular throughout (sampled on SO(3)) or made of "
@@ -115,7 +119,7 @@ class Sphere(Space):
         return Synthesis(self.band, band, order, dtype)
 
     def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
-        """Degree by degree, D^l(g) times the spectrum."""
+        # Degree by degree, D^l(g) times the spectrum.
         band, batch = self.band, x.shape[0]
         to_spectrum = field_analysis(field_type, band, x.dtype, x.device)
         to_field = field_synthesis(field_type, band, x.dtype, x.device)
@@ -126,7 +130,7 @@ class Sphere(Space):
         return to_field(turned.flatten(), batch)
 
     def noise(self, field_type: FieldType, batch: int, asked: Noise) -> Tensor:
-        """Normal coefficients, scaled so that every copy of every block has unit variance."""
+        # Normal coefficients, scaled so that every copy of every block has unit variance.
         band = self.band if asked.band is None else asked.band
         if not 0 < band <= self.band:
             raise ValueError(f"band: expected 1 to {self.band} (the sphere's band), got {band}")

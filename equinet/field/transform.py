@@ -67,6 +67,13 @@ class FieldAnalysis(nn.Module):
     """Feature maps of ``field_type`` to spectra of degrees l < ``band``.
 
     ``forward(x)`` returns a flat tensor: for each degree ``(2l + 1, K_l, batch)``, concatenated.
+
+    Args:
+        field_type: of the feature maps, over a sphere.
+        band: of the spectra.
+        dtype: of the constants; torch's default if None.
+    Raises:
+        ValueError: for fields over another space, or a ``band`` above that of the sphere.
     """
 
     def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
@@ -104,8 +111,14 @@ class FieldAnalysis(nn.Module):
 class FieldSynthesis(nn.Module):
     """Spectra of degrees l < ``band`` to feature maps of ``field_type``.
 
-    ``forward(flat, batch)`` is the inverse of ``FieldAnalysis`` on fields of that band. With
-    ``relu`` the numbers below 0 become 0.
+    ``forward(flat, batch)`` is the inverse of ``FieldAnalysis`` on fields of that band.
+
+    Args:
+        field_type: of the feature maps, over a sphere.
+        band: of the spectra.
+        dtype: of the constants; torch's default if None.
+    Raises:
+        ValueError: for fields over another space, or a ``band`` above that of the sphere.
     """
 
     def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
@@ -117,6 +130,15 @@ class FieldSynthesis(nn.Module):
         )
 
     def forward(self, flat: Tensor, batch: int, relu: bool = False) -> Tensor:
+        """The feature maps.
+
+        Args:
+            flat: the spectra, for each degree ``(2l + 1, K_l, batch)``, concatenated.
+            batch: number of feature maps.
+            relu: whether numbers below 0 become 0.
+        Returns:
+            ``field_type.shape(batch)``.
+        """
         orders = block_orders(self.field_type, self.band)
         multiplicities = [mul for mul, _ in self.field_type.blocks]
         if len(orders) == 1:

@@ -19,8 +19,10 @@ from equinet.group.finite import FiniteGroup
 from equinet.group.group import check_subgroup
 from equinet.group.subgroups import check_finite
 from equinet.numerics.cached import cached
+from equinet.numerics.frozen import hands_out_copies
 
 
+@hands_out_copies("representatives", "number", "lefts", "rights", "stabilisers")
 @dataclass(frozen=True)
 class DoubleCosets:
     r"""The double cosets H2\G/H1. Elements of G, H2 and H1 are numbers, as in ``Section``.

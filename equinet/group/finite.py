@@ -28,12 +28,14 @@ from equinet.group.group import (
 from equinet.group.lookup import Lookup, frame, keys
 from equinet.numerics.arguments import check_integer, check_memory, check_string
 from equinet.numerics.cached import cached, on_cpu
+from equinet.numerics.frozen import hands_out_copies
 
 _DIGITS = 1e6  # elements are sorted by six digits
 _EQUAL = 1e-9  # equal groups are interchangeable: far below the tolerance of any check of values
 _SMALL = 1024  # an order up to which a table is at hand
 
 
+@hands_out_copies("elements")
 @dataclass(frozen=True, repr=False, eq=False)
 class FiniteGroup(Group):
     """A finite group of orthogonal matrices. Build it with ``generate`` or a named function.
@@ -52,14 +54,15 @@ class FiniteGroup(Group):
 
     elements: Tensor
     label: str
+    _elements: Tensor = field(init=False)
     _hash: int = field(init=False)
 
     @on_cpu
     def __post_init__(self) -> None:
-        _check_elements(self.elements, check_integer(self.n, "n", 1))
+        _check_elements(self._elements, check_integer(self.n, "n", 1))
         check_string(self.label, "label")
-        elements = self.elements[_canonical_order(self.elements)]
-        object.__setattr__(self, "elements", elements)
+        elements = self._elements[_canonical_order(self._elements)]
+        object.__setattr__(self, "_elements", elements)
         # Four digits in general position: the same for equal groups, and in every process.
         digits = (keys(elements @ frame(self.n)) * 1e4).round().long()
         object.__setattr__(self, "_hash", zlib.crc32(digits.numpy().tobytes()))
@@ -74,7 +77,7 @@ class FiniteGroup(Group):
             return True
         if not isinstance(other, FiniteGroup) or self._hash != other._hash:
             return False
-        mine, others = self.elements, other.elements
+        mine, others = self._elements, other._elements
         return mine.shape == others.shape and bool(((mine - others).abs() < _EQUAL).all())
 
     def __hash__(self) -> int:
@@ -91,7 +94,7 @@ class FiniteGroup(Group):
     @property
     def order(self) -> int:
         """The number of elements."""
-        return len(self.elements)
+        return len(self._elements)
 
     @property
     def components(self) -> Tensor:
@@ -99,7 +102,7 @@ class FiniteGroup(Group):
 
     @property
     def generators(self) -> Tensor:
-        return self.elements[list(_generators(self))]
+        return self._elements[list(_generators(self))]
 
     def haar(self, degree: int) -> tuple[Factor, ...]:
         check_integer(degree, "degree", 0)
@@ -107,7 +110,7 @@ class FiniteGroup(Group):
 
     def sample(self, *size: int, generator: torch.Generator | None = None) -> Tensor:
         check_sample(size, self.n)
-        return self.elements[torch.randint(self.order, size, generator=generator)]
+        return self._elements[torch.randint(self.order, size, generator=generator)]
 
     def index(self, g: Tensor) -> Tensor:
         """Number of the element that is nearest to each matrix of ``g`` ``(..., n, n)``."""
@@ -115,10 +118,10 @@ class FiniteGroup(Group):
         if self.order == 1:
             return torch.zeros(g.shape[:-2], dtype=torch.long, device=g.device)
         vectors = frame(self.n).to(g)
-        return _nearest(g @ vectors, self.elements.to(g) @ vectors)
+        return _nearest(g @ vectors, self._elements.to(g) @ vectors)
 
     def mask(self, elements: Tensor, tolerance: float = TOLERANCE) -> Tensor:
-        nearest = self.elements.to(elements)[self.index(elements)]
+        nearest = self._elements.to(elements)[self.index(elements)]
         return ((elements - nearest).abs() < tolerance).all(-1).all(-1)
 
     @on_cpu
@@ -130,31 +133,31 @@ class FiniteGroup(Group):
     def table(self) -> Tensor:
         """The multiplication table, int64 ``(order, order)``: g_i g_j is number table[i, j]."""
         check_memory(self.order**2, "group", f"the multiplication table of {self}")
-        return _table(self)
+        return _table(self).clone()
 
     @on_cpu
     def products(self, i: Tensor, j: Tensor) -> Tensor:
         """The numbers of g_i g_j, for numbers i and j that broadcast; without the whole table."""
         i, j = torch.broadcast_tensors(i, j)
         if self.order <= _SMALL:
-            return self.table[i, j]
-        images = self.elements @ frame(self.n)
+            return _table(self)[i, j]
+        images = self._elements @ frame(self.n)
         parts = zip(i.flatten().split(_SMALL**2), j.flatten().split(_SMALL**2), strict=True)
-        found = [_lookup(self).find(self.elements[a] @ images[b]) for a, b in parts]
+        found = [_lookup(self).find(self._elements[a] @ images[b]) for a, b in parts]
         return torch.cat(found).view(i.shape)
 
     @property
     def inverse(self) -> Tensor:
         """Number of the inverse of each element, int64 ``(order,)``."""
-        return _lookup(self).find(self.elements.mT @ frame(self.n))
+        return _lookup(self).find(self._elements.mT @ frame(self.n))
 
     def conjugate(self, by: Tensor) -> FiniteGroup:
         by = check_orthogonal(by, self.n, "by")
-        return finite_group(by @ self.elements @ by.mT, self.label)
+        return finite_group(by @ self._elements @ by.mT, self.label)
 
     def renamed(self, label: str) -> FiniteGroup:
         """The same group under another name."""
-        return FiniteGroup(self.n, self.elements, label)
+        return FiniteGroup(self.n, self._elements, label)
 
 
 def finite_group(elements: Tensor, label: str) -> FiniteGroup:
@@ -181,12 +184,12 @@ def _check_elements(elements: Tensor, n: int) -> None:
 
 @cached(128)
 def _lookup(group: FiniteGroup) -> Lookup:
-    return Lookup(group.elements @ frame(group.n))
+    return Lookup(group._elements @ frame(group.n))
 
 
 def _is_closed(group: FiniteGroup) -> bool:
     """Whether products with the generators are elements, up to the rounding of float64."""
-    elements = group.elements
+    elements = group._elements
     if len(Lookup(elements @ frame(group.n)).firsts(1e-6)) < len(elements):
         return False
     if (elements[0] - torch.eye(group.n)).abs().max() > 1e-12:
@@ -248,11 +251,11 @@ def _table(group: FiniteGroup) -> Tensor:
     known = torch.zeros(order, dtype=torch.bool)
     known[0] = True
     steps: list[Tensor] = []
-    images = group.elements @ vectors
+    images = group._elements @ vectors
     for i in range(order):
         if known[i]:
             continue
-        steps.append(_lookup(group).find(group.elements[i] @ images))
+        steps.append(_lookup(group).find(group._elements[i] @ images))
         new = known.nonzero()[:, 0]
         while len(new):
             reached = []
@@ -270,8 +273,8 @@ def _table(group: FiniteGroup) -> Tensor:
 @cached(512)
 def _after(group: FiniteGroup, i: int) -> Tensor:
     """The numbers of g g_i for all elements g, -1 where there is none, int64 ``(order,)``."""
-    images = group.elements[i] @ frame(group.n)
-    return _lookup(group).find(group.elements @ images)
+    images = group._elements[i] @ frame(group.n)
+    return _lookup(group).find(group._elements @ images)
 
 
 @cached(128)

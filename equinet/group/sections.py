@@ -12,7 +12,6 @@ takes x to gx, and which obeys
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +22,7 @@ from equinet.group.group import check_subgroup
 from equinet.group.subgroups import check_finite
 from equinet.numerics.arguments import check_memory, real_tensor
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.frozen import constant
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,12 @@ class Section:
     def __len__(self) -> int:
         return len(self.numbers)
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def inclusion(self) -> Tensor:
         """The number in G of each element of H, int64 ``(|H|,)``."""
         return self.group.numbers(self.subgroup.elements)
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def coset(self) -> Tensor:
         """The point gH of each element g, int64 ``(|G|,)``."""
         members = self._members
@@ -87,13 +85,12 @@ class Section:
         )
         return points
 
-    @functools.cached_property
+    @constant
     def base(self) -> int:
         """The point H itself."""
         return int(self.coset[0])
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def remainder(self) -> Tensor:
         """h(g) of each element g (H2), int64 numbers in H ``(|G|,)``."""
         members = self._members
@@ -101,14 +98,12 @@ class Section:
         found[members] = torch.arange(self.subgroup.order).expand_as(members)
         return found
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def moved(self) -> Tensor:
         """The point gx, int64 ``(|G|, points)``; for some elements see ``moved_by``."""
         return self.moved_by(self._every)
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def cocycle(self) -> Tensor:
         """h(x, g) (H2), int64 numbers in H ``(|G|, points)``; for some see ``cocycle_of``."""
         return self.cocycle_of(self._every)

@@ -10,6 +10,7 @@ from torch import Tensor
 from equinet.group.finite import FiniteGroup, closure
 from equinet.group.group import Group, check_group, check_subgroup
 from equinet.numerics.cached import cached
+from equinet.numerics.frozen import hands_out_copies
 
 
 def check_finite(group: Group, argument: str = "group") -> FiniteGroup:
@@ -37,6 +38,7 @@ def _conjugacy_classes(group: FiniteGroup) -> tuple[tuple[int, ...], ...]:
     return tuple(classes)
 
 
+@hands_out_copies("representatives")
 @dataclass(frozen=True)
 class Cosets:
     """The left cosets r H of a subgroup H of finite index.

@@ -192,7 +192,7 @@ def angular_coefficients(group: Group, lmax: int) -> dict[Irrep, Tensor]:
     rhos = [harmonics_representation(group, degree) for degree in degrees]
     total, first = sum(rho.dim for rho in rhos), 0
     for rho in rhos:
-        basis = torch.eye(rho.dim, dtype=torch.float64) if rho.Q is None else rho.Q
+        basis = rho.basis
         start = 0
         for psi in rho.constituents:
             rows = torch.zeros(1, psi.dim, total, dtype=torch.float64)

@@ -31,7 +31,8 @@ _BLOCK = 16  # of points whose K(t, t) is the diagonal of one small matrix
 class NotPositiveError(ValueError):
     """A kernel that is not positive definite to rounding on the points seen.
 
-    Attributes:
+    Args:
+        message: what was expected, and what came.
         most: on so many of them, the first ones, it is.
     """
 
@@ -47,6 +48,8 @@ def exponent(teacher: Matern | Gaussian, student: Matern | Gaussian, d: int) -> 
         teacher: K_T.
         student: K_S.
         d: dimension of the space of the points.
+    Returns:
+        beta > 0 where the error falls; infinite for a Gaussian teacher and student.
     Raises:
         ValueError: if ``d`` is no integer >= 1, or a kernel does not know its decay.
 
@@ -99,19 +102,40 @@ class KernelRegression:
         self.factor = _cholesky(student(x, x), jitter)
 
     def first(self, n: int) -> KernelRegression:
-        """The regression from the first ``n`` points; nothing is factored again."""
+        """The regression from the first ``n`` points; nothing is factored again.
+
+        Args:
+            n: how many, at least one and at most all.
+        Returns:
+            A regression that shares the factor of this one.
+        """
         check_integer(n, "n", 1, len(self.x))
         less = copy.copy(self)
         less.x, less.factor = self.x[:n], self.factor[:n, :n]
         return less
 
     def weights(self, test: Tensor) -> Tensor:
-        """K^-1 k of all points asked for: ``(n, m)``."""
+        """K^-1 k, by which the values seen are weighted.
+
+        Args:
+            test: the points asked for, ``(m, d)``.
+        Returns:
+            ``(n, m)``.
+        """
         check_points("test", test, self.x)
         return torch.cholesky_solve(self.student(self.x, test), self.factor)
 
     def __call__(self, y: Tensor, test: Tensor) -> Tensor:
-        """The answer at ``test`` ``(m, d)`` to the values ``y`` ``(n, ...)``: ``(m, ...)``."""
+        """The answer to values at the points seen.
+
+        Args:
+            y: the values, ``(n, ...)``.
+            test: the points asked for, ``(m, d)``.
+        Returns:
+            ``(m, ...)``.
+        Raises:
+            ValueError: if there is not one value for each point, or ``test`` are no such points.
+        """
         check_points("test", test, self.x)
         if not check_floating("y", y).dim() or len(y) != len(self.x):
             raise ValueError(
@@ -121,7 +145,14 @@ class KernelRegression:
         return (self.student(test, self.x) @ solved).reshape(len(test), *y.shape[1:])
 
     def expected_error(self, teacher: Kernel, test: Tensor) -> float:
-        """The error of :func:`expected_error` on a teacher."""
+        """The error of :func:`expected_error` on a teacher.
+
+        Args:
+            teacher: K_T.
+            test: the points asked for, ``(m, d)``.
+        Returns:
+            E, in units of the error of the answer zero.
+        """
         check_callable("teacher", teacher)
         weights = self.weights(test)
         own = torch.cat([teacher(some, some).diagonal() for some in test.split(_BLOCK)])
@@ -147,6 +178,8 @@ def expected_error(
         x: the points seen, float64 ``(n, d)``.
         test: the points asked for, ``(m, d)``.
         jitter: added to the diagonal of K_S.
+    Returns:
+        E, from 0 to about 1.
     Raises:
         ValueError: if K_S is not positive definite to rounding; the message says at which n.
     """
@@ -193,6 +226,8 @@ def lattice_error(
         d: dimension of the torus, of side 1.
         points: on each axis.
         aliases: m goes from -aliases to aliases on each axis.
+    Returns:
+        E, in units of the error of the answer zero.
     Raises:
         ValueError: if an argument is out of range.
     """
@@ -257,6 +292,8 @@ def power_law(n: Sequence[float] | Tensor, error: Sequence[float] | Tensor) -> P
     Args:
         n: at least two different numbers > 0.
         error: as many numbers > 0.
+    Returns:
+        The exponent, the scale and how far the exponent is known.
     Raises:
         ValueError: if there are fewer, or one is not a finite number > 0.
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -107,7 +106,7 @@ class Ensemble(nn.Module):
             varied = {name: value[members] for name, value in varied.items()}
         fixed = {name: self.get_buffer(_key(name)) for name in self.fixed}
 
-        def one(weights: State, varied: State) -> Any:
+        def one(weights: State, varied: State) -> Tensor:
             return functional_call(self.skeleton, (weights, varied | fixed), (x,))
 
         return vmap(one, randomness="different", chunk_size=self.chunk)(weights, varied)
@@ -118,15 +117,37 @@ class Ensemble(nn.Module):
     # --- what an ensemble is measured by ----------------------------------------------------------
 
     def mean_error(self, x: Tensor, y: Tensor) -> float:
-        """The mean over the networks of the share of samples with f y <= 0; labels y are +-1."""
+        """The mean over the networks of the share of samples with f y <= 0.
+
+        Args:
+            x: samples, ``(n, ...)``.
+            y: their labels +-1, ``(n,)``.
+        Returns:
+            From 0 to 1.
+        """
         return float(_wrong(self._values(x), check_labels(y)).mean())
 
     def ensemble_error(self, x: Tensor, y: Tensor) -> float:
-        """The share of samples on which the mean of the networks has the wrong sign."""
+        """The share of samples on which the mean of the networks has the wrong sign.
+
+        Args:
+            x: samples, ``(n, ...)``.
+            y: their labels +-1, ``(n,)``.
+        Returns:
+            From 0 to 1.
+        """
         return float(_wrong(self._values(x).mean(0), check_labels(y)).mean())
 
     def variance(self, x: Tensor) -> float:
-        """The mean over the samples of the variance over the networks, unbiased."""
+        """The mean over the samples of the variance over the networks, unbiased.
+
+        Args:
+            x: samples, ``(n, ...)``.
+        Returns:
+            A number >= 0.
+        Raises:
+            ValueError: if there is one network only.
+        """
         if len(self) < 2:
             raise ValueError(
                 f"seeds: expected at least two networks for a variance, got {len(self)}"

@@ -10,6 +10,7 @@ For large alpha the network need not move to change F by one, and learns as its 
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,20 +28,27 @@ Loss = Callable[[Tensor], Tensor]
 
 
 def hinge(margin: Tensor) -> Tensor:
-    """max(0, 1 - F y)."""
+    """The hinge loss, max(0, 1 - F y), elementwise."""
     check_floating("margin", margin)
     return (1 - margin).clamp_min(0)
 
 
 def soft_hinge(margin: Tensor, beta: float = 20.0) -> Tensor:
-    """softplus(beta (1 - F y)) / beta, which is smooth."""
+    """The smooth hinge loss, softplus(beta (1 - F y)) / beta.
+
+    Args:
+        margin: F y, of any shape.
+        beta: > 0; the larger, the sharper the bend at F y = 1.
+    Returns:
+        A loss for each margin.
+    """
     check_floating("margin", margin)
     check_number(beta, "beta", above=0)
     return F.softplus(1 - margin, beta=beta)
 
 
 def square(margin: Tensor) -> Tensor:
-    """(1 - F y)^2 / 2, that is (F - y)^2 / 2 for labels +-1."""
+    """The square loss, (1 - F y)^2 / 2, that is (F - y)^2 / 2 for labels +-1, elementwise."""
     check_floating("margin", margin)
     return (1 - margin).square() / 2
 
@@ -225,6 +233,5 @@ def _spread(values: Tensor, like: Tensor) -> Tensor:
 
 def _square(a: State, b: State | None = None, sign: int = 0) -> Tensor:
     """|a|^2, or |a - b|^2, of each network."""
-    return sum(  # pyright: ignore[reportReturnType]
-        (v if b is None else v + sign * b[name]).flatten(1).square().sum(1) for name, v in a.items()
-    )
+    parts = ((v if b is None else v + sign * b[name]).flatten(1) for name, v in a.items())
+    return functools.reduce(torch.add, (part.square().sum(1) for part in parts))

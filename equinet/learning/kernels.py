@@ -50,11 +50,18 @@ class Matern:
             raise ValueError(f"nu: expected 1/2, 3/2, 5/2, ... below 50, got {self.nu!r}")
 
     def __call__(self, x: Tensor, x2: Tensor) -> Tensor:
-        """K(|x - x'|) for all pairs of points ``(n, d)`` and ``(m, d)``: ``(n, m)``."""
+        """K(|x - x'|) for all pairs of points.
+
+        Args:
+            x: points, ``(n, d)``.
+            x2: others, ``(m, d)``.
+        Returns:
+            ``(n, m)``.
+        """
         return self.of_distance(_distances(x, x2))
 
     def of_distance(self, r: Tensor) -> Tensor:
-        """K(r)."""
+        """K(r), elementwise."""
         z = math.sqrt(2 * self.nu) * r / self.sigma
         p = int(self.nu)
         terms = [
@@ -69,7 +76,14 @@ class Matern:
         return d + 2 * self.nu
 
     def spectrum(self, k: Tensor, d: int) -> Tensor:
-        """The Fourier transform at frequencies of squared length ``k``, up to a factor."""
+        """The Fourier transform, up to a factor.
+
+        Args:
+            k: squared lengths of frequencies, of any shape.
+            d: the dimension.
+        Returns:
+            A value for each of them, of the same shape.
+        """
         return (2 * self.nu / self.sigma**2 + 4 * math.pi**2 * k) ** -(self.nu + d / 2)
 
 
@@ -103,11 +117,18 @@ class Gaussian:
         _check_positive("sigma", self.sigma)
 
     def __call__(self, x: Tensor, x2: Tensor) -> Tensor:
-        """K(|x - x'|) for all pairs of points ``(n, d)`` and ``(m, d)``: ``(n, m)``."""
+        """K(|x - x'|) for all pairs of points.
+
+        Args:
+            x: points, ``(n, d)``.
+            x2: others, ``(m, d)``.
+        Returns:
+            ``(n, m)``.
+        """
         return self.of_distance(_distances(x, x2))
 
     def of_distance(self, r: Tensor) -> Tensor:
-        """K(r)."""
+        """K(r), elementwise."""
         return torch.exp(-(r**2) / (2 * self.sigma**2))
 
     def decay(self, d: int) -> float:
@@ -115,7 +136,14 @@ class Gaussian:
         return math.inf
 
     def spectrum(self, k: Tensor, d: int) -> Tensor:
-        """The Fourier transform at frequencies of squared length ``k``, up to a factor."""
+        """The Fourier transform, up to a factor.
+
+        Args:
+            k: squared lengths of frequencies, of any shape.
+            d: the dimension.
+        Returns:
+            A value for each of them, of the same shape.
+        """
         return torch.exp(-2 * math.pi**2 * self.sigma**2 * k)
 
 

@@ -48,7 +48,13 @@ def violations(margins: Tensor, tolerance: float = 1e-10) -> Tensor:
 
 @dataclass(frozen=True)
 class Inertia:
-    """The numbers of positive, negative and zero eigenvalues."""
+    """How many eigenvalues there are of each sign.
+
+    Attributes:
+        positive: number of those above zero.
+        negative: number of those below.
+        zero: number of the others, to rounding.
+    """
 
     positive: int
     negative: int
@@ -148,6 +154,8 @@ def hessian_split(
         probes: random vectors.
         generator: of these.
         progress: called with the number of products with H_p and H done, and of all of them.
+    Returns:
+        Both parts, their spectra and how many eigenvalues of each sign they have.
     Raises:
         ValueError: for labels other than +-1, several outputs, batch statistics, or matrices that
             would not fit into memory; the message says what they would take.
@@ -183,7 +191,7 @@ def hessian_split(
     matrices: tuple[Tensor | None, ...] = (None, None, None)
     deviation = 0.0
     if count <= dense:
-        h0, hp, whole = J.T @ J / len(x), hessian(pushed)(w), hessian(loss)(w)  # pyright: ignore
+        h0, hp, whole = J.T @ J / len(x), hessian(pushed)(w), hessian(loss)(w)
         matrices = (h0, hp, whole)
         of_p, of_h = (torch.linalg.eigvalsh(matrix)[None] for matrix in (hp, whole))
         spectra = ((of_p, torch.ones_like(of_p)), (of_h, torch.ones_like(of_h)))

@@ -78,5 +78,5 @@ def ntk_parametrize(
         # unsafe: at the start omega takes the place of w, which is then another one.
         parametrize.register_parametrization(module, name, scaled, unsafe=True)
         with torch.no_grad():
-            module.parametrizations[name].original.copy_(omega)  # pyright: ignore
+            module.get_parameter(f"parametrizations.{name}.original").copy_(omega)
     return net

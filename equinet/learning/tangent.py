@@ -14,7 +14,7 @@ from __future__ import annotations
 import copy
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from typing import Literal, overload
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +28,32 @@ _TOGETHER = 64  # samples that are differentiated at one time
 
 # Jacobians in memory at one time, unless ``chunk`` says otherwise.
 _BYTES = 2**29
+
+
+@overload
+def tangent_kernel(
+    net: nn.Module,
+    x: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Literal["full", "trace"] = "full",
+    by_parameter: Literal[False] = False,
+    chunk: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Tensor: ...
+
+
+@overload
+def tangent_kernel(
+    net: nn.Module,
+    x: Tensor,
+    x2: Tensor | None = None,
+    *,
+    outputs: Literal["full", "trace"] = "full",
+    by_parameter: Literal[True],
+    chunk: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> State: ...
 
 
 def tangent_kernel(
@@ -159,6 +185,11 @@ class Linearized(nn.Module):
         net: the module; it is copied, with its parameters as w_0.
     Shape:
         As ``net``.
+
+    Example:
+        >>> net, x = nn.Linear(3, 2), torch.ones(1, 3)
+        >>> torch.equal(Linearized(net)(x), net(x))
+        True
     """
 
     def __init__(self, net: nn.Module) -> None:
@@ -177,7 +208,7 @@ class Linearized(nn.Module):
         y, dy, *_ = jvp(f, (start,), (change,))
         return y + dy
 
-    def _at(self, rest: State, arguments: tuple[Tensor, ...], weights: State) -> Any:
+    def _at(self, rest: State, arguments: tuple[Tensor, ...], weights: State) -> Tensor:
         return functional_call(self.net, (weights, rest), arguments)
 
 

@@ -11,7 +11,9 @@ from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
 from equinet.nn.homogeneous_conv import HomogeneousConv
-from equinet.nn.induced import InducedNorm
+from equinet.nn.induced import InducedNorm as InducedNorm
+from equinet.nn.induced import InducedNormActivation
+from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
@@ -55,9 +57,10 @@ __all__ = [
     "GroupPool",
     "HomogeneousConv",
     "Identity",
-    "InducedNorm",
+    "InducedNormActivation",
     "InstanceNorm",
     "Integrate",
+    "KernelLayer",
     "LayerNorm",
     "LayerScale",
     "LeakyReLU",

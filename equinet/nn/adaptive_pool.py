@@ -4,10 +4,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from equinet.field import FieldType
-from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_steps, grid_of
+from equinet.numerics.arguments import Size, each
 
 _KINDS = {
     1: (F.adaptive_avg_pool1d, nn.AdaptiveAvgPool1d),
@@ -34,8 +34,6 @@ class AdaptiveAvgPool(EquivariantModule):
         ValueError: at a call, if the group exchanges axes along which the steps become different.
             One point along each axis is allowed from everywhere.
     """
-
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, in_type: FieldType, output_size: Size) -> None:
         super().__init__(in_type, in_type)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.arguments import check_share
 from equinet.nn.normalization import SpaceNorm, widened
+from equinet.numerics import Constant
 from equinet.numerics.arguments import check_flag
 
 _PLAIN = {0: nn.BatchNorm1d, 1: nn.BatchNorm1d, 2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
@@ -94,7 +95,7 @@ class BatchNorm(SpaceNorm):
         super().reset_parameters(generator)
         self.reset_running_stats()
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         # k / dim of every field: the share of one point that the mean takes.
         triples = list(zip(self.multiplicities, self.means, self.in_type.dims, strict=True))
         taken = [self.centre * k / dim for mul, k, dim in triples for _ in range(mul)]
@@ -191,6 +192,8 @@ def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Mo
         process_group: of ``torch.distributed``; None for all processes.
     Returns:
         The model; another module if it is a batch norm of torch itself.
+    Raises:
+        TypeError: if ``model`` is no module, or ``process_group`` no group of processes.
 
     Example:
         >>> from equinet.field import Plane

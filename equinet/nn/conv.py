@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -19,22 +19,24 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Line, Plane, Volume
 from equinet.field.grid import Grid
-from equinet.group import Group
 from equinet.harmonics import FilterGrid, SteeredFunctions, filter_grid, shell_harmonics
 from equinet.harmonics.filter_grids import check_samples
 from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
+from equinet.nn.plain import filled
 from equinet.nn.requirements import check_alike
 from equinet.nn.steerable import Steerable
-from equinet.numerics.arguments import check_choice, check_integer, check_memory, per_axis
+from equinet.nn.type_checks import check_types
+from equinet.numerics.arguments import Size, check_choice, check_integer, check_memory, each
+from equinet.numerics.deprecation import warn_renamed
 from equinet.ops import full_precision
+from equinet.rep import Fibre, fibre
 from equinet.rep.fibres import Block
-from equinet.steerable import SampledKernels, kernel_basis
+from equinet.steerable import SampledKernels, TapKernels, kernel_basis
 
-Size = int | Sequence[int]
-Functions = Callable[[Group, FilterGrid], SteeredFunctions]
+# Of the group of the layer, which may be one of a kind, as the finite ones for ``Pixels``.
+Functions = Callable[[Any, FilterGrid], SteeredFunctions]
 
-_MOST = 2**31 - 1  # of what torch takes for a size, a stride or a padding
 MODES = ("zeros", "reflect", "replicate", "circular")
 
 
@@ -46,7 +48,9 @@ class Convolution(Steerable):
         taps: where those of the filter lie, on the finer of the two grids.
     """
 
-    space: ClassVar[type]
+    over: ClassVar[type]  # what kind of space
+    lacking = "its functions do not span all kernels on the taps"
+    calls_below = 5
     upward = False  # whether the output is on the finer grid
 
     def __init__(
@@ -62,7 +66,7 @@ class Convolution(Steerable):
         generator: torch.Generator | None,
         gain: Callable[[tuple[int, ...]], float],
     ) -> None:
-        check_types(self.space, in_type, out_type)
+        check_types(self.over, in_type, out_type)
         if not callable(functions):
             raise TypeError(
                 "functions: expected a function of the group and the taps of the filter, such as "
@@ -107,9 +111,53 @@ class Convolution(Steerable):
         order = self._buffers.get("channels_out")
         return y if order is None else y.index_select(1, order)
 
+    def fibres(self) -> tuple[Fibre, Fibre]:
+        """The fibres (in, out) that the filter of one group of channels is between."""
+        into, out = self.in_type.blocks, self.out_type.blocks
+        return fibre(part(into, self.groups, "in_type")), fibre(part(out, self.groups, "out_type"))
+
+    def dense(self, weight: Tensor | None = None) -> Tensor:
+        """The filter, ``(channels out, channels in / groups, *kernel_size)``.
+
+        Args:
+            weight: other weights than those of the layer, of the same shape.
+        Returns:
+            What a convolution of ``torch.nn`` has for its weight, with the channels group by group.
+        """
+        return super().dense(weight).unflatten(-1, self.kernel_size)
+
+    def kernel_space(self) -> TapKernels:
+        """All kernels at the taps, within the groups."""
+        return TapKernels(*self.fibres(), self.taps, filters=self.groups)
+
     def filter(self) -> Tensor:
-        """The dense filter, ``(channels out, channels in / groups, *kernel_size)``."""
-        return self.filters().unflatten(-1, self.kernel_size)
+        """``dense``, by its old name."""
+        warn_renamed("filter()", "dense()")
+        return self.dense()
+
+    def ungrouped(self) -> tuple[Tensor, Tensor | None, int]:
+        """Filter, bias and groups for channels block by block, for a layer of ``torch.nn``.
+
+        Inside, the channels of a group stand side by side, as ``torch.nn`` takes them; the channels
+        of a type stand block by block, so that a group has some of every block. Where there are
+        several blocks no number of groups fits that order, and the filter becomes one of a single
+        group, with zeros between the parts that do not see each other.
+        """
+        weight, bias = self.dense(), self.shift()
+        into, out = self._buffers.get("channels_in"), self._buffers.get("channels_out")
+        if into is None and out is None:
+            return weight, bias, self.groups
+        whole = weight.new_zeros(len(weight), self.in_type.channels, *weight.shape[2:])
+        rows, columns = len(weight) // self.groups, weight.shape[1]
+        for i, filters in enumerate(weight.split(rows)):
+            whole[i * rows : (i + 1) * rows, i * columns : (i + 1) * columns] = filters
+        # channels_in says which channel of the type stands at each place of the groups, and
+        # channels_out the reverse (see ``enter`` and ``leave``), so that only one is inverted.
+        if into is not None:
+            whole = whole[:, into.argsort()]
+        if out is not None:
+            whole, bias = whole[out], None if bias is None else bias[out]
+        return whole, bias, 1
 
     def extra_repr(self) -> str:
         text = f"{super().extra_repr()}, kernel_size={self.kernel_size}"
@@ -154,39 +202,12 @@ def sample_filter(
     return basis.on(grid)
 
 
-def check_over(space: type, in_type: FieldType, out_type: FieldType) -> None:
-    """Raise unless both types are fields over one space of this kind."""
-    check_types(space, in_type, out_type)
-    if out_type.space != in_type.space:
-        raise ValueError(f"out_type: expected fields over {in_type.space}, got {out_type!r}")
-
-
 def over_samples(out_type: FieldType, space: Grid, samples: Grid) -> FieldType:
     """The type over the grid of the samples; ValueError if it is over none of the two grids."""
     if out_type.space not in (space, samples):
         where = f"{space}" if space == samples else f"{samples}, where the samples lie, or {space}"
         raise ValueError(f"out_type: expected fields over {where}, got {out_type!r}")
     return FieldType(samples, out_type.blocks)
-
-
-def check_types(space: type, in_type: FieldType, out_type: FieldType) -> None:
-    """Raise unless both types are fields over spaces of this kind."""
-    for name, value in (("in_type", in_type), ("out_type", out_type)):
-        if not isinstance(value, FieldType):
-            raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")
-        if not isinstance(value.space, space):
-            raise ValueError(f"{name}: expected fields over a {space.__name__}, got {value!r}")
-
-
-def each(value: Size, n: int, name: str, least: int = 1) -> tuple[int, ...]:
-    """One integer for each axis; ValueError for anything else."""
-    values = per_axis(value, n)
-    wrong = [v for v in values if isinstance(v, bool) or not isinstance(v, int) or v < least]
-    if len(values) != n or wrong:
-        raise ValueError(f"{name}: expected {n} integers >= {least} or one, got {value!r}")
-    if max(values) > _MOST:
-        raise ValueError(f"{name}: expected integers up to {_MOST:,}, got {value!r}")
-    return values
 
 
 def _least(padding_mode: str, side: tuple[int, int]) -> int:
@@ -255,7 +276,7 @@ class _Conv(Convolution):
         self.check(x)
         self.centred.check(x.shape[2:])
         with full_precision(x):
-            weight, bias = self.filter(), self.shift()
+            weight, bias = self.dense(), self.shift()
         z, padding = self.enter(x), self.padding
         if self._pads:
             mode = "constant" if self.padding_mode == "zeros" else self.padding_mode
@@ -265,7 +286,7 @@ class _Conv(Convolution):
 
     def export(self) -> nn.Module:
         """A ``torch.nn`` convolution with the filter of now."""
-        weight, bias, groups = ungrouped(self)
+        weight, bias, groups = self.ungrouped()
         layer = self.plain(
             self.in_type.channels, self.out_type.channels, self.kernel_size, self.stride,
             self.padding, self.dilation, groups, bias is not None, self.padding_mode,
@@ -274,43 +295,15 @@ class _Conv(Convolution):
         return filled(layer, weight, bias)
 
 
-def filled(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
-    """The layer of ``torch.nn`` with this weight and bias, in evaluation mode."""
-    layer.weight = nn.Parameter(weight.detach().clone())
-    if bias is not None:
-        layer.bias = nn.Parameter(bias.detach().clone())
-    return layer.eval()
-
-
-def ungrouped(conv: Convolution) -> tuple[Tensor, Tensor | None, int]:
-    """Filter, bias and groups for channels block by block.
-
-    torch.nn takes the channels of a group side by side; where blocks are in the way, the filter
-    becomes one with zeros between the groups.
-    """
-    weight, bias = conv.filter(), conv.shift()
-    into, out = conv._buffers.get("channels_in"), conv._buffers.get("channels_out")
-    if into is None and out is None:
-        return weight, bias, conv.groups
-    whole = weight.new_zeros(len(weight), conv.in_type.channels, *weight.shape[2:])
-    rows, columns = len(weight) // conv.groups, weight.shape[1]
-    for i, filters in enumerate(weight.split(rows)):
-        whole[i * rows : (i + 1) * rows, i * columns : (i + 1) * columns] = filters
-    if into is not None:
-        whole = whole[:, into.argsort()]
-    if out is not None:
-        whole, bias = whole[out], None if bias is None else bias[out]
-    return whole, bias, 1
-
-
-_DOC = r"""{n}-dimensional steerable convolution, with the arguments of ``torch.nn.Conv{n}d`` (V1).
+class Conv1d(_Conv):
+    r"""1-dimensional steerable convolution, with the arguments of ``torch.nn.Conv1d`` (V1).
 
     Args:
-        in_type: fields over a {space}.
-        out_type: fields over the same {space}. With a stride that differs between the axes the
+        in_type: fields over a Line.
+        out_type: fields over the same Line. With a stride that differs between the axes the
             samples lie on a grid of another shape, ``in_type.space.coarsened(stride)``, over which
             the attribute ``out_type`` then is.
-        kernel_size, stride, padding, dilation, padding_mode: as in ``torch.nn.Conv{n}d``.
+        kernel_size, stride, padding, dilation, padding_mode: as in ``torch.nn.Conv1d``.
         groups: parts of the channels that do not see each other; divides every multiplicity.
         bias: add a learned constant to the invariant channels of the output.
         functions: what the kernels are made of, from the group and the taps of the filter:
@@ -323,7 +316,7 @@ _DOC = r"""{n}-dimensional steerable convolution, with the arguments of ``torch.
         device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
-        ``torch.nn.Conv{n}d``.
+        ``torch.nn.Conv1d``.
     Raises:
         ValueError: for types over another space, an argument out of range, and if there is no
             kernel but zero.
@@ -332,17 +325,70 @@ _DOC = r"""{n}-dimensional steerable convolution, with the arguments of ``torch.
             symmetry of a grid of that size.
     """
 
-
-class Conv1d(_Conv):  # noqa: D101 (formatted below)
-    __doc__ = _DOC.format(n=1, space="Line")
-    space, convolve, plain = Line, staticmethod(F.conv1d), nn.Conv1d
+    over, convolve, plain = Line, staticmethod(F.conv1d), nn.Conv1d
 
 
-class Conv2d(_Conv):  # noqa: D101 (formatted below)
-    __doc__ = _DOC.format(n=2, space="Plane")
-    space, convolve, plain = Plane, staticmethod(F.conv2d), nn.Conv2d
+class Conv2d(_Conv):
+    r"""2-dimensional steerable convolution, with the arguments of ``torch.nn.Conv2d`` (V1).
+
+    Args:
+        in_type: fields over a Plane.
+        out_type: fields over the same Plane. With a stride that differs between the axes the
+            samples lie on a grid of another shape, ``in_type.space.coarsened(stride)``, over which
+            the attribute ``out_type`` then is.
+        kernel_size, stride, padding, dilation, padding_mode: as in ``torch.nn.Conv2d``.
+        groups: parts of the channels that do not see each other; divides every multiplicity.
+        bias: add a learned constant to the invariant channels of the output.
+        functions: what the kernels are made of, from the group and the taps of the filter:
+            ``harmonics.shell_harmonics``, a ``functools.partial`` of it, or ``harmonics.Pixels``.
+        generator: for the initial weights, normal with variance 1; kernels are scaled so that
+            inputs of variance 1, without correlation between points, give outputs of variance 1.
+            Kernels are smooth, so smooth inputs grow; a norm after the layer undoes that. (The
+            functions of ``torch.nn.init`` take ``weight`` for a filter, which it is not: it has the
+            coefficients of the kernels.)
+        device, dtype: of the module, as in ``torch.nn``.
+    Shape:
+        ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
+        ``torch.nn.Conv2d``.
+    Raises:
+        ValueError: for types over another space, an argument out of range, and if there is no
+            kernel but zero.
+    Warns:
+        UserWarning: if channels of a type have no kernel; at a call, if the stride breaks the
+            symmetry of a grid of that size.
+    """
+
+    over, convolve, plain = Plane, staticmethod(F.conv2d), nn.Conv2d
 
 
-class Conv3d(_Conv):  # noqa: D101 (formatted below)
-    __doc__ = _DOC.format(n=3, space="Volume")
-    space, convolve, plain = Volume, staticmethod(F.conv3d), nn.Conv3d
+class Conv3d(_Conv):
+    r"""3-dimensional steerable convolution, with the arguments of ``torch.nn.Conv3d`` (V1).
+
+    Args:
+        in_type: fields over a Volume.
+        out_type: fields over the same Volume. With a stride that differs between the axes the
+            samples lie on a grid of another shape, ``in_type.space.coarsened(stride)``, over which
+            the attribute ``out_type`` then is.
+        kernel_size, stride, padding, dilation, padding_mode: as in ``torch.nn.Conv3d``.
+        groups: parts of the channels that do not see each other; divides every multiplicity.
+        bias: add a learned constant to the invariant channels of the output.
+        functions: what the kernels are made of, from the group and the taps of the filter:
+            ``harmonics.shell_harmonics``, a ``functools.partial`` of it, or ``harmonics.Pixels``.
+        generator: for the initial weights, normal with variance 1; kernels are scaled so that
+            inputs of variance 1, without correlation between points, give outputs of variance 1.
+            Kernels are smooth, so smooth inputs grow; a norm after the layer undoes that. (The
+            functions of ``torch.nn.init`` take ``weight`` for a filter, which it is not: it has the
+            coefficients of the kernels.)
+        device, dtype: of the module, as in ``torch.nn``.
+    Shape:
+        ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
+        ``torch.nn.Conv3d``.
+    Raises:
+        ValueError: for types over another space, an argument out of range, and if there is no
+            kernel but zero.
+    Warns:
+        UserWarning: if channels of a type have no kernel; at a call, if the stride breaks the
+            symmetry of a grid of that size.
+    """
+
+    over, convolve, plain = Volume, staticmethod(F.conv3d), nn.Conv3d

@@ -19,9 +19,11 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Line, Plane, Volume
 from equinet.harmonics import shell_harmonics
 from equinet.nn.centred import moved_axes
-from equinet.nn.conv import Convolution, Functions, Size, each, filled, ungrouped
+from equinet.nn.conv import Convolution, Functions
 from equinet.nn.layout import laid_out
+from equinet.nn.plain import filled
 from equinet.nn.requirements import check_sizes
+from equinet.numerics.arguments import Size, each
 from equinet.ops import full_precision
 
 
@@ -82,7 +84,7 @@ class _ConvTranspose(Convolution):
         self.check(x)
         self._check_size(x.shape[2:])
         with full_precision(x):
-            weight, bias = self._transposed(self.filter()), self.shift()
+            weight, bias = self._transposed(self.dense()), self.shift()
         y = self.convolve(
             self.enter(x), weight, bias, self.stride, self.padding, self.output_padding,
             self.groups, self.dilation,
@@ -109,7 +111,7 @@ class _ConvTranspose(Convolution):
 
     def export(self) -> nn.Module:
         """A transposed convolution of ``torch.nn`` with the filter of now."""
-        weight, bias, groups = ungrouped(self)
+        weight, bias, groups = self.ungrouped()
         layer = self.plain(
             self.in_type.channels, self.out_type.channels, self.kernel_size, self.stride,
             self.padding, self.output_padding, groups, bias is not None, self.dilation,
@@ -118,11 +120,12 @@ class _ConvTranspose(Convolution):
         return filled(layer, self._transposed(weight, groups), bias)
 
 
-_DOC = r"""{n}-dimensional transposed steerable convolution (V2), as ``torch.nn.ConvTranspose{n}d``.
+class ConvTranspose1d(_ConvTranspose):
+    r"""1-dimensional transposed steerable convolution (V2), as ``torch.nn.ConvTranspose1d``.
 
     Args:
-        in_type: fields over a {space}.
-        out_type: fields over the same {space}. With a stride that differs between the axes the
+        in_type: fields over a Line.
+        out_type: fields over the same Line. With a stride that differs between the axes the
             output lies on a grid of another shape, ``in_type.space.refined(stride)``, over which
             the attribute ``out_type`` then is.
         kernel_size, stride, padding, output_padding, dilation: as in ``torch.nn``. A size that
@@ -130,12 +133,12 @@ _DOC = r"""{n}-dimensional transposed steerable convolution (V2), as ``torch.nn.
         groups: parts of the channels that do not see each other; divides every multiplicity.
         bias: add a learned constant to the invariant channels of the output.
         padding_mode: only "zeros", as in ``torch.nn``.
-        functions: what the kernels are made of, see ``Conv{n}d``.
+        functions: what the kernels are made of, see ``Conv1d``.
         generator: for the initial weights, normal; inputs of variance 1 give outputs of variance 1.
         device, dtype: of the module, as in ``torch.nn``.
     Shape:
         ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
-        ``torch.nn.ConvTranspose{n}d``.
+        ``torch.nn.ConvTranspose1d``.
     Raises:
         ValueError: for types over another space, an argument out of range, and if there is no
             kernel but zero.
@@ -144,17 +147,64 @@ _DOC = r"""{n}-dimensional transposed steerable convolution (V2), as ``torch.nn.
             of the grid.
     """
 
-
-class ConvTranspose1d(_ConvTranspose):  # noqa: D101 (formatted below)
-    __doc__ = _DOC.format(n=1, space="Line")
-    space, convolve, plain = Line, staticmethod(F.conv_transpose1d), nn.ConvTranspose1d
+    over, convolve, plain = Line, staticmethod(F.conv_transpose1d), nn.ConvTranspose1d
 
 
-class ConvTranspose2d(_ConvTranspose):  # noqa: D101 (formatted below)
-    __doc__ = _DOC.format(n=2, space="Plane")
-    space, convolve, plain = Plane, staticmethod(F.conv_transpose2d), nn.ConvTranspose2d
+class ConvTranspose2d(_ConvTranspose):
+    r"""2-dimensional transposed steerable convolution (V2), as ``torch.nn.ConvTranspose2d``.
+
+    Args:
+        in_type: fields over a Plane.
+        out_type: fields over the same Plane. With a stride that differs between the axes the
+            output lies on a grid of another shape, ``in_type.space.refined(stride)``, over which
+            the attribute ``out_type`` then is.
+        kernel_size, stride, padding, output_padding, dilation: as in ``torch.nn``. A size that
+            differs from the stride by an even number keeps the symmetry of every grid.
+        groups: parts of the channels that do not see each other; divides every multiplicity.
+        bias: add a learned constant to the invariant channels of the output.
+        padding_mode: only "zeros", as in ``torch.nn``.
+        functions: what the kernels are made of, see ``Conv2d``.
+        generator: for the initial weights, normal; inputs of variance 1 give outputs of variance 1.
+        device, dtype: of the module, as in ``torch.nn``.
+    Shape:
+        ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
+        ``torch.nn.ConvTranspose2d``.
+    Raises:
+        ValueError: for types over another space, an argument out of range, and if there is no
+            kernel but zero.
+    Warns:
+        UserWarning: if channels of a type have no kernel, or ``output_padding`` breaks the symmetry
+            of the grid.
+    """
+
+    over, convolve, plain = Plane, staticmethod(F.conv_transpose2d), nn.ConvTranspose2d
 
 
-class ConvTranspose3d(_ConvTranspose):  # noqa: D101 (formatted below)
-    __doc__ = _DOC.format(n=3, space="Volume")
-    space, convolve, plain = Volume, staticmethod(F.conv_transpose3d), nn.ConvTranspose3d
+class ConvTranspose3d(_ConvTranspose):
+    r"""3-dimensional transposed steerable convolution (V2), as ``torch.nn.ConvTranspose3d``.
+
+    Args:
+        in_type: fields over a Volume.
+        out_type: fields over the same Volume. With a stride that differs between the axes the
+            output lies on a grid of another shape, ``in_type.space.refined(stride)``, over which
+            the attribute ``out_type`` then is.
+        kernel_size, stride, padding, output_padding, dilation: as in ``torch.nn``. A size that
+            differs from the stride by an even number keeps the symmetry of every grid.
+        groups: parts of the channels that do not see each other; divides every multiplicity.
+        bias: add a learned constant to the invariant channels of the output.
+        padding_mode: only "zeros", as in ``torch.nn``.
+        functions: what the kernels are made of, see ``Conv3d``.
+        generator: for the initial weights, normal; inputs of variance 1 give outputs of variance 1.
+        device, dtype: of the module, as in ``torch.nn``.
+    Shape:
+        ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)`` with the sizes of
+        ``torch.nn.ConvTranspose3d``.
+    Raises:
+        ValueError: for types over another space, an argument out of range, and if there is no
+            kernel but zero.
+    Warns:
+        UserWarning: if channels of a type have no kernel, or ``output_padding`` breaks the symmetry
+            of the grid.
+    """
+
+    over, convolve, plain = Volume, staticmethod(F.conv_transpose3d), nn.ConvTranspose3d

@@ -12,12 +12,19 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.centred import Centred
-from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
 from equinet.nn.requirements import check_alike, check_steps, grid_of
-from equinet.numerics.arguments import check_choice, check_flag, check_memory, check_number
+from equinet.numerics import Constant
+from equinet.numerics.arguments import (
+    Size,
+    check_choice,
+    check_flag,
+    check_memory,
+    check_number,
+    each,
+)
 
 _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
@@ -83,9 +90,9 @@ class Downsample(EquivariantModule):
         )
         self.set_constants()
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         pairs = zip(self.kernel_size, self.sigma, strict=True)
-        return {f"taps_{i}": _gaussian(k, sigma) for i, (k, sigma) in enumerate(pairs)}
+        return {"taps": [_gaussian(k, sigma) for k, sigma in pairs]}
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
@@ -98,7 +105,7 @@ class Downsample(EquivariantModule):
 
     def _matrix(self, axis: int, size: int) -> Tensor:
         """(D1) along one axis, ``(size, size out)``."""
-        taps, s, p = getattr(self, f"taps_{axis}"), self.stride[axis], self.padding[axis]
+        taps, s, p = self.listed("taps")[axis], self.stride[axis], self.padding[axis]
         out = (size + 2 * p - len(taps)) // s + 1
         points = torch.arange(size, device=taps.device)
         i = points[:, None] - s * torch.arange(out, device=taps.device) + p
@@ -108,9 +115,10 @@ class Downsample(EquivariantModule):
     def export(self) -> nn.Module:
         """A convolution of each channel on its own."""
         n, channels = len(self.stride), self.in_type.channels
-        weight = torch.ones_like(self.get_buffer("taps_0")[:1])
-        for axis in range(n):
-            weight = weight.unsqueeze(-1) * self.get_buffer(f"taps_{axis}")
+        all_taps = self.listed("taps")
+        weight = torch.ones_like(all_taps[0][:1])
+        for taps in all_taps:
+            weight = weight.unsqueeze(-1) * taps
         layer = _CONVOLUTIONS[n](
             *(channels, channels, self.kernel_size, self.stride, self.padding),  # pyright: ignore
             groups=channels,
@@ -159,8 +167,6 @@ class Upsample(EquivariantModule):
         ValueError: for "nearest" and a size that is no multiple of the input's; if the group
             exchanges axes along which ``size`` changes the steps otherwise than ``factor`` says.
     """
-
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,

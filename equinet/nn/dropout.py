@@ -82,6 +82,15 @@ class DropPath(EquivariantModule):
         self.p = check_share(p, "p", "a probability")
 
     def forward(self, x: Tensor, batch: Tensor | None = None) -> Tensor:
+        """The samples, some of them zero while training.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            batch: over ``Points``, the number of the cloud of each point, int64 ``(points,)``;
+                without it all are one cloud.
+        Returns:
+            In the shape of ``x``.
+        """
         self.check(x)
         check_clouds(self.in_type, x, batch)
         if not self.training:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_orthogonal
+from equinet.numerics import Constant
 from equinet.numerics.arguments import check_flag, check_number
 from equinet.rep import Representation, fibre
 
@@ -30,7 +31,7 @@ class FieldNorm(EquivariantModule):
         self.eps, self.fields = check_number(eps, "eps", least=0), in_type.copies
         self.multiplicities = [mul for mul, _ in in_type.blocks]
         with torch.device("cpu"):
-            self.means = [invariants(rho).shape[1] for _, rho in in_type.blocks]  # of one field
+            self.means = [invariants(rho)[0].shape[1] for _, rho in in_type.blocks]  # of one field
         self.count = sum(mul * k for mul, k in zip(self.multiplicities, self.means, strict=True))
         self.weight = nn.Parameter(torch.empty(self.fields)) if affine else None
         has_bias = affine and bias and self.count > 0
@@ -44,31 +45,34 @@ class FieldNorm(EquivariantModule):
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        found = {"field_of": field_of(self.in_type)}
-        for i, (_, rho) in enumerate(self.in_type.blocks):
-            found[f"invariants_{i}"] = invariants(rho)
-            found[f"coefficients_{i}"] = torch.linalg.pinv(invariants(rho))
-        return found
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
+        pairs = [invariants(rho) for _, rho in self.in_type.blocks]
+        return {
+            "field_of": field_of(self.in_type),
+            "invariants": [vectors for vectors, _ in pairs],
+            "coefficients": [coefficients for _, coefficients in pairs],
+        }
 
     def coefficients(self, x: Tensor) -> Tensor:
         """Of the invariant vectors in ``(batch, channel)``: ``(batch, invariant)``."""
         parts = [
-            (part.unsqueeze(2) * getattr(self, f"coefficients_{i}").to(x.dtype)).sum(3)
-            for i, part in enumerate(self.in_type.split(x))
+            (part.unsqueeze(2) * coefficients.to(x.dtype)).sum(3)
+            for part, coefficients in zip(
+                self.in_type.split(x), self.listed("coefficients"), strict=True
+            )
         ]
         return torch.cat([part.flatten(1) for part in parts], 1)
 
     def spread(self, m: Tensor) -> Tensor:
         """The sum of the invariant vectors with coefficients m: ``(batch, channel)``."""
         widths = [mul * k for mul, k in zip(self.multiplicities, self.means, strict=True)]
-        parts = []
+        parts, invariants = [], self.listed("invariants")
         for i, part in enumerate(m.split(widths, 1)):
             if not widths[i]:  # ONNX reshapes no empty tensors
                 wide = self.multiplicities[i] * self.in_type.dims[i]
                 parts.append(m.new_zeros(m.shape[0], wide))
                 continue
-            vectors = getattr(self, f"invariants_{i}").to(m.dtype)  # (dim, k)
+            vectors = invariants[i].to(m.dtype)  # (dim, k)
             rows = part.unflatten(1, (self.multiplicities[i], 1, self.means[i]))
             parts.append((rows * vectors).sum(3).flatten(1))
         return torch.cat(parts, 1)
@@ -81,11 +85,14 @@ class FieldNorm(EquivariantModule):
         return f"{super().extra_repr()}, eps={self.eps:g}, affine={self.weight is not None}"
 
 
-def invariants(rho: Representation) -> Tensor:
-    """The vectors that H leaves alone, as columns; of a sampled function, the constant one."""
+def invariants(rho: Representation) -> tuple[Tensor, Tensor]:
+    """The vectors that H leaves alone, as columns, and what gives coefficients of them, as rows.
+
+    A function that is sampled on a continuous group has one channel and is constant.
+    """
     if rho.is_regular:
-        return torch.ones(1, 1, dtype=torch.float64)
-    return fibre(rho).invariants
+        return torch.ones(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+    return fibre(rho).invariants, fibre(rho).coefficients
 
 
 def field_of(in_type: FieldType) -> Tensor:

@@ -14,6 +14,7 @@ from equinet.nn.arguments import check_elementwise
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
+from equinet.numerics import Constant
 from equinet.numerics.arguments import check_memory, check_number
 from equinet.rep import Representation, fourier_basis, quotient, regular
 
@@ -86,18 +87,21 @@ class FourierPointwise(EquivariantModule):
     @property
     def samples(self) -> list[int]:
         """Number of points of the grid for each block; 0 where the function acts directly."""
-        buffers = [getattr(self, f"basis_{i}", None) for i in range(len(self.in_type.blocks))]
-        return [0 if basis is None else len(basis) for basis in buffers]
+        return [0 if basis is None else len(basis) for basis in self.listed("basis", gaps=True)]
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        found = {}
-        for i, (_, rho) in enumerate(self.in_type.blocks):
-            if not rho.is_regular and not rho.is_permutation:
-                basis, weights = self._grid(rho)
-                scale = math.sqrt(rho.dim)
-                found[f"basis_{i}"] = basis / scale
-                found[f"analysis_{i}"] = (weights[:, None] * basis).mT * scale
-        return found
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
+        bases: list[Tensor | None] = []
+        analyses: list[Tensor | None] = []
+        for _, rho in self.in_type.blocks:
+            if rho.is_regular or rho.is_permutation:
+                bases.append(None)
+                analyses.append(None)
+                continue
+            basis, weights = self._grid(rho)
+            scale = math.sqrt(rho.dim)
+            bases.append(basis / scale)
+            analyses.append((weights[:, None] * basis).mT * scale)
+        return {"basis": bases, "analysis": analyses}
 
     def _grid(self, rho: Representation) -> Factor:
         """B and w for one block."""
@@ -117,14 +121,13 @@ class FourierPointwise(EquivariantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
-        out = []
-        for i, part in enumerate(self.in_type.split(x)):
-            basis = getattr(self, f"basis_{i}", None)
-            if basis is None:
+        out, parts = [], self.in_type.split(x)
+        bases, analyses = (self.listed(name, gaps=True) for name in ("basis", "analysis"))
+        for part, basis, analysis in zip(parts, bases, analyses, strict=True):
+            if basis is None or analysis is None:
                 part = self.function(part)
             else:
-                values = self.function(self._mix(basis, part))
-                part = self._mix(getattr(self, f"analysis_{i}"), values)
+                part = self._mix(analysis, self.function(self._mix(basis, part)))
             out.append(part.flatten(1, 2))
         return laid_out(torch.cat(out, 1), x)
 

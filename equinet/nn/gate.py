@@ -43,8 +43,6 @@ class Gate(EquivariantModule):
         Volume('SO(3)').fields('12x trivial + 16x0 + 8x1 + 4x2')
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(
         self,
         out_type: FieldType,

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, sphere_of
 from equinet.nn.arguments import check_clouds
-from equinet.nn.conv import filled
 from equinet.nn.module import EquivariantModule
+from equinet.nn.plain import filled
 from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
 from equinet.numerics.arguments import check_integer
@@ -23,7 +23,7 @@ _POOLS = {
 }
 
 
-class _GlobalPool(EquivariantModule):
+class _GlobalPool(EquivariantModule[FieldType | None]):
     """A pool over all points of a space, or of each cloud."""
 
     which: int  # of _POOLS
@@ -46,7 +46,15 @@ class _GlobalPool(EquivariantModule):
         return self.over_space(x)
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
-        """Reduce the points of each cloud, ``(points, channel)`` to ``(count, channel)``."""
+        """Reduce the points of each cloud.
+
+        Args:
+            x: ``(points, channel)``.
+            batch: the number of the cloud of each point, ``(points,)``.
+            count: of the clouds.
+        Returns:
+            ``(count, channel)``.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
     def over_space(self, x: Tensor) -> Tensor:

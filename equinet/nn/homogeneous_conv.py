@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, HomogeneousSpace
-from equinet.nn.conv import filled
 from equinet.nn.meaning import fingerprint
-from equinet.nn.steerable import Steerable
+from equinet.nn.plain import filled
+from equinet.nn.steerable import Steerable, field_numbers
 from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
 from equinet.steerable import HomogeneousKernels, homogeneous_kernels
@@ -57,7 +57,6 @@ class HomogeneousConv(Steerable):
     """
 
     steps: Tensor
-    calls_below = 4
 
     def __init__(
         self,
@@ -95,10 +94,27 @@ class HomogeneousConv(Steerable):
         # The elements s_2(x)^-1 s_1(y), int64 (points out, points in).
         return {**super().constants(dtype), "steps": _between(self.in_type, self.out_type).steps}
 
-    def matrix(self, weight: Tensor | None = None) -> Tensor:
-        """The map as a dense matrix, ``(channels out * points out, channels in * points in)``."""
-        kernel = self.filters(weight)[:, :, self.steps]  # (out, in, points out, points in)
+    def dense(self, weight: Tensor | None = None) -> Tensor:
+        """The map as a matrix.
+
+        Args:
+            weight: other weights than those of the layer, of the same shape.
+        Returns:
+            ``(channels out * points out, channels in * points in)``.
+        """
+        kernel = super().dense(weight)[:, :, self.steps]  # (out, in, points out, points in)
         return kernel.transpose(1, 2).flatten(2).flatten(0, 1)
+
+    def fields(self) -> Tensor:
+        numbers = [
+            field_numbers(fibre).repeat_interleave(points)
+            for fibre, points in zip(self.fibres(), reversed(self.steps.shape), strict=True)
+        ]
+        return torch.cartesian_prod(*reversed(numbers))
+
+    def kernel_space(self) -> HomogeneousKernels:
+        """All linear maps between the fields."""
+        return _between(self.in_type, self.out_type)
 
     def offset(self) -> Tensor | None:
         """The bias on each channel and point of the output, ``(channels out * points out,)``."""
@@ -108,13 +124,13 @@ class HomogeneousConv(Steerable):
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         with full_precision(x):
-            weight, bias = self.matrix(), self.offset()
+            weight, bias = self.dense(), self.offset()
         y = F.linear(x.flatten(1), weight, bias)
         return y.unflatten(1, (self.out_type.channels, len(self.steps)))
 
     def export(self) -> nn.Module:
         """``torch.nn.Flatten``, ``Linear`` with the matrix of now, ``Unflatten``."""
-        weight, bias = self.matrix(), self.offset()
+        weight, bias = self.dense(), self.offset()
         rows, columns = weight.shape
         layer = nn.Linear(columns, rows, bias=bias is not None, device="meta")
         shape = self.out_type.channels, len(self.steps)

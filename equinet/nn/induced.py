@@ -1,19 +1,21 @@
-"""Norms of the parts of an induced field."""
+"""Functions of the norms of the parts of an induced field."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from equinet.field import FieldType
 from equinet.nn.norm_activation import NormActivation
-from equinet.numerics.arguments import per_axis
+from equinet.numerics.arguments import check_integer, per_axis
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.deprecation import warn_renamed
 from equinet.ops import relu
 from equinet.rep import Representation
 
 
-class InducedNorm(NormActivation):
+class InducedNormActivation(NormActivation):
     r"""A function of the norm of every part of a field, where H permutes the parts.
 
     .. math:: f_i \mapsto \frac{f_i}{n_i}\, \sigma(n_i + b), \qquad
@@ -32,12 +34,11 @@ class InducedNorm(NormActivation):
         eps: epsilon, in units of the field.
         device, dtype: of the module, as in ``torch.nn``.
     Raises:
-        ValueError: if H does not permute parts of that size.
-        TypeError: if it is no integer.
+        ValueError: if H does not permute parts of that size, or it is no integer.
 
     Example:
         >>> from equinet.field import Plane
-        >>> module = InducedNorm(Plane("D4").fields("3x induced(C4,1)"), size=2)
+        >>> module = InducedNormActivation(Plane("D4").fields("3x induced(C4,1)"), size=2)
         >>> module.in_type.channels, module.sizes
         (12, [2])
     """
@@ -61,8 +62,7 @@ class InducedNorm(NormActivation):
                 f"of {in_type!r}, got {size!r}"
             )
         for (_, rho), parts in zip(in_type.blocks, sizes, strict=True):
-            if isinstance(parts, bool) or not isinstance(parts, int):
-                raise TypeError(f"size: expected an integer for each block, got {size!r}")
+            check_integer(parts, "size")
             if not _permutes_parts(rho, parts):
                 raise ValueError(
                     f"size: {rho.group} does not permute parts of {parts!r} components of "
@@ -70,6 +70,14 @@ class InducedNorm(NormActivation):
                     f"the representation of the subgroup, {_sizes(rho)}"
                 )
         self.sizes = sizes
+
+
+class InducedNorm(InducedNormActivation):
+    """``InducedNormActivation``, by its old name."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        warn_renamed("InducedNorm", "InducedNormActivation")
+        super().__init__(*args, **kwargs)
 
 
 @on_cpu

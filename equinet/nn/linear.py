@@ -14,12 +14,13 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.harmonics import ConstantFunction
-from equinet.nn.conv import filled
 from equinet.nn.layout import laid_out
+from equinet.nn.plain import filled
 from equinet.nn.steerable import Steerable
+from equinet.nn.type_checks import check_over
 from equinet.ops import full_precision
 from equinet.rep.fibres import Block
-from equinet.steerable import SampledKernels, kernel_basis
+from equinet.steerable import Intertwiners, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
 
 _PLAIN = {0: nn.Linear, 1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
@@ -46,8 +47,6 @@ class Linear(Steerable):
         UserWarning: if channels of a type have no map.
     """
 
-    calls_below = 4
-
     def __init__(
         self,
         in_type: FieldType,
@@ -58,11 +57,7 @@ class Linear(Steerable):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        for name, value in (("in_type", in_type), ("out_type", out_type)):
-            if not isinstance(value, FieldType):
-                raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")
-        if out_type.space != in_type.space:
-            raise ValueError(f"out_type: expected fields over {in_type.space}, got {out_type!r}")
+        check_over(object, in_type, out_type)
         for name, value in (("in_type", in_type), ("out_type", out_type)):
             if value.is_regular:
                 raise ValueError(
@@ -73,10 +68,14 @@ class Linear(Steerable):
         super().__init__(in_type, out_type, sample, 1, bias, 1.0, generator)
         self.place(device, dtype)
 
+    def kernel_space(self) -> Intertwiners:
+        """All matrices between the fibres."""
+        return Intertwiners(*self.fibres())
+
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         with full_precision(x):
-            weight, bias = self.matrix(), self.shift()
+            weight, bias = self.dense(), self.shift()
         if x.dim() == 2:
             return F.linear(x, weight, bias)
         y = F.conv1d(x.flatten(2), weight[..., None], bias)
@@ -84,7 +83,7 @@ class Linear(Steerable):
 
     def export(self) -> nn.Module:
         """``torch.nn.Linear`` or, over a grid, a convolution of size 1."""
-        weight, bias = self.matrix(), self.shift()
+        weight, bias = self.dense(), self.shift()
         axes = len(self.in_type.space.axes(self.in_type.blocks))
         sizes: list[Any] = [self.in_type.channels, self.out_type.channels, *[1] * (axes > 0)]
         layer = _PLAIN[axes](*sizes, bias=bias is not None, device="meta")

@@ -5,7 +5,7 @@ In: field types. Out: the noun Module.
 
 import copy
 import itertools
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,17 @@ from equinet.nn.meaning import described, from_tensor, to_tensor
 from equinet.numerics import Constants
 from equinet.numerics.arguments import check_generator
 
+if TYPE_CHECKING:  # Python 3.13 has the default itself; when it runs, none is needed
+    from typing_extensions import TypeVar
 
-class EquivariantModule(Constants):
+    Out = TypeVar("Out", bound=FieldType | None, default=FieldType)
+else:
+    from typing import TypeVar
+
+    Out = TypeVar("Out")
+
+
+class EquivariantModule(Constants, Generic[Out]):
     r"""A map Phi between feature maps with Phi(g f) = g Phi(f) for all g in G.
 
     ``forward`` takes and returns plain tensors; the types say what they mean.
@@ -27,6 +36,11 @@ class EquivariantModule(Constants):
     same shapes. A ``state_dict`` without this entry, of an older version or with the keys that end
     in ``_extra_state`` taken out, cannot be compared and is loaded as it is.
 
+    Args:
+        in_type: type of the input.
+        out_type: type of the output, or None.
+    Raises:
+        TypeError: if one is no field type.
     Attributes:
         in_type: type of the input.
         out_type: type of the output, or None for plain vectors that G leaves unchanged.
@@ -35,10 +49,10 @@ class EquivariantModule(Constants):
     """
 
     in_type: FieldType
-    out_type: FieldType | None
+    out_type: Out
     aliases = False
 
-    def __init__(self, in_type: FieldType, out_type: FieldType | None) -> None:
+    def __init__(self, in_type: FieldType, out_type: Out) -> None:
         super().__init__()
         for name, value in (("in_type", in_type), ("out_type", out_type)):
             if not isinstance(value, FieldType) and not (name == "out_type" and value is None):
@@ -124,7 +138,14 @@ class EquivariantModule(Constants):
             )
 
     def place(self, device: torch.device | str | int | None, dtype: torch.dtype | None) -> None:
-        """Move a module that is just made, for the arguments ``device`` and ``dtype``."""
+        """Move a module that is just made, for the arguments of its constructor.
+
+        Args:
+            device: where its tensors go; None leaves them.
+            dtype: of its floating tensors; None leaves it.
+        Raises:
+            TypeError: if ``dtype`` is not a real floating type, or ``device`` is none.
+        """
         check_place(device, dtype)
         if device is not None or dtype is not None:
             self.to(device=device, dtype=dtype)

@@ -28,8 +28,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType
-from equinet.nn.field_norm import FieldNorm, moments
+from equinet.nn.field_norm import FieldNorm, invariants, moments
 from equinet.nn.layout import laid_out
+from equinet.numerics import Constant
 from equinet.numerics.arguments import check_integer
 from equinet.ops import full_precision
 
@@ -41,7 +42,7 @@ class SpaceNorm(FieldNorm):
     over_batch = False
     centre = True  # whether mu is taken away; else mu = 0 in (N1)
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         # Along the first axis of space, where they differ; elsewhere all points weigh the same.
         weights = self.in_type.space.weights
         one = torch.ones(1, dtype=torch.float64)
@@ -177,7 +178,7 @@ class GroupNorm(SpaceNorm):
         self.set_constants()
         self.place(device, dtype)
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         # The group of each invariant vector, and the matrix that takes means over the groups.
         pairs = list(zip(self.multiplicities, self.means, strict=True))
         per_field = torch.tensor([k for mul, k in pairs for _ in range(mul)])
@@ -217,12 +218,13 @@ class _PointNorm(FieldNorm):
         self.aliases = in_type.space.is_band_limited
         self.set_constants()
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         found = super().constants(dtype)
         rows, columns, shares = [], [], []
-        for i, (mul, dim) in enumerate(zip(self.multiplicities, self.in_type.dims, strict=True)):
-            rows.append(found[f"coefficients_{i}"].sum(0).repeat(mul) / max(1, self.count))
-            columns.append(found[f"invariants_{i}"].sum(1).repeat(mul))
+        for (mul, rho), dim in zip(self.in_type.blocks, self.in_type.dims, strict=True):
+            vectors, coefficients = invariants(rho)
+            rows.append(coefficients.sum(0).repeat(mul) / max(1, self.count))
+            columns.append(vectors.sum(1).repeat(mul))
             shares += [1 / (dim * self.in_type.copies)] * (mul * dim)
         return {
             **found,
@@ -325,8 +327,10 @@ def _exported(module: SpaceNorm, groups: int) -> nn.Module | None:
     """``torch.nn.GroupNorm`` if all fields are scalars in their own basis, on a grid or a point."""
     in_type = module.in_type
     plain = in_type.space.weights is None and all(
-        d == 1 and k == 1 and bool((getattr(module, f"invariants_{i}") > 0).all())
-        for i, (d, k) in enumerate(zip(in_type.dims, module.means, strict=True))
+        d == 1 and k == 1 and bool((vectors > 0).all())
+        for d, k, vectors in zip(
+            in_type.dims, module.means, module.listed("invariants"), strict=True
+        )
     )
     if not plain:
         return None

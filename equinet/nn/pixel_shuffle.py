@@ -8,11 +8,10 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.field.grid import Grid
-from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import grid_of
-from equinet.numerics.arguments import check_memory
+from equinet.numerics.arguments import Size, check_memory, each
 from equinet.numerics.cached import cached
 from equinet.rep import Representation, tensor_product
 from equinet.rep.decomposition import decompose
@@ -46,8 +45,6 @@ class PixelShuffle(EquivariantModule):
         torch.Size([1, 4, 16, 16])
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(self, out_type: FieldType, factor: Size = 2) -> None:
         super().__init__(_shuffled(out_type, factor, "out_type"), out_type)
         self.factor = each(factor, grid_of(out_type).n, "factor")
@@ -79,6 +76,8 @@ def shuffled(field_type: FieldType, factor: Size = 2) -> FieldType:
     Args:
         field_type: of the output, over the fine grid.
         factor: points in place of one along each axis.
+    Returns:
+        The type of the input, over the coarse grid.
     Raises:
         ValueError: if the group does not map a block to itself.
 

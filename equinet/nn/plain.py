@@ -74,6 +74,22 @@ def graph(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     return fx.GraphModule(twin, steps, type(module).__name__).eval()
 
 
+def filled(layer: nn.Module, weight: Tensor, bias: Tensor | None) -> nn.Module:
+    """A layer of ``torch.nn`` with other numbers.
+
+    Args:
+        layer: made on the meta device, say; changed in place.
+        weight: its weight, which is copied.
+        bias: likewise; None for a layer without one.
+    Returns:
+        The layer, in evaluation mode.
+    """
+    layer.weight = nn.Parameter(weight.detach().clone())
+    if bias is not None:
+        layer.bias = nn.Parameter(bias.detach().clone())
+    return layer.eval()
+
+
 def wide(x: Tensor) -> Tensor:
     """``x`` in float32, or in its own dtype if that has more digits, as squares need them."""
     if isinstance(x, fx.Proxy):  # of unknown dtype: a product has the wider of both

@@ -19,14 +19,14 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Points
 from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
-from equinet.nn.conv import check_over
 from equinet.nn.module import check_place, randn
 from equinet.nn.steerable import Steerable
-from equinet.numerics.arguments import check_integer, check_memory, check_number, is_row
+from equinet.nn.type_checks import check_over
+from equinet.numerics.arguments import check_integer, check_memory, check_number, is_integer, is_row
 from equinet.numerics.values import check_floating, check_numbers
 from equinet.ops import full_precision
 from equinet.rep.fibres import Block
-from equinet.steerable import SampledKernels, kernel_basis
+from equinet.steerable import DirectionKernels, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
 
 # For groups whose irreps have no degree, fine enough to tell the elements of a cube's group apart.
@@ -128,7 +128,7 @@ class PointConv(Steerable):
             kernel but zero; in ``forward`` for another shape, and for an edge to no point.
     """
 
-    calls_below = 4
+    lacking = "its harmonics end at too low a degree"
 
     def __init__(
         self,
@@ -145,7 +145,7 @@ class PointConv(Steerable):
     ) -> None:
         check_over(Points, in_type, out_type)
         features = getattr(radial, "features", None)
-        if isinstance(features, bool) or not isinstance(features, int) or features < 1:
+        if not is_integer(features):
             raise ValueError(
                 "radial: expected a module with the attribute features, the number of its "
                 f"functions, got {type(radial).__name__}"
@@ -164,6 +164,10 @@ class PointConv(Steerable):
         super().__init__(in_type, out_type, sample, features, bias, gain, generator)
         self.radial = radial
         self.place(device, dtype)
+
+    def kernel_space(self) -> DirectionKernels:
+        """For each radial function, all functions of the direction."""
+        return DirectionKernels(*self.fibres(), self.lmax, filters=len(self.weight))
 
     def meaning(self) -> str:
         """And which functions of the distance the learned ones are made of."""
@@ -202,7 +206,7 @@ class PointConv(Steerable):
             ]
         )
         with full_precision(x):
-            filters, bias = self.filters().unflatten(0, (radial.shape[1], -1)), self.shift()
+            filters, bias = self.dense().unflatten(0, (radial.shape[1], -1)), self.shift()
             y = torch.einsum("mpki,koim->po", sums.to(filters.dtype), filters)
         return (y if bias is None else y + bias).to(x.dtype)
 

@@ -14,12 +14,11 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Point
 from equinet.nn.centred import Centred
-from equinet.nn.conv import Size, each
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
-from equinet.numerics.arguments import check_choice, check_flag
+from equinet.numerics.arguments import Size, check_choice, check_flag, each
 from equinet.rep import trivial
 
 _AVERAGE = {
@@ -36,8 +35,6 @@ _MAXIMUM = {
 
 class _Window(EquivariantModule):
     """A pool over a moving window on a grid."""
-
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(
         self,
@@ -227,8 +224,6 @@ class GroupPool(EquivariantModule):
         Plane('C8').fields('16x trivial')
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(self, in_type: FieldType, reduce: Literal["max", "mean"] = "max") -> None:
         super().__init__(in_type, in_type)
         check_permuted(in_type, "the pool over the group", "enn.NormPool")
@@ -264,8 +259,6 @@ class NormPool(EquivariantModule):
     Raises:
         ValueError: if a rho is not orthogonal, or of infinite dimension.
     """
-
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type, in_type)

@@ -159,6 +159,17 @@ class SqueezeExcite(_Scaled):
                     parameter.copy_((2 * start - 1) / math.sqrt(width))
 
     def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
+        """The fields times their factors.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            batch: over ``Points``, the number of the cloud of each point, int64 ``(points,)``.
+            count: over ``Points``, of the clouds.
+        Returns:
+            In the shape of ``x``.
+        Raises:
+            ValueError: over ``Points`` without ``batch``, and elsewhere with it.
+        """
         self.check(x)
         check_clouds(self.in_type, x, batch, count)
         if batch is None and self.in_type.space.in_clouds:
@@ -171,7 +182,15 @@ class SqueezeExcite(_Scaled):
         return self.scaled(x, factors if batch is None else factors.index_select(0, batch))
 
     def invariants(self, x: Tensor, batch: Tensor | None, count: int | None) -> Tensor:
-        """s, ``(batch, field)``; over ``Points`` ``(cloud, field)``."""
+        """One number for each field that the group leaves alone, the mean over space.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            batch: over ``Points``, the number of the cloud of each point.
+            count: over ``Points``, of the clouds.
+        Returns:
+            s, ``(batch, field)``; over ``Points`` ``(cloud, field)``.
+        """
         y = x.to(torch.promote_types(x.dtype, torch.float32))  # squares need the digits
         parts = [
             part.mean(2) if permuted else part.square().mean(2)

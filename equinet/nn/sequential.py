@@ -69,12 +69,37 @@ class Sequential(nn.Sequential):
     out_type: Any = None
 
     __init__ = _compared(nn.Sequential.__init__)
-    add_module = _compared(nn.Sequential.add_module)
     append = _compared(nn.Sequential.append)
-    insert = _compared(nn.Sequential.insert)
     __setitem__ = _compared(nn.Sequential.__setitem__)
     __delitem__ = _compared(nn.Sequential.__delitem__)
     __imul__ = _compared(nn.Sequential.__imul__)
+
+    @_compared
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        """Put a module at the end, under a name.
+
+        Args:
+            name: an attribute by which it is found.
+            module: what comes last.
+        Raises:
+            ValueError: if its type does not fit.
+        """
+        super().add_module(name, module)
+
+    @_compared
+    def insert(self, index: int, module: nn.Module) -> Sequential:
+        """Put a module between two others.
+
+        Args:
+            index: of the module before which it comes.
+            module: what comes there.
+        Returns:
+            The row itself.
+        Raises:
+            ValueError: if its types do not fit.
+        """
+        super().insert(index, module)
+        return self
 
     @_compared
     def extend(self, sequential: Iterable[nn.Module]) -> Sequential:

@@ -23,7 +23,7 @@ def spectral_norm(
 
     What ``torch.nn.utils.parametrizations.spectral_norm`` does to a layer of torch. That one would
     take the coefficients of the kernels, which are ``weight`` here, for the filter K; this is of
-    the matrix ``module.matrix()``, (channels out, channels in times taps),
+    the matrix ``module.dense().flatten(1)``, (channels out, channels in times taps),
 
     .. math:: w \mapsto w / \sigma(K_w), \qquad \sigma(K) = \max_{|v| = 1} |K v|
 
@@ -47,7 +47,7 @@ def spectral_norm(
         >>> from equinet.nn.conv import Conv2d
         >>> fields = Plane("C4").fields("4x regular")
         >>> conv = spectral_norm(Conv2d(fields, fields, 3), 30)
-        >>> bool((torch.linalg.matrix_norm(conv.matrix(), 2) - 1).abs() < 1e-3)
+        >>> bool((torch.linalg.matrix_norm(conv.dense().flatten(1), 2) - 1).abs() < 1e-3)
         True
     """
     if not isinstance(module, Steerable):
@@ -75,7 +75,7 @@ class _FilterNorm(nn.Module):
         self._layer = [layer]  # in a list, since it is no part of this module
         self.steps, self.eps = steps, eps
         with torch.no_grad():
-            matrix = layer.matrix()
+            matrix = layer.dense().flatten(1)
             for name, size in zip(("left", "right"), matrix.shape, strict=True):
                 start = randn(size, generator=generator).to(matrix)
                 self.register_buffer(name, F.normalize(start, dim=0, eps=eps))
@@ -87,7 +87,7 @@ class _FilterNorm(nn.Module):
             F.normalize(matrix.mT @ self.left, dim=0, eps=self.eps, out=self.right)
 
     def forward(self, weight: Tensor) -> Tensor:
-        matrix = self._layer[0].matrix(weight)
+        matrix = self._layer[0].dense(weight).flatten(1)
         if self.training:
             with torch.no_grad():
                 self._iterate(matrix.detach(), self.steps)

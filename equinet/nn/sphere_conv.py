@@ -1,6 +1,9 @@
 r"""Convolutions on the sphere and on SO(3)."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +11,13 @@ from torch import Tensor, nn
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
+from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.meaning import said
-from equinet.nn.module import EquivariantModule, rand
+from equinet.nn.module import rand
 from equinet.nn.requirements import check_permuted
 from equinet.numerics.arguments import check_flag
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.deprecation import warn_renamed
 from equinet.ops import (
     SpectrumPlan,
     SpectrumSide,
@@ -20,10 +25,10 @@ from equinet.ops import (
     filter_spectrum,
     full_precision,
 )
-from equinet.steerable import SphereFilter, near_identity, sphere_basis
+from equinet.steerable import SphereFilter, SphereKernels, near_identity, sphere_basis
 
 
-class SphereConv(EquivariantModule):
+class SphereConv(KernelLayer):
     r"""Correlation between any two field types on the sphere.
 
     .. math:: [\psi * f](R) = \int_{SO(3)} \psi(R^{-1} Q) f(Q)\, dQ, \qquad
@@ -37,43 +42,59 @@ class SphereConv(EquivariantModule):
     Args:
         in_type: fields over a sphere.
         out_type: fields over a sphere, of any band.
-        filter: which family of filters; ``steerable.near_identity()`` by default.
+        functions: what the filter is made of; ``steerable.near_identity()`` by default.
         bias: add a learned constant to the invariant fields of the output.
         relu: rectify the output, as ``enn.ReLU`` behind it does. Fields over SO(3) are large, and
             this takes no pass over memory of its own, forwards or backwards.
         generator: for the initial weights, uniform in [-1, 1] times a constant that keeps the
             second moment of the activations through layers with ReLU.
         device, dtype: of the module, as in ``torch.nn``.
+        filter: the old name of ``functions``.
     Shape:
         ``in_type.shape(batch)`` to ``out_type.shape(batch)``.
+    Raises:
+        TypeError: if ``functions`` are no ``SphereFilter``.
+        ValueError: for types over another space, and if there is no map but zero.
+    Warns:
+        UserWarning: if channels of a type have no map.
+
+    Attributes:
+        weight: for each pair of blocks, those of the output first, ``(copies out, copies in,
+            functions)``, one pair behind the other in a row.
+        bias: one for each copy of a block with invariant fields, or None.
     """
 
     basis: Tensor
     table: Tensor
+    lacking = "its filter does not reach all matrices of all degrees"
+    calls_below = 3
 
     def __init__(
         self,
         in_type: FieldType,
         out_type: FieldType,
-        filter: SphereFilter | None = None,
+        functions: SphereFilter | None = None,
         bias: bool = True,
-        generator: torch.Generator | None = None,
-        relu: bool = False,
         *,
+        relu: bool = False,
+        generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
+        filter: SphereFilter | None = None,
     ) -> None:
         super().__init__(in_type, out_type)
         if out_type is None:
             raise TypeError("out_type: expected a FieldType, got NoneType")
-        if filter is not None and not hasattr(filter, "matrices"):
-            raise TypeError(f"filter: expected a SphereFilter, got {type(filter).__name__}")
-        self.out_type: FieldType = out_type
+        if filter is not None:
+            warn_renamed("filter", "functions")
+            functions = filter
+        if functions is not None and not hasattr(functions, "matrices"):
+            raise TypeError(f"functions: expected a SphereFilter, got {type(functions).__name__}")
         self.aliases = self.relu = check_flag(relu, "relu")
         check_flag(bias, "bias")
         if relu:
             check_permuted(out_type, "relu", "enn.Gate, or enn.NormActivation", "out_type")
-        self.filter = near_identity() if filter is None else filter
+        self.functions = near_identity() if functions is None else functions
         self.band = min(sphere_of(in_type).band, sphere_of(out_type, "out_type").band)
         self.orders_in = block_orders(in_type, self.band)
         self.orders_out = block_orders(out_type, self.band)
@@ -81,21 +102,23 @@ class SphereConv(EquivariantModule):
         self.synthesis = FieldSynthesis(out_type, self.band)
 
         self.scales: list[float] = []
-        weights, points = [], []
+        self._shapes: list[tuple[int, int, int]] = []
         for basis, gain, mul_out, mul_in in self._pairs():
             # Uniform weights have variance 1/3; ReLU halves the second moment.
             total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
             self.scales.append(1 / total if total else 0.0)
-            weights.append(nn.Parameter(torch.empty(mul_out, mul_in, basis.shape[1])))
-            points.append(basis.shape[1])
+            self._shapes.append((mul_out, mul_in, basis.shape[1]))
         if not any(self.scales):
             raise ValueError(
                 f"out_type: there is no equivariant map but zero from {in_type!r} to {out_type!r} "
                 f"below band {self.band}"
             )
-        self.weights = nn.ParameterList(weights)
+        width = len(in_type.blocks)
+        live = [number for number, scale in enumerate(self.scales) if scale]
+        self.set_paths((number % width, number // width) for number in live)
+        self.weight = nn.Parameter(torch.empty(sum(map(math.prod, self._shapes))))
         sides = (self._side(out_type, self.orders_out), self._side(in_type, self.orders_in))
-        self._plan = SpectrumPlan(*sides, tuple(points))
+        self._plan = SpectrumPlan(*sides, tuple(points for *_, points in self._shapes))
         invariant = [0 in orders for orders in self.orders_out]
         constants = sum(
             mul for (mul, _), yes in zip(out_type.blocks, invariant, strict=True) if yes
@@ -108,20 +131,42 @@ class SphereConv(EquivariantModule):
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the initial weights anew, as the constructor does; the bias is 0."""
         with torch.no_grad():
-            for weight in self.weights:
+            for weight in self.split_weight():
                 weight.copy_(2 * rand(*weight.shape, generator=generator) - 1)
             if self.bias is not None:
                 self.bias.zero_()
 
+    def split_weight(self) -> list[Tensor]:
+        """The coefficients of each pair of blocks, those of one block of the output side by side.
+
+        Returns:
+            Views of ``weight``, ``(copies out, copies in, functions)`` each.
+        """
+        parts = self.weight.split([math.prod(shape) for shape in self._shapes])
+        return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """``split_weight``, by its old name."""
+        warn_renamed("weights", "weight, or split_weight()")
+        return self.split_weight()
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Also one of an older version, with a tensor of weights for each pair of blocks."""
+        old = [f"{prefix}weights.{i}" for i in range(len(self._shapes))]
+        if all(key in state_dict for key in old):
+            state_dict[f"{prefix}weight"] = torch.cat([state_dict.pop(k).flatten() for k in old])
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
     def meaning(self) -> str:
         """The types, and the filter of which the weights are coefficients."""
-        return f"{super().meaning()}, {said(self.filter)}"
+        return f"{super().meaning()}, {said(self.functions)}"
 
     @on_cpu
     def _pairs(self) -> list[tuple[Tensor, float, int, int]]:
         """(basis, gain, copies out, copies in) for each pair of an output and an input block."""
         return [
-            (*sphere_basis(self.filter, self.band, n_out, n_in), mul_out, mul_in)
+            (*sphere_basis(self.functions, self.band, n_out, n_in), mul_out, mul_in)
             for n_out, (mul_out, _) in zip(self.orders_out, self.out_type.blocks, strict=True)
             for n_in, (mul_in, _) in zip(self.orders_in, self.in_type.blocks, strict=True)
         ]
@@ -136,17 +181,30 @@ class SphereConv(EquivariantModule):
         basis = torch.cat([(scale * basis).flatten() for scale, (basis, *_) in pairs])
         return {"basis": basis, "table": self._plan.table()}
 
-    def expand(self) -> list[Tensor]:
+    def dense(self) -> Tensor:
+        """The entries of the matrices W^l in a row, degree by degree."""
+        return filter_spectrum(self._plan, self.weight, self.basis, self.table)
+
+    def matrices(self) -> list[Tensor]:
         """The matrices W^l of all blocks, ``(K_l out, K_l in)`` for each degree."""
         shapes = self._plan.shapes
-        parts = self._filter().split([rows * columns for rows, columns in shapes])
+        parts = self.dense().split([rows * columns for rows, columns in shapes])
         return [part.view(shape) for part, shape in zip(parts, shapes, strict=True)]
 
-    def _filter(self) -> Tensor:
-        """The matrices W^l in a row."""
-        weights = [weight.flatten() for weight in self.weights]
-        joined = weights[0] if len(weights) == 1 else torch.cat(weights)
-        return filter_spectrum(self._plan, joined, self.basis, self.table)
+    def fields(self) -> Tensor:
+        sides = self._plan.out, self._plan.into
+        return torch.cat(
+            [torch.cartesian_prod(*(_labels(side, l) for side in sides)) for l in range(self.band)]
+        )
+
+    def kernel_space(self) -> SphereKernels:
+        """All linear maps between fields of this band."""
+        return SphereKernels(self.in_type.blocks, self.out_type.blocks, self.band)
+
+    def expand(self) -> list[Tensor]:
+        """``matrices``, by its old name."""
+        warn_renamed("expand()", "matrices()")
+        return self.matrices()
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
@@ -154,5 +212,14 @@ class SphereConv(EquivariantModule):
         spectrum = self.analysis(x)
         rows, columns = self._plan.out.sizes, self._plan.into.sizes
         with full_precision(x):
-            spectrum = block_matmul(spectrum, self._filter(), rows, columns, batch, self.bias)
+            spectrum = block_matmul(spectrum, self.dense(), rows, columns, batch, self.bias)
         return self.synthesis(spectrum, batch, self.relu)
+
+
+def _labels(side: SpectrumSide, l: int) -> Tensor:
+    """The number of the field of each row, or column, of W^l: in a block the copies run fastest."""
+    labels, first = [], 0
+    for mul, orders in zip(side.muls, side.orders, strict=True):
+        labels.append(first + torch.arange(mul).repeat(orders[l]))
+        first += mul
+    return torch.cat(labels)

@@ -1,4 +1,4 @@
-"""What the layers with learned equivariant kernels share."""
+"""What the layers share whose kernels are between fibres."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
-from equinet.nn.dead_ends import warn_of_dead_ends
+from equinet.nn.kernel_layer import KernelLayer, irrep_paths
 from equinet.nn.meaning import fingerprint
-from equinet.nn.module import EquivariantModule, randn
+from equinet.nn.module import randn
 from equinet.numerics.arguments import check_flag, check_generator
+from equinet.numerics.deprecation import warn_renamed
 from equinet.ops import expand
+from equinet.rep import Fibre
 from equinet.steerable import SampledKernels
 
 Sample = Callable[[], SampledKernels]
 
 
-class Steerable(EquivariantModule):
+class Steerable(KernelLayer):
     """A layer whose filter is a sum of equivariant kernels with learned weights.
 
     The weights are coefficients, a flat matrix, and not the filter: what looks at shapes, such as
@@ -43,7 +45,6 @@ class Steerable(EquivariantModule):
     kernels: Tensor
     matrices: Tensor
     table: Tensor
-    calls_below = 5  # from the line of the user that makes the layer to the warning
 
     def __init__(
         self,
@@ -58,13 +59,11 @@ class Steerable(EquivariantModule):
         super().__init__(in_type, out_type)
         check_flag(bias, "bias")
         check_generator(generator)  # before the kernels, which may take a while
-        self.out_type: FieldType = out_type
         self._sample = sample
         with torch.device("cpu"):
             sampled = sample()
             invariants = out_type.fibre.invariants.shape[1]
-        reached, read = ({pair[i] for pair in sampled.pairs} for i in (0, 1))
-        warn_of_dead_ends(self, out_type, reached, read, "kernel", self.calls_below)
+        self.set_paths(irrep_paths(in_type, out_type, sampled.pairs))
         self._plan, self._gain = sampled.plan, gain
         self._kernels = fingerprint(sampled.pairs.values())
         self.weight = nn.Parameter(torch.empty(count, sampled.dim))
@@ -89,33 +88,43 @@ class Steerable(EquivariantModule):
         """The types, and the kernels of which the weights are coefficients."""
         return f"{super().meaning()}, kernels {self._kernels}"
 
-    def filters(self, weight: Tensor | None = None) -> Tensor:
-        """All filters below each other, ``(count * dim_out, dim_in, *points)``.
+    def fibres(self) -> tuple[Fibre, Fibre]:
+        """The fibres (in, out) that one filter is between."""
+        return self.in_type.fibre, self.out_type.fibre
+
+    def dense(self, weight: Tensor | None = None) -> Tensor:
+        """All filters below each other, ``(count * dim out, dim in, *points)``.
 
         Args:
-            weight: other weights than those of the layer.
+            weight: other weights than those of the layer, of the same shape.
+        Returns:
+            The sum of the kernels, each times its weight.
         """
         weight = self.weight if weight is None else weight
         return expand(self._plan, weight, self.kernels, self.matrices, self.table)
 
-    def matrix(self, weight: Tensor | None = None) -> Tensor:
-        """The filter as a matrix, ``(channels out, channels in * points)``, see ``filters``."""
-        return self.filters(weight).flatten(1)
+    def fields(self) -> Tensor:
+        columns, rows = (field_numbers(fibre) for fibre in self.fibres())
+        filters = torch.arange(len(self.weight))[:, None] * (int(rows.max()) + 1)
+        points = self.dense().shape[2:].numel()
+        return torch.cartesian_prod((rows + filters).flatten(), columns.repeat_interleave(points))
 
     def shift(self) -> Tensor | None:
         """The bias on each channel of the output."""
         return None if self.bias is None else self.get_buffer("invariants") @ self.bias
 
-    def dead_paths(self) -> list[tuple[str, str]]:
-        """Names of the pairs of representations (in, out) without an equivariant map."""
-        alive = set(self._sample().pairs)
-        return [
-            (rho_in.name, rho_out.name)
-            for _, rho_out in self.out_type.blocks
-            for _, rho_in in self.in_type.blocks
-            if not any(
-                (psi_out, psi_in) in alive
-                for psi_out in rho_out.multiplicities
-                for psi_in in rho_in.multiplicities
-            )
-        ]
+    def filters(self, weight: Tensor | None = None) -> Tensor:
+        """``dense``, by its old name."""
+        warn_renamed("filters()", "dense()")
+        return self.dense(weight)
+
+    def matrix(self, weight: Tensor | None = None) -> Tensor:
+        """``dense`` with two axes, by its old name."""
+        warn_renamed("matrix()", "dense().flatten(1)")
+        return self.dense(weight).flatten(1)
+
+
+def field_numbers(fibre: Fibre) -> Tensor:
+    """The number of the field that each component belongs to, int64 ``(dim,)``."""
+    sizes = torch.tensor([rho.dim for mul, rho in fibre.blocks for _ in range(mul)])
+    return torch.arange(len(sizes)).repeat_interleave(sizes)

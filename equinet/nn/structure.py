@@ -51,8 +51,6 @@ class Restrict(EquivariantModule):
         Plane('C4')
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
-
     def __init__(self, in_type: FieldType, subgroup: Group | str) -> None:
         super().__init__(in_type, in_type)
         space = in_type.space
@@ -73,7 +71,7 @@ class Restrict(EquivariantModule):
         return nn.Identity()
 
 
-class Typed(EquivariantModule):
+class Typed(EquivariantModule[FieldType | None]):
     r"""Any module, with the types that it is said to have: you vouch for its equivariance.
 
     So a module of yours, or of another library, can stand in ``Sequential``, ``Residual`` and
@@ -102,6 +100,15 @@ class Typed(EquivariantModule):
         self.module = module
 
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+        """What the module gives, with the shapes of both ends checked.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            *args: more arguments of the module.
+            **kwargs: and those by name.
+        Returns:
+            ``out_type.shape(batch, ...)``; anything if ``out_type`` is None.
+        """
         self.check(x)
         y = self.module(x, *args, **kwargs)
         if self.out_type is not None:
@@ -113,7 +120,7 @@ class Typed(EquivariantModule):
         return exported(self.module)
 
 
-class _Branches(EquivariantModule):
+class _Branches(EquivariantModule[FieldType | None]):
     """Modules that take the same fields, and whose outputs are joined."""
 
     is_plain = True  # so ``exported`` makes the graph, and what branches share stays shared

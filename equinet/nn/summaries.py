@@ -22,8 +22,8 @@ from torch.utils.flop_counter import flop_registry
 
 from equinet.field import FieldType
 from equinet.nn.arguments import check_keywords
+from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.module import EquivariantModule
-from equinet.nn.steerable import Steerable
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.tables import Table, Tabular, count_cell
 
@@ -230,7 +230,7 @@ def _layer(row: _Row, trace: _Trace, counted: set[int]) -> LayerSummary:
     counted.update(own)
     types = [getattr(module, which, None) for which in ("in_type", "out_type")]
     in_type, out_type = (t if isinstance(t, FieldType) else None for t in types)
-    paths = module.dead_paths() if isinstance(module, Steerable) else []
+    paths = module.dead_paths() if isinstance(module, KernelLayer) else []
     return LayerSummary(
         name, type(module).__name__, in_type, out_type, trace.output, trace.calls, count,
         trace.flops, trace.expansion, trace.activations, tuple(dict.fromkeys(paths)),

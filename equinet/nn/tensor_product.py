@@ -1,5 +1,7 @@
 """Learned products of fields."""
 
+from __future__ import annotations
+
 import math
 from itertools import combinations_with_replacement
 from typing import NamedTuple
@@ -8,16 +10,19 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equinet.field import FieldType
-from equinet.nn.dead_ends import warn_of_dead_ends
+from equinet.nn.kernel_layer import KernelLayer, irrep_paths
 from equinet.nn.layout import laid_out
 from equinet.nn.meaning import fingerprint
-from equinet.nn.module import EquivariantModule, randn
+from equinet.nn.module import randn
+from equinet.nn.steerable import field_numbers
+from equinet.numerics import Constant
 from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
-from equinet.rep import Irrep, change_blocks, clebsch_gordan
+from equinet.rep import Irrep, clebsch_gordan
+from equinet.rep.fibres import change_blocks
 
 
-class Pair(NamedTuple):
+class IrrepProduct(NamedTuple):
     """Products of two irreps of the input.
 
     Attributes:
@@ -35,7 +40,7 @@ class Pair(NamedTuple):
     paths: tuple[tuple[int, int], ...]
 
 
-class TensorProduct(EquivariantModule):
+class TensorProduct(KernelLayer):
     r"""A learned bilinear map of the input with itself.
 
     .. math:: z^k_o = \sum_{i \le j} \sum_p \sum_u W^p_{ou}\,
@@ -55,10 +60,19 @@ class TensorProduct(EquivariantModule):
         out_type: fields over the same space, any that occur in products of the input.
         generator: for the initial weights.
         device, dtype: of the module, as in ``torch.nn``.
+    Shape:
+        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``.
     Raises:
-        ValueError: if no product leads to any field of ``out_type``.
+        TypeError: if a type is no ``FieldType``.
+        ValueError: for types over different spaces, fields sampled on a continuous group, and if no
+            product leads to any field of ``out_type``.
     Warns:
         UserWarning: if channels of a type have no product.
+
+    Attributes:
+        weights: W, ``(copies of irrep k, copies of x_u, paths)`` for each pair of irreps i, j and
+            each k; a list, as each has a deviation of its own.
+        mixers: V, ``(copies of irrep i, copies of irrep j)`` for each pair.
 
     Example:
         >>> from equinet.field import Point
@@ -68,7 +82,7 @@ class TensorProduct(EquivariantModule):
         torch.Size([8, 12])
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
+    maps = "product"
 
     def __init__(
         self,
@@ -101,14 +115,18 @@ class TensorProduct(EquivariantModule):
     def _check_paths(self) -> None:
         """Warn of fields without products; ValueError if there are none at all."""
         irreps_in, irreps_out = list(self.in_type.fibre.counts), list(self.out_type.fibre.counts)
-        reached = {irreps_out[k] for pair in self.pairs for k, _ in pair.paths}
-        read = {irreps_in[i] for pair in self.pairs for i in (pair.left, pair.right)}
-        if not reached:
+        products = {
+            (irreps_out[k], irreps_in[side])
+            for pair in self.pairs
+            for k, _ in pair.paths
+            for side in (pair.left, pair.right)
+        }
+        if not products:
             raise ValueError(
                 f"out_type: there is no equivariant map but zero from products of {self.in_type!r} "
                 f"to {self.out_type!r}"
             )
-        warn_of_dead_ends(self, self.out_type, reached, read, "product", 4)
+        self.set_paths(irrep_paths(self.in_type, self.out_type, products))
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         """Draw the initial weights anew; each of N paths into k has 1 / N of the mean square."""
@@ -130,46 +148,65 @@ class TensorProduct(EquivariantModule):
     @on_cpu
     def meaning(self) -> str:
         """The types, and the products of which the weights are coefficients."""
-        constants = self.constants(torch.float64)
-        products = [constants[f"products_{i}"] for i in range(len(self.pairs))]
-        return f"{super().meaning()}, products {fingerprint(products)}"
+        return f"{super().meaning()}, products {fingerprint(self._products())}"
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def _products(self) -> list[Tensor]:
+        """All products of each pair as rows of one matrix: (irrep, path, component)."""
+        irreps_in, irreps_out = list(self.in_type.fibre.counts), list(self.out_type.fibre.counts)
+        found = []
+        for pair in self.pairs:
+            rows = [_products(pair, irreps_in, irreps_out[k]) for k, _ in pair.paths]
+            found.append(torch.cat([c.permute(0, 3, 1, 2).flatten(2).flatten(0, 1) for c in rows]))
+        return found
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         fibre_in, fibre_out = self.in_type.fibre, self.out_type.fibre
-        found = {}
-        for name, matrices in (
-            ("inverse", fibre_in.matrices(inverse=True)),
-            ("basis", fibre_out.matrices()),
-        ):
-            found |= {f"{name}_{i}": q for i, q in enumerate(matrices) if q is not None}
+        found: dict[str, Constant] = {
+            "inverse": fibre_in.matrices(inverse=True),
+            "basis": fibre_out.matrices(),
+            "products": self._products(),
+        }
         if fibre_in.permutation is not None:
             found["order_in"] = fibre_in.permutation.argsort()
         if fibre_out.permutation is not None:
             found["order_out"] = fibre_out.permutation
-        irreps_in, irreps_out = list(fibre_in.counts), list(fibre_out.counts)
-        for i, pair in enumerate(self.pairs):
-            # All products of the pair as rows of one matrix: (irrep, path, component).
-            rows = [_products(pair, irreps_in, irreps_out[k]) for k, _ in pair.paths]
-            rows = [c.permute(0, 3, 1, 2).flatten(2).flatten(0, 1) for c in rows]
-            found[f"products_{i}"] = torch.cat(rows)
         return found
 
-    def _matrices(self, name: str, count: int) -> list[Tensor | None]:
-        return [getattr(self, f"{name}_{i}", None) for i in range(count)]
+    def dense(self) -> Tensor:
+        """The symmetric T with z_o = sum_ij T_oij x_i x_j.
+
+        Returns:
+            ``(channels out, channels in, channels in)``.
+        """
+        one = torch.eye(self.in_type.channels).to(self.mixers[0])
+        squares = self._square(one)
+        sums = self._square((one[:, :, None] + one[:, None]).flatten(1)).unflatten(1, one.shape)
+        return (sums - squares[:, :, None] - squares[:, None]) / 2  # T(x + y) - T(x) - T(y)
+
+    def fields(self) -> Tensor:
+        numbers = field_numbers(self.in_type.fibre)
+        pairs = numbers[:, None] * (int(numbers.max()) + 1) + numbers
+        return torch.cartesian_prod(field_numbers(self.out_type.fibre), pairs.flatten())
+
+    def kernel_space(self) -> None:
+        """W and V multiply each other, so they are no coefficients of a basis."""
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         y = x.to(torch.promote_types(x.dtype, torch.float32))  # products need the digits
         y = y.movedim(1, 0)
         with full_precision(x):
-            z = self._fields(self._multiply(self._irreps(y.flatten(1))), y.flatten(1))
+            z = self._square(y.flatten(1))
         return laid_out(z.unflatten(1, y.shape[1:]).movedim(0, 1), x).to(x.dtype)
+
+    def _square(self, x: Tensor) -> Tensor:
+        """The map on vectors, ``(channels in, points)`` to ``(channels out, points)``."""
+        return self._fields(self._multiply(self._irreps(x)), x)
 
     def _irreps(self, x: Tensor) -> list[Tensor]:
         """From ``(channels, points)`` all copies of each irrep: ``(copy, component, points)``."""
-        inverse = self._matrices("inverse", len(self.sizes_in))
-        z = change_blocks(x, 0, self.sizes_in, inverse)
-        order = getattr(self, "order_in", None)
+        z = change_blocks(x, 0, self.sizes_in, self.listed("inverse", gaps=True))
+        order = self._buffers.get("order_in")
         z = z if order is None else z.index_select(0, order)
         parts = z.split([count * dim for count, dim in self.irreps_in])
         return [part.unflatten(0, size) for part, size in zip(parts, self.irreps_in, strict=True)]
@@ -177,18 +214,22 @@ class TensorProduct(EquivariantModule):
     def _multiply(self, parts: list[Tensor]) -> list[list[Tensor]]:
         """The terms of each irrep of the output: ``(copy, component and point)``."""
         found: list[list[Tensor]] = [[] for _ in self.irreps_out]
-        weights = iter(self.weights)
-        for i, (pair, mixer) in enumerate(zip(self.pairs, self.mixers, strict=True)):
+        weights, products = iter(self.weights), self.listed("products")
+        for pair, mixer, product in zip(self.pairs, self.mixers, products, strict=True):
             left, right = parts[pair.left], parts[pair.right]
+            # V: for each copy u on the left one sum of the copies on the right.
             mixed = (mixer.to(right) @ right.flatten(1)).unflatten(1, right.shape[1:])
+            # All products of two components at once, as one matrix ((i, j), (copy, point)), so
+            # that the maps C of every irrep of the output and every path are one matrix product.
             outer = left.unsqueeze(2) * mixed.unsqueeze(1)  # (copy, i, j, points)
             outer = outer.movedim(0, 2).flatten(0, 1).flatten(1)
-            # Rows of the matrix are (irrep, path, component), columns are (i, j).
-            terms = (getattr(self, f"products_{i}").to(outer) @ outer).unflatten(1, left.shape[::2])
+            # Rows are (irrep, path, component), columns (copy, point), which are taken apart.
+            terms = (product.to(outer) @ outer).unflatten(1, left.shape[::2])
             sizes = [(count, self.irreps_out[k][1]) for k, count in pair.paths]
             split = terms.split([count * dim for count, dim in sizes])
             for (k, _), size, term in zip(pair.paths, sizes, split, strict=True):
-                # (path, component, copy, points): paths and copies are summed over.
+                # From (path, component, copy, points) to ((copy, path), (component, point)): W sums
+                # over copies and paths, its columns.
                 rows = term.unflatten(0, size).movedim(2, 0).flatten(0, 1).flatten(1)
                 found[k].append(next(weights).to(rows).flatten(1) @ rows)
         return found
@@ -202,13 +243,12 @@ class TensorProduct(EquivariantModule):
             for terms, (count, dim) in zip(irreps, self.irreps_out, strict=True)
         ]
         z = torch.cat(parts)
-        order = getattr(self, "order_out", None)
+        order = self._buffers.get("order_out")
         z = z if order is None else z.index_select(0, order)
-        basis = self._matrices("basis", len(self.sizes_out))
-        return change_blocks(z, 0, self.sizes_out, basis)
+        return change_blocks(z, 0, self.sizes_out, self.listed("basis", gaps=True))
 
 
-def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:
+def _pairs(in_type: FieldType, out_type: FieldType) -> list[IrrepProduct]:
     """All pairs of irreps of the input from which something of the output comes."""
     counts_in, counts_out = in_type.fibre.counts, out_type.fibre.counts
     irreps_in, found = list(counts_in), []
@@ -216,7 +256,7 @@ def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:
         if counts_in[irreps_in[i]] > counts_in[irreps_in[j]]:
             i, j = j, i
         copies, others = counts_in[irreps_in[i]], counts_in[irreps_in[j]]
-        pair = Pair(i, j, copies, others, ())
+        pair = IrrepProduct(i, j, copies, others, ())
         paths = ((k, len(_products(pair, irreps_in, psi))) for k, psi in enumerate(counts_out))
         paths = tuple((k, count) for k, count in paths if count)
         if paths:
@@ -224,7 +264,7 @@ def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:
     return found
 
 
-def _products(pair: Pair, irreps_in: list[Irrep], psi: Irrep) -> Tensor:
+def _products(pair: IrrepProduct, irreps_in: list[Irrep], psi: Irrep) -> Tensor:
     """The maps C^p to ``psi``, scaled to outputs of mean square 1 / dim: ``(paths, i, j, k)``."""
     c = clebsch_gordan(irreps_in[pair.left], irreps_in[pair.right], psi)
     if pair.left != pair.right or not len(c):

@@ -35,7 +35,6 @@ class VectorFieldPool(EquivariantModule):
     """
 
     directions: Tensor
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __init__(self, in_type: FieldType) -> None:
         super().__init__(in_type, _vectors(in_type))

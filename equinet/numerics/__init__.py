@@ -1,6 +1,6 @@
 """Float64 formulas on plain tensors; this package knows no group."""
 
-from equinet.numerics.constants import Constants
+from equinet.numerics.constants import Constant, Constants
 from equinet.numerics.legendre_functions import legendre, solid_harmonics
 from equinet.numerics.quadrature import soft_angles, soft_weights
 from equinet.numerics.rotation import (
@@ -19,6 +19,7 @@ from equinet.numerics.wigner_matrices import (
 )
 
 __all__ = [
+    "Constant",
     "Constants",
     "angles_to_matrix",
     "eigenprojectors",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor
 
+Size = int | Sequence[int]  # one for all axes, or one for each
+
+_MOST = 2**31 - 1  # of what torch takes for a size, a stride or a padding
 MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
 
 
@@ -22,6 +25,11 @@ def per_axis(value: Any, n: int) -> tuple[Any, ...]:
     return tuple(value) if is_row(value) else (value,) * n
 
 
+def is_integer(value: object, least: float = 1, most: float = math.inf) -> TypeGuard[int]:
+    """Whether it is an integer from ``least`` to ``most``; True and False are none."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
 def check_integer(value: object, argument: str, least: float = 1, most: float = math.inf) -> int:
     """The value, if it is an integer from ``least`` to ``most``; else ValueError.
 
@@ -29,10 +37,31 @@ def check_integer(value: object, argument: str, least: float = 1, most: float = 
     """
     if isinstance(value, torch.SymInt):
         return value  # pyright: ignore[reportReturnType]
-    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+    if not is_integer(value, least, most):
         wanted = f">= {least}" if most == math.inf else f"from {least} to {most:,}"
         raise ValueError(f"{argument}: expected an integer {wanted}, got {value!r}")
     return value
+
+
+def each(value: Size, n: int, argument: str, least: int = 1) -> tuple[int, ...]:
+    """One integer for each axis, as layers of ``torch.nn`` take them.
+
+    Args:
+        value: one for all axes, or one for each.
+        n: the number of axes.
+        argument: its name, for the error.
+        least: the smallest that is allowed.
+    Returns:
+        The integers, one for each axis.
+    Raises:
+        ValueError: if they are anything else.
+    """
+    values = per_axis(value, n)
+    if len(values) != n or not all(is_integer(v, least) for v in values):
+        raise ValueError(f"{argument}: expected {n} integers >= {least} or one, got {value!r}")
+    if max(values) > _MOST:
+        raise ValueError(f"{argument}: expected integers up to {_MOST:,}, got {value!r}")
+    return values
 
 
 def check_number(

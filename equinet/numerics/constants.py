@@ -1,13 +1,15 @@
 """Modules whose buffers are constants: computed in float64, cast once, never in a checkpoint."""
 
 import itertools
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, overload
 
 import torch
 from torch import Tensor, nn
 
 from equinet.numerics.cached import on_cpu
+
+Constant = Tensor | Sequence[Tensor | None]
 
 
 class Constants(nn.Module):
@@ -18,47 +20,75 @@ class Constants(nn.Module):
     when the module is widened (``.double()``) they are computed anew instead of keeping float32
     digits. They are made outside of every mode, such as ``torch.inference_mode()``; and where they
     are left on the meta device by ``load_state_dict(assign=True)``, they join what was assigned.
+    What is made as a list under one name is had as a list from ``listed``.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self._lists: dict[str, list[str | None]] = {}  # names of the buffers in each list
         self.register_load_state_dict_post_hook(_join_assigned)
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+    def constants(self, dtype: torch.dtype) -> Mapping[str, Constant]:
         """The constants by name, computed in float64; those that are real are then cast.
 
         Args:
             dtype: what they will be cast to, for a subclass that casts piece by piece to save
                 memory.
+        Returns:
+            Tensors, and lists of tensors in which None stands where there is no constant.
         """
         return {}
+
+    @overload
+    def listed(self, name: str) -> list[Tensor]: ...
+
+    @overload
+    def listed(self, name: str, *, gaps: Literal[True]) -> list[Tensor | None]: ...
+
+    def listed(self, name: str, *, gaps: bool = False) -> Sequence[Tensor | None]:
+        """The constants of a list, as the module has them now.
+
+        Args:
+            name: under which ``constants`` gives the list.
+            gaps: None stays where ``constants`` has None; else only the tensors are listed.
+        Returns:
+            The buffers, in order.
+        Raises:
+            KeyError: if there is no such list.
+        """
+        keys = self._lists[name]
+        return [self.get_buffer(key) if key else None for key in keys if key or gaps]
 
     def set_constants(self, dtype: torch.dtype | None = None) -> None:
         """Register the constants as buffers in ``dtype``, by default torch's default dtype."""
         dtype = dtype or torch.get_default_dtype()
         probe = torch.empty(0)  # a mode that makes no numbers, such as FakeTensorMode, shows here
-        for name, value in self._made(dtype, probe.device).items():
+        made, self._lists = self._made(dtype, probe.device)
+        for name, value in made.items():
             if type(probe) is not Tensor:
                 value = torch.empty(value.shape, dtype=value.dtype)
             self.register_buffer(name, value, persistent=False)
 
     @on_cpu
-    def _made(self, dtype: torch.dtype, device: torch.device) -> dict[str, Tensor]:
-        """The constants as numbers, whatever the default device or the mode.
+    def _made(
+        self, dtype: torch.dtype, device: torch.device
+    ) -> tuple[dict[str, Tensor], dict[str, list[str | None]]]:
+        """The constants as numbers, whatever the default device or the mode, and the lists.
 
         Index tables may come from a cache, and no two buffers may be one tensor: torch lists that
         under one name only.
         """
+        single, lists = _flat(self.constants(dtype))
         return {
             name: value.to(device, dtype) if value.is_floating_point() else value.to(device).clone()
-            for name, value in self.constants(dtype).items()
-        }
+            for name, value in single.items()
+        }, lists
 
     def make_constants(self, like: Tensor) -> None:
         """Make the constants that are on the meta device in the dtype and on the device of one."""
         missing = [name for name, value in self._buffers.items() if _is_meta(value)]
         if missing:
-            made = self._made(like.dtype, like.device)
+            made, _ = self._made(like.dtype, like.device)
             self._buffers.update((name, made[name]) for name in missing if name in made)
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True):
@@ -72,9 +102,27 @@ class Constants(nn.Module):
         if lost:
             first = next((new for new in lost.values() if new.is_floating_point()), None)
             dtype = torch.get_default_dtype() if first is None else first.dtype
-            made = self._made(dtype, next(iter(lost.values())).device)
+            made, _ = self._made(dtype, next(iter(lost.values())).device)
             self._buffers.update((name, made[name]) for name in lost.keys() & made.keys())
         return self
+
+
+def _flat(
+    constants: Mapping[str, Constant],
+) -> tuple[dict[str, Tensor], dict[str, list[str | None]]]:
+    """Every tensor by a name of its own, and for each list the names of its tensors."""
+    single: dict[str, Tensor] = {}
+    lists: dict[str, list[str | None]] = {}
+    for name, value in constants.items():
+        if isinstance(value, Tensor):
+            single[name] = value
+            continue
+        lists[name] = []
+        for i, entry in enumerate(value):
+            lists[name].append(None if entry is None else f"{name}_{i}")
+            if entry is not None:
+                single[f"{name}_{i}"] = entry
+    return single, lists
 
 
 def _is_meta(value: Tensor | None) -> bool:

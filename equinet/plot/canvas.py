@@ -50,6 +50,8 @@ def new_axes(
         head: height of what stands above the first row, in inches.
         count: how many axes there are, if the last row is not full.
         projection: of the axes.
+    Returns:
+        The figure, and its axes, a list for each row.
     """
     if figure is None:
         height = rows * size[1] + head

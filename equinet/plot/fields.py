@@ -43,6 +43,8 @@ def field(field_type: FieldType, x: Tensor, *, figure: FigureBase | None = None)
         field_type: over a ``Plane``, a ``Volume`` or a ``Sphere``.
         x: ``field_type.shape(batch, *sizes)``.
         figure: where to draw; by default a new one.
+    Returns:
+        The figure that was drawn into.
     Raises:
         TypeError: if ``x`` is not real floating.
         ValueError: if its shape is another one, or the fields are over another space, or sampled

@@ -60,6 +60,8 @@ def globe(
         x: ``field_type.shape(batch)``.
         axis: an axis of rotation to draw, ``(3,)``, of any length but zero.
         figure: where to draw; by default a new one.
+    Returns:
+        The figure that was drawn into.
     Raises:
         TypeError: if ``x`` is not real floating.
         ValueError: if its shape is another one, or the fields are over another space, or sampled

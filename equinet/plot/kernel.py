@@ -77,6 +77,8 @@ def kernels(
         which: numbers of the kernels to draw, from 0; by default the first, 30 at most, and
             fewer of large matrices.
         figure: where to draw; by default a new one.
+    Returns:
+        The figure that was drawn into.
     Raises:
         TypeError: if ``basis`` is no KernelBasis.
         ValueError: if the kernels are neither on the plane nor in space, there are none, or an

@@ -48,6 +48,8 @@ def lobes(
         columns: surfaces in a row.
         limit: the value whose distance from the centre is 1, half of the width of a cell.
         framed: draw the frames of the cells.
+    Returns:
+        The surfaces, which have been added to ``ax``.
     """
     parts = [_surface(value / limit) for value in values]
     centres = np.array([place(i, columns, (1.0, 1.0)) for i in range(len(values))])
@@ -106,6 +108,8 @@ def harmonics(lmax: int, *, figure: FigureBase | None = None) -> FigureBase:
     Args:
         lmax: largest degree, inclusive.
         figure: where to draw; by default a new one.
+    Returns:
+        The figure that was drawn into.
     Raises:
         ValueError: if ``lmax`` is not an integer >= 0.
 

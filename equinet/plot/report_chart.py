@@ -58,6 +58,8 @@ def report(found: _Report, *, figure: FigureBase | None = None) -> FigureBase:
     Args:
         found: what ``equinet.testing.report`` returns.
         figure: where to draw; by default a new one.
+    Returns:
+        The figure that was drawn into.
     Raises:
         TypeError: if it is something else.
         ValueError: if it has no layers.

@@ -29,6 +29,8 @@ def character_table(
     Args:
         table: a table of ``rep.character_table``, or a finite group.
         figure: where to draw; by default a new one.
+    Returns:
+        The figure that was drawn into.
     Raises:
         TypeError: if it is neither.
 

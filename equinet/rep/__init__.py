@@ -15,7 +15,7 @@ from equinet.rep.construct import (
 )
 from equinet.rep.coupling import clebsch_gordan, couple, wigner_3j
 from equinet.rep.decomposition import decompose, hom, restrict
-from equinet.rep.fibres import Block, Fibre, change_blocks, fibre
+from equinet.rep.fibres import Block, Fibre, fibre
 from equinet.rep.functions import fourier_basis, quotient, regular
 from equinet.rep.irreducible import Irrep, irreps
 from equinet.rep.named_reps import named
@@ -28,7 +28,6 @@ __all__ = [
     "Fibre",
     "Irrep",
     "Representation",
-    "change_blocks",
     "character_table",
     "clebsch_gordan",
     "correlation_table",

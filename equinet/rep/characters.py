@@ -12,11 +12,13 @@ from torch import Tensor
 from equinet.group import FiniteGroup, Group, conjugacy_classes
 from equinet.group.group import check_subgroup
 from equinet.group.subgroups import check_finite
+from equinet.numerics.frozen import hands_out_copies
 from equinet.rep.decomposition import restrict
 from equinet.rep.irreducible import Irrep, irreps
 from equinet.rep.representation import Representation
 
 
+@hands_out_copies("values")
 @dataclass(frozen=True, eq=False)
 class CharacterTable:
     """The characters of the real irreps of a finite group on its conjugacy classes.

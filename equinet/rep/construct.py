@@ -51,13 +51,11 @@ def direct_sum(*rhos: Representation) -> Representation:
     rhos = tuple(check_rep(rho, "rhos") for rho in rhos)
     group = _same_group(rhos)
     dim = sum(rho.dim for rho in rhos)
-    if any(rho.Q is not None for rho in rhos):
-        check_memory(dim**2, "rhos", f"a matrix of size {dim}")
-    irreps = tuple(psi for rho in rhos for psi in rho.constituents)
     Q = None
     if any(rho.Q is not None for rho in rhos):
-        eyes = [torch.eye(rho.dim, dtype=torch.float64) for rho in rhos]
-        Q = block_diagonal([e if r.Q is None else r.Q for r, e in zip(rhos, eyes, strict=True)])
+        check_memory(dim**2, "rhos", f"a matrix of size {dim}")
+        Q = block_diagonal([rho.basis for rho in rhos])
+    irreps = tuple(psi for rho in rhos for psi in rho.constituents)
     return Representation(group, " + ".join(rho.name for rho in rhos), irreps, Q)
 
 
@@ -69,20 +67,16 @@ def tensor_product(rho1: Representation, rho2: Representation) -> Representation
     check_memory(dim**2, "rho1", f"a product of dimension {rho1.dim} times {rho2.dim}")
     found: list[Irrep] = []
     columns = []
-    for i, psi1 in _starts(rho1):
-        for j, psi2 in _starts(rho2):
+    for psi1, rows in rho1.parts:
+        for psi2, others in rho2.parts:
             for psi, a in couple(psi1, psi2):
                 column = torch.zeros(rho1.dim, rho2.dim, psi.dim, dtype=torch.float64)
-                block = a.unflatten(0, (psi1.dim, psi2.dim))
-                column[i : i + psi1.dim, j : j + psi2.dim] = block
+                column[rows, others] = a.unflatten(0, (psi1.dim, psi2.dim))
                 found.append(psi)
                 columns.append(column.flatten(0, 1))
     Q = torch.cat(columns, 1)
     if rho1.Q is not None or rho2.Q is not None:
-        q1, q2 = (
-            torch.eye(r.dim, dtype=torch.float64) if r.Q is None else r.Q for r in (rho1, rho2)
-        )
-        Q = torch.kron(q1, q2) @ Q
+        Q = torch.kron(rho1.basis, rho2.basis) @ Q
     return Representation(group, sum_name(tuple(found)), tuple(found), Q)
 
 
@@ -187,11 +181,6 @@ def induce(rho: Representation, group: Group) -> Representation:
 
     degree = None if group.is_finite else rho.degree
     return decompose(group, induced, name=f"induced({subgroup.name},{rho.name})", degree=degree)
-
-
-def _starts(rho: Representation) -> list[tuple[int, Irrep]]:
-    starts = itertools.accumulate((psi.dim for psi in rho.constituents), initial=0)
-    return list(zip(starts, rho.constituents, strict=False))
 
 
 def _same_group(rhos: tuple[Representation, ...]) -> Group:

@@ -24,6 +24,7 @@ from equinet.group import O3, SO3, ProductGroup
 from equinet.numerics import real_from_complex
 from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached
+from equinet.numerics.frozen import copied
 from equinet.rep.irreducible import Irrep, irreps
 from equinet.rep.representation import Representation, check_irrep
 from equinet.rep.schur import averages, copies
@@ -108,12 +109,18 @@ def couple(psi1: Irrep | Representation, psi2: Irrep | Representation) -> Coupli
         TypeError: if one is neither an irrep nor a representation that is one in its own basis.
         ValueError: if they are of two groups.
     """
-    psi1, psi2 = check_irrep(psi1, "psi1"), check_irrep(psi2, "psi2")
-    if psi2.group != psi1.group:
-        raise ValueError(
-            f"psi2: expected an irrep of {psi1.group}, got {psi2.name} of {psi2.group}"
-        )
-    return _couple(psi1, psi2)
+    return copied(_couple(*_irreps_of_one_group(psi1, psi2)))
+
+
+def _irreps_of_one_group(*psis: Irrep | Representation) -> list[Irrep]:
+    """The irreps psi1, psi2, ...; an error that names the first that is none, or of another."""
+    found = [check_irrep(psi, f"psi{i}") for i, psi in enumerate(psis, 1)]
+    for i, psi in enumerate(found, 1):
+        if psi.group != found[0].group:
+            raise ValueError(
+                f"psi{i}: expected an irrep of {found[0].group}, got {psi.name} of {psi.group}"
+            )
+    return found
 
 
 @cached()
@@ -185,18 +192,12 @@ def clebsch_gordan(
         >>> clebsch_gordan(t1, t1, e).shape
         torch.Size([1, 3, 3, 2])
     """
-    psi1, psi2 = check_irrep(psi1, "psi1"), check_irrep(psi2, "psi2")
-    psi3 = check_irrep(psi3, "psi3")
-    if psi3.group != psi1.group:
-        raise ValueError(
-            f"psi3: expected an irrep of {psi1.group}, got {psi3.name} of {psi3.group}"
-        )
-    return _clebsch_gordan(psi1, psi2, psi3).clone()
+    return _clebsch_gordan(*_irreps_of_one_group(psi1, psi2, psi3)).clone()
 
 
 @cached()
 def _clebsch_gordan(psi1: Irrep, psi2: Irrep, psi3: Irrep) -> Tensor:
-    maps = [a @ end for psi, a in couple(psi1, psi2) if psi == psi3 for end in psi3.endomorphisms]
+    maps = [a @ end for psi, a in _couple(psi1, psi2) if psi == psi3 for end in psi3.endomorphisms]
     if not maps:
         return torch.zeros(0, psi1.dim, psi2.dim, psi3.dim, dtype=torch.float64)
     return (torch.stack(maps) / math.sqrt(psi3.dim)).unflatten(1, (psi1.dim, psi2.dim))

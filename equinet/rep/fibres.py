@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from equinet.group import Group
 from equinet.group.product import block_diagonal
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.frozen import constant
 from equinet.rep.irreducible import Irrep
 from equinet.rep.representation import Representation, check_rep
 
@@ -71,7 +71,7 @@ class Fibre:
                 found[psi] = found.get(psi, 0) + mul * count
         return found
 
-    @property
+    @constant
     def permutation(self) -> Tensor | None:
         """Where each component in the basis of irreps is found if equal irreps stand together.
 
@@ -81,11 +81,6 @@ class Fibre:
         Returns:
             int64 ``(dim,)``; None if equal irreps stand together already.
         """
-        return None if self._permutation is None else self._permutation.clone()
-
-    @functools.cached_property
-    @on_cpu
-    def _permutation(self) -> Tensor | None:
         psis = [psi for mul, rho in self.blocks for psi in rho.constituents * mul]
         order = torch.tensor(_grouped(psis, self.counts)).argsort()
         return None if torch.equal(order, torch.arange(len(order))) else order
@@ -96,7 +91,7 @@ class Fibre:
         warnings.warn("Fibre.order is Fibre.permutation now", DeprecationWarning, stacklevel=2)
         return self.permutation
 
-    @property
+    @constant
     def invariants(self) -> Tensor:
         """The vectors that the group leaves alone, as columns.
 
@@ -108,7 +103,7 @@ class Fibre:
         """
         return torch.block_diag(*self._per_copy(_invariants))
 
-    @property
+    @constant
     def coefficients(self) -> Tensor:
         r"""What takes a vector to the coefficients of the part of it that the group leaves alone.
 
@@ -121,7 +116,6 @@ class Fibre:
         """
         return torch.block_diag(*self._per_copy(_coefficients))
 
-    @on_cpu
     def _per_copy(self, function: Callable[[Representation], Tensor]) -> list[Tensor]:
         """Something of the representation of each block, once for each copy."""
         return [value for mul, rho in self.blocks for value in [function(rho)] * mul]
@@ -185,15 +179,14 @@ def _trivial_components(rho: Representation) -> list[int]:
 
 def _invariants(rho: Representation) -> Tensor:
     """The columns of Q that belong to trivial irreps, with root mean square 1."""
-    basis = torch.eye(rho.dim, dtype=torch.float64) if rho.Q is None else rho.Q
-    columns = basis[:, _trivial_components(rho)]
+    columns = rho.basis[:, _trivial_components(rho)]
     return columns * (rho.dim**0.5 / columns.norm(dim=0))
 
 
 def _coefficients(rho: Representation) -> Tensor:
     """The rows of Q^-1 that belong to trivial irreps, scaled as the columns of Q are."""
-    basis = torch.eye(rho.dim, dtype=torch.float64) if rho.inverse_Q is None else rho.inverse_Q
-    rows = basis[_trivial_components(rho)]
+    inverse = rho.inverse_Q
+    rows = (rho.basis if inverse is None else inverse)[_trivial_components(rho)]
     return rows / (rows @ _invariants(rho)).diagonal()[:, None]
 
 

@@ -26,9 +26,20 @@ from equinet.rep.irreducible import LARGEST_DEGREE, Irrep, irreps
 from equinet.rep.representation import Representation
 
 
-@cached()
 def invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
-    """The vectors v of (G1), float64 ``(count, dim)``; all of R^dim if ``subgroup`` is None."""
+    """The vectors v of (G1), of which each stands for its images under End(psi) as well.
+
+    Args:
+        psi: an irrep of G.
+        subgroup: H, which leaves them alone; None for the group of the identity alone.
+    Returns:
+        Orthonormal rows, float64 ``(count, dim)``.
+    """
+    return _invariant_vectors(psi, subgroup).clone()
+
+
+@cached()
+def _invariant_vectors(psi: Irrep, subgroup: Group | None) -> Tensor:
     projector = torch.eye(psi.dim, dtype=torch.float64)
     if subgroup is None and psi.ends == 1:
         return projector

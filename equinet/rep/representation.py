@@ -5,7 +5,6 @@ In: irreps. Out: the noun Representation.
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -16,9 +15,11 @@ from equinet.group import Group
 from equinet.group.group import check_group
 from equinet.numerics.arguments import check_string
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.frozen import constant, hands_out_copies
 from equinet.rep.irreducible import Irrep, check_elements
 
 
+@hands_out_copies("Q")
 @dataclass(frozen=True, eq=False)
 class Representation:
     r"""A representation with a known split into irreps.
@@ -53,20 +54,10 @@ class Representation:
                 raise ValueError(
                     f"irreps: expected irreps of {self.group}, got {psi.name} of {psi.group}"
                 )
-        if self.Q is not None:
-            if not isinstance(self.Q, Tensor):
-                raise TypeError(f"Q: expected a float64 matrix, got {type(self.Q).__name__}")
-            if self.Q.shape != (self.dim, self.dim) or self.Q.dtype != torch.float64:
-                raise ValueError(
-                    f"Q: expected a float64 matrix of shape ({self.dim}, {self.dim}), got "
-                    f"{self.Q.dtype} of shape {tuple(self.Q.shape)}"
-                )
-            if not _is_invertible(self.Q):
-                raise ValueError(f"Q: expected an invertible matrix, got {self.Q.tolist()}")
-            plain = torch.equal(self.Q, torch.eye(self.dim, dtype=torch.float64))
-            object.__setattr__(self, "Q", None if plain else self.Q.contiguous().clone())
+        Q = _checked_basis(self.Q, self.dim) if self.Q is not None else None
+        object.__setattr__(self, "Q", Q)
         # Six digits: equal representations compare equal however they were computed.
-        basis = None if self.Q is None else (self.Q * 1e6).round().long().numpy().tobytes()
+        basis = None if Q is None else (Q * 1e6).round().long().numpy().tobytes()
         object.__setattr__(self, "_key", (self.group, self.irreps, basis))
 
     def __eq__(self, other: object) -> bool:
@@ -119,8 +110,7 @@ class Representation:
         """The largest degree of an irrep in it; 0 for finite groups."""
         return max((psi.degree for psi in self.constituents), default=0)
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def is_orthogonal(self) -> bool:
         """Whether every rho(g) is an orthogonal matrix."""
         # Q need not be orthogonal itself: Q^T Q must commute with all psi_i(g).
@@ -128,18 +118,23 @@ class Representation:
         one = torch.eye(self.dim, dtype=torch.float64)
         return bool((values @ values.mT - one).abs().max() < 1e-9)
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def is_permutation(self) -> bool:
         """Whether every rho(g) permutes the components, so that functions apply to each alone."""
         values = self._evaluate(self.group.generators)
         return bool((values - values.round()).abs().max() < 1e-9) and bool((values > -0.5).all())
 
-    @functools.cached_property
-    @on_cpu
+    @property
+    def basis(self) -> Tensor:
+        """Q as a matrix, also where it is the identity: float64 ``(dim, dim)``."""
+        Q = self.Q
+        return torch.eye(self.dim, dtype=torch.float64) if Q is None else Q
+
+    @constant
     def inverse_Q(self) -> Tensor | None:
         """Q^-1, None if it is the identity."""
-        return None if self.Q is None else torch.linalg.inv(self.Q)
+        Q = self.Q
+        return None if Q is None else torch.linalg.inv(Q)
 
     def __call__(self, g: Tensor) -> Tensor:
         """rho(g) of shape ``(..., dim, dim)``, in the dtype and on the device of ``g``."""
@@ -154,9 +149,8 @@ class Representation:
             if psi not in values:
                 values[psi] = psi(g)
             blocks[..., part, part] = values[psi]
-        if self.Q is None or self.inverse_Q is None:
-            return blocks
-        return self.Q.to(g) @ blocks @ self.inverse_Q.to(g)
+        Q, inverse = self.Q, self.inverse_Q
+        return blocks if Q is None or inverse is None else Q.to(g) @ blocks @ inverse.to(g)
 
     def character(self, g: Tensor) -> Tensor:
         """The trace of rho(g), of shape ``(...)``."""
@@ -190,6 +184,20 @@ def check_irrep(psi: object, argument: str = "psi") -> Irrep:
             f"{what}"
         )
     return psi
+
+
+def _checked_basis(Q: object, dim: int) -> Tensor | None:
+    """A change of basis, None if it is the identity; an error that names Q if it is none."""
+    if not isinstance(Q, Tensor):
+        raise TypeError(f"Q: expected a float64 matrix, got {type(Q).__name__}")
+    if Q.shape != (dim, dim) or Q.dtype != torch.float64:
+        raise ValueError(
+            f"Q: expected a float64 matrix of shape ({dim}, {dim}), got {Q.dtype} of shape "
+            f"{tuple(Q.shape)}"
+        )
+    if not _is_invertible(Q):
+        raise ValueError(f"Q: expected an invertible matrix, got {Q.tolist()}")
+    return None if torch.equal(Q, torch.eye(dim, dtype=torch.float64)) else Q.contiguous()
 
 
 def _is_invertible(matrix: Tensor) -> bool:

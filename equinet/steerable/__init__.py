@@ -3,6 +3,13 @@
 from equinet.steerable.homogeneous import HomogeneousKernels
 from equinet.steerable.homogeneous_basis import homogeneous_kernels, kernels_between
 from equinet.steerable.kernel_bases import KernelBasis, SampledKernels, kernel_basis
+from equinet.steerable.kernel_spaces import (
+    DirectionKernels,
+    Intertwiners,
+    KernelSpace,
+    SphereKernels,
+    TapKernels,
+)
 from equinet.steerable.sphere import (
     EquatorialFilter,
     NearIdentityFilter,
@@ -15,13 +22,18 @@ from equinet.steerable.sphere import (
 )
 
 __all__ = [
+    "DirectionKernels",
     "EquatorialFilter",
     "HomogeneousKernels",
+    "Intertwiners",
     "KernelBasis",
+    "KernelSpace",
     "NearIdentityFilter",
     "SampledKernels",
     "SmoothFilter",
     "SphereFilter",
+    "SphereKernels",
+    "TapKernels",
     "equatorial",
     "homogeneous_kernels",
     "kernel_basis",

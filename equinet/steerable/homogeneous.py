@@ -36,7 +36,6 @@ References:
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import torch
@@ -45,7 +44,8 @@ from torch import Tensor
 from equinet.group import FiniteGroup, Section
 from equinet.group.double_coset import DoubleCosets, double_cosets
 from equinet.numerics import range_basis
-from equinet.numerics.cached import cached, on_cpu
+from equinet.numerics.cached import cached
+from equinet.numerics.frozen import constant
 from equinet.rep import Fibre, Irrep, Representation
 
 Action = Irrep | Representation | Fibre  # how H acts: ``group``, ``dim`` and values
@@ -111,7 +111,7 @@ class HomogeneousKernels:
         """G."""
         return self.section_in.group
 
-    @functools.cached_property
+    @constant
     def double_cosets(self) -> DoubleCosets:
         r"""H2\G/H1."""
         return double_cosets(self.group, self.section_out.subgroup, self.section_in.subgroup)
@@ -119,17 +119,16 @@ class HomogeneousKernels:
     @property
     def values_in(self) -> Tensor:
         """rho1 of all elements of H1, ``(|H1|, d1, d1)``."""
-        return _values(self.section_in.subgroup, self.fibre_in)
+        return _values(self.section_in.subgroup, self.fibre_in).clone()
 
     @property
     def values_out(self) -> Tensor:
         """rho2 of all elements of H2, ``(|H2|, d2, d2)``."""
-        return _values(self.section_out.subgroup, self.fibre_out)
+        return _values(self.section_out.subgroup, self.fibre_out).clone()
 
     # The number of kernels and bases of the three spaces.
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def dim(self) -> int:
         r"""The number of kernels, by Mackey's formula, from characters alone.
 
@@ -145,8 +144,7 @@ class HomogeneousKernels:
             for h, partner in self.double_cosets.stabilisers
         )
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def on_double_cosets(self) -> Tensor:
         """A basis of K_D (T4), each kernel on one double coset, ``(dim, double cosets, d2, d1)``.
 
@@ -162,14 +160,12 @@ class HomogeneousKernels:
             found.append(kernels)
         return torch.cat(found)
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def on_group(self) -> Tensor:
         """A basis of K_G (T2), ``(dim, |G|, d2, d1)``."""
         return self.lift_double_cosets(self.on_double_cosets)
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def on_points(self) -> Tensor:
         """A basis of K_C (T3), ``(dim, |G/H1|, d2, d1)``."""
         return self.restrict_to_points(self.on_group)
@@ -223,8 +219,7 @@ class HomogeneousKernels:
         self._check(kernel, self.group.order, "elements")
         return kernel[..., self.group.table[self.group.inverse], :, :]
 
-    @functools.cached_property
-    @on_cpu
+    @constant
     def steps(self) -> Tensor:
         """The elements s2(x)^-1 s1(y) at which (T5) reads a kernel, int64 ``(|G/H2|, |G/H1|)``."""
         from_x = self.group.inverse[list(self.section_out.numbers)]

@@ -32,7 +32,7 @@ def kernels_between(
         which for irreps of complex and of quaternionic type counts real solutions.
     """
     psi_in, psi_out = check_irrep(psi_in, "psi_in"), check_irrep(psi_out, "psi_out")
-    return _on_group(HomogeneousKernels(section_in, section_out, psi_in, psi_out))
+    return _on_group(HomogeneousKernels(section_in, section_out, psi_in, psi_out)).clone()
 
 
 @cached(1024)

@@ -17,9 +17,10 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from equinet.field import act, random_field
+from equinet.field import FieldType, act, random_field
+from equinet.taxonomy.layers import Layer
 from equinet.testing import equivariance_error
 from equinet.testing.draws import Draw
 from equinet.testing.elements import grid_elements, grid_symmetries
@@ -54,50 +55,50 @@ class Measured:
         return self.exact < BAR and all(fine <= FALL * coarse for coarse, fine in pairs)
 
 
-def measure(
-    build: Callable[[int], nn.Module], refinements: tuple[int, ...], seed: int = 0
-) -> Measured:
+def measure(build: Callable[[int], Layer], refinements: tuple[int, ...], seed: int = 0) -> Measured:
     """The errors of a layer.
 
     Args:
         build: the layer, whose space is a grid that many times as fine.
         refinements: of the grids on which elements are tried that do not keep them.
         seed: of fields and group elements.
+    Returns:
+        The errors at refinement 1 and at those of ``refinements``.
     """
     layer = build(1)
     exact = _on_grid(layer, seed) if _is_grid(layer) else equivariance_error(layer, seed=seed).max
     return Measured(exact, tuple(_between(build(scale), scale, seed) for scale in refinements))
 
 
-def inputs_of(layer: nn.Module, batch: int, seed: int) -> tuple[Tensor, ...]:
+def inputs_of(layer: Layer, batch: int, seed: int) -> tuple[Tensor, ...]:
     """Random fields for a layer, and over points their positions and all pairs as edges."""
-    in_type: Any = layer.in_type
+    in_type: FieldType = layer.in_type
     options: Any = dict(generator=Generator().manual_seed(seed), dtype=torch.float32)
     if _is_grid(layer):
         return (random_field(in_type, batch, sizes=_sizes(layer, 1), **options),)
     fields = random_field(in_type, batch, **options)
     if not in_type.space.in_clouds or "edges" not in _arguments(layer):
         return (fields,)
-    positions = torch.randn(batch, in_type.space.n, **options)
+    positions = torch.randn(batch, in_type.space.group.n, **options)
     pairs = torch.cartesian_prod(torch.arange(batch), torch.arange(batch))
     return fields, positions, pairs[pairs[:, 0] != pairs[:, 1]].mT.contiguous()
 
 
-def _arguments(layer: nn.Module) -> list[str]:
+def _arguments(layer: Layer) -> list[str]:
     return list(inspect.signature(layer.forward).parameters)
 
 
-def _is_grid(layer: nn.Module) -> bool:
-    return layer.in_type.space.grid is not None  # pyright: ignore
+def _is_grid(layer: Layer) -> bool:
+    return layer.in_type.space.grid is not None
 
 
-def _sizes(layer: nn.Module, scale: int) -> tuple[int, ...]:
+def _sizes(layer: Layer, scale: int) -> tuple[int, ...]:
     """The same piece of the line, plane or space, with ``scale`` times as many steps."""
-    space: Any = layer.in_type.space  # pyright: ignore
+    space: Any = layer.in_type.space.grid
     return ((_SIZES[space.n] - 1) * scale + 1,) * space.n
 
 
-def _on_grid(layer: nn.Module, seed: int) -> float:
+def _on_grid(layer: Layer, seed: int) -> float:
     """The largest error under shifts by whole steps, with the symmetries of the grid before them.
 
     The fields are noise with room around it, so that nothing leaves the grid.
@@ -128,7 +129,7 @@ def _on_grid(layer: nn.Module, seed: int) -> float:
     return worst
 
 
-def _between(layer: nn.Module, scale: int, seed: int) -> float:
+def _between(layer: Layer, scale: int, seed: int) -> float:
     """The mean error of elements that do not keep the grid, for a smooth field."""
     error = equivariance_error(
         layer, count=3, exact=False, sizes=_sizes(layer, scale), smoothness=2.0 * scale, seed=seed

@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
-from equinet.field import FieldType, Space
+from equinet.field.space import Space
+from equinet.taxonomy.layers import Layer
 from equinet.taxonomy.measure import Measured, inputs_of, measure
 
 STATUSES = {
@@ -74,7 +75,7 @@ class Row:
     fields: str
     published: tuple[Publication, ...]
     status: str
-    make: Callable[[int, Generator], nn.Module]
+    make: Callable[[int, Generator], Layer]
     exact: str = "all of G"
     falling: str = ""
     refinements: tuple[int, ...] = ()
@@ -97,17 +98,15 @@ class Row:
     @property
     def space(self) -> Space:
         """The space of the input's fields; ``space.group`` moves it, ``space.fibre_group`` is H."""
-        in_type = getattr(self.build(), "in_type", None)
-        assert isinstance(in_type, FieldType)
-        return in_type.space
+        return self.build().in_type.space
 
-    def build(self, refinement: int = 1) -> nn.Module:
+    def build(self, refinement: int = 1) -> Layer:
         """One layer, float32, with the same weights whenever it is built.
 
         Args:
             refinement: how many times as fine the grid is, 1 where there is none.
         Returns:
-            A new one.
+            A module with ``in_type`` and ``out_type``.
         """
         return self.make(refinement, torch.Generator().manual_seed(0)).to(torch.float32)
 
@@ -118,7 +117,7 @@ class Row:
             batch: how many fields, or points.
             seed: of the random numbers.
         Returns:
-            The arguments of ``forward``.
+            The arguments of ``build()``, the fields first.
 
         Example:
             >>> from equinet.taxonomy import catalogue
@@ -129,7 +128,13 @@ class Row:
         return inputs_of(self.build(), batch, seed)
 
     def measure(self, seed: int = 0) -> Measured:
-        """The equivariance error of the layer, on fields of noise."""
+        """The equivariance error of the layer, on fields of noise.
+
+        Args:
+            seed: of fields and group elements.
+        Returns:
+            The errors, and whether they keep what the row promises.
+        """
         return measure(self.build, self.refinements, seed)
 
     def __str__(self) -> str:

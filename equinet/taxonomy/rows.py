@@ -19,6 +19,9 @@ def catalogue() -> tuple[Row, ...]:
 
     Rows of one kind of space stand together. A row builds a layer when it is asked to, not before.
 
+    Returns:
+        All rows, in the order of the table in the documentation.
+
     Example:
         >>> row = next(row for row in catalogue() if row.name == "Harmonic Networks")
         >>> row.G, row.H, row.base, row.fields

@@ -18,10 +18,7 @@ import torch
 from torch import nn
 
 from equinet.field import FieldType
-from equinet.nn import PointConv, SphereConv
-from equinet.nn.conv import Convolution
-from equinet.nn.module import EquivariantModule
-from equinet.nn.steerable import Steerable
+from equinet.nn import EquivariantModule, KernelLayer
 from equinet.numerics.tables import Table, Tabular, error_cell
 from equinet.testing.counts import all_maps, independent
 from equinet.testing.draws import Draw
@@ -32,11 +29,6 @@ from equinet.testing.verdicts import verdict
 
 _COUNT = 5  # group elements
 _UNIVERSAL = "universal: every equivariant linear map of this kind is a value of the weights"
-_MISSING = {
-    Convolution: "its functions do not span all kernels on the taps",
-    PointConv: "its harmonics end at too low a degree",
-    SphereConv: "its filter does not reach all matrices of all degrees",
-}
 
 
 @dataclass(frozen=True)
@@ -195,7 +187,7 @@ def _certified(
 ) -> LayerCertificate:
     """The row of a layer, of which the error is known."""
     weights = free = dim = None
-    if isinstance(layer, Steerable | SphereConv):
+    if isinstance(layer, KernelLayer) and layer.kernel_space() is not None:
         with torch.device("cpu"):
             dim = all_maps(layer)
             weights, free = independent(layer)
@@ -224,8 +216,8 @@ def _why(layer: nn.Module, weights: int, free: int, dim: int) -> str:
     if free < weights:
         found.append(f"{weights - free} of its {weights} weights do nothing of their own")
     if weights < dim:
-        known = (text for kind, text in _MISSING.items() if isinstance(layer, kind))
-        found.append(next(known, f"it has {weights} weights only"))
+        known = layer.lacking if isinstance(layer, KernelLayer) else ""
+        found.append(known or f"it has {weights} weights only")
     return ", and ".join(found)
 
 

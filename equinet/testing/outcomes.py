@@ -67,7 +67,7 @@ class EquivarianceError:
         return text
 
 
-class Layer(NamedTuple):
+class Part(NamedTuple):
     """A typed module inside the one that is tried."""
 
     name: str
@@ -87,7 +87,7 @@ class Call:
         output: float64.
     """
 
-    layer: Layer
+    layer: Part
     sizes: tuple[int, ...]
     arguments: dict[str, Any]
     output: Tensor
@@ -108,7 +108,7 @@ class Outcome:
     layers: Tensor
 
 
-def outcome(experiment: Experiment, trial: Trial, layers: tuple[Layer, ...] = ()) -> Outcome:
+def outcome(experiment: Experiment, trial: Trial, layers: tuple[Part, ...] = ()) -> Outcome:
     """Run a module on the fields of a trial as they are and moved, and compare the outputs.
 
     Args:
@@ -176,11 +176,11 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def following(layers: tuple[Layer, ...]) -> Iterator[list[Call]]:
+def following(layers: tuple[Part, ...]) -> Iterator[list[Call]]:
     """A list to which each of the layers adds its runs."""
     calls: list[Call] = []
 
-    def follow(layer: Layer) -> RemovableHandle:
+    def follow(layer: Part) -> RemovableHandle:
         def keep(module: nn.Module, inputs: tuple, known: dict[str, Any], output: object) -> None:
             bound = inspect.signature(module.forward).bind(*inputs, **known).arguments
             (_, x), *more = bound.items()

@@ -14,7 +14,7 @@ from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.tables import Table, Tabular, error_cell
 from equinet.testing.draws import Draw
 from equinet.testing.experiments import Experiment, type_of
-from equinet.testing.outcomes import Call, Layer, Outcome, errors, outcome
+from equinet.testing.outcomes import Call, Outcome, Part, errors, outcome
 from equinet.testing.sources import NAMES, Sources, sources
 from equinet.testing.trials import SMOOTHNESS, trials
 
@@ -172,15 +172,15 @@ def report(
     )
 
 
-def _layers(experiment: Experiment) -> tuple[Layer, ...]:
+def _layers(experiment: Experiment) -> tuple[Part, ...]:
     """The typed modules inside, or all of it as one layer."""
     model, found = experiment.module, []
     for name, module in model.named_modules():
         in_type, out_type = (getattr(module, which, None) for which in ("in_type", "out_type"))
         is_whole = module is model or isinstance(module, nn.Sequential)
         if isinstance(in_type, FieldType) and not is_whole:
-            found.append(Layer(name, module, in_type, out_type))
-    return tuple(found) or (Layer("", model, experiment.in_type, experiment.out_type),)
+            found.append(Part(name, module, in_type, out_type))
+    return tuple(found) or (Part("", model, experiment.in_type, experiment.out_type),)
 
 
 def _rows(experiment: Experiment, last: Outcome, exact: Outcome | None) -> Iterator[LayerReport]:

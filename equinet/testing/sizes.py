@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.centred import Centred, OffCentreWarning
-from equinet.nn.conv import each
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, each
 
 _SMALLEST = {1: 33, 2: 17, 3: 11}
 _SPAN = 24

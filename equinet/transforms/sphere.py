@@ -23,6 +23,14 @@ class StereographicProjection(Constants):
     Args:
         image_size: pixels along a side.
         band: b of the grid, 2b points per angle.
+    Shape:
+        ``(batch, channel, image_size, image_size)`` to ``(batch, channel, 2b, 2b)``.
+    Raises:
+        ValueError: if a number is no integer >= 1, or the grid would not fit into memory.
+
+    Example:
+        >>> StereographicProjection(image_size=28, band=8)(torch.rand(2, 1, 28, 28)).shape
+        torch.Size([2, 1, 16, 16])
     """
 
     points: Tensor
@@ -47,6 +55,9 @@ class StereographicProjection(Constants):
             rotations: R, ``(3, 3)`` or one for each image, ``(batch, 3, 3)``.
         Returns:
             ``(batch, channel, 2 * band, 2 * band)``, axes beta and alpha.
+        Raises:
+            TypeError: if the images are not real floating.
+            ValueError: if they have another shape, or ``rotations`` are no rotation matrices.
         """
         size = self.image_size
         check_floating("images", images)
@@ -76,6 +87,14 @@ def rotate_randomly(
         generator: for the rotations.
     Returns:
         The turned signals and the rotations ``(batch, 3, 3)``.
+    Raises:
+        TypeError: if the signal is not real floating.
+        ValueError: if it has another shape.
+
+    Example:
+        >>> turned, rotations = rotate_randomly(torch.rand(5, 1, 8, 8))
+        >>> turned.shape, rotations.shape
+        (torch.Size([5, 1, 8, 8]), torch.Size([5, 3, 3]))
     """
     check_floating("signal", signal)
     if signal.dim() != 4:

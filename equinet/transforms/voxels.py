@@ -51,6 +51,13 @@ def voxelize(
         TypeError: if ``space`` is not a grid or a tensor has the wrong kind.
         ValueError: if a shape, ``sigma`` or a number in ``batch`` does not fit, and for tensors of
             more than 1e10 numbers.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> point, one = torch.zeros(1, 2), torch.ones(1, 1)
+        >>> density = voxelize(point, one, Plane("C4"), sizes=(9, 9), sigma=1.0)
+        >>> density.shape, round(density.sum().item(), 3)
+        (torch.Size([1, 1, 9, 9]), 1.0)
     """
     _check(points, values, space, sizes, sigma)
     batch, samples = _samples(points, batch, samples)

@@ -123,14 +123,14 @@ def residual(
     """Two convolutions and a shortcut; nothing after the sum. Means over 3 voxels halve a grid."""
     first = convolution(x, inner, size=3, **options)
     second = convolution(inner, outer, size=3, activation=False, **options)
-    shortcut = None
+    shortcut = []  # a plain sum where nothing changes
     if halve or x != outer:
         shortcut = convolution(x, outer, size=3, activation=False, **options)
     if halve:
         first.append(enn.AvgPool(fields(inner), 3, stride=2, padding=1))
         shortcut.append(enn.AvgPool(fields(outer), 3, stride=2, padding=1))
     body = enn.Sequential(*first, *second)
-    return enn.Residual(body, None if shortcut is None else enn.Sequential(*shortcut))
+    return enn.Residual(body, enn.Sequential(*shortcut) if shortcut else None)
 
 
 def cath_resnet34(classes: int = 10) -> nn.Sequential:

@@ -52,7 +52,7 @@ def layers(case: Case) -> torch.nn.ModuleList:
     grid = near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3, max_gamma=pi / 8, n_gamma=3)
     stack = torch.nn.ModuleList()
     for _ in range(case.depth):
-        layer = enn.SphereConv(fields, fields, filter=grid)
+        layer = enn.SphereConv(fields, fields, functions=grid)
         stack.append(enn.Sequential(layer, enn.ReLU(fields)) if case.relu else layer)
     return stack.to(getattr(torch, case.dtype))
 

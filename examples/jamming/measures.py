@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 from equinet.learning import PowerLaw, power_law
 
@@ -126,4 +126,4 @@ def _likeliest(logs: np.ndarray, lowest: float) -> float:
             return lowest / 2 + k * lowest**2 / 12 - mean
         return -lowest / math.expm1(-k * lowest) - 1 / k - mean
 
-    return brentq(excess, -50, 50) - 1  # pyright: ignore[reportOperatorIssue]
+    return root_scalar(excess, bracket=(-50, 50)).root - 1

@@ -222,6 +222,8 @@ def follow(
 
 def described(split: HessianSplit) -> dict[str, Any]:
     """What is to be told of a Hessian in two parts."""
+    if split.whole is None or split.h0 is None or split.hp is None:
+        raise ValueError("split: expected one with matrices, got one without")
     error = float((split.whole - split.h0 - split.hp).abs().max())
     return {
         "error": error,

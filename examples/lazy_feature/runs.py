@@ -6,7 +6,7 @@ In: a task. Out: what is measured, ready for JSON.
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -167,7 +167,7 @@ def learned(task: Task, flow: Flow, seed: int) -> nn.Module:
 
 
 def _theta(net: nn.Module, x: Tensor, x2: Tensor | None = None) -> Tensor:
-    return cast(Tensor, tangent_kernel(net, x, x2, outputs="trace"))
+    return tangent_kernel(net, x, x2, outputs="trace")
 
 
 def turn_error(net: nn.Module, x: Tensor) -> float:

@@ -28,12 +28,13 @@ class Lens(NamedTuple):
 
 
 class Sersic(NamedTuple):
-    """Light of brightness exp(-k (R^(1/n) - 1)), R the elliptical radius over ``radius``."""
+    """Light of brightness exp(-k (R^(1/n) - 1)), R the elliptical radius over ``radius`` and n
+    the ``power``."""
 
     x: Tensor
     y: Tensor
     radius: Tensor  # effective, geometric mean of the axes
-    index: Tensor
+    power: Tensor
     q: Tensor
     angle: Tensor
 
@@ -59,7 +60,7 @@ def sersic(x: Tensor, y: Tensor, light: Sersic) -> Tensor:
     """Surface brightness, 1 at the effective radius."""
     u, v = rotate(x - light.x, y - light.y, light.angle)
     r = (light.q * u * u + v * v / light.q).clamp_min(1e-8).sqrt() / light.radius
-    return (-(2 * light.index - 1 / 3) * (r ** (1 / light.index) - 1)).exp()
+    return (-(2 * light.power - 1 / 3) * (r ** (1 / light.power) - 1)).exp()
 
 
 def lensed(x: Tensor, y: Tensor, lens: Lens, source: Sersic) -> Tensor:

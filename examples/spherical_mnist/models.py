@@ -32,13 +32,15 @@ def spherical_network() -> torch.nn.Sequential:
         enn.SphereConv(
             digit,
             hidden_1,
-            filter=near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3),
+            near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3),
             relu=True,
         ),
         enn.SphereConv(
             hidden_1,
             hidden_2,
-            filter=near_identity(max_beta=pi / 8, n_alpha=8, n_beta=3, max_gamma=pi / 8, n_gamma=3),
+            functions=near_identity(
+                max_beta=pi / 8, n_alpha=8, n_beta=3, max_gamma=pi / 8, n_gamma=3
+            ),
             relu=True,
         ),
         enn.Integrate(hidden_2),
@@ -67,7 +69,7 @@ def parameter_groups(network: torch.nn.Module) -> list[dict]:
     filters, biases = [], []
     for layer in network.children():
         if isinstance(layer, enn.SphereConv):
-            filters += list(layer.weights)
+            filters.append(layer.weight)
             biases += [] if layer.bias is None else [layer.bias]
     if not filters:
         return [{"params": list(network.parameters()), "factor": 1.0}]

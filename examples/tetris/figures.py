@@ -41,7 +41,8 @@ def pieces_figure(path: Path, seed: int = 0) -> None:
             panel = figure.add_subplot(2, len(PIECES), place, projection="3d")
             panel.voxels(volume.numpy() > 0.5, facecolors="C0", edgecolor="0.3", linewidth=0.1)
             panel.set(xlim=(3, 19), ylim=(3, 19), zlim=(3, 19))
-            panel.set_box_aspect((1, 1, 1), zoom=1.5)
+            # matplotlib has no types for mplot3d: an integer is guessed from the default
+            panel.set_box_aspect((1, 1, 1), zoom=1.5)  # pyright: ignore[reportArgumentType]
             panel.set_axis_off()
             if row == 0:
                 panel.set_title(name, fontsize=9)

@@ -138,6 +138,7 @@ def parity_network(scale: Scale, low_pass: bool) -> nn.Sequential:
     with torch.no_grad():
         norm.weight[-odd:] = ODD_WEIGHT
     pool = enn.GlobalAvgPool(here)
+    assert pool.out_type is not None  # the 0o change sign
     rotations = enn.Restrict(pool.out_type, "SO(3)")  # for these the 0o are invariant too
     return enn.Sequential(
         *layers, enn.Sequential(pool, rotations), norm, nn.Linear(here.channels, len(PIECES))

@@ -135,9 +135,9 @@ def _mean_the_same(a, b, generator) -> bool:
             return False
     if isinstance(a, Steerable) and isinstance(b, Steerable):
         weight = torch.randn(a.weight.shape, generator=generator)
-        matrices = a.matrix(weight), b.matrix(weight)
+        matrices = a.dense(weight), b.dense(weight)
         return matrices[0].shape == matrices[1].shape and torch.allclose(*matrices, atol=1e-5)
-    return getattr(a, "filter", None) == getattr(b, "filter", None)
+    return getattr(a, "functions", None) == getattr(b, "functions", None)
 
 
 def test_words_tell_meanings_apart(generator):

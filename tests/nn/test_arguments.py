@@ -10,7 +10,7 @@ from torch.nn import functional
 from equinet.field import Plane, Point, Volume
 from equinet.nn.arguments import check_elementwise
 from equinet.nn.gate import Gate
-from equinet.nn.induced import InducedNorm
+from equinet.nn.induced import InducedNormActivation
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.pointwise import Pointwise
 
@@ -21,7 +21,7 @@ MAKERS = {
     "Gate": (lambda f: Gate(SPACE, f), "function"),
     "its gate": (lambda f: Gate(Volume("O").fields("2x T1 + 1x E"), gate=f), "gate"),
     "NormActivation": (lambda f: NormActivation(SPACE, f), "function"),
-    "InducedNorm": (lambda f: InducedNorm(SPACE, 1, f), "function"),
+    "InducedNormActivation": (lambda f: InducedNormActivation(SPACE, 1, f), "function"),
 }
 every_maker = pytest.mark.parametrize("maker", MAKERS)
 
@@ -150,9 +150,9 @@ def test_on_torchs_devices_and_dtypes(default_dtype):
 @pytest.mark.parametrize("eps", [0, -1e-3, 1e-20, math.nan, math.inf, 10**400, True, None, "1", 1j])
 def test_epsilon_is_a_positive_number(eps):
     """And its square is above 0 in single precision, else a field that vanishes would be NaN."""
-    for make in (lambda: NormActivation(SPACE, eps=eps), lambda: InducedNorm(SPACE, 1, eps=eps)):
+    for make, size in ((NormActivation, ()), (InducedNormActivation, (1,))):
         with pytest.raises(ValueError, match="^eps: expected a number > 1e-18, got "):
-            make()
+            make(SPACE, *size, eps=eps)
 
 
 @pytest.mark.parametrize("bias", [1e-5, None, 1, "no"])

@@ -106,8 +106,8 @@ def test_with_stride(name, generator):
 def test_a_wrong_filter_is_noticed(name, generator):
     """Negative control: a filter of plain noise does not commute with the group."""
     layer, x = _layer(name, generator, kernel_size=3, padding=1)
-    noise = torch.randn(layer.filter().shape, generator=generator, dtype=DOUBLE)
-    layer.filter = lambda: noise
+    noise = torch.randn(layer.dense().shape, generator=generator, dtype=DOUBLE)
+    layer.dense = lambda: noise
     assert _error(layer, x) > 0.1
 
 
@@ -141,7 +141,7 @@ def test_the_filter_is_made_of_the_basis(name, generator):
     basis = kernel_basis(layer.in_type.blocks, layer.out_type.blocks, shell_harmonics(group, grid))
     dense = basis.on(grid).dense().flatten(1)
     assert layer.weight.numel() == len(dense)
-    filters = layer.filter().flatten()[:, None]
+    filters = layer.dense().flatten()[:, None]
     assert_close(dense.mT @ torch.linalg.lstsq(dense.mT, filters).solution, filters, SYMMETRY)
 
 
@@ -155,8 +155,8 @@ def test_no_symmetry_is_torch(generator):
     assert layer.weight.numel() == plain.weight.numel()
     assert layer.bias.shape == plain.bias.shape
     image = torch.randn(2, 2, 11, 10, generator=generator, dtype=DOUBLE)
-    assert_close(layer.filter().norm(), (layer.weight.norm() * 18**-0.5), ROUNDING)
-    assert_close(layer(image), F.conv2d(image, layer.filter(), layer.bias, 2, 1, 2), ROUNDING)
+    assert_close(layer.dense().norm(), (layer.weight.norm() * 18**-0.5), ROUNDING)
+    assert_close(layer(image), F.conv2d(image, layer.dense(), layer.bias, 2, 1, 2), ROUNDING)
 
 
 def test_the_first_group_convolution(generator):
@@ -170,12 +170,12 @@ def test_the_first_group_convolution(generator):
     elements = plane.group.elements
     turns = (torch.atan2(elements[:, 1, 0], elements[:, 0, 0]) / (torch.pi / 2)).round().int() % 4
     assert turns.tolist() == [0, 1, 2, 3]
-    lift = Conv2d(one, four, 3, functions=Pixels, generator=generator).double().filter()
+    lift = Conv2d(one, four, 3, functions=Pixels, generator=generator).double().dense()
     mix = Conv2d(four, four, 3, functions=Pixels, generator=generator).double()
     for r in range(4):
         assert_close(lift[r], torch.rot90(lift[0], r, (-2, -1)), ROUNDING)
-        turned = torch.rot90(mix.filter()[0], r, (-2, -1)).roll(r, 0)
-        assert_close(mix.filter()[r], turned, ROUNDING)
+        turned = torch.rot90(mix.dense()[0], r, (-2, -1)).roll(r, 0)
+        assert_close(mix.dense()[r], turned, ROUNDING)
     assert mix.weight.numel() == 4 * 9
 
 
@@ -211,7 +211,7 @@ def test_variance_is_kept(name, generator):
     types = space.fields(text_in), space.fields(text_out)
     power = torch.stack(
         [
-            (kind(*types, 3, generator=generator).filter() ** 2).sum(tuple(range(1, 2 + space.n)))
+            (kind(*types, 3, generator=generator).dense() ** 2).sum(tuple(range(1, 2 + space.n)))
             for _ in range(30)
         ]
     ).mean(1)  # the variance of the output in the mean over its components, for each seed
@@ -261,7 +261,7 @@ def test_rectangular_kernels(generator):
         plane.fields("1x regular"), plane.fields("2x vector"), (3, 5), generator=generator
     )
     layer = layer.double()
-    assert layer.filter().shape == (4, 4, 3, 5)
+    assert layer.dense().shape == (4, 4, 3, 5)
     x = torch.randn(layer.in_type.shape(1, 6, 8), generator=generator, dtype=DOUBLE)
     assert _error(layer, x) < SYMMETRY
 

@@ -66,7 +66,7 @@ def test_it_is_the_adjoint(generator):
     options = {"kernel_size": 3, "stride": 2, "padding": 1, "bias": False}
     up = ConvTranspose2d(a, b, **options, generator=generator).double()
     down = Conv2d(b, a, **options).double()
-    down.filter = lambda: up.filter().transpose(0, 1)
+    down.dense = lambda: up.dense().transpose(0, 1)
     small = torch.randn(a.shape(1, 5, 5), generator=generator, dtype=DOUBLE)
     large = torch.randn(b.shape(1, 9, 9), generator=generator, dtype=DOUBLE)
     assert_close((up(small) * large).sum(), (small * down(large)).sum(), SYMMETRY)

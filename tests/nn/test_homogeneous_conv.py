@@ -9,6 +9,7 @@ from equinet import Line, Plane, Sphere, nn, point_group
 from equinet.field import HomogeneousSpace, act, torus
 from equinet.group import cyclic, dihedral, trivial_group
 from equinet.harmonics import Pixels
+from equinet.nn.steerable import Steerable
 from equinet.rep import Representation, irreps
 from equinet.testing import assert_equivariant, report
 from tests.laws.module_cases import CENTRE, FACES, SET, VERTICES
@@ -57,7 +58,7 @@ def _induced(field_type, g):
 @every_case
 def test_it_is_a_matrix_that_commutes(name, generator):
     layer, x = _layer(name, generator)
-    weight = layer.matrix().detach()
+    weight = layer.dense().detach()
     assert_close(layer(x).flatten(1), x.flatten(1) @ weight.mT + layer.offset(), ROUNDING)
     for g in layer.in_type.space.group.sample(3, generator=generator):
         into, out = _induced(layer.in_type, g), _induced(layer.out_type, g)
@@ -83,7 +84,7 @@ def test_all_of_them_and_none_twice(name, generator):
     for one in torch.eye(layer.weight.numel(), dtype=F64):
         with torch.no_grad():
             layer.weight.copy_(one)
-        matrices.append(layer.matrix().detach().flatten())
+        matrices.append(layer.dense().detach().flatten())
     assert torch.linalg.matrix_rank(torch.stack(matrices)) == len(matrices)
 
 
@@ -101,7 +102,7 @@ def test_fields_move(name, generator):
 def test_sets(generator):
     """Between scalars on a set under all permutations: a f + b mean (DeepSets)."""
     layer = nn.HomogeneousConv(SET.fields("1xA1"), SET.fields("1xA1"), generator=generator)
-    matrix = layer.double().matrix()
+    matrix = layer.double().dense()
     off = matrix[0, 1]
     expected = (matrix[0, 0] - off) * torch.eye(4, dtype=F64) + off
     assert layer.weight.numel() == 2
@@ -115,7 +116,7 @@ def test_circular_convolution(generator):
     place = torch.tensor([round(float(torch.atan2(v[1], v[0])) * 4 / torch.pi) % 8 for v in angles])
     x_type, y_type = circle.fields("2x trivial"), circle.fields("3x trivial")
     layer = nn.HomogeneousConv(x_type, y_type, bias=False, generator=generator).double()
-    taps = layer.filters()[:, :, place.argsort()]  # at turns by 0, 1, ... eighths
+    taps = Steerable.dense(layer)[:, :, place.argsort()]  # at turns by 0, 1, ... eighths
     f = torch.randn(4, 2, 8, generator=generator, dtype=F64)  # in the order of the angle
     padded = torch.nn.functional.pad(f, (0, 7), mode="circular")
     y = layer(f[:, :, place])
@@ -132,8 +133,8 @@ def test_one_point_is_linear(generator):
         with torch.no_grad():
             layer.weight.copy_(one)
             linear.weight.copy_(one)
-            basis.append(layer.matrix().flatten())
-            other.append(linear.matrix().flatten())
+            basis.append(layer.dense().flatten())
+            other.append(linear.dense().flatten())
     both = torch.stack(basis + other)
     assert torch.linalg.matrix_rank(both, rtol=1e-4) == len(basis)
 
@@ -142,7 +143,7 @@ def test_scalars_on_the_icosahedron_see_distance_only(generator):
     """Kernels between scalars are functions of the orbit of a pair: of their distance."""
     layer = nn.HomogeneousConv(VERTICES.fields("1xA"), VERTICES.fields("1xA"), generator=generator)
     assert layer.weight.numel() == 4  # itself, five near ones, five far ones, the opposite one
-    row = layer.double().matrix()[0].detach()
+    row = layer.double().dense()[0].detach()
     _, counts = row.round(decimals=9).unique(return_counts=True)
     assert sorted(counts.tolist()) == [1, 1, 5, 5]
 

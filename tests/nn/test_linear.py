@@ -34,7 +34,7 @@ def _layer(name, generator):
 @every_case
 def test_it_is_a_matrix_that_commutes(name, generator):
     layer, x = _layer(name, generator)
-    weight, bias = layer.matrix(), layer.shift()
+    weight, bias = layer.dense(), layer.shift()
     view = (-1,) + (1,) * (x.dim() - 2)
     expected = torch.einsum("oi,bi...->bo...", weight, x) + bias.view(view)
     assert_close(layer(x), expected, ROUNDING)

@@ -64,7 +64,7 @@ def test_what_belongs_to_the_meaning_of_a_weight():
         _conv().double(),
     ):
         assert same.meaning() == word
-        assert torch.allclose(same.filter().float(), _conv().filter(), atol=1e-6)
+        assert torch.allclose(same.dense().float(), _conv().dense(), atol=1e-6)
     wide = functools.partial(shell_harmonics, sigma=0.9)
     others = [_conv(functions=wide), _conv(functions=Pixels), _conv(5), _conv(spacing=(1.0, 2.0))]
     assert len({word, *(other.meaning() for other in others)}) == 1 + len(others)

@@ -73,7 +73,7 @@ def test_the_sum_over_neighbours_written_out(name, generator):
     # The layer's kernels without their radial functions lie in the span of the basis, and have as
     # many weights.
     harmonics = torch.cat(angular_harmonics(layer.lmax, vectors), -1) * layer.norms
-    filters = layer.filters().unflatten(0, (layer.radial.features, -1))
+    filters = layer.dense().unflatten(0, (layer.radial.features, -1))
     span = basis.at(vectors).dense().flatten(1).mT
     plain = torch.einsum("oim,em->oie", filters[0], harmonics).flatten()[:, None]
     assert_close(span @ torch.linalg.lstsq(span, plain).solution, plain, SYMMETRY)

@@ -51,8 +51,8 @@ def _direct(conv: SphereConv, lifts: list) -> list:
             parts, start = [], 0
             for b, (mul_in, _) in enumerate(conv.in_type.blocks):
                 pair = a * width + b
-                points = conv.filter.points(conv.orders_out[a], conv.orders_in[b])
-                weights = (conv.weights[pair][copy] * conv.scales[pair]).detach()
+                points = conv.functions.points(conv.orders_out[a], conv.orders_in[b])
+                weights = (conv.split_weight()[pair][copy] * conv.scales[pair]).detach()
                 parts.append((angles_to_matrix(*points.unbind(-1)), weights, start))
                 start += mul_in
             constant = next(constants) if rho_out.is_regular or rho_out.dim == 1 else 0.0
@@ -117,7 +117,7 @@ def test_spectra_against_the_integral(text_in, text_out, filter, generator):
     (n_out,), (n_in,) = conv.orders_out, conv.orders_in
     Q, weights = haar(band)
     psi = torch.zeros_like(weights)
-    for l, w in enumerate(conv.expand()):
+    for l, w in enumerate(conv.matrices()):
         rows = torch.tensor([n + l for n in signed_orders(l, n_out)], dtype=torch.int64)
         cols = torch.tensor([n + l for n in signed_orders(l, n_in)], dtype=torch.int64)
         d = wigner_D(l, Q)[:, rows][:, :, cols]
@@ -159,13 +159,13 @@ def test_zonal_multipliers_are_legendre_polynomials(generator):
     """From functions to functions degree l is multiplied by sum_p w_p P_l(cos beta_p)."""
     band = 6
     conv = _conv("1x trivial", "1x trivial", band, band, near_identity(n_beta=4), generator)
-    beta = conv.filter.points((0,), (0,))[:, 1]
-    weights = (conv.weights[0][0, 0] * conv.scales[0]).detach()
+    beta = conv.functions.points((0,), (0,))[:, 1]
+    weights = (conv.split_weight()[0][0, 0] * conv.scales[0]).detach()
     multipliers = [
         float(weights @ torch.from_numpy(eval_legendre(l, beta.cos().numpy()))) for l in range(band)
     ]
     torch.testing.assert_close(
-        torch.cat(conv.expand()).flatten().detach(), torch.tensor(multipliers).double()
+        torch.cat(conv.matrices()).flatten().detach(), torch.tensor(multipliers).double()
     )
     (axis,) = random_rotations(1, generator=generator)
     cosine = (grid(band, regular=False)[..., 1] @ axis[:, 0]).numpy()
@@ -186,7 +186,7 @@ def test_spin_weighted_fields_are_multiplied_by_complex_numbers(s_in, s_out, gen
     conv = _conv(f"1x{s_in}", f"1x{s_out}", band, band, every, generator)
     assert conv.bias is None
     lowest = max(s_in, s_out)
-    weights = conv.weights[0].data.view(-1, 2, 2)  # degree from there; out -s, s; in -s, s
+    weights = conv.split_weight()[0].data.view(-1, 2, 2)  # degree from there; out -s, s; in -s, s
     a, b = torch.randn(2, band - lowest, generator=generator, dtype=torch.float64)
     weights.copy_(torch.stack([a, -b, b, a], 1).view(-1, 2, 2))
     x = random_field(conv.in_type, 2, generator=generator, dtype=torch.float64)
@@ -196,7 +196,7 @@ def test_spin_weighted_fields_are_multiplied_by_complex_numbers(s_in, s_out, gen
     )
     before = before[:, lowest**2 - s_in**2 :]  # both start at the degree that both have
     after = after[:, lowest**2 - s_out**2 :]
-    blocks = conv.expand()
+    blocks = conv.matrices()
     start = 0
     for l in range(lowest, band):
         stop = start + 2 * l + 1
@@ -210,7 +210,7 @@ def test_spin_weighted_fields_are_multiplied_by_complex_numbers(s_in, s_out, gen
 
 def _fit(conv: SphereConv, x: torch.Tensor, y: torch.Tensor) -> None:
     """Set the weights for which conv(x) is nearest to y."""
-    (weight,) = conv.weights
+    (weight,) = conv.split_weight()
     columns = []
     with torch.no_grad():
         for i in range(weight.numel()):
@@ -301,7 +301,7 @@ def test_completeness(text_in, text_out, band, generator):
     maps = []
     with torch.no_grad():
         for _ in range(predicted + 2):
-            for weight in conv.weights:
+            for weight in conv.split_weight():
                 torch.nn.init.normal_(weight, generator=generator)
             maps.append(to_spectrum[1](conv(basis[0])))
     assert by_force == predicted == _rank(torch.stack(maps))
@@ -355,8 +355,8 @@ def test_initial_weights_follow_the_generator():
     first, same, other = (
         SphereConv(x, h, generator=torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
     )
-    (weight,) = first.weights
-    assert torch.equal(weight, same.weights[0]) and not torch.equal(weight, other.weights[0])
+    (weight,) = first.split_weight()
+    assert torch.equal(first.weight, same.weight) and not torch.equal(first.weight, other.weight)
     assert weight.shape == (3, 2, 24) and -1 <= weight.min() < -0.8 < 0.8 < weight.max() <= 1
     assert not first.bias.any()
 
@@ -441,14 +441,16 @@ def _s2cnn_layer(kind: str):
         angles = torch.stack([points[:, 1], points[:, 0], 0 * points[:, 0]], 1)
     else:
         angles = points[:, [1, 0, 2]]
-    ours = angles_to_matrix(*conv.filter.points(conv.orders_out[0], conv.orders_in[0]).unbind(-1))
+    ours = angles_to_matrix(
+        *conv.functions.points(conv.orders_out[0], conv.orders_in[0]).unbind(-1)
+    )
     theirs = angles_to_matrix(*angles.unbind(-1))
     distance = (ours[:, None] - theirs).abs().amax((-1, -2))
     assert_close(distance.amin(1), torch.zeros(len(ours)), ROUNDING)  # each has its partner
     factor = float(get("scaling")) * (2 * 4 if kind == "s2" else 1)
     with torch.no_grad():
         weight = kernel.permute(1, 0, 2)[..., distance.argmin(1)]
-        conv.weights[0].copy_(factor * weight / conv.scales[0])
+        conv.split_weight()[0].copy_(factor * weight / conv.scales[0])
     return conv, x, z
 
 
@@ -463,7 +465,7 @@ def test_layers_of_s2cnn_depend_on_the_order_of_the_weights(kind):
     """Negative control."""
     conv, x, z = _s2cnn_layer(kind)
     with torch.no_grad():
-        conv.weights[0].copy_(conv.weights[0].flip(-1))
+        conv.split_weight()[0].copy_(conv.split_weight()[0].flip(-1))
     assert (conv(x) - z).abs().max() > 0.1
 
 
@@ -506,7 +508,7 @@ def test_bad_types():
 def test_a_filter_that_is_none():
     x = Sphere(4).fields("1x0")
     for bad in ("near_identity", near_identity, 3):
-        with pytest.raises(TypeError, match=r"^filter: expected .*got"):
+        with pytest.raises(TypeError, match=r"^functions: expected .*got"):
             SphereConv(x, x, bad)
 
 
@@ -516,7 +518,9 @@ def test_a_map_that_must_vanish_is_refused():
         SphereConv(x, y)
     with pytest.raises(ValueError, match="below band 3"):
         SphereConv(y, x)
-    both = SphereConv(x, Sphere(5).fields("1x3 + 1x0"))  # one block vanishes, the other does not
+    with pytest.warns(UserWarning, match=r"^SphereConv: dead paths; no kernel ends in 3 of .*zero"):
+        both = SphereConv(x, Sphere(5).fields("1x3 + 1x0"))  # one block vanishes, the other not
+    assert both.dead_paths() == [("0", "3")]
     z = both(torch.randn(x.shape(1)))
     assert not z[:, :2].any() and z[:, 2].any()
 

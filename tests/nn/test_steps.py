@@ -99,9 +99,9 @@ def test_the_next_filter_is_round(generator):
     options = {"kernel_size": 3, "generator": generator}
     for make in (nn.Conv3d, nn.ConvTranspose3d):
         layer = make(low.out_type, low.out_type, **options).double()
-        weight = layer.filter()[0, 0].detach()
+        weight = layer.dense()[0, 0].detach()
         assert_close(weight[2, 1, 1], weight[1, 1, 2], ROUNDING)
-        old = make(thick, thick, **options).double().filter()[0, 0].detach()
+        old = make(thick, thick, **options).double().dense()[0, 0].detach()
         assert (old[2, 1, 1] - old[1, 1, 2]).abs() > 0.01  # control: over long voxels they differ
     # On the way up the taps lie on the fine grid: these are twice as far apart along z.
     up = nn.ConvTranspose3d(low.out_type, thick, 3, (2, 2, 1))

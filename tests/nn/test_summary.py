@@ -242,4 +242,4 @@ def test_flops_grow_with_the_points_of_the_grid():
     conv = Conv2d(H, H, 3, padding=1)
     counts = [summary(conv, sizes=(n, n)).flops for n in (4, 8, 16)]
     assert counts == [2 * 9 * 144 * n**2 for n in (4, 8, 16)]
-    assert math.prod(conv.filter().shape) == 9 * 144
+    assert math.prod(conv.dense().shape) == 9 * 144

@@ -85,9 +85,9 @@ def test_a_wrong_operator_ends_it_before_anything_is_timed():
 def test_the_tasks_run(all_works):
     """All but the GPU: on the CPU, once, small."""
     with mock.patch.object(gpu, "alternated", once):
-        rows = [row for work in all_works for row in gpu._operator("cpu", work)]
-        rows += gpu._sphere("cpu", None, batch=2)
-        rows += gpu._volume("cpu", None, shape=(1, 60, 3, 3, 3))
+        rows = [row for work in all_works for row in gpu._operator(work, "cpu")]
+        rows += gpu._sphere("cpu", batch=2)
+        rows += gpu._volume("cpu", shape=(1, 60, 3, 3, 3))
     assert {row.by for row in rows} == {"equinet", "plain PyTorch", "torch.nn"}
 
 

@@ -87,7 +87,7 @@ def test_a_graph_replays_after_many_other_layers(make):
         step()
     for copies in range(1, 71):
         fields = Plane("C4").fields(f"{copies}x trivial")
-        Conv2d(fields, fields, 1).cuda().filters()
+        Conv2d(fields, fields, 1).cuda().dense()
     torch.full((2**24,), 7, device="cuda")  # where a table may have been
     graph.replay()
     torch.cuda.synchronize()

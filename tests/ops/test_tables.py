@@ -25,7 +25,7 @@ def sphere_conv(copies: int = 2) -> SphereConv:
 
 
 def filters(layer) -> torch.Tensor:
-    return layer.filters() if isinstance(layer, Conv2d) else layer._filter()
+    return layer.dense()
 
 
 every_layer = pytest.mark.parametrize("make", [conv, sphere_conv], ids=["Conv2d", "SphereConv"])

@@ -40,7 +40,9 @@ def test_an_irrep_and_its_representation_are_one():
         expected = clebsch_gordan(psi, psi, psi)
         for three in itertools.product((psi, rho), repeat=3):
             assert_close(clebsch_gordan(*three), expected, 0)
-        assert couple(rho, rho) == couple(psi, rho) == couple(psi, psi)
+        for pair in ((rho, rho), (psi, rho)):
+            for (one, a), (other, b) in zip(couple(*pair), couple(psi, psi), strict=True):
+                assert one == other and torch.equal(a, b)
     assert clebsch_gordan(*[irrep(so3(), 1)] * 3).shape == (1, 3, 3, 3)
     functions = Harmonics(so3(), gaussian_shells(2))
     psi = irreps(so3(), 1)[1]
@@ -86,8 +88,10 @@ def _functions():
     for package in (group_package, rep_package):
         for name in sorted(package.__all__):
             value = getattr(package, name)
+            if name in ("Block", "Group", "DoubleCosets", "Cosets", "CharacterTable"):
+                continue
             parameters = list(inspect.signature(value).parameters.values())
-            if name not in ("Group", "DoubleCosets", "Cosets", "CharacterTable") and parameters:
+            if parameters:
                 yield pytest.param(value, parameters, id=name)
 
 

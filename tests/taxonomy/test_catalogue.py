@@ -163,7 +163,7 @@ def test_number_of_kernels(name, H, count):
 
 
 def test_deep_sets_are_the_identity_and_the_mean():
-    matrix = _row("Deep Sets").build().matrix().detach()
+    matrix = _row("Deep Sets").build().dense().detach()
     off = matrix[0, 1]
     assert_close(matrix, (matrix[0, 0] - off) * torch.eye(5) + off * torch.ones(5, 5))
 

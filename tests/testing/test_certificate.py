@@ -143,8 +143,8 @@ def test_a_weight_that_is_not_free_is_missed(name, change):
 class Leaning(nn.Conv2d):
     """A convolution whose filter has grown heavier on one side."""
 
-    def filters(self):
-        filters = super().filters()
+    def dense(self, weight=None):
+        filters = super().dense(weight)
         return filters * torch.linspace(1, 2, filters.shape[-1]).to(filters)
 
 

@@ -10,7 +10,7 @@ from equinet.testing import equivariance_error, report
 from equinet.testing.draws import Draw
 from equinet.testing.elements import grid_elements, grid_symmetries
 from equinet.testing.experiments import Experiment
-from equinet.testing.outcomes import Layer, outcome
+from equinet.testing.outcomes import Part, outcome
 from equinet.testing.trials import trials
 from tests.tolerances import SYMMETRY
 
@@ -26,7 +26,7 @@ def test_hooks_change_nothing():
     """And the last layer's errors are those of the whole, the first one's those of its part."""
     net = _network()
     experiment = Experiment.of(net, None, None, Draw(2))
-    layers = tuple(Layer(str(i), part, part.in_type, part.out_type) for i, part in enumerate(net))
+    layers = tuple(Part(str(i), part, part.in_type, part.out_type) for i, part in enumerate(net))
     for trial in trials(experiment, by_kind=True):
         alone, followed = outcome(experiment, trial), outcome(experiment, trial, layers)
         assert torch.equal(alone.error.errors, followed.error.errors) and not alone.calls
