@@ -14,6 +14,7 @@ from torch import Tensor, fx
 
 from equinet.field.notation import format_blocks, parse_blocks
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.deprecation import warn_renamed
 from equinet.rep import Fibre, Representation
 from equinet.rep.fibres import Block
 
@@ -95,9 +96,15 @@ class FieldType:
         return cls(space, tuple(blocks))
 
     @property
-    def is_regular(self) -> bool:
+    def is_sampled(self) -> bool:
         """Whether the fields are functions on the whole group, sampled on a grid of it."""
-        return all(rho.is_regular for _, rho in self.blocks)
+        return all(rho.is_sampled for _, rho in self.blocks)
+
+    @property
+    def is_regular(self) -> bool:
+        """The old name of ``is_sampled``."""
+        warn_renamed("is_regular", "is_sampled")
+        return self.is_sampled
 
     @property
     def axes(self) -> dict[str, int | None]:
@@ -119,7 +126,7 @@ class FieldType:
         """The range of channels of each block."""
         ranges, start = [], 0
         for mul, rho in self.blocks:
-            stop = start + mul * (1 if rho.is_regular else rho.dim)
+            stop = start + mul * (1 if rho.is_sampled else rho.dim)
             ranges.append(slice(start, stop))
             start = stop
         return tuple(ranges)
@@ -127,7 +134,7 @@ class FieldType:
     @property
     def dims(self) -> tuple[int, ...]:
         """The number of channels of one copy of each block."""
-        return tuple(1 if rho.is_regular else rho.dim for _, rho in self.blocks)
+        return tuple(1 if rho.is_sampled else rho.dim for _, rho in self.blocks)
 
     @property
     def copies(self) -> int:

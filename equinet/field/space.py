@@ -299,7 +299,7 @@ def acting_group(group: Group | str, n: int, space: str) -> Group:
 def refuse_infinite(space: Space, blocks: tuple[Block, ...]) -> None:
     """Raise ValueError if a fibre has no finite dimension, which only the sphere can sample."""
     for _, rho in blocks:
-        if rho.is_regular:
+        if rho.is_sampled:
             raise ValueError(
                 f"blocks: fibres over {space} need a finite dimension, got {rho!r}, all functions "
                 "on the group; use band-limited ones, such as 'regular(3)', or a finite subgroup"

@@ -70,7 +70,7 @@ class Sphere(Space):
         Raises:
             ValueError: for a mixture of regular fields and irreps, and for sums of irreps.
         """
-        if len({rho.is_regular for _, rho in blocks}) > 1:
+        if len({rho.is_sampled for _, rho in blocks}) > 1:
             raise ValueError(
                 "blocks: a sphere type is either regular throughout (sampled on SO(3)) or made of "
                 f"irreps (sampled on S^2), got {[(mul, rho.name) for mul, rho in blocks]}"
@@ -81,7 +81,7 @@ class Sphere(Space):
                     f"blocks: over a sphere write the irreps of {rho!r} as blocks of their own, in "
                     "their own basis"
                 )
-        names = ("beta", "alpha", "gamma") if blocks[0][1].is_regular else ("beta", "alpha")
+        names = ("beta", "alpha", "gamma") if blocks[0][1].is_sampled else ("beta", "alpha")
         return dict.fromkeys(names, 2 * self.band)
 
     @property

@@ -183,4 +183,4 @@ def field_synthesis(
 
 
 def _widths(field_type: FieldType) -> list[int]:
-    return [mul * (1 if rho.is_regular else rho.dim) for mul, rho in field_type.blocks]
+    return [mul * (1 if rho.is_sampled else rho.dim) for mul, rho in field_type.blocks]

@@ -8,8 +8,9 @@ vector. A subgroup consists of some of the same matrices, so it needs no map int
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -38,9 +39,22 @@ class Group:
 
     Attributes:
         n: size of the matrices.
+        elements: of a finite group, all of them, ``(order, n, n)``; an infinite one has no such
+            attribute, but ``sample`` and ``grid``.
     """
 
     n: int
+
+    if TYPE_CHECKING:  # whoever names a group by a string knows whether it is finite
+        elements: Tensor = field(init=False)
+
+    def __getattr__(self, name: str) -> Any:
+        """Say of an infinite group why it has no ``elements``."""
+        if name == "elements" and not self.is_finite:
+            raise AttributeError(
+                f"{self} has infinitely many elements; use sample(count) or grid(degree)"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def name(self) -> str:

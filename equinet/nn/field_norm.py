@@ -90,7 +90,7 @@ def invariants(rho: Representation) -> tuple[Tensor, Tensor]:
 
     A function that is sampled on a continuous group has one channel and is constant.
     """
-    if rho.is_regular:
+    if rho.is_sampled:
         return torch.ones(1, 1, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
     return fibre(rho).invariants, fibre(rho).coefficients
 

@@ -93,7 +93,7 @@ class FourierPointwise(EquivariantModule):
         bases: list[Tensor | None] = []
         analyses: list[Tensor | None] = []
         for _, rho in self.in_type.blocks:
-            if rho.is_regular or rho.is_permutation:
+            if rho.is_sampled or rho.is_permutation:
                 bases.append(None)
                 analyses.append(None)
                 continue

@@ -97,7 +97,7 @@ def _gated(field_type: FieldType, name: str) -> FieldType:
     if not isinstance(field_type, FieldType):
         raise TypeError(f"{name}: expected a FieldType, got {type(field_type).__name__}")
     for _, rho in field_type.blocks:
-        if rho.is_regular:
+        if rho.is_sampled:
             raise ValueError(
                 f"{name}: expected fields of finite dimension, got {rho!r} in {field_type!r}; "
                 "these are sampled functions, for which enn.ReLU serves"

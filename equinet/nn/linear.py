@@ -59,7 +59,7 @@ class Linear(Steerable):
     ) -> None:
         check_over(object, in_type, out_type)
         for name, value in (("in_type", in_type), ("out_type", out_type)):
-            if value.is_regular:
+            if value.is_sampled:
                 raise ValueError(
                     f"{name}: expected fibres of finite dimension, got {value!r}, functions on the "
                     "group; SphereConv mixes those"

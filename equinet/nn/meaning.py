@@ -47,7 +47,7 @@ def described(field_type: FieldType) -> str:
     kind = f"order {len(group.components)} in R^{group.n}" if group.is_finite else group.name
     blocks = " + ".join(f"{mul}x{_irreps(rho)}" for mul, rho in field_type.blocks)
     generators = group.generators
-    kinds = dict.fromkeys(rho for _, rho in field_type.blocks if not rho.is_regular)
+    kinds = dict.fromkeys(rho for _, rho in field_type.blocks if not rho.is_sampled)
     values = [rho(generators) for rho in kinds]
     return f"{blocks} ({kind}, {fingerprint([generators, *values])})"
 
@@ -59,7 +59,7 @@ def said(value: object) -> str:
 
 def _irreps(rho: Representation) -> str:
     """Its irreps and how often they occur, by their names."""
-    if rho.is_regular:
+    if rho.is_sampled:
         return "regular"
     counts = Counter(psi.name for psi in rho.constituents)
     names = [name if n == 1 else f"{n}*{name}" for name, n in counts.items()]

@@ -70,7 +70,7 @@ class Pointwise(EquivariantModule):
         self.function = function
         signed = None  # a field whose components change their sign
         for _, rho in in_type.blocks:
-            if rho.is_regular or rho.is_permutation:
+            if rho.is_sampled or rho.is_permutation:
                 continue
             if not _permutes_up_to_sign(rho):
                 raise ValueError(_refusal(in_type, rho))

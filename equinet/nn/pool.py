@@ -230,7 +230,7 @@ class GroupPool(EquivariantModule):
         self.reduce = check_choice(reduce, "reduce", ("max", "mean"))
         self.out_type = scalars(in_type)
         # Between the points of a grid on the group a maximum is missed.
-        self.sampled = in_type.is_regular
+        self.sampled = in_type.is_sampled
         self.aliases = self.sampled and reduce == "max"
 
     def forward(self, x: Tensor) -> Tensor:
@@ -286,6 +286,6 @@ def scalars(in_type: FieldType) -> FieldType:
 
 def plain_vectors(in_type: FieldType) -> FieldType | None:
     """The type of fields once space is gone: over ``Point``, and None if G leaves all alone."""
-    if all(rho.is_regular or rho.is_trivial for _, rho in in_type.blocks):
+    if all(rho.is_sampled or rho.is_trivial for _, rho in in_type.blocks):
         return None
     return Point(in_type.space.fibre_group).fields(in_type.blocks)

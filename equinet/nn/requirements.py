@@ -34,7 +34,7 @@ def grid_of(in_type: FieldType, name: str = "in_type") -> Grid:
 def check_permuted(field_type: FieldType, what: str, instead: str, name: str = "in_type") -> None:
     """Raise ValueError unless H permutes the components of every field."""
     for _, rho in field_type.blocks:
-        if not rho.is_regular and not rho.is_permutation:
+        if not rho.is_sampled and not rho.is_permutation:
             raise ValueError(
                 f"{name}: {what} needs trivial, regular or quotient fields, whose components are "
                 f"permuted, got {rho!r} in {field_type!r}; use {instead}"
@@ -53,12 +53,12 @@ def check_orthogonal(
         functions: what serves for those otherwise.
     """
     for _, rho in in_type.blocks:
-        if rho.is_regular and not sampled:
+        if rho.is_sampled and not sampled:
             raise ValueError(
                 f"in_type: expected fields of finite dimension, got {rho!r} in {in_type!r}; these "
                 f"are sampled functions, for which {functions} serves"
             )
-        if not rho.is_regular and not rho.is_orthogonal:
+        if not rho.is_sampled and not rho.is_orthogonal:
             raise ValueError(
                 f"in_type: norms are invariant only where rho(h) is orthogonal, got {rho!r} in "
                 f"{in_type!r}; use its irreps, {sum_name(rho.constituents)}, as blocks of their own"

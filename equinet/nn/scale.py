@@ -139,7 +139,7 @@ class SqueezeExcite(_Scaled):
         check_callable(gate, "gate")
         check_orthogonal(in_type, sampled=True)
         self.function, self.gate, self.eps = function, gate, check_number(eps, "eps", above=1e-36)
-        self.permuted = [rho.is_regular or rho.is_permutation for _, rho in in_type.blocks]
+        self.permuted = [rho.is_sampled or rho.is_permutation for _, rho in in_type.blocks]
         fields = in_type.copies
         self.hidden = hidden = max(1, fields // reduction)
         self.pool = GlobalAvgPool(_numbers(in_type)) if in_type.has_points else None
@@ -213,5 +213,5 @@ class SqueezeExcite(_Scaled):
 def _numbers(in_type: FieldType) -> FieldType:
     """One number for each field, at every point where they are sampled."""
     group = in_type.space.fibre_group
-    rho = in_type.blocks[0][1] if in_type.is_regular else trivial(group)
+    rho = in_type.blocks[0][1] if in_type.is_sampled else trivial(group)
     return FieldType(in_type.space, ((in_type.copies, rho),))

@@ -301,7 +301,7 @@ def _check_types(in_type: FieldType, out_type: FieldType) -> None:
         )
     for name, field_type in (("in_type", in_type), ("out_type", out_type)):
         for _, rho in field_type.blocks:
-            if rho.is_regular:
+            if rho.is_sampled:
                 raise ValueError(
                     f"{name}: expected fields of finite dimension, got {rho!r} in {field_type!r}"
                 )

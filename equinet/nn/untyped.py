@@ -94,7 +94,7 @@ def _keeps_grid(module: nn.Module, fields: FieldType, scalars: bool) -> bool:
 
 
 def _is_permuted(fields: FieldType) -> bool:
-    return all(rho.is_regular or rho.is_permutation for _, rho in fields.blocks)
+    return all(rho.is_sampled or rho.is_permutation for _, rho in fields.blocks)
 
 
 def _is_pointwise(module: Any, fields: FieldType, scalars: bool) -> bool:

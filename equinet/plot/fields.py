@@ -140,7 +140,7 @@ def _name_axes(ax: Axes, right: str, up: str) -> None:
 def _on_sphere(
     space: Sphere, field_type: FieldType, x: np.ndarray, figure: FigureBase | None
 ) -> FigureBase:
-    if field_type.is_regular:
+    if field_type.is_sampled:
         raise ValueError(
             f"field_type: expected fields on the points of {space}, got {field_type!r}"
         )

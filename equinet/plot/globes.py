@@ -74,7 +74,7 @@ def globe(
         ['trivial', 'spin 1']
     """
     sphere = sphere_of(field_type, "field_type")
-    if field_type.is_regular:
+    if field_type.is_sampled:
         raise ValueError(f"field_type: expected fields of irreps over a Sphere, got {field_type!r}")
     field_type.check(x)
     if not len(x):

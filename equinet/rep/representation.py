@@ -15,6 +15,7 @@ from equinet.group import Group
 from equinet.group.group import check_group
 from equinet.numerics.arguments import check_string
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.deprecation import warn_renamed
 from equinet.numerics.frozen import constant, hands_out_copies
 from equinet.rep.irreducible import Irrep, check_elements
 
@@ -67,9 +68,15 @@ class Representation:
         return hash(self._key)
 
     @property
-    def is_regular(self) -> bool:
-        """Whether it is the regular representation of a continuous group, without a band."""
+    def is_sampled(self) -> bool:
+        """Whether its fields are sampled on the group: the regular one of a continuous group."""
         return self.irreps is None
+
+    @property
+    def is_regular(self) -> bool:
+        """The old name of ``is_sampled``."""
+        warn_renamed("is_regular", "is_sampled")
+        return self.is_sampled
 
     @property
     def is_trivial(self) -> bool:

@@ -223,7 +223,7 @@ def _fixing(group: Group, x: Tensor, axis: Tensor | None, degree: int) -> tuple[
 
 def _multiplicity(l: int, rho: Representation) -> int:
     """How often the degree l occurs in the fields over the sphere, by Frobenius reciprocity."""
-    if rho.is_regular:
+    if rho.is_sampled:
         return 2 * l + 1
     g, weights = rho.group.grid(l + rho.degree)
     angle = torch.atan2(g[:, 1, 0], g[:, 0, 0])

@@ -35,7 +35,7 @@ def test_round_trip(text):
     assert eval(repr(field_type), {"Sphere": Sphere}) == field_type
     assert len(field_type.blocks) == text.count("+") + 1
     assert field_type.channels == sum(
-        mul if rho.is_regular else mul * rho.dim for mul, rho in field_type.blocks
+        mul if rho.is_sampled else mul * rho.dim for mul, rho in field_type.blocks
     )
 
 
@@ -154,7 +154,7 @@ def test_a_value():
 def test_shapes():
     assert SPHERE.fields("2x0 + 1x1 + 3x2").shape(7) == (7, 2 + 2 + 6, 10, 10)
     assert SPHERE.fields("2x regular + 1x regular").shape(0) == (0, 3, 10, 10, 10)
-    assert SPHERE.fields("2x regular").is_regular and not SPHERE.fields("2x1").is_regular
+    assert SPHERE.fields("2x regular").is_sampled and not SPHERE.fields("2x1").is_sampled
 
 
 def test_open_sizes_are_asked_for():
@@ -270,3 +270,10 @@ def test_what_is_no_feature_map_is_named():
         FieldType.over("C4", "1x trivial")
     with pytest.raises(TypeError, match=r"^blocks: expected pairs .*, got 3"):
         FieldType(Plane("C4"), 3)
+
+
+def test_the_old_name_still_works():
+    functions = SPHERE.fields("2x regular")
+    for value in (functions, functions.blocks[0][1]):
+        with pytest.warns(DeprecationWarning, match="^is_regular: deprecated, use is_sampled"):
+            assert value.is_regular is value.is_sampled is True

@@ -93,7 +93,7 @@ def test_infinite_fibres_are_refused(space):
     for text in ("1x regular", "2x0 + 1x regular"):
         with pytest.raises(ValueError, match="^blocks: .*finite dimension, got .*band-limited"):
             space.fields(text)
-    assert Sphere(3).fields("1x regular").is_regular
+    assert Sphere(3).fields("1x regular").is_sampled
 
 
 def test_positions():

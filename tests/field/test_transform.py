@@ -198,7 +198,7 @@ def test_coefficients_are_integrals(text, generator):
     start, parts = 0, []
     for mul, rho in field_type.blocks:
         parts.append(
-            (values[start : start + mul], None if rho.is_regular else rho.irreps[0].degree)
+            (values[start : start + mul], None if rho.is_sampled else rho.irreps[0].degree)
         )
         start += mul
     expected = []

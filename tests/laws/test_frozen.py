@@ -57,7 +57,7 @@ def generators(value: Any) -> Tensor:
 ASKED: dict[type, Callable[[Any], Any]] = {
     Group: lambda group: (group.identity(), group.haar(2), group.grid(2)),
     Irrep: lambda psi: (psi(generators(psi)), psi.character(generators(psi))),
-    Representation: lambda rho: None if rho.is_regular else rho(generators(rho)),
+    Representation: lambda rho: None if rho.is_sampled else rho(generators(rho)),
     Fibre: lambda space: [space.matrices(inverse=a, grouped=b) for a in (0, 1) for b in (0, 1)],
 }
 

@@ -25,7 +25,7 @@ def _on_sphere(text, generator, batch=3, scale=3.0, shift=2.0):
 
 def _is_function(in_type):
     parts = [
-        [1.0 if rho.is_regular or rho.dim == 1 else 0.0] * (mul * dim)
+        [1.0 if rho.is_sampled or rho.dim == 1 else 0.0] * (mul * dim)
         for (mul, rho), dim in zip(in_type.blocks, in_type.dims, strict=True)
     ]
     return torch.tensor(sum(parts, []), dtype=F64)

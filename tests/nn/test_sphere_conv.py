@@ -55,7 +55,7 @@ def _direct(conv: SphereConv, lifts: list) -> list:
                 weights = (conv.split_weight()[pair][copy] * conv.scales[pair]).detach()
                 parts.append((angles_to_matrix(*points.unbind(-1)), weights, start))
                 start += mul_in
-            constant = next(constants) if rho_out.is_regular or rho_out.dim == 1 else 0.0
+            constant = next(constants) if rho_out.is_sampled or rho_out.dim == 1 else 0.0
 
             def lift(R, parts=parts, constant=constant):
                 return constant + sum(
@@ -385,7 +385,7 @@ def test_initialisation_keeps_the_scale(text, band, filter):
                 logarithms[seed, layer] = _power(x, band).log()
                 x = ReLU(h)(x)
     moments = logarithms.mean(0).exp()
-    settled = moments if h.is_regular else moments[1:]
+    settled = moments if h.is_sampled else moments[1:]
     assert settled.max() < 2 * settled.min() and moments[0] < 2.5, moments
 
 

@@ -132,8 +132,8 @@ def cyclic_about_z():
 
 def test_the_regular_representation_has_no_matrix():
     rho = regular(so2())
-    assert rho.is_regular and not irrep(so2(), 1).is_regular
-    assert not regular(octahedral()).is_regular  # of finite dimension
+    assert rho.is_sampled and not irrep(so2(), 1).is_sampled
+    assert not regular(octahedral()).is_sampled  # of finite dimension
     for ask in (
         lambda: rho.dim,
         lambda: rho.constituents,
