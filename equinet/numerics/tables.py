@@ -84,9 +84,9 @@ class Table:
         body = "".join(line("td", row) for row in self.rows)
         foot = "" if self.total is None else f"<tfoot>{line('th', self.total)}</tfoot>"
         return (
-            f'<div style="overflow-x:auto"><p>{_paragraph(self.title.splitlines())}</p>'
+            f'<div style="overflow-x:auto">{_paragraph(self.title.splitlines())}'
             f"<table><thead>{line('th', self.heads)}</thead><tbody>{body}</tbody>{foot}</table>"
-            f"<p>{_paragraph(self.notes)}</p></div>"
+            f"{_paragraph(self.notes)}</div>"
         )
 
     def _cells(self) -> list[Row]:
@@ -151,7 +151,7 @@ def _lines(row: Row, widths: Sequence[int], sides: Sequence[str]) -> list[str]:
 
 
 def _paragraph(lines: Sequence[str]) -> str:
-    return "<br>".join(map(_escaped, lines))
+    return f"<p>{'<br>'.join(map(_escaped, lines))}</p>" if lines else ""
 
 
 def _escaped(text: str) -> str:

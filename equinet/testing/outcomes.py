@@ -121,7 +121,7 @@ def outcome(experiment: Experiment, trial: Trial, layers: tuple[Part, ...] = ())
         TypeError, ValueError: if an output cannot be measured.
     """
     out_type, between = experiment.out_type, trial.between
-    whole, alone, rows = [], [], []
+    whole, interpolation, rows = [], [], []
     with evaluating(experiment.module), following(layers) as calls:
         y = run(experiment, trial.values, trial.arguments(None))
         first = calls.copy()
@@ -129,15 +129,15 @@ def outcome(experiment: Experiment, trial: Trial, layers: tuple[Part, ...] = ())
             calls.clear()
             again = run(experiment, trial.move(g), trial.arguments(g))
             whole.append(compared(out_type, g, y, again, between))
-            alone.append(torch.zeros_like(whole[-1]))
+            interpolation.append(torch.zeros_like(whole[-1]))
             if between and out_type is not None and _is_map(out_type, y):
-                alone[-1] = there_and_back(out_type, g, y)
+                interpolation[-1] = there_and_back(out_type, g, y)
             pairs = zip(first, calls, strict=True)
             rows.append(
                 [compared(a.layer.out_type, g, a.output, b.output, between) for a, b in pairs]
             )
     error = EquivarianceError(
-        trial.elements, torch.stack(whole), torch.stack(alone), experiment.sizes
+        trial.elements, torch.stack(whole), torch.stack(interpolation), experiment.sizes
     )
     return Outcome(error, first, torch.tensor(rows, dtype=torch.float64))
 

@@ -149,15 +149,14 @@ def report(
         check_integer(scale, "scales")
     draw = Draw(count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments)
     experiment = Experiment.of(model, in_type, out_type, draw)
-    on_grid, followed = experiment.sizes is not None, _layers(experiment)
+    grid, layers = experiment.in_type.space.grid, _layers(experiment)
     tried = trials(experiment, by_kind=True)
-    found = [outcome(experiment, trial, followed) for trial in tried]
-    # The elements that keep a grid have a column of their own.
-    exact = found[0] if on_grid and not tried[0].between else None
-    last, between = found[-1], tried[-1].between
-    curve: tuple[tuple[int, float], ...] = ()
-    if between:
-        chosen = _SCALES[experiment.grids[0].n] if scales is None else scales
+    found = [outcome(experiment, trial, layers) for trial in tried]
+    last, exact, curve = found[-1], None, ()
+    if grid is not None and not tried[0].between:  # those that keep it have a column of their own
+        exact = found[0]
+    if grid is not None and tried[-1].between:
+        chosen = _SCALES[grid.n] if scales is None else scales
         curve = tuple((scale, _finer(experiment, scale)) for scale in chosen)
     return Report(
         type(model).__name__,
@@ -167,8 +166,8 @@ def report(
         math.nan if exact is None else exact.error.max,
         curve,
         len(last.error.elements),
-        experiment.sizes,
-        (SMOOTHNESS if smoothness is None else smoothness) if on_grid else None,
+        None if grid is None else experiment.sizes,
+        None if grid is None else SMOOTHNESS if smoothness is None else smoothness,
     )
 
 

@@ -95,12 +95,8 @@ def _exact(experiment: Experiment) -> Trial:
 
 def _on_grid(experiment: Experiment, by_kind: bool) -> list[Trial]:
     """White noise for the elements that keep the grid, a smooth field for the others."""
-    in_type, draw, sizes, coarse = (
-        experiment.in_type,
-        experiment.draw,
-        experiment.sizes,
-        experiment.coarse,
-    )
+    in_type, draw = experiment.in_type, experiment.draw
+    sizes, coarse = experiment.sizes, experiment.coarse
     assert sizes is not None and coarse is not None
     batch, found = draw.batch or _FIELDS, []
     drawn = grid_elements(experiment.group, experiment.grids, coarse, draw, by_kind=by_kind)
