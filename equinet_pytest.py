@@ -35,7 +35,7 @@ def pytest_report_header(config: pytest.Config) -> str | None:
 @pytest.fixture
 def equinet_seed(request: pytest.FixtureRequest) -> int:
     """The number of ``--equinet-seed``, 0 by default."""
-    return int(request.config.getoption("equinet_seed", 0))
+    return int(request.config.option.equinet_seed)
 
 
 @pytest.fixture

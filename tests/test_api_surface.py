@@ -58,7 +58,7 @@ INVENTORY = {
         SphereKernels TapKernels equatorial homogeneous_kernels kernel_basis kernels_between
         near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
-    "equinet.testing": """Certificate EquivarianceError Layer LayerCertificate Report Sources
+    "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",
     "equinet.transforms": "StereographicProjection radius_graph rotate_randomly voxelize",
 }

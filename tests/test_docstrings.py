@@ -29,7 +29,6 @@ PACKAGES_TO_COME = (
     "ops",
     "rep",
     "steerable",
-    "testing",
 )
 
 PACKAGES = sorted(module.name for module in pkgutil.iter_modules(equinet.__path__) if module.ispkg)

@@ -17,6 +17,10 @@ from equinet.nn.requirements import check_sizes
 from equinet.numerics.cached import on_cpu
 
 
+class OffCentreWarning(UserWarning):
+    """A layer samples a grid off its centre, which breaks the symmetry of the grid (S1)."""
+
+
 class Centred:
     """Watches the sizes of the grids that a layer on a grid is given.
 
@@ -91,6 +95,7 @@ class Centred:
             f"{self.name}: a grid of size {sizes} is sampled off its centre, so the symmetry of "
             f"the grid is broken; {mend}, and equinet.testing.input_sizes(network) lists those of "
             "a whole network",
+            OffCentreWarning,
             stacklevel=5,  # forward, two of torch, the caller
         )
 

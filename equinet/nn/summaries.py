@@ -25,6 +25,7 @@ from equinet.nn.arguments import check_keywords
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.module import EquivariantModule
 from equinet.numerics.arguments import check_integer, is_row
+from equinet.numerics.tables import Table, Tabular, count_cell
 
 aten = torch.ops.aten
 
@@ -38,7 +39,7 @@ _FORMULAS = flop_registry | {
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerSummary:
     """One line of a summary.
 
     Attributes:
@@ -71,7 +72,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Summary:
+class Summary(Tabular):
     """What a model is made of and what a forward pass costs; ``str`` makes a table of it.
 
     Attributes:
@@ -84,7 +85,7 @@ class Summary:
 
     in_type: FieldType
     input: tuple[int, ...] | None
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerSummary, ...]
     parameter_bytes: int
     buffer_bytes: int
 
@@ -113,24 +114,28 @@ class Summary:
         """Pairs of representations without an equivariant map, of the layers that have any."""
         return {layer.name: layer.dead_paths for layer in self.layers if layer.dead_paths}
 
-    def __str__(self) -> str:
-        head = ("layer", "", "type", "output", "parameters", "FLOPs", "bytes")
-        lines = _table([head, *map(_cells, self.layers)], left=4)
+    def table(self) -> Table:
+        """A row for each layer, and below it what the model costs."""
         where = f", of shape {_shape(self.input)}" if self.input else "; give sizes for its costs"
-        lines.insert(0, f"Input: {self.in_type!r}{where}")
-        lines.append(f"Parameters: {self.parameters:,}")
-        if self.input is not None:
-            made = f", and {_short(self.expansion)} to make the filters" if self.expansion else ""
-            lines.append(f"FLOPs: {_short(self.flops)} a forward pass{made}")
+        notes = [f"Parameters: {self.parameters:,}"]
         memory = [("parameters", self.parameter_bytes), ("buffers", self.buffer_bytes)]
         if self.input is not None:
+            cost = f"FLOPs: {count_cell(self.flops)} a forward pass"
+            made = f", and {count_cell(self.expansion)} to make the filters"
+            notes.append(cost + made * bool(self.expansion))
             memory.append(("outputs of layers", self.activation_bytes))
-        lines.append("Memory: " + ", ".join(f"{_short(n)}B of {what}" for what, n in memory))
+        notes.append("Memory: " + ", ".join(f"{_bytes(n)} of {what}" for what, n in memory))
         if self.dead_paths:
-            lines.append("No equivariant map:")
-            for name, pairs in self.dead_paths.items():
-                lines.append(f"  {name or '.'}: " + ", ".join(f"{a} -> {b}" for a, b in pairs))
-        return "\n".join(lines)
+            notes.append("No equivariant map:")
+        for name, pairs in self.dead_paths.items():
+            notes.append(f"  {name or '.'}: " + ", ".join(f"{a} -> {b}" for a, b in pairs))
+        return Table(
+            f"Input: {self.in_type!r}{where}",
+            ("layer", "kind", "type", "output", "parameters", "FLOPs", "memory"),
+            "<<<<>>>",
+            tuple(map(_cells, self.layers)),
+            notes=tuple(notes),
+        )
 
 
 def summary(
@@ -219,7 +224,7 @@ def _rows(model: nn.Module) -> list[_Row]:
     return rows
 
 
-def _layer(row: _Row, trace: _Trace, counted: set[int]) -> Layer:
+def _layer(row: _Row, trace: _Trace, counted: set[int]) -> LayerSummary:
     """The line of a module; ``counted`` are the parameters of the lines above."""
     name, module, last = row
     own = {id(p): p.numel() for p in module.parameters(recurse=last)}
@@ -228,13 +233,13 @@ def _layer(row: _Row, trace: _Trace, counted: set[int]) -> Layer:
     types = [getattr(module, which, None) for which in ("in_type", "out_type")]
     in_type, out_type = (t if isinstance(t, FieldType) else None for t in types)
     paths = module.dead_paths() if isinstance(module, KernelLayer) else []
-    return Layer(
+    return LayerSummary(
         name, type(module).__name__, in_type, out_type, trace.output, trace.calls, count,
         trace.flops, trace.expansion, trace.activations, tuple(dict.fromkeys(paths)),
     )  # fmt: skip
 
 
-def _own(layer: Layer) -> bool:
+def _own(layer: LayerSummary) -> bool:
     """Whether a module that has parts has or does something itself."""
     return any((layer.parameters, layer.flops, layer.expansion, layer.activations))
 
@@ -258,7 +263,13 @@ class _Counter(TorchDispatchMode):
         self.depends = dict(inputs)
         self.running: list[_Trace] = []
 
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self,
+        func: torch._ops.OpOverload,
+        types: Sequence[type],
+        args: tuple[object, ...] = (),
+        kwargs: dict[str, object] | None = None,
+    ) -> object:
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         depends = any(key in self.depends for key in _storages((args, kwargs)))
@@ -274,7 +285,7 @@ class _Counter(TorchDispatchMode):
         return out
 
 
-def _storages(tree: Any) -> dict[int, Any]:
+def _storages(tree: object) -> dict[int, Any]:
     """Where tensors lie, by a number that is theirs as long as this is kept."""
     found = [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
     return {storage._cdata: storage for storage in found}
@@ -331,10 +342,10 @@ def _on_meta(model: nn.Module) -> nn.Module:
 def _watch(module: nn.Module, trace: _Trace, counter: _Counter, seen: dict[int, Any]) -> None:
     """Have the module write down what it does; ``seen`` is memory that is counted already."""
 
-    def before(*_: Any) -> None:
+    def before(*_: object) -> None:
         counter.running.append(trace)
 
-    def after(_: nn.Module, __: Any, output: Any) -> None:
+    def after(_: nn.Module, __: object, output: object) -> None:
         counter.running.pop()
         trace.calls += 1
         tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
@@ -347,7 +358,7 @@ def _watch(module: nn.Module, trace: _Trace, counter: _Counter, seen: dict[int, 
     module.register_forward_hook(after)
 
 
-def _cells(layer: Layer) -> tuple[str, ...]:
+def _cells(layer: LayerSummary) -> tuple[str, ...]:
     """A line of the table."""
     types = "" if layer.in_type is None else str(layer.in_type)
     if layer.in_type is not None and layer.out_type != layer.in_type:
@@ -357,27 +368,14 @@ def _cells(layer: Layer) -> tuple[str, ...]:
         name += f" ({layer.calls} calls)"
     costs = ("", "", "")
     if layer.output is not None:
-        costs = (_shape(layer.output), _short(layer.flops), _short(layer.activations))
+        costs = (_shape(layer.output), count_cell(layer.flops), _bytes(layer.activations))
     return name, layer.kind, types, costs[0], f"{layer.parameters:,}", *costs[1:]
-
-
-def _table(rows: Sequence[tuple[str, ...]], left: int) -> list[str]:
-    """Lines of aligned cells, the first ``left`` columns to the left."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    sides = ["<" if i < left else ">" for i in range(len(widths))]
-    return [
-        "  ".join(f"{c:{s}{w}}" for c, s, w in zip(row, sides, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def _shape(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def _short(number: int) -> str:
-    """Three digits and a prefix: 12.3 M."""
-    for power, prefix in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
-        if number >= 10**power:
-            return f"{number / 10**power:.3g} {prefix}"
-    return f"{number} "
+def _bytes(number: int) -> str:
+    text = count_cell(number)
+    return f"{text}B" if " " in text else f"{text} B"

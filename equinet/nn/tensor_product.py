@@ -22,7 +22,7 @@ from equinet.rep import Irrep, clebsch_gordan
 from equinet.rep.fibres import change_blocks
 
 
-class Pair(NamedTuple):
+class IrrepProduct(NamedTuple):
     """Products of two irreps of the input.
 
     Attributes:
@@ -248,7 +248,7 @@ class TensorProduct(KernelLayer):
         return change_blocks(z, 0, self.sizes_out, self.listed("basis", gaps=True))
 
 
-def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:
+def _pairs(in_type: FieldType, out_type: FieldType) -> list[IrrepProduct]:
     """All pairs of irreps of the input from which something of the output comes."""
     counts_in, counts_out = in_type.fibre.counts, out_type.fibre.counts
     irreps_in, found = list(counts_in), []
@@ -256,7 +256,7 @@ def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:
         if counts_in[irreps_in[i]] > counts_in[irreps_in[j]]:
             i, j = j, i
         copies, others = counts_in[irreps_in[i]], counts_in[irreps_in[j]]
-        pair = Pair(i, j, copies, others, ())
+        pair = IrrepProduct(i, j, copies, others, ())
         paths = ((k, len(_products(pair, irreps_in, psi))) for k, psi in enumerate(counts_out))
         paths = tuple((k, count) for k, count in paths if count)
         if paths:
@@ -264,7 +264,7 @@ def _pairs(in_type: FieldType, out_type: FieldType) -> list[Pair]:
     return found
 
 
-def _products(pair: Pair, irreps_in: list[Irrep], psi: Irrep) -> Tensor:
+def _products(pair: IrrepProduct, irreps_in: list[Irrep], psi: Irrep) -> Tensor:
     """The maps C^p to ``psi``, scaled to outputs of mean square 1 / dim: ``(paths, i, j, k)``."""
     c = clebsch_gordan(irreps_in[pair.left], irreps_in[pair.right], psi)
     if pair.left != pair.right or not len(c):

@@ -27,7 +27,7 @@ class _Sources(Protocol):
     def alone(self) -> float: ...
 
 
-class _Layer(Protocol):
+class _LayerReport(Protocol):
     @property
     def name(self) -> str: ...
     @property
@@ -42,7 +42,7 @@ class _Report(Protocol):
     """What is drawn of an ``equinet.testing.Report``."""
 
     @property
-    def layers(self) -> Sequence[_Layer]: ...
+    def layers(self) -> Sequence[_LayerReport]: ...
     @property
     def refinement(self) -> Sequence[tuple[int, float]]: ...
 
@@ -88,7 +88,7 @@ def report(found: _Report, *, figure: FigureBase | None = None) -> FigureBase:
     return figure
 
 
-def _bars(ax: Axes, layers: Sequence[_Layer]) -> None:
+def _bars(ax: Axes, layers: Sequence[_LayerReport]) -> None:
     rows = range(len(layers))
     left = [0.0] * len(layers)
     for name, colour in _SOURCES.items():

@@ -16,11 +16,11 @@ from torch import Tensor
 from equinet.ops import Plan, Side, expand
 from equinet.rep import Fibre, Irrep
 
-Pair = tuple[Irrep, Irrep]  # (psi_out, psi_in)
+IrrepPair = tuple[Irrep, Irrep]  # (psi_out, psi_in)
 
 
 def plan(
-    fibre_out: Fibre, fibre_in: Fibre, kernels: Mapping[Pair, int], points: Sequence[int]
+    fibre_out: Fibre, fibre_in: Fibre, kernels: Mapping[IrrepPair, int], points: Sequence[int]
 ) -> Plan:
     """The plan of a filter from the number of kernels of each pair of irreps.
 

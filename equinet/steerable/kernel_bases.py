@@ -32,7 +32,7 @@ from equinet.numerics.cached import cached
 from equinet.numerics.frozen import constant
 from equinet.ops import Plan
 from equinet.rep import Block, Fibre, Irrep, Representation, clebsch_gordan, fibre
-from equinet.steerable.expansion import Pair, assemble, constants, plan
+from equinet.steerable.expansion import IrrepPair, assemble, constants, plan
 
 # A function vanishes on a grid if its norm is below this part of the largest value of any: (K6)
 # would make a filter of its rounding.
@@ -78,7 +78,7 @@ class KernelBasis:
         return self.functions.group
 
     @constant
-    def counts(self) -> dict[Pair, int]:
+    def counts(self) -> dict[IrrepPair, int]:
         """The number of kernels between one copy of each pair of irreps; pairs with none lack."""
         return _pair_counts(self.fibre_in, self.fibre_out, self.functions.counts)
 
@@ -195,7 +195,9 @@ def _invariant_count(psi_in: Irrep, psi_out: Irrep, psi: Irrep) -> int:
     return len(invariants(psi_in, psi_out, psi))
 
 
-def _pair_counts(fibre_in: Fibre, fibre_out: Fibre, functions: dict[Irrep, int]) -> dict[Pair, int]:
+def _pair_counts(
+    fibre_in: Fibre, fibre_out: Fibre, functions: dict[Irrep, int]
+) -> dict[IrrepPair, int]:
     found = {}
     for psi_out in fibre_out.counts:
         for psi_in in fibre_in.counts:
@@ -207,7 +209,7 @@ def _pair_counts(fibre_in: Fibre, fibre_out: Fibre, functions: dict[Irrep, int])
     return found
 
 
-def _total(fibre_in: Fibre, fibre_out: Fibre, counts: dict[Pair, int]) -> int:
+def _total(fibre_in: Fibre, fibre_out: Fibre, counts: dict[IrrepPair, int]) -> int:
     return sum(
         fibre_out.counts[psi_out] * fibre_in.counts[psi_in] * count
         for (psi_out, psi_in), count in counts.items()
@@ -229,7 +231,7 @@ class SampledKernels:
     fibre_in: Fibre
     fibre_out: Fibre
     points: torch.Size
-    pairs: dict[Pair, Tensor]
+    pairs: dict[IrrepPair, Tensor]
 
     @property
     def dim(self) -> int:
@@ -237,7 +239,7 @@ class SampledKernels:
         return sum(math.prod(shape) for shape in self.weight_shapes.values())
 
     @property
-    def weight_shapes(self) -> dict[Pair, tuple[int, int, int]]:
+    def weight_shapes(self) -> dict[IrrepPair, tuple[int, int, int]]:
         """Shapes of the weights, (copies of psi_out, copies of psi_in, kernels) for each pair."""
         counts_in, counts_out = self.fibre_in.counts, self.fibre_out.counts
         return {

@@ -195,7 +195,7 @@ def _fixing(group: Group, x: Tensor, axis: Tensor | None, degree: int) -> tuple[
         return group.grid(degree)
     one = torch.eye(group.n, dtype=torch.float64)
     u = x / x.norm()
-    if group.n == 2:
+    if group.n == 2:  # no turn of the plane fixes a point but the centre
         normal = torch.stack([-u[1], u[0]])
         found = torch.stack([one, one - 2 * normal.outer(normal)])
     else:
@@ -204,6 +204,9 @@ def _fixing(group: Group, x: Tensor, axis: Tensor | None, degree: int) -> tuple[
         if not across.norm() > 1e-6:  # on the axis all mirrors are alike
             across = torch.linalg.cross(u, one[u.abs().argmin()])
         across = across / across.norm()
+        # More turns than the degree, so that means are exact; and an even number, so that the half
+        # turn is one of them, and the mirrors, of which the first holds x and the axis, have the
+        # one normal to the axis of a group, if x is. A group with no others has these.
         count = 4 * (degree // 4 + 1)
         angles = 2 * math.pi * torch.arange(count, dtype=torch.float64) / count
         cross = torch.linalg.cross(u.expand(3, 3), one, dim=1).mT  # v -> u x v

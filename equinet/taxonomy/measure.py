@@ -22,9 +22,10 @@ from torch import Generator, Tensor
 from equinet.field import FieldType, act, random_field
 from equinet.taxonomy.layers import Layer
 from equinet.testing import equivariance_error
-from equinet.testing.equivariance import run
-from equinet.testing.sizes import evaluating
-from equinet.testing.trial import Draw, grid_elements, grid_symmetries
+from equinet.testing.draws import Draw
+from equinet.testing.elements import grid_elements, grid_symmetries
+from equinet.testing.experiments import Experiment
+from equinet.testing.outcomes import evaluating, run
 
 BAR = 1e-5  # of what is exact, in float32
 FALL = 0.9  # at most this part of an error is left on the next finer grid
@@ -112,15 +113,17 @@ def _on_grid(layer: Layer, seed: int) -> float:
     )
     x = F.pad(noise, (_ROOM, _ROOM) * n)
     elements = torch.eye(n, dtype=torch.float64)[None]
-    if len(grid_symmetries(space.group, space, sizes)):
-        draw = Draw(5, seed, sizes=sizes, exact=True)
-        elements = torch.cat([elements, grid_elements(space.group, space, draw)[0]])
+    draw = Draw(5, seed, sizes=sizes, exact=True)
+    if len(grid_symmetries(space.group, [space], sizes)):
+        (kept,) = grid_elements(space.group, [space], sizes, draw)
+        elements = torch.cat([elements, kept.elements])
     axes, worst = tuple(range(-n, 0)), 0.0
+    experiment = Experiment.of(layer, in_type, out_type, draw)
     with evaluating(layer):
-        y = run(layer, x)
+        y = run(experiment, x)
         for g in elements:
             shift = torch.randint(1, _SHIFT + 1, (n,), generator=generator).tolist()
-            again = run(layer, act(in_type, g, x).roll(shift, axes))
+            again = run(experiment, act(in_type, g, x).roll(shift, axes))
             moved = act(out_type, g, y).roll(shift, axes)
             worst = max(worst, float((again - moved).norm() / y.norm()))
     return worst

@@ -9,44 +9,56 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
+from equinet.numerics.tables import Table
 from equinet.taxonomy.measure import BAR, Measured
 from equinet.taxonomy.row import STATUSES, Publication, Row
 
 Line = tuple[Row, Measured]
 
-_HEADS = ("network", "G", "H", "G/H", "fields", "exact", "on finer grids", "status")
+_HEADS = ("network", "G", "H", "G/H", "fields", "exact", "on finer grids", "status", "")
 
 
 def text(lines: Sequence[Line]) -> str:
-    """A table with one block for each kind of space, and what its columns mean."""
-    cells = [_cells(row, measured) for row, measured in lines]
-    widths = [max(map(len, column)) for column in zip(_HEADS, *cells, strict=True)]
-    out = [_joined(_HEADS, widths)]
+    """The catalogue as text.
+
+    Args:
+        lines: rows and what was measured of them.
+    Returns:
+        A table with one block for each kind of space, and what its columns mean.
+    """
+    return str(tabulated(lines))
+
+
+def tabulated(lines: Sequence[Line]) -> Table:
+    """The catalogue as a table, which a notebook shows as HTML.
+
+    Args:
+        lines: rows and what was measured of them.
+    Returns:
+        One block for each kind of space, and what the columns mean.
+    """
+    rows: list[tuple[str, ...] | str] = []
     family = None
-    for (row, measured), cell in zip(lines, cells, strict=True):
+    for row, measured in lines:
         if row.family != family:
+            rows += ["", row.family.capitalize()]
             family = row.family
-            out += ["", family.capitalize()]
-        out.append(_joined(cell, widths) + ("" if measured.holds else "  FAILS"))
-        out += [f"  {_named(publication)}" for publication in row.published[1:]]
-    return "\n".join([*out, "", *_legend(lines)])
+        rows.append(_cells(row, measured))
+        rows += [f"  {_named(publication)}" for publication in row.published[1:]]
+    return Table("", _HEADS, "<" * len(_HEADS), tuple(rows), notes=("", *_legend(lines)))
 
 
 def _cells(row: Row, measured: Measured) -> tuple[str, ...]:
     """The columns; of several networks the first, as the others have lines of their own."""
     exact = f"{measured.exact:.0e}"
     finer = " ".join(f"{error:.0e}" for error in measured.refined)
-    first = _named(row.published[0])
-    return first, row.G, row.H, row.base, row.fields, exact, finer, row.status
+    failed = "" if measured.holds else "FAILS"
+    first = f"  {_named(row.published[0])}"
+    return first, row.G, row.H, row.base, row.fields, exact, finer, row.status, failed
 
 
 def _named(publication: Publication) -> str:
     return f"{publication.name} {publication.year}"
-
-
-def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
-    padded = [cell.ljust(width) for cell, width in zip(cells, widths, strict=True)]
-    return ("  " + "  ".join(padded)).rstrip()
 
 
 def _legend(lines: Sequence[Line]) -> list[str]:
@@ -65,7 +77,14 @@ def _legend(lines: Sequence[Line]) -> list[str]:
 
 
 def data(row: Row, measured: Measured) -> dict[str, Any]:
-    """A row and its errors as strings, numbers, lists and dicts."""
+    """A row and its errors as strings, numbers, lists and dicts.
+
+    Args:
+        row: of the catalogue.
+        measured: its errors.
+    Returns:
+        What JSON can hold.
+    """
     layer = row.build()
     plain = {f.name: getattr(row, f.name) for f in dataclasses.fields(row) if f.name != "make"}
     return plain | {

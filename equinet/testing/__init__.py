@@ -1,20 +1,19 @@
 """Equivariance checks, for users' networks too."""
 
+import warnings
+
 from equinet.testing.certificates import Certificate, LayerCertificate, certificate
-from equinet.testing.equivariance import (
-    EquivarianceError,
-    assert_equivariant,
-    equivariance_error,
-)
-from equinet.testing.reports import Layer, Report, report
+from equinet.testing.equivariance import assert_equivariant, equivariance_error
+from equinet.testing.outcomes import EquivarianceError
+from equinet.testing.reports import LayerReport, Report, report
 from equinet.testing.sizes import input_sizes
 from equinet.testing.sources import Sources
 
 __all__ = [
     "Certificate",
     "EquivarianceError",
-    "Layer",
     "LayerCertificate",
+    "LayerReport",
     "Report",
     "Sources",
     "assert_equivariant",
@@ -23,3 +22,11 @@ __all__ = [
     "input_sizes",
     "report",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "Layer":
+        message = "equinet.testing.Layer: deprecated, use equinet.testing.LayerReport"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+        return LayerReport
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -19,10 +19,15 @@ from torch import nn
 
 from equinet.field import FieldType
 from equinet.nn import EquivariantModule, KernelLayer
+from equinet.numerics.tables import Table, Tabular, error_cell
 from equinet.testing.counts import all_maps, independent
-from equinet.testing.equivariance import assert_equivariant, equivariance_error, type_after, type_of
-from equinet.testing.trial import aliases
+from equinet.testing.draws import Draw
+from equinet.testing.experiments import Experiment, has_aliasing, type_after, type_of
+from equinet.testing.outcomes import errors
+from equinet.testing.trials import trials
+from equinet.testing.verdicts import verdict
 
+_COUNT = 5  # group elements
 _UNIVERSAL = "universal: every equivariant linear map of this kind is a value of the weights"
 
 
@@ -59,7 +64,7 @@ class LayerCertificate:
 
 
 @dataclass(frozen=True)
-class Certificate:
+class Certificate(Tabular):
     """What the theory says of a model and of its layers; ``str`` makes a table of it.
 
     Attributes:
@@ -95,24 +100,20 @@ class Certificate:
         universal = sum(layer.is_universal for layer in counted)
         return f"equivariant; {universal} of {len(counted)} layers with kernels are universal"
 
-    def __str__(self) -> str:
-        rows: list[tuple[str, ...]] = [
-            ("layer", "kind", "weights", "free", "of", "error", "verdict")
-        ]
+    def table(self) -> Table:
+        """A row for each layer: what its weights reach, of how many maps there are."""
+        rows = []
         for c in self.layers:
-            counts = ["-" if n is None else str(n) for n in (c.weights, c.free, c.dim)]
-            rows.append((c.name or ".", c.kind, *counts, _number(c.error), c.verdict))
-        if len(self.layers) != 1:
-            rows.append(("all", self.model, "", "", "", _number(self.error), self.verdict))
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(
-                f"{cell:{'>' if 2 <= i < 6 else '<'}{width}}"
-                for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-            ).rstrip()
-            for row in rows
-        ]
-        return "\n".join([f"certificate of {self.model}, {self.in_type!r}", *lines])
+            counts = ["" if n is None else str(n) for n in (c.weights, c.free, c.dim)]
+            rows.append((c.name or ".", c.kind, *counts, error_cell(c.error), c.verdict))
+        total = ("all", self.model, "", "", "", error_cell(self.error), self.verdict)
+        return Table(
+            f"certificate of {self.model}, {self.in_type!r}",
+            ("layer", "kind", "weights", "free", "of", "error", "verdict"),
+            "<<>>>><",
+            tuple(rows),
+            None if len(rows) == 1 else total,
+        )
 
 
 def certificate(
@@ -152,6 +153,8 @@ def certificate(
         out_type: type of the output; ``module.out_type`` if None, or invariant.
         seed: of fields and group elements.
         arguments: more keyword arguments of the module, over ``Points``.
+    Returns:
+        A row for each layer, and the error of the whole.
     Raises:
         ValueError: if there is no type, or an output vanishes, so that there is nothing to measure.
 
@@ -167,13 +170,14 @@ def certificate(
     """
     in_type = type_of(module, in_type)
     out_type = type_after(module, out_type)
-    error, passed = _measured(module, in_type, out_type, seed=seed, arguments=arguments)
+    draw = Draw(_COUNT, seed)
+    error, passed = _measured(module, in_type, out_type, replace(draw, arguments=arguments))
     rows = []
     for name, layer, types, why in _parts(module, in_type, out_type):
         if layer is module:
             found = error, passed
         else:
-            found = _measured(layer, *types, seed=seed) if types else (math.nan, None)
+            found = _measured(layer, *types, draw) if types else (math.nan, None)
         rows.append(_certified(name, layer, *found, why))
     return Certificate(type(module).__name__, in_type, tuple(rows), error, passed)
 
@@ -193,7 +197,7 @@ def _certified(
     elif not passed:
         verdict = f"not equivariant: error {error:.1e}"
     elif weights is None:
-        verdict = "equivariant up to aliasing" if aliases(layer) else "equivariant"
+        verdict = "equivariant up to aliasing" if has_aliasing(layer) else "equivariant"
     elif dim is None:
         verdict = "equivariant; the dimension of all maps of this kind is not known"
     elif free is None:
@@ -217,22 +221,19 @@ def _why(layer: nn.Module, weights: int, free: int, dim: int) -> str:
     return ", and ".join(found)
 
 
-def _number(value: float) -> str:
-    return "-" if math.isnan(value) else "0" if value == 0 else f"{value:.1e}"
-
-
 # --- what is measured -----------------------------------------------------------------------------
 
 
 def _measured(
-    module: nn.Module, in_type: FieldType, out_type: FieldType | None, **options: Any
+    module: nn.Module, in_type: FieldType, out_type: FieldType | None, draw: Draw
 ) -> tuple[float, bool]:
     """The largest error, in float64, and whether the module passes as equivariant."""
     twin = copy.deepcopy(module).double()
-    try:
-        return assert_equivariant(twin, in_type, out_type, **options).max, True
-    except AssertionError:
-        return equivariance_error(twin, in_type, out_type, **options).max, False
+    experiment = Experiment.of(twin, in_type, out_type, draw)
+    found = verdict(experiment)
+    if found.failure is None:
+        return found.error.max, True
+    return errors(experiment, trials(experiment)).max, False
 
 
 Types = tuple[FieldType, FieldType | None]
@@ -243,23 +244,37 @@ def _parts(
 ) -> Iterator[tuple[str, nn.Module, Types | None, str]]:
     """The layers of a model with the types to measure them with, or why there are none."""
     leaves = list(_leaves("", model))
-    known = [isinstance(getattr(leaf, "in_type", None), FieldType) for _, leaf in leaves]
+    types = [_types(leaf) for _, leaf in leaves]
+    in_row = isinstance(model, nn.Sequential)
     invariant = False  # whether all that comes now is a function of invariants
     for i, (name, leaf) in enumerate(leaves):
+        own = types[i]
         if leaf is model:
             yield name, leaf, (in_type, out_type), ""
-        elif known[i]:
-            types: Any = leaf.in_type, getattr(leaf, "out_type", None)
-            invariant = isinstance(model, nn.Sequential) and types[1] is None
-            yield name, leaf, types, ""
+        elif own is not None:
+            invariant = in_row and own[1] is None
+            yield name, leaf, own, ""
         elif invariant:
             yield name, leaf, None, "acts on invariants, where every map is equivariant"
-        elif isinstance(model, nn.Sequential) and i and known[i - 1] and all(known[i + 1 : i + 2]):
-            before: Any = leaves[i - 1][1].out_type
-            after: Any = leaves[i + 1][1].in_type if i + 1 < len(leaves) else None
-            yield name, leaf, (before, after), ""
+        elif in_row and (found := _between(types, i)) is not None:
+            yield name, leaf, found, ""
         else:
             yield name, leaf, None, "not measured: no types on both sides of it"
+
+
+def _types(layer: nn.Module) -> Types | None:
+    """The types that a layer knows, if any."""
+    in_type = getattr(layer, "in_type", None)
+    return (in_type, getattr(layer, "out_type", None)) if isinstance(in_type, FieldType) else None
+
+
+def _between(types: list[Types | None], i: int) -> Types | None:
+    """The types of a layer that knows none, from its neighbours in a row, if they know theirs."""
+    before = types[i - 1] if i else None
+    after = types[i + 1] if i + 1 < len(types) else (None, None)
+    if before is None or before[1] is None or after is None:
+        return None
+    return before[1], after[0]
 
 
 def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:

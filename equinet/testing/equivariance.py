@@ -1,69 +1,22 @@
-r"""How far a module is from commuting with the group.
+r"""The check of a module: how far it is from commuting with the group, and whether it passes.
 
 .. math:: \Delta(g) = \frac{\lVert \Phi(g f) - g \Phi(f) \rVert}{\lVert \Phi(f) \rVert} \quad (E1)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, act
-from equinet.field.grid import Grid
+from equinet.field import FieldType
 from equinet.numerics.arguments import check_number
-from equinet.testing.sizes import evaluating, fitting_sizes, like_of, sizes_of
-from equinet.testing.smooth import ball, inner_radius
-from equinet.testing.trial import Draw, Trial, aliases, common_group, kinds, trials
-
-# What rounding leaves of an equivariant linear map.
-_EXACT = {torch.float64: 1e-10, torch.float32: 1e-4}
-_ALIASED = 0.1
-_FALL = 0.8  # the error on a grid twice as fine, over the error
-_FLOOR = 0.5  # of a right layer whose filter has few pixels
-ORDER = 3  # of the interpolation of outputs
-
-
-@dataclass(frozen=True)
-class EquivarianceError:
-    """Relative errors (E1), one for each group element.
-
-    Attributes:
-        elements: the group elements, ``(count, n, n)``.
-        errors: their errors, ``(count,)``.
-        interpolation: what moving the output alone does to it, half the relative change there and
-            back, ``(count,)``; zero where nothing is interpolated.
-        sizes: of the grid that was used, if it was one.
-    """
-
-    elements: Tensor
-    errors: Tensor
-    interpolation: Tensor
-    sizes: tuple[int, ...] | None = None
-
-    @property
-    def max(self) -> float:
-        return float(self.errors.max())
-
-    @property
-    def mean(self) -> float:
-        return float(self.errors.mean())
-
-    def __str__(self) -> str:
-        worst = self.elements[int(self.errors.argmax())].tolist()
-        rows = ", ".join("[" + ", ".join(f"{v:+.3f}" for v in row) + "]" for row in worst)
-        text = (
-            f"relative equivariance error: max {self.max:.2e}, mean {self.mean:.2e} over "
-            f"{len(self.errors)} group elements; worst at [{rows}]"
-        )
-        if self.sizes is not None:
-            text += f"; on a grid of {' x '.join(map(str, self.sizes))}"
-        if self.interpolation.any():
-            text += f", interpolation alone {float(self.interpolation.mean()):.2e}"
-        return text
+from equinet.testing.draws import Draw
+from equinet.testing.experiments import Experiment
+from equinet.testing.outcomes import EquivarianceError, errors
+from equinet.testing.trials import trials
+from equinet.testing.verdicts import verdict
 
 
 def equivariance_error(
@@ -117,149 +70,16 @@ def equivariance_error(
         arguments: more keyword arguments of the module, over ``Points``: "positions" and "shifts"
             move with the group. Positions and edges ``(2, count)``, all pairs, are drawn if
             ``forward`` takes them and they are not given.
+    Returns:
+        The errors, one for each element.
     Raises:
         TypeError, ValueError: if there is no type, an argument has no meaning over the space, or
             the output vanishes, is not finite or not a real tensor, so that there is nothing to
             compare.
     """
-    in_type = type_of(module, in_type)
-    draw = Draw(
-        count, seed, batch, elements=elements, band=band, sizes=sizes, smoothness=smoothness,
-        exact=exact, arguments=arguments,
-    )  # fmt: skip
-    draw = replace(draw, sizes=sizes_of(module, in_type, sizes))
-    return measured(module, in_type, out_type, draw)
-
-
-def type_of(module: nn.Module, in_type: FieldType | None, argument: str = "module") -> FieldType:
-    """The type of the input, which is said or which the module knows."""
-    if not isinstance(module, nn.Module):
-        raise TypeError(f"{argument}: expected a torch.nn.Module, got {type(module).__name__}")
-    in_type = getattr(module, "in_type", None) if in_type is None else in_type
-    if not isinstance(in_type, FieldType):
-        raise ValueError(
-            f"in_type: expected a FieldType, since {type(module).__name__} does not know its own, "
-            f"got {in_type!r}"
-        )
-    return in_type
-
-
-def types_inside(module: nn.Module) -> list[FieldType]:
-    """The types of all typed modules inside."""
-    named = [getattr(m, name, None) for m in module.modules() for name in ("in_type", "out_type")]
-    return [value for value in named if isinstance(value, FieldType)]
-
-
-def grids_of(types: Iterable[FieldType | None]) -> tuple[Grid, ...]:
-    """The grids of fields, each once."""
-    spaces = [t.space for t in types if t is not None and isinstance(t.space, Grid)]
-    return tuple(dict.fromkeys(spaces))
-
-
-def type_after(module: nn.Module, out_type: FieldType | None) -> FieldType | None:
-    """The type of the output, which is said or which the module knows; None for invariants."""
-    out_type = getattr(module, "out_type", None) if out_type is None else out_type
-    if out_type is not None and not isinstance(out_type, FieldType):
-        raise TypeError(f"out_type: expected a FieldType or None, got {type(out_type).__name__}")
-    return out_type
-
-
-def measured(
-    module: nn.Module, in_type: FieldType, out_type: FieldType | None, draw: Draw
-) -> EquivarianceError:
-    """The errors of a module for what is drawn."""
-    out_type = type_after(module, out_type)
-    types = [*types_inside(module), out_type]
-    group, draw = common_group(in_type, types), replace(draw, grids=grids_of(types))
-    found = []
-    with evaluating(module):
-        for trial in trials(module, in_type, group, draw):
-            found += _errors(module, trial, out_type)
-    elements, errors, interpolation = (torch.stack(column) for column in zip(*found, strict=True))
-    return EquivarianceError(elements, errors, interpolation, draw.sizes)
-
-
-def _errors(module: nn.Module, trial: Trial, out_type: FieldType | None) -> list:
-    """(element, error, error of the interpolation) for each element of a trial."""
-    y = run(module, trial.values, trial.arguments(None))
-    rows = []
-    for g in trial.elements:
-        again = run(module, trial.move(g), trial.arguments(g))
-        error = compared(out_type, g, y, again, trial.between)
-        alone = torch.zeros_like(error)
-        if trial.between and _is_map(out_type, y):
-            alone = there_and_back(out_type, g, y)  # pyright: ignore
-        rows.append((g, error, alone))
-    return rows
-
-
-def _is_map(out_type: FieldType | None, y: Tensor) -> bool:
-    """Whether ``y`` has the axes of a grid."""
-    return out_type is not None and isinstance(out_type.space, Grid) and y.dim() > 2
-
-
-def run(module: nn.Module, x: Tensor, arguments: Mapping[str, Any] | None = None) -> Tensor:
-    """The output, float64, of a module that may be of another dtype and elsewhere."""
-    like = like_of(module)
-    known = {
-        name: value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
-        for name, value in (arguments or {}).items()
-    }
-    # A copy, for a module that writes into its input.
-    return numbers(module(x.to(like, copy=True), **known))
-
-
-def numbers(y: Any) -> Tensor:
-    """The output of a module in float64; an error if it is nothing that can be measured."""
-    if not isinstance(y, Tensor) or y.is_complex():
-        got = y.dtype if isinstance(y, Tensor) else type(y).__name__
-        raise TypeError(f"module: expected it to return a real tensor, got {got}")
-    if not y.isfinite().all():
-        raise ValueError("module: expected finite numbers in its output, got NaN or infinity")
-    return y.double().cpu()
-
-
-def _fits(out_type: FieldType, y: Tensor) -> bool:
-    """Whether ``y`` may be such feature maps; more than vectors must be."""
-    return y.dim() > 2 or y.dim() == 2 and y.shape == _vectors(out_type, len(y))
-
-
-def _vectors(out_type: FieldType, batch: int) -> tuple[int, ...] | None:
-    axes = out_type.space.axes(out_type.blocks)
-    return None if axes else (batch, out_type.channels)
-
-
-def compared(
-    out_type: FieldType | None, g: Tensor, y: Tensor, again: Tensor, between: bool
-) -> Tensor:
-    """Distance of ``again`` from g y, relative to y.
-
-    Args:
-        out_type: of both; None for invariants.
-        g: the group element.
-        y: the output for the input as it is.
-        again: the output for the moved input.
-        between: whether ``g`` takes grid points between grid points, so that maps are compared in
-            the middle of the grid.
-    """
-    if out_type is not None and not _fits(out_type, y):
-        out_type = None  # plain vectors, such as the scores of a classifier
-    moved = y if out_type is None else act(out_type, g, y, order=ORDER)
-    inside = torch.ones((), dtype=torch.bool)
-    if out_type is not None and between and _is_map(out_type, y):
-        inside = ball(out_type, y.shape[2:], margin=1)
-    size = (y * inside).norm()
-    if not size > 0:
-        raise ValueError("module: its output vanishes, so no error can be told from it")
-    return ((again - moved) * inside).norm() / size
-
-
-def there_and_back(out_type: FieldType, g: Tensor, y: Tensor) -> Tensor:
-    r"""Half the relative change of y by two interpolations, :math:`|g^{-1} g y - y| / 2 |y|`."""
-    inside = ball(out_type, y.shape[2:], margin=3)
-    back = act(out_type, g.mT, act(out_type, g, y, order=ORDER), order=ORDER)
-    size = (y * inside).norm()
-    return ((back - y) * inside).norm() / size / 2 if size > 0 else torch.zeros_like(size)
+    draw = Draw(count, seed, batch, elements, band, sizes, smoothness, exact, arguments)
+    experiment = Experiment.of(module, in_type, out_type, draw)
+    return errors(experiment, trials(experiment))
 
 
 def assert_equivariant(
@@ -304,68 +124,14 @@ def assert_equivariant(
     Returns:
         The measured errors: over a grid those of the elements that map it to itself, if there are
         any.
+    Raises:
+        AssertionError: if it does not commute with the group.
+        TypeError, ValueError: as ``equivariance_error``.
     """
-    in_type, out_type = type_of(module, in_type), type_after(module, out_type)
-    if tolerance is None:
-        limit = _ALIASED if aliases(module) else _EXACT.get(like_of(module).dtype, 1e-1)
-    else:
+    if tolerance is not None:
         check_number(tolerance, "tolerance", 0)
-        limit = tolerance
-    draw = Draw(
-        count, seed, batch, band=band, sizes=sizes, smoothness=smoothness, exact=exact,
-        arguments=arguments,
-    )  # fmt: skip
-    if not isinstance(in_type.space, Grid):
-        return _below(module, measured(module, in_type, out_type, draw), limit)
-    draw = replace(draw, sizes=sizes_of(module, in_type, sizes))
-    types = [*types_inside(module), out_type]
-    draw = replace(draw, grids=grids_of(types))
-    keep, others = kinds(common_group(in_type, types), in_type, draw)
-    error = None
-    if keep:
-        error = measured(module, in_type, out_type, replace(draw, exact=True))
-        _below(module, error, limit)
-    if others:
-        coarse = measured(module, in_type, out_type, replace(draw, exact=False))
-        if exact is False and tolerance is not None:
-            _below(module, coarse, tolerance)
-        else:
-            _falls(module, in_type, out_type, replace(draw, exact=False), coarse)
-        error = coarse if error is None else error
-    return measured(module, in_type, out_type, draw) if error is None else error
-
-
-def _below(module: nn.Module, error: EquivarianceError, limit: float) -> EquivarianceError:
-    if not error.max <= limit:
-        raise AssertionError(
-            f"{type(module).__name__} is not equivariant within {limit:g}: {error}"
-        )
-    return error
-
-
-def _falls(
-    module: nn.Module,
-    in_type: FieldType,
-    out_type: FieldType | None,
-    draw: Draw,
-    coarse: EquivarianceError,
-) -> None:
-    """Raise unless the mean error is small or falls on a grid that is twice as fine."""
-    if coarse.mean <= _FLOOR:
-        return
-    fine = measured(module, in_type, out_type, refined(module, in_type, draw, 2))
-    if not fine.mean <= _FALL * coarse.mean:
-        raise AssertionError(
-            f"{type(module).__name__} is not equivariant between the grid points: the mean error "
-            f"{coarse.mean:.2e} does not fall on a grid twice as fine, where it is {fine.mean:.2e} "
-            f"(exact=True leaves this out): {fine}"
-        )
-
-
-def refined(module: nn.Module, in_type: FieldType, draw: Draw, scale: int) -> Draw:
-    """The same smooth fields and elements on a grid ``scale`` times as fine."""
-    assert draw.sizes is not None
-    if scale == 1:
-        return draw
-    sizes = fitting_sizes(module, in_type, least=scale * (max(draw.sizes) - 1) + 1)
-    return replace(draw, sizes=sizes, scale=scale, radius=inner_radius(in_type, draw.sizes))
+    draw = Draw(count, seed, batch, None, band, sizes, smoothness, exact, arguments)
+    found = verdict(Experiment.of(module, in_type, out_type, draw), tolerance)
+    if found.failure is not None:
+        raise AssertionError(found.failure)
+    return found.error

@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
-from equinet.field import FieldType, Volume
-from equinet.field.grid import Grid
+from equinet.field import FieldType
 from equinet.numerics.arguments import check_integer, is_row
-from equinet.testing.equivariance import (
-    compared,
-    grids_of,
-    measured,
-    numbers,
-    refined,
-    run,
-    type_after,
-    type_of,
-    types_inside,
-)
-from equinet.testing.sizes import evaluating, like_of, sizes_of
+from equinet.numerics.tables import Table, Tabular, error_cell
+from equinet.testing.draws import Draw
+from equinet.testing.experiments import Experiment, type_of
+from equinet.testing.outcomes import Call, Outcome, Part, errors, outcome
 from equinet.testing.sources import NAMES, Sources, sources
-from equinet.testing.trial import SMOOTHNESS, Draw, common_group, kinds, trials
+from equinet.testing.trials import SMOOTHNESS, trials
+
+_SCALES = {1: (1, 2, 3), 2: (1, 2, 3), 3: (1, 2)}  # of the refinement, by the dimension
+_ALWAYS = ("exact", "error", "alone")  # columns that are shown if they are zero too
 
 
 @dataclass(frozen=True)
-class Layer:
+class LayerReport:
     """One row of a report.
 
     Attributes:
@@ -51,7 +43,7 @@ class Layer:
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Tabular):
     """Equivariance errors of a network and of its layers; ``str(report)`` is a table.
 
     Attributes:
@@ -69,7 +61,7 @@ class Report:
 
     model: str
     in_type: FieldType
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerReport, ...]
     error: float
     exact: float
     refinement: tuple[tuple[int, float], ...]
@@ -77,8 +69,32 @@ class Report:
     sizes: tuple[int, ...] | None
     smoothness: float | None
 
-    def __str__(self) -> str:
-        return _table(self)
+    def table(self) -> Table:
+        """A row for each layer; sources that are zero everywhere have no column."""
+        columns = {
+            "exact": [layer.exact for layer in self.layers],
+            "error": [layer.error for layer in self.layers],
+            "alone": [layer.sources.alone for layer in self.layers],
+            **{name: [getattr(layer.sources, name) for layer in self.layers] for name in NAMES},
+            "shift": [layer.sources.translation for layer in self.layers],
+        }
+        needless = {
+            head
+            for head, values in columns.items()
+            if all(math.isnan(value) or value == 0 and head not in _ALWAYS for value in values)
+        }
+        shown = {h: map(error_cell, values) for h, values in columns.items() if h not in needless}
+        rows = zip([(c.name, c.kind) for c in self.layers], *shown.values(), strict=True)
+        whole = {"exact": error_cell(self.exact), "error": error_cell(self.error)}
+        total = ("all", self.model, *(whole.get(head, "") for head in shown))
+        return Table(
+            "\n".join([f"relative equivariance errors, {self.in_type!r}", _conditions(self)]),
+            ("layer", "kind", *shown),
+            "<<" + ">" * len(shown),
+            tuple((*names, *cells) for names, *cells in rows),
+            None if [layer.name for layer in self.layers] == [""] else total,
+            tuple(_notes(self)),
+        )
 
 
 def report(
@@ -114,8 +130,10 @@ def report(
         batch: number of fields.
         seed: of fields and elements.
         arguments: more keyword arguments of the model, over ``Points``.
+    Returns:
+        The errors of the network and, for every typed layer, their sources.
     Raises:
-        ValueError: as ``equivariance_error``.
+        TypeError, ValueError: as ``equivariance_error``.
 
     Example:
         >>> from equinet import Plane, nn
@@ -124,190 +142,92 @@ def report(
         >>> found.exact, [layer.kind for layer in found.layers]
         (0.0, ['ReLU'])
     """
-    in_type = type_of(model, in_type, "model")
-    out_type = type_after(model, out_type)
-    on_grid = isinstance(in_type.space, Grid)
-    sizes = sizes_of(model, in_type, sizes)
+    type_of(model, in_type, "model")
     if scales is not None and not is_row(scales):
         raise TypeError(f"scales: expected integers >= 1, got {scales!r}")
     for scale in scales or ():
         check_integer(scale, "scales")
-    network = _Network(model, in_type, out_type)
-    draw = Draw(
-        count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments,
-        grids=network.grids,
-    )  # fmt: skip
-    keep, others = kinds(network.group, in_type, draw)
-    exact = network.errors(replace(draw, exact=True)) if keep else None
-    draw = replace(draw, exact=False) if others and on_grid else draw
-    error = network.errors(draw) if others or exact is None else exact
-    alone: dict[tuple, Sources] = {}
-    layers = []
-    for i, call in enumerate(error.calls):
-        key = (call.name, call.sizes)
-        if key not in alone:
-            alone[key] = _alone(call, error.elements, draw, like_of(model))
-        largest = math.nan if exact is None else float(exact.rows[:, i].max())
-        kind = type(call.module).__name__
-        layers.append(Layer(call.name, kind, float(error.rows[:, i].mean()), largest, alone[key]))
-    curve = _refinement(model, in_type, out_type, draw, scales) if on_grid and others else ()
+    draw = Draw(count, seed, batch, sizes=sizes, smoothness=smoothness, arguments=arguments)
+    experiment = Experiment.of(model, in_type, out_type, draw)
+    grid, layers = experiment.in_type.space.grid, _layers(experiment)
+    tried = trials(experiment, by_kind=True)
+    found = [outcome(experiment, trial, layers) for trial in tried]
+    last, exact, curve = found[-1], None, ()
+    if grid is not None and not tried[0].between:  # those that keep it have a column of their own
+        exact = found[0]
+    if grid is not None and tried[-1].between:
+        chosen = _SCALES[grid.n] if scales is None else scales
+        curve = tuple((scale, _finer(experiment, scale)) for scale in chosen)
     return Report(
         type(model).__name__,
-        in_type,
-        tuple(layers),
-        float(error.whole.mean()),
-        math.nan if exact is None else float(exact.whole.max()),
+        experiment.in_type,
+        tuple(_rows(experiment, last, exact)),
+        last.error.mean,
+        math.nan if exact is None else exact.error.max,
         curve,
-        len(error.elements),
-        sizes,
-        (SMOOTHNESS if smoothness is None else smoothness) if on_grid else None,
+        len(last.error.elements),
+        None if grid is None else experiment.sizes,
+        None if grid is None else SMOOTHNESS if smoothness is None else smoothness,
     )
 
 
-@dataclass(frozen=True)
-class _Call:
-    """One run of a typed module inside the network."""
-
-    name: str
-    module: nn.Module
-    in_type: FieldType
-    out_type: FieldType | None
-    sizes: tuple[int, ...] | None
-    arguments: dict[str, Any]
-    output: Tensor
+def _layers(experiment: Experiment) -> tuple[Part, ...]:
+    """The typed modules inside, or all of it as one layer."""
+    model, found = experiment.module, []
+    for name, module in model.named_modules():
+        in_type, out_type = (getattr(module, which, None) for which in ("in_type", "out_type"))
+        is_whole = module is model or isinstance(module, nn.Sequential)
+        if isinstance(in_type, FieldType) and not is_whole:
+            found.append(Part(name, module, in_type, out_type))
+    return tuple(found) or (Part("", model, experiment.in_type, experiment.out_type),)
 
 
-@dataclass(frozen=True)
-class _Errors:
-    """Errors of every call and of the whole network, ``(elements, calls)`` and ``(elements,)``."""
-
-    elements: Tensor
-    calls: list[_Call]
-    rows: Tensor
-    whole: Tensor
-
-
-class _Network:
-    """A network of which every typed module can be followed."""
-
-    def __init__(self, model: nn.Module, in_type: FieldType, out_type: FieldType | None) -> None:
-        self.model, self.in_type, self.out_type = model, in_type, out_type
-        types = [*types_inside(model), out_type]
-        self.group, self.grids = common_group(in_type, types), grids_of(types)
-        self.layers: dict[str, tuple[nn.Module, Any, Any]] = {
-            name: (module, module.in_type, getattr(module, "out_type", None))
-            for name, module in model.named_modules()
-            if isinstance(getattr(module, "in_type", None), FieldType)
-            and not isinstance(module, nn.Sequential)
-            and module is not model
-        } or {"": (model, in_type, out_type)}
-
-    def run(self, x: Tensor, arguments: Mapping[str, Any]) -> tuple[Tensor, list[_Call]]:
-        """The output, and what every typed module gave."""
-        calls: list[_Call] = []
-
-        def keep(name: str, inputs: tuple, known: dict, output: Tensor) -> None:
-            module, in_type, out_type = self.layers[name]
-            bound = inspect.signature(module.forward).bind(*inputs, **known).arguments
-            (_, x), *more = bound.items()
-            sizes = tuple(x.shape[2:]) if isinstance(in_type.space, Grid) else None
-            calls.append(_Call(name, module, in_type, out_type, sizes, dict(more), numbers(output)))
-
-        handles = [
-            module.register_forward_hook(
-                lambda _, inputs, known, output, name=name: keep(name, inputs, known, output),
-                with_kwargs=True,
-            )
-            for name, (module, _, _) in self.layers.items()
-        ]
-        try:
-            return run(self.model, x, arguments), calls
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def errors(self, draw: Draw) -> _Errors:
-        """The errors for one kind of elements."""
-        (trial,) = trials(self.model, self.in_type, self.group, draw)
-        rows, whole = [], []
-        with evaluating(self.model):
-            y, calls = self.run(trial.values, trial.arguments(None))
-            for g in trial.elements:
-                again, moved = self.run(trial.move(g), trial.arguments(g))
-                row = [
-                    compared(c.out_type, g, c.output, m.output, trial.between)
-                    for c, m in zip(calls, moved, strict=True)
-                ]
-                rows.append(torch.stack(row))
-                whole.append(compared(self.out_type, g, y, again, trial.between))
-        return _Errors(trial.elements, calls, torch.stack(rows), torch.stack(whole))
+def _rows(experiment: Experiment, last: Outcome, exact: Outcome | None) -> Iterator[LayerReport]:
+    """A row for each run of a layer; the layer alone is tried once for each size."""
+    known: dict[tuple[str, tuple[int, ...]], Sources] = {}
+    for i, call in enumerate(last.calls):
+        key = call.layer.name, call.sizes
+        if key not in known:
+            known[key] = sources(_alone(experiment, call), last.error.elements)
+        largest = math.nan if exact is None else float(exact.layers[:, i].max())
+        mean, kind = float(last.layers[:, i].mean()), type(call.layer.module).__name__
+        yield LayerReport(call.layer.name, kind, mean, largest, known[key])
 
 
-def _alone(call: _Call, elements: Tensor, draw: Draw, like: Tensor) -> Sources:
-    """The sources of a layer, on its own, for inputs of the size that it has in the network."""
-    if call.sizes is None:
-        draw = Draw(draw.count, draw.seed, None if call.arguments else draw.batch)
+def _alone(experiment: Experiment, call: Call) -> Experiment:
+    """A layer on its own, for inputs of the size that it has in the network."""
+    draw, (_, module, in_type, out_type) = experiment.draw, call.layer
+    if in_type.space.grid is None:
+        given = {name: value for name, value in call.arguments.items() if value is not None}
+        batch = None if given else draw.batch
+        draw = Draw(draw.count, draw.seed, batch, arguments=given or None)
     else:
         draw = replace(draw, sizes=call.sizes, exact=None, arguments=None)
-    types = call.in_type, call.out_type
-    return sources(call.module, *types, elements, draw, call.arguments or None, like)
+    return Experiment.of(module, in_type, out_type, draw, like=experiment.like)
 
 
-def _refinement(
-    model: nn.Module,
-    in_type: FieldType,
-    out_type: FieldType | None,
-    draw: Draw,
-    scales: tuple[int, ...] | None,
-) -> tuple[tuple[int, float], ...]:
-    """The error for the same pictures on finer grids."""
-    if scales is None:
-        scales = (1, 2) if isinstance(in_type.space, Volume) else (1, 2, 3)
-    return tuple(
-        (scale, measured(model, in_type, out_type, refined(model, in_type, draw, scale)).mean)
-        for scale in scales
-    )
+def _finer(experiment: Experiment, scale: int) -> float:
+    """The mean error for the same pictures on a finer grid."""
+    fine = experiment.refined(scale)
+    return errors(fine, trials(fine)).mean
 
 
-_HEADS = ("exact", "error", "alone", *NAMES, "shift")
-
-
-def _table(found: Report) -> str:
-    """The report as text, for a fixed width font."""
-    rows: list[tuple[str, ...]] = [("layer", "kind", *_HEADS)]
-    for layer in found.layers:
-        s = layer.sources
-        values = (layer.exact, layer.error, s.alone, *(getattr(s, name) for name in NAMES))
-        rows.append((layer.name, layer.kind, *map(_number, (*values, s.translation))))
-    total = (_number(found.exact), _number(found.error))
-    rows.append(("all", found.model, *total, *[""] * (len(_HEADS) - 2)))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            text.ljust(width) if i < 2 else text.rjust(width)
-            for i, (text, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-    rule = "-" * max(map(len, lines))
-    where = f"relative equivariance errors, {found.in_type!r}, {found.count} group elements"
+def _conditions(found: Report) -> str:
+    """What the network was tried on."""
+    text = f"{found.count} group element{'s' if found.count > 1 else ''}"
     if found.sizes is not None:
-        where += f", grid {' x '.join(map(str, found.sizes))}, smoothness {found.smoothness:g}"
-    text = [where, rule, lines[0], rule, *lines[1:-1], rule, lines[-1]]
+        text += f", grid {' x '.join(map(str, found.sizes))}, smoothness {found.smoothness:g}"
+    return text
+
+
+def _notes(found: Report) -> Iterator[str]:
+    """What stands below the table."""
     if found.refinement:
         curve = ", ".join(f"x{scale}: {error:.1e}" for scale, error in found.refinement)
-        text.append(f"the same pictures on finer grids: {curve}")
-    text.append(_LEGEND if found.sizes is not None else _SHORT_LEGEND)
-    return "\n".join(text)
-
-
-def _number(value: float) -> str:
-    if math.isnan(value):
-        return "?"
-    return "0" if value == 0 else f"{value:.1e}"
-
-
-_SHORT_LEGEND = "error: of the network up to here; alone: of the layer, and its sources"
-_LEGEND = """\
-exact, error: of the network up to here, for elements that map the grid to itself and for others
-alone: of the layer, whose sources follow; shift: for a translation by a pixel; ?: not measured"""
+        yield f"the same pictures on finer grids: {curve}"
+    if found.sizes is None:
+        yield "error: of the network up to here; alone: of the layer, whose sources follow"
+        return
+    yield "exact: of the network up to here, for elements that map the grid to itself; error: for"
+    yield "others; alone: of the layer, whose sources follow, but for those that are 0 everywhere;"
+    yield "shift: for a translation by a pixel; -: not measured"

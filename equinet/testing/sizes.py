@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,15 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
-from equinet.field.grid import Grid
-from equinet.nn.centred import Centred
+from equinet.nn.centred import Centred, OffCentreWarning
 from equinet.numerics.arguments import check_integer, each
 
 _SMALLEST = {1: 33, 2: 17, 3: 11}
 _SPAN = 24
 
 
-def fitting_sizes(module: nn.Module, in_type: FieldType, least: int | None = None) -> tuple:
+def fitting_sizes(
+    module: nn.Module, in_type: FieldType, least: int | None = None
+) -> tuple[int, ...]:
     """Equal sizes of the axes that the module accepts, with every stride about the centre.
 
     Odd sizes are tried before even ones, each from the smallest to the largest. If none keeps the
@@ -30,11 +31,13 @@ def fitting_sizes(module: nn.Module, in_type: FieldType, least: int | None = Non
         module: it is not changed.
         in_type: over a grid.
         least: the smallest size.
+    Returns:
+        One for each axis.
     Raises:
         Exception: what the module raised, if it accepts none of the sizes.
     """
-    space: Any = in_type.space
-    first = _SMALLEST[space.n] if least is None else least
+    axes = len(in_type.space.axes(in_type.blocks))
+    first = _SMALLEST[axes] if least is None else least
     first += 1 - first % 2
     twin, accepted, failure = copy.deepcopy(module).eval(), None, None
     for size in (*range(first, first + _SPAN, 2), *range(first + 1, first + _SPAN, 2)):
@@ -43,7 +46,7 @@ def fitting_sizes(module: nn.Module, in_type: FieldType, least: int | None = Non
         except (RuntimeError, ValueError) as error:
             failure = error
             continue
-        sizes = (size,) * space.n
+        sizes = (size,) * axes
         if not wrong:
             return sizes
         accepted = accepted or sizes
@@ -54,14 +57,25 @@ def fitting_sizes(module: nn.Module, in_type: FieldType, least: int | None = Non
 
 
 def sizes_of(
-    module: nn.Module, in_type: FieldType, sizes: Sequence[int] | None
+    module: nn.Module, in_type: FieldType, sizes: tuple[int, ...] | None
 ) -> tuple[int, ...] | None:
-    """The sizes that are said, checked; else over a grid fitting ones, elsewhere None."""
-    if not isinstance(in_type.space, Grid):
-        return sizes  # pyright: ignore[reportReturnType]
+    """The sizes that are said, or else ones that fit.
+
+    Args:
+        module: it is not changed.
+        in_type: type of its input.
+        sizes: what is said; None leaves it to the module.
+    Returns:
+        One for each axis of a grid; over another space what is said.
+    Raises:
+        ValueError: if they are no sizes of the grid.
+    """
+    grid = in_type.space.grid
+    if grid is None:  # where they have no meaning
+        return sizes
     if sizes is None:
         return fitting_sizes(module, in_type)
-    return each(sizes, in_type.space.n, "sizes")
+    return each(sizes, grid.n, "sizes")
 
 
 def input_sizes(
@@ -91,7 +105,7 @@ def input_sizes(
     if not isinstance(sizes, Iterable):
         raise TypeError(f"sizes: expected integers, got {type(sizes).__name__}")
     in_type = getattr(module, "in_type", None) if in_type is None else in_type
-    if not isinstance(in_type, FieldType) or not isinstance(in_type.space, Grid):
+    if not isinstance(in_type, FieldType) or in_type.space.grid is None:
         raise ValueError(f"in_type: expected fields over a Line, Plane or Volume, got {in_type!r}")
     twin, found, failure = copy.deepcopy(module).eval(), [], None
     for size in sizes:
@@ -108,8 +122,7 @@ def input_sizes(
 
 def _wrong_layers(module: nn.Module, in_type: FieldType, size: int) -> list[str]:
     """The layers that leave the centre for an input of this size along every axis."""
-    space: Any = in_type.space
-    sizes = (size,) * space.n
+    sizes = (size,) * len(in_type.space.axes(in_type.blocks))
     try:
         with torch.no_grad(), _watched(module) as wrong:
             module(torch.zeros(in_type.shape(1, *sizes)).to(like_of(module)))
@@ -124,7 +137,7 @@ def _watched(module: nn.Module) -> Iterator[list[str]]:
     """A list of the layers that leave the centre while the module runs."""
     wrong: list[str] = []
 
-    def watch(layer: nn.Module, inputs: tuple, output: Any) -> None:
+    def watch(layer: nn.Module, inputs: tuple, output: object) -> None:
         if len(inputs) and isinstance(inputs[0], Tensor) and _leaves_centre(layer, inputs[0]):
             wrong.append(type(layer).__name__)
 
@@ -133,7 +146,7 @@ def _watched(module: nn.Module) -> Iterator[list[str]]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             yield wrong
-        wrong += [str(w.message) for w in caught if "off its centre" in str(w.message)]
+        wrong += [str(w.message) for w in caught if issubclass(w.category, OffCentreWarning)]
     finally:
         for handle in handles:
             handle.remove()
@@ -167,21 +180,15 @@ def _each(value: Any, n: int) -> tuple[int, ...]:
     return (value,) * n if isinstance(value, int) else tuple(value)
 
 
-def like_of(module: nn.Module) -> Tensor:
-    """A tensor with the dtype and on the device of the module; float64 if it has no numbers."""
+def like_of(module: nn.Module, default: Tensor | None = None) -> Tensor:
+    """A tensor with the dtype and on the device of a module.
+
+    Args:
+        module: that is asked for its parameters and buffers.
+        default: where it has none; a number in float64 if None.
+    Returns:
+        The first that is floating.
+    """
     tensors = [*module.parameters(), *module.buffers()]
-    one = torch.zeros((), dtype=torch.float64)
+    one = torch.zeros((), dtype=torch.float64) if default is None else default
     return next((t for t in tensors if t.is_floating_point()), one)
-
-
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """The module in evaluation mode, without gradients, then every part as it was."""
-    mode = {m: m.training for m in module.modules()}
-    module.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        for m, training in mode.items():
-            m.training = training

@@ -13,12 +13,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from equinet.field import FieldType
+from equinet.field.grid import Grid
+from equinet.field.space import space_of
 
 _WAVES = 64
 
@@ -58,8 +59,12 @@ class SmoothField:
             smoothness: s, in steps of the grid (the widest, where they differ).
             generator: of the random numbers.
             radius: of the window.
+        Returns:
+            The fields.
+        Raises:
+            ValueError: if the fields are not over a grid.
         """
-        space: Any = field_type.space
+        space = space_of(field_type, Grid, "field_type")
         width = math.sqrt(2) * smoothness * max(space.spacing)
         waves = torch.randn(_WAVES, space.n, generator=generator, dtype=torch.float64) / width
         shape = (batch, field_type.channels, 2 * _WAVES)
@@ -82,8 +87,10 @@ class SmoothField:
         Args:
             sizes: of the grid, whose centre is the origin.
             offset: move the grid by these steps along its axes.
+        Returns:
+            Of every field.
         """
-        space: Any = self.field_type.space
+        space = space_of(self.field_type, Grid, "field_type")
         points = space.positions(*sizes).flatten(0, -2)
         if offset is not None:
             for k, sign, steps in zip(space.coordinates, space.signs, offset, strict=True):
@@ -94,6 +101,17 @@ class SmoothField:
             values = values * _window(points.norm(dim=1) / self.radius)
         return values.unflatten(-1, tuple(sizes))
 
+    def moved_sample(self, sizes: Sequence[int], g: Tensor) -> Tensor:
+        """The values of the moved field.
+
+        Args:
+            sizes: of the grid.
+            g: the group element, ``(n, n)``.
+        Returns:
+            float64 ``(batch, channels, *sizes)``.
+        """
+        return self.moved(g).sample(sizes)
+
 
 def _window(r: Tensor) -> Tensor:
     """1 up to half the radius, 0 beyond the radius, and a cosine in between."""
@@ -101,22 +119,16 @@ def _window(r: Tensor) -> Tensor:
 
 
 def inner_radius(field_type: FieldType, sizes: Sequence[int]) -> float:
-    """Radius of the largest ball in a grid, in units of length."""
-    space: Any = field_type.space
-    half = [
-        (size - 1) / 2 * space.spacing[k] for k, size in zip(space.coordinates, sizes, strict=True)
-    ]
-    return min(half)
-
-
-def ball(field_type: FieldType, sizes: Sequence[int], margin: float = 0.0) -> Tensor:
-    """Which points lie in the largest ball of a grid, but for a shell at its end: bool ``sizes``.
+    """Radius of the largest ball in a grid, in units of length.
 
     Args:
         field_type: over the grid.
         sizes: of the grid.
-        margin: thickness of the shell in steps of the grid.
+    Returns:
+        Half the shortest extent.
     """
-    space: Any = field_type.space
-    radius = max(inner_radius(field_type, sizes) - margin * max(space.spacing), 0.0)
-    return space.positions(*sizes).norm(dim=-1) <= radius + 1e-9
+    space = space_of(field_type, Grid, "field_type")
+    half = [
+        (size - 1) / 2 * space.spacing[k] for k, size in zip(space.coordinates, sizes, strict=True)
+    ]
+    return min(half)

@@ -34,18 +34,20 @@ import copy
 import itertools
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor
 
 from equinet.field import FieldType, act
 from equinet.field.grid import Grid
-from equinet.testing.equivariance import ORDER, compared, measured, run, there_and_back
-from equinet.testing.smooth import SmoothField, ball, inner_radius
-from equinet.testing.trial import SMOOTHNESS, Draw, aliases
+from equinet.field.space import space_of
+from equinet.testing.elements import grid_symmetries
+from equinet.testing.experiments import Experiment
+from equinet.testing.outcomes import ORDER, ball, compared, errors, run, there_and_back
+from equinet.testing.smooth import SmoothField, inner_radius
+from equinet.testing.trials import SMOOTHNESS, trials
 
 _LONGER = 60  # a multiple of most strides
 _CENTRES = 8  # fields, where one point of each is looked at
@@ -74,61 +76,50 @@ class Sources:
     translation: float = 0.0
 
 
-def sources(
-    layer: nn.Module,
-    in_type: FieldType,
-    out_type: FieldType | None,
-    elements: Tensor,
-    draw: Draw,
-    arguments: Mapping[str, Any] | None = None,
-    like: Tensor | None = None,
-) -> Sources:
+def sources(layer: Experiment, elements: Tensor) -> Sources:
     """The errors of a layer.
 
     Args:
-        layer: is not changed.
-        in_type: of its input.
-        out_type: of its output, None for invariants.
+        layer: alone, with what to draw for it; over a grid it is tried on ``elements`` and on
+            those that keep the grid, elsewhere on ``elements`` only.
         elements: group elements, ``(count, n, n)``.
-        draw: what to draw, with the sizes of the layer's input over a grid.
-        arguments: more keyword arguments of the layer, over points.
-        like: a tensor with the dtype of the network, for a layer that holds no tensor itself.
+    Returns:
+        Its error and what makes it.
+    Raises:
+        TypeError, ValueError: if an output cannot be measured.
     """
-    layer = copy.deepcopy(layer).eval()
-    if like is not None and not [*layer.parameters(), *layer.buffers()]:
-        layer.register_buffer("like", like.new_zeros(()))
+    layer = replace(layer, module=copy.deepcopy(layer.module).eval())
     with torch.no_grad(), warnings.catch_warnings():
         # Sizes are tried that nobody asked for: what the layer says of them is not for the user.
         warnings.simplefilter("ignore")
-        if not isinstance(in_type.space, Grid):
-            everywhere = replace(draw, elements=elements, arguments=arguments)
-            error = measured(layer, in_type, out_type, everywhere).mean
+        if layer.in_type.space.grid is None:
+            everywhere = replace(layer, draw=replace(layer.draw, elements=elements))
+            error = errors(everywhere, trials(everywhere)).mean
             return _declared(layer, Sources(error, error, kernel=error))
-        assert draw.sizes is not None
-        exact = measured_exactly(layer, in_type, out_type, draw)
+        assert layer.sizes is not None
+        exact = _exact(layer, layer.sizes)
+        draw = layer.draw
         width = SMOOTHNESS if draw.smoothness is None else draw.smoothness
-        f = SmoothField.draw(in_type, draw.batch or 2, width, draw.generator)
-        probe = _Probe(layer, out_type, f, elements, draw.sizes)
+        f = SmoothField.draw(
+            layer.in_type, draw.batch or 2, width, Generator().manual_seed(draw.seed)
+        )
+        probe = _Probe(layer, f, elements, layer.sizes)
         if not probe.gives_maps:
             return replace(_of_pool(probe), exact=exact)
         return _declared(layer, _of_maps(probe, exact))
 
 
-def measured_exactly(
-    module: nn.Module, in_type: FieldType, out_type: FieldType | None, draw: Draw
-) -> float:
+def _exact(layer: Experiment, sizes: Sequence[int]) -> float:
     """The largest error for elements that map the grid to itself; 0 if there are none."""
-    try:
-        return measured(module, in_type, out_type, replace(draw, exact=True)).max
-    except ValueError as error:
-        if "but the identity" in str(error):
-            return 0.0
-        raise
+    if not len(grid_symmetries(layer.group, layer.grids, sizes)):
+        return 0.0
+    exact = replace(layer, draw=replace(layer.draw, exact=True))
+    return errors(exact, trials(exact)).max
 
 
-def _declared(layer: nn.Module, found: Sources) -> Sources:
+def _declared(layer: Experiment, found: Sources) -> Sources:
     """What is left of a layer that says that it aliases is aliasing."""
-    if not aliases(layer):
+    if not layer.aliases:
         return found
     return replace(found, aliasing=math.hypot(found.aliasing, found.kernel), kernel=0.0)
 
@@ -137,18 +128,20 @@ class _Probe:
     """A layer with a smooth field, its outputs and elements that move them."""
 
     def __init__(
-        self,
-        layer: nn.Module,
-        out_type: FieldType | None,
-        f: SmoothField,
-        elements: Tensor,
-        sizes: Sequence[int],
+        self, layer: Experiment, f: SmoothField, elements: Tensor, sizes: Sequence[int]
     ) -> None:
         self.layer, self.f, self.elements, self.sizes = layer, f, elements, tuple(sizes)
+        self.grid = space_of(f.field_type, Grid)
         self.y = self(f)
-        self.gives_maps = self.y.dim() > 2
-        fits = self.gives_maps or out_type is not None and not isinstance(out_type.space, Grid)
-        self.out_type: Any = out_type if fits else None
+        grid = None if layer.out_type is None else layer.out_type.space.grid
+        self.gives_maps = self.y.dim() > 2 and grid is not None
+        self.out_type = layer.out_type if self.gives_maps or grid is None else None
+
+    @property
+    def map_type(self) -> FieldType:
+        """Type of the output of a layer that gives maps."""
+        assert self.gives_maps and self.out_type is not None
+        return self.out_type
 
     def __call__(
         self,
@@ -165,13 +158,13 @@ class _Probe:
         except (RuntimeError, ValueError):
             return None
 
-    def mean(self, error: Any) -> float:
+    def mean(self, error: Callable[[Tensor], Tensor]) -> float:
         """The mean of ``error(g)`` over the elements."""
         return float(torch.stack([error(g) for g in self.elements]).mean())
 
     def in_ball(self, difference: Tensor, y: Tensor, margin: float = 1) -> Tensor:
         """The relative norm of a difference of outputs in the middle of the grid."""
-        inside = ball(self.out_type, y.shape[2:], margin)
+        inside = ball(self.map_type, y.shape[2:], margin)
         return (difference * inside).norm() / (y * inside).norm()
 
 
@@ -203,7 +196,7 @@ def _of_pool(probe: _Probe) -> Sources:
 
 
 def _of_maps(probe: _Probe, exact: float) -> Sources:
-    f, y, out_type = probe.f, probe.y, probe.out_type
+    f, y, out_type = probe.f, probe.y, probe.map_type
 
     def alone(g: Tensor) -> Tensor:
         return compared(out_type, g, y, probe(f.moved(g)), True)
@@ -246,8 +239,7 @@ def _aliasing(probe: _Probe) -> float:
     x = probe.f.sample(probe.sizes)
 
     def interpolated(values: Tensor, g: Tensor) -> Tensor:
-        space: Any = probe.f.field_type.space
-        scalars = space.fields(f"{values.shape[1]}x trivial")
+        scalars = probe.grid.fields(f"{values.shape[1]}x trivial")
         return act(scalars, g, values, order=ORDER)
 
     def error(g: Tensor) -> Tensor:
@@ -272,14 +264,14 @@ def _strides(probe: _Probe) -> tuple[int, ...] | None:
 
 def _sub_sampling(probe: _Probe, strides: Sequence[int]) -> float:
     """The output at every pixel, moved and sub-sampled, against the other way round."""
-    y, out_type = probe.y, probe.out_type
+    y, out_type = probe.y, probe.map_type
     dense = y.new_zeros(*y.shape[:2], *(m * s for m, s in zip(y.shape[2:], strides, strict=True)))
     for offset in itertools.product(*(range(s) for s in strides)):
         phase = tuple(slice(o, None, s) for o, s in zip(offset, strides, strict=True))
         dense[(..., *phase)] = probe(probe.f, offset=offset)
     kept = tuple(slice(s * (m - 1) + 1) for m, s in zip(y.shape[2:], strides, strict=True))
     dense = dense[(..., *kept)]
-    fine_type = FieldType(out_type.space.refined(strides), out_type.blocks)
+    fine_type = FieldType(space_of(out_type, Grid, "out_type").refined(strides), out_type.blocks)
     coarse = tuple(slice(None, None, s) for s in strides)
 
     def error(g: Tensor) -> Tensor:
@@ -294,8 +286,8 @@ def _at_centre(probe: _Probe, strides: Sequence[int]) -> float:
     n, best = max(probe.sizes), math.nan
     generator = torch.Generator().manual_seed(0)
     width = 1 / float(probe.f.waves.square().mean().sqrt() * math.sqrt(2))
-    space: Any = probe.f.field_type.space
-    f = SmoothField.draw(probe.f.field_type, _CENTRES, width / max(space.spacing), generator)
+    step = max(probe.grid.spacing)
+    f = SmoothField.draw(probe.f.field_type, _CENTRES, width / step, generator)
     for size in range(n, n + 2 * max(strides)):
         sizes = (size,) * len(probe.sizes)
         one = probe.accepted(replace(f, coefficients=f.coefficients[:1]), sizes)
@@ -305,7 +297,7 @@ def _at_centre(probe: _Probe, strides: Sequence[int]) -> float:
         middle = tuple(m // 2 for m in y.shape[2:])
         value = y[(..., *middle)]
         errors = [
-            probe(f.moved(g), sizes)[(..., *middle)] - value @ probe.out_type.rho(g).mT
+            probe(f.moved(g), sizes)[(..., *middle)] - value @ probe.map_type.rho(g).mT
             for g in probe.elements
         ]
         error = float(torch.stack(errors).square().mean().sqrt() / value.square().mean().sqrt())
@@ -346,7 +338,7 @@ class _Wide:
         def error(g: Tensor) -> Tensor:
             f = probe.f.moved(g)
             again = probe(f) - self.cropped(probe(f, self.sizes))
-            return probe.in_ball(again - act(probe.out_type, g, d, order=ORDER), y)
+            return probe.in_ball(again - act(probe.map_type, g, d, order=ORDER), y)
 
         return probe.mean(error)
 
@@ -358,7 +350,7 @@ class _Wide:
         return float((moved - y).norm() / y.norm())
 
     def interpolation(self) -> float:
-        out_type = self.probe.out_type
+        out_type = self.probe.map_type
         if self.kept is None:
             return self.probe.mean(lambda g: there_and_back(out_type, g, self.probe.y))
 

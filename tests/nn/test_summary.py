@@ -219,13 +219,14 @@ def test_gates_and_the_table():
     model = Sequential(Conv2d(X, gate.in_type, 3), gate, Linear(h, C4.fields("5x0 + 1x1")))
     lines = str(summary(model, sizes=(5, 5))).splitlines()
     assert lines[0] == "Input: Plane('C4').fields('1x trivial'), of shape 1x1x5x5"
-    assert lines[1].split() == ["layer", "type", "output", "parameters", "FLOPs", "bytes"]
-    assert lines[3].split()[:2] == ["1", "Gate"]
-    assert "3x trivial + 2x0 + 3x1 -> 2x0 + 3x1" in lines[3]
+    head = ["layer", "kind", "type", "output", "parameters", "FLOPs", "memory"]
+    assert lines[1].split() == head and set(lines[2]) == {"-"}
+    assert lines[4].split()[:2] == ["1", "Gate"]
+    assert "3x trivial + 2x0 + 3x1 -> 2x0 + 3x1" in lines[4]
     weights = sum(p.numel() for p in model.parameters())
     assert f"Parameters: {weights}" in lines
     flops = 2 * 9 * (11 * 9 + 8 * 7)
-    assert f"FLOPs: {flops / 1000:.3g} k a forward pass" in lines[6]
+    assert f"FLOPs: {flops / 1000:.3g} k a forward pass" in lines[7]
 
 
 def test_bad_input():

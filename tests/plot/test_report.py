@@ -7,11 +7,11 @@ import pytest
 
 from equinet import plot
 from equinet.field import Plane
-from equinet.testing import Layer, Report, Sources
+from equinet.testing import LayerReport, Report, Sources
 from tests.tolerances import ROUNDING, assert_close
 
-FIRST = Layer("0", "Conv2d", 0.02, 1e-16, Sources(0.03, 1e-16, 0.01, 0.02, 0.0, 0.0, 0.004))
-SECOND = Layer("1", "ReLU", 0.05, 1e-16, Sources(0.02, 1e-16, 0.0, math.nan, 0.0, 0.02, 0.0))
+FIRST = LayerReport("0", "Conv2d", 0.02, 1e-16, Sources(0.03, 1e-16, 0.01, 0.02, 0.0, 0.0, 0.004))
+SECOND = LayerReport("1", "ReLU", 0.05, 1e-16, Sources(0.02, 1e-16, 0.0, math.nan, 0.0, 0.02, 0.0))
 REPORT = Report(
     "Sequential", Plane("C8").fields("1x trivial"), (FIRST, SECOND), 0.05, 1e-16,
     ((1, 0.05), (2, 0.02), (4, 0.01)), 3, (17, 17), 2.0,

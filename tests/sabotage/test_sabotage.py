@@ -53,7 +53,7 @@ EXCEPTED = {
         "Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3 Section "
         "CharacterTable EquatorialFilter HomogeneousKernels NearIdentityFilter SampledKernels "
         "SmoothFilter Flow HessianSplit Inertia PowerLaw Certificate EquivarianceError "
-        "LayerCertificate Report Layer".split(),
+        "LayerCertificate Report LayerReport".split(),
         "It is the result of a function that has a call; nobody makes one by hand.",
     ),
     **dict.fromkeys("Radial SteeredFunctions SphereFilter Sources".split(), "It is a protocol."),

@@ -40,12 +40,12 @@ def test_the_table(two_rows, capsys):
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert lines[0].split() == "network G H G/H fields exact on finer grids status".split()
-    assert lines[2:4] == ["Square lattice", next(line for line in lines if "CNN 1990" in line)]
+    assert lines[3:5] == ["Square lattice", next(line for line in lines if "CNN 1990" in line)]
     harmonic = next(line for line in lines if "Harmonic Networks 2017" in line).split()
     assert harmonic[3:7] == ["SE(2)", "SO(2)", "R^2", "irreps"]
     errors = [float(cell) for cell in harmonic[7:11]]
     assert errors[0] < 1e-5 and errors[1] > errors[2] > errors[3]
-    assert lines[1:2] == [""] and "2 rows, 2 hold." in lines
+    assert lines[2:3] == [""] and "2 rows, 2 hold." in lines
     assert out.isascii() and max(map(len, lines)) <= 110
     assert "1/2 CNN" in err and "2/2 Harmonic Networks" in err
 
@@ -82,4 +82,4 @@ def test_an_unknown_command_is_refused(capsys):
 def test_networks_of_one_row_have_a_line_each():
     row = next(row for row in catalogue() if len(row.published) == 3)
     lines = table.text([(row, Measured(1e-7, (0.1, 0.01)))]).splitlines()
-    assert [line.strip() for line in lines[4:6]] == ["ORN 2017", "SE(2) CNN 2018"]
+    assert [line.strip() for line in lines[5:7]] == ["ORN 2017", "SE(2) CNN 2018"]

@@ -7,9 +7,10 @@ import torch
 
 from equinet import Line, Plane, Volume, act, dihedral, nn, point_group
 from equinet.group import generate
+from equinet.nn.centred import OffCentreWarning
 from equinet.testing import assert_equivariant, equivariance_error, input_sizes
+from equinet.testing.elements import grid_symmetries
 from equinet.testing.sizes import fitting_sizes
-from equinet.testing.trial import grid_symmetries
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 X = Plane("C4").fields("1x trivial")
@@ -111,7 +112,7 @@ def test_strides_get_sizes_that_keep_the_centre():
     conv = CONVOLUTIONS["C4"]()
     conv.centred.warned.clear()
     assert fitting_sizes(conv, conv.in_type, least=16) == (17, 17)
-    with pytest.warns(UserWarning, match="off its centre"):
+    with pytest.warns(OffCentreWarning, match="off its centre"):
         assert equivariance_error(conv, sizes=(18, 18)).max > 0.01
     twice = torch.nn.Sequential(torch.nn.MaxPool2d(2), torch.nn.MaxPool2d(2))
     assert fitting_sizes(twice, X) == (20, 20)
@@ -178,7 +179,7 @@ def test_generators_are_among_the_elements(group):
     plane = Plane(group).fields("1x trivial")
     error = equivariance_error(torch.nn.Identity(), plane, plane, exact=True, count=1)
     reached = generate(error.elements).order
-    assert reached == 1 + len(grid_symmetries(plane.space.group, plane.space, (5, 5)))
+    assert reached == 1 + len(grid_symmetries(plane.space.group, [plane.space], (5, 5)))
 
 
 def test_both_components_are_among_the_elements():
@@ -195,15 +196,15 @@ def test_which_elements_keep_a_grid():
     for spacing, sizes in itertools.product([1.0, (1.0, 1.0, 3.0)], [(5, 5, 5), (5, 5, 4)]):
         space = Volume("O(3)", spacing=spacing)
         square = spacing == 1.0 and sizes[2] == 5
-        found = grid_symmetries(space.group, space, sizes)
+        found = grid_symmetries(space.group, [space], sizes)
         expected = point_group("m-3m" if square else "4/mmm").elements[1:]
         assert len(found) == len(expected)
         assert_close(
             (found[:, None] - expected).abs().amax((2, 3)).amin(1), [0] * len(found), 1e-12
         )
     tall = Plane("D4")  # sizes are those of y and x
-    assert len(grid_symmetries(tall.group, tall, (4, 6))) == 3
-    assert len(grid_symmetries(Plane("C3").group, Plane("C3"), (5, 5))) == 0
+    assert len(grid_symmetries(tall.group, [tall], (4, 6))) == 3
+    assert len(grid_symmetries(Plane("C3").group, [Plane("C3")], (5, 5))) == 0
 
 
 def test_what_a_group_does_not_have_is_refused():

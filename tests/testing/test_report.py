@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from equinet import Plane, Point, Points, Sphere, nn
+from equinet import Plane, Point, Points, Sphere, nn, testing
 from equinet.testing import Report, equivariance_error, report
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
@@ -170,22 +170,39 @@ def test_over_a_point():
 def test_the_text_is_a_table():
     found = report(_network(), scales=(1, 2), count=1)
     lines = str(found).splitlines()
-    assert (
-        lines[0].startswith("relative equivariance errors, Plane('C8')") and "17 x 17" in lines[0]
-    )
+    assert lines[0].startswith("relative equivariance errors, Plane('C8')")
+    assert lines[1] == "1 group element, grid 17 x 17, smoothness 2"
     head = lines[2].split()
     assert head == ["layer", "kind", "exact", "error", "alone", "interpolation", "padding",
-                    "stride", "aliasing", "kernel", "shift"]  # fmt: skip
+                    "aliasing", "kernel"]  # fmt: skip
     for line, layer in zip(lines[4:8], found.layers, strict=True):
-        cells = line.split()
-        assert cells[:2] == [layer.name, layer.kind]
-        assert float(cells[3]) == pytest.approx(layer.error, rel=0.06)
-        assert float(cells[7]) == pytest.approx(layer.sources.stride, rel=0.06)
-        assert float(cells[9]) == pytest.approx(layer.sources.kernel, rel=0.06)
+        cells = dict(zip(head, line.split(), strict=True))
+        assert (cells["layer"], cells["kind"]) == (layer.name, layer.kind)
+        assert float(cells["error"]) == pytest.approx(layer.error, rel=0.06)
+        assert float(cells["alone"]) == pytest.approx(layer.sources.alone, rel=0.06)
+        assert float(cells["kernel"]) == pytest.approx(layer.sources.kernel, rel=0.06)
     assert lines[9].split()[:2] == ["all", "Sequential"]
     assert lines[10].startswith("the same pictures on finer grids: x1: ")
     ends = {i for line in (lines[2], *lines[4:8]) for i in [len(line)]}
     assert len(ends) == 1  # columns are aligned
+
+
+def test_columns_of_nothing_are_left_out():
+    """What is zero or not measured in every layer; a stride that errs brings its column back."""
+    with pytest.warns(UserWarning, match="off its centre"):
+        strided = report(_network("C4", stride=2), sizes=(16, 16), scales=(), count=1)
+    assert "stride" in str(strided).splitlines()[2].split()
+    fields = Point("SO(3)", dim=3).fields("2x0 + 1x1")
+    one = report(nn.Linear(fields, fields, generator=torch.Generator().manual_seed(0)).double())
+    head = str(one).splitlines()[2].split()
+    assert head == ["kind", "error", "alone", "kernel"]
+
+
+def test_the_old_name_of_its_rows():
+    with pytest.warns(DeprecationWarning, match="^equinet.testing.Layer: deprecated, use .*Layer"):
+        assert testing.Layer is testing.LayerReport
+    with pytest.raises(AttributeError, match="has no attribute 'Layers'"):
+        _ = testing.Layers
 
 
 def test_without_a_type():

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from equinet import Line, Plane, Volume, act
-from equinet.testing.smooth import SmoothField, ball, inner_radius
+from equinet.testing.outcomes import ball
+from equinet.testing.smooth import SmoothField, inner_radius
 from tests.tolerances import ROUNDING, STATISTICAL, assert_close
 
 TYPES = [

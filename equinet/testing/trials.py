@@ -1,0 +1,147 @@
+r"""What a module is tried on: fields, and how group elements move them.
+
+In: an experiment. Out: ``Trial``.
+
+Over most spaces every element moves a field exactly. Over a grid the signed permutations of the
+axes do; other elements move a field between its points, so there the field is a smooth function
+that is known everywhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from equinet.field import act, random_field
+from equinet.testing.elements import drawn_elements, grid_elements
+from equinet.testing.experiments import Experiment
+from equinet.testing.smooth import SmoothField, inner_radius
+
+SMOOTHNESS = 2.0
+_VECTORS = 8  # points of a cloud, or vectors over a single point
+_FIELDS = 2
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A batch of fields, and group elements that move it.
+
+    Attributes:
+        elements: ``(count, n, n)``.
+        values: the fields, float64.
+        move: from an element to the values of the moved fields.
+        between: whether the elements take grid points between grid points, so that the output is
+            moved by interpolation and compared in the middle of the grid.
+        arguments: more keyword arguments of the module, for an element or, for None, as they are.
+    """
+
+    elements: Tensor
+    values: Tensor
+    move: Callable[[Tensor], Tensor]
+    between: bool
+    arguments: Callable[[Tensor | None], dict[str, Any]] = lambda g: {}
+
+
+def trials(experiment: Experiment, *, by_kind: bool = False) -> list[Trial]:
+    """Fields and group elements for a module; over a grid, those that keep it and the others.
+
+    Args:
+        experiment: the module, the types and what to draw.
+        by_kind: over a grid, ``count`` elements of each kind there is, in place of a mixture.
+    Returns:
+        One trial for each kind of elements; those that keep the grid come first.
+    Raises:
+        ValueError: if an option has no meaning over the space.
+    """
+    in_type, draw, grid = experiment.in_type, experiment.draw, experiment.in_type.space.grid
+    options = in_type.space.noise_options
+    meaning = {name: name in options for name in ("band", "sizes", "smoothness")}
+    meaning |= {"exact": grid is not None, "arguments": not in_type.space.axes(in_type.blocks)}
+    for name, has_meaning in meaning.items():
+        value = getattr(draw, name)
+        if not has_meaning and value is not None:
+            raise ValueError(
+                f"{name}: has no meaning for {in_type!r}, expected None, got {value!r}"
+            )
+    return [_exact(experiment)] if grid is None else _on_grid(experiment, by_kind)
+
+
+def _exact(experiment: Experiment) -> Trial:
+    """Random fields, all of which every element moves exactly."""
+    in_type, draw = experiment.in_type, experiment.draw
+    generator = Generator().manual_seed(draw.seed)
+    space, given = in_type.space, dict(draw.arguments or {})
+    count, translation = draw.batch or _FIELDS, None
+    if not space.axes(in_type.blocks):
+        count = len(given["positions"]) if "positions" in given else draw.batch or _VECTORS
+    if space.in_clouds:
+        given = _neighbourhood(experiment.module, space.group.n, count, generator) | given
+    options = {name: getattr(draw, name) for name in space.noise_options}
+    if "band" in options and draw.band is None and experiment.aliases:
+        options["band"] = space.room  # products of nonlinearities need room below the band
+    values = random_field(in_type, count, generator=generator, dtype=torch.float64, **options)
+    if space.in_clouds:  # whose positions G translates too
+        translation = torch.randn(space.group.n, generator=generator, dtype=torch.float64)
+    elements = drawn_elements(experiment.group, draw, generator)
+    move = functools.partial(act, in_type, x=values)
+    return Trial(elements, values, move, False, functools.partial(_moved, given, translation))
+
+
+def _on_grid(experiment: Experiment, by_kind: bool) -> list[Trial]:
+    """White noise for the elements that keep the grid, a smooth field for the others."""
+    in_type, draw = experiment.in_type, experiment.draw
+    sizes, coarse = experiment.sizes, experiment.coarse
+    assert sizes is not None and coarse is not None
+    batch, found = draw.batch or _FIELDS, []
+    drawn = grid_elements(experiment.group, experiment.grids, coarse, draw, by_kind=by_kind)
+    for elements, between, generator in drawn:
+        if between:
+            width = SMOOTHNESS if draw.smoothness is None else draw.smoothness
+            radius = inner_radius(in_type, coarse)
+            smooth = SmoothField.draw(in_type, batch, width, generator, radius)
+            smooth = smooth.refined(experiment.scale)
+            values, move = smooth.sample(sizes), functools.partial(smooth.moved_sample, sizes)
+        else:
+            values = random_field(
+                in_type, batch, sizes=sizes, smoothness=0, generator=generator, dtype=torch.float64
+            )
+            move = functools.partial(act, in_type, x=values)
+        found.append(Trial(elements, values, move, between))
+    return found
+
+
+def _neighbourhood(module: nn.Module, n: int, count: int, generator: Generator) -> dict[str, Any]:
+    """Positions and all pairs as edges, as far as ``forward`` takes them."""
+    wanted, found = inspect.signature(module.forward).parameters, {}
+    positions = torch.randn(count, n, generator=generator, dtype=torch.float64)
+    if "positions" in wanted:
+        found["positions"] = _reach(module) * positions
+    if "edges" in wanted:
+        pairs = torch.cartesian_prod(torch.arange(count), torch.arange(count))
+        found["edges"] = pairs[pairs[:, 0] != pairs[:, 1]].mT.contiguous()
+    return found
+
+
+def _reach(module: nn.Module) -> float:
+    """Half the shortest distance at which a module inside stops to look, 1 if none says."""
+    cutoffs = [getattr(part, "cutoff", None) for part in module.modules()]
+    return min((c / 2 for c in cutoffs if isinstance(c, int | float)), default=1.0)
+
+
+def _moved(
+    given: dict[str, Any], translation: Tensor | None, g: Tensor | None = None
+) -> dict[str, Any]:
+    """The arguments; in a cloud ``g`` turns positions and shifts, and positions are translated."""
+    if g is None or translation is None:
+        return given
+    vectors = [name for name in ("positions", "shifts") if name in given]
+    turned = {name: given[name].to(translation) @ g.to(translation).mT for name in vectors}
+    if "positions" in turned:
+        turned["positions"] = turned["positions"] + translation
+    return given | turned
