@@ -110,7 +110,7 @@ def check_on_gpus() -> list[str]:
 
 
 def _checks() -> tuple[str, ...]:
-    lines = []
+    lines: list[str] = []
     for form in ON_GPU:
         if not form.verdicts:
             lines.append(f"{form.name}: not used yet")

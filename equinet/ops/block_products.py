@@ -217,7 +217,8 @@ def _examples() -> list[tuple[Tensor, Product]]:
     """The three, with degrees of no rows or no columns, and more than one tile."""
     rows, columns, batch = [3, 66, 0, 2], [2, 5, 2, 17], 23
     w, x, z = sizes_of(rows, columns, batch)
-    generator, found = torch.Generator().manual_seed(0), []
+    generator = torch.Generator().manual_seed(0)
+    found: list[tuple[Tensor, Product]] = []
     for mode, sizes in ((FORWARD, (w, x)), (ADJOINT, (w, z)), (OUTER, (z, x))):
         left, right = (integers((size,), generator) for size in sizes)
         bias = integers((rows[0],), generator) if mode == FORWARD else None

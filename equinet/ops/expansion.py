@@ -263,7 +263,8 @@ def _examples() -> list[tuple[Tensor, Expansion]]:
     )
     filters = (2, plan.out.dim, plan.into.dim, 19)
     weights, *constants = plan.sizes
-    generator, found = torch.Generator().manual_seed(0), []
+    generator = torch.Generator().manual_seed(0)
+    found: list[tuple[Tensor, Expansion]] = []
     for mode, shape in ((FORWARD, (2, weights)), (ADJOINT, filters)):
         left = integers(shape, generator)
         kernels, matrices = (integers((size,), generator) for size in constants)

@@ -216,7 +216,8 @@ def _examples() -> list[tuple[Tensor, FilterTransform]]:
         SpectrumSide((1, 3), ((1, 1, 1), (0, 2, 2))),
         (3, 4, 1, 2, 5, 3),
     )
-    generator, found = torch.Generator().manual_seed(0), []
+    generator = torch.Generator().manual_seed(0)
+    found: list[tuple[Tensor, FilterTransform]] = []
     weights, harmonics, entries = plan.sizes
     for mode, size in ((FORWARD, weights), (ADJOINT, entries)):
         left, basis = (integers((n,), generator) for n in (size, harmonics))

@@ -12,7 +12,7 @@ backwards, before ``torch.cuda.graph``. ``torch.compile(mode="reduce-overhead")`
 import ctypes
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -25,7 +25,7 @@ MARKER = r"EQ_KERNEL\((\w+)\)\(([^)]*)\)"  # a kernel's name and arguments, in i
 Argument = Tensor | int | float | ctypes.Array[ctypes.c_longlong] | None
 Number = ctypes.c_longlong | ctypes.c_int | ctypes.c_double | ctypes.c_float
 Placed = Number | ctypes.c_void_p | ctypes.Array[ctypes.c_longlong]  # as it lies for the driver
-NUMBERS: dict[str, type[Number]] = {
+NUMBERS: dict[str, Callable[..., Number]] = {
     "i64": ctypes.c_longlong,
     "int": ctypes.c_int,
     "double": ctypes.c_double,
