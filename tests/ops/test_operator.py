@@ -93,6 +93,31 @@ def test_derivatives(case):
     assert gradgradcheck(call, tensors)
 
 
+@small_cases
+def test_each_gradient_is_found_alone(case):
+    """Whatever else needs one."""
+    whole = case.with_tensors(lambda x: x.clone().requires_grad_())
+    leaves = [i for i, a in enumerate(whole) if isinstance(a, torch.Tensor) and a.requires_grad]
+    found = first(case.operator.overload(*whole))
+    weight = torch.randn(found.shape, dtype=F64, generator=torch.Generator().manual_seed(0))
+    together = torch.autograd.grad(found, [whole[i] for i in leaves], weight)
+    for i, expected in zip(leaves, together, strict=True):
+        alone = list(case.with_tensors(torch.clone))
+        alone[i].requires_grad_()
+        result = first(case.operator.overload(*alone))
+        (gradient,) = torch.autograd.grad(result, alone[i], weight)
+        assert_close(gradient, expected, ROUNDING)
+
+
+@every_operator
+def test_a_plan_is_the_arguments_in_their_order(name):
+    case = next(case for case in SMALL if case.operator.name == name)
+    names = [argument.name for argument in case.operator.overload._schema.arguments]
+    assert case.plan._fields == tuple(names[1:])
+    with pytest.raises(AttributeError):
+        setattr(case.plan, names[1], None)
+
+
 @pytest.mark.compile
 @small_cases
 def test_compile(case):
