@@ -134,10 +134,11 @@ def _beside(task: str, calls: dict[str, Callable[[], Any]], repeats: int = 30) -
 
 
 def _operator(work: Work, device: str) -> list[Row]:
-    arguments = work.on(device, torch.float32)
+    x, *rest = work.on(device, torch.float32)
+    plan = work.operator.plan(*rest)
 
     def call() -> None:
-        work.operator(*arguments)
+        work.operator(x, plan)
 
     with torch.inference_mode():
         return _beside(work.task, {"equinet": call, "plain PyTorch": _plain(call)})

@@ -1,6 +1,5 @@
 """What the compiled operators are timed on. A new operator adds lines to ``works``."""
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +12,9 @@ from equinet.field import Sphere
 from equinet.harmonics import Analysis, Synthesis
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.steerable import Steerable
+from equinet.ops import block_products, expansion, filter_spectra, masking, s2, so3
 from equinet.ops.native.first_use import moved
 from equinet.ops.native.operator import Operator
-
-# The modules; equinet.ops gives the functions of the same names.
-block_matmul = sys.modules["equinet.ops.block_products"]
-expansion = sys.modules["equinet.ops.expansion"]
-filter_spectrum = sys.modules["equinet.ops.filter_spectra"]
-s2 = sys.modules["equinet.ops.s2"]
-so3 = sys.modules["equinet.ops.so3"]
-zero_where = sys.modules["equinet.ops.masking"]
 
 
 @dataclass(frozen=True)
@@ -32,11 +24,11 @@ class Work:
     Attributes:
         task: what is done, for people.
         operator: what is called.
-        arguments: with real tensors in float64 on the CPU.
+        arguments: as torch calls it, with real tensors in float64 on the CPU.
     """
 
     task: str
-    operator: Operator
+    operator: Operator[Any, Any]
     arguments: tuple[Any, ...]
 
     def on(self, device: str, dtype: torch.dtype) -> list[Any]:
@@ -95,7 +87,7 @@ def _sphere_transforms(task: str, band: int, order: int, channels: int, batch: i
     synthesis = Synthesis(band, band, order, torch.float64).field_tables()
     analysis = Analysis(band, band, order, torch.float64).field_tables()
     signal = _random(batch, channels * (2 if order else 1), 2 * band, 2 * band)
-    spectrum = _random(s2._rows(band, order), channels, batch)
+    spectrum = _random(synthesis.rows, channels, batch)
     return [
         Work(f"{task}, analysis", s2.ANALYSIS, (signal, *analysis)),
         Work(f"{task}, synthesis", s2.SYNTHESIS, (spectrum, *synthesis)),
@@ -105,11 +97,11 @@ def _sphere_transforms(task: str, band: int, order: int, channels: int, batch: i
 def _products(task: str, inputs: int, outputs: int, band: int, batch: int) -> list[Work]:
     """The three products between functions on SO(3)."""
     rows, columns = ([n * (2 * l + 1) for l in range(band)] for n in (outputs, inputs))
-    w, x, z = block_matmul._sizes(rows, columns, batch)
+    w, x, z = block_products.sizes_of(rows, columns, batch)
     return [
         Work(
             f"{task}, {name}",
-            block_matmul.OPERATOR,
+            block_products.OPERATOR,
             (_random(left), _random(right), None, rows, columns, batch, mode),
         )
         for mode, (name, left, right) in enumerate(
@@ -127,7 +119,7 @@ def _spectra(task: str, band_in: int, inputs: int, band_out: int, outputs: int) 
     weights, _, entries = layer._plan.sizes
     left = [("forward", weights), ("gradient of the weights", entries)]
     return [
-        Work(f"{task}, {name}", filter_spectrum.OPERATOR, (_random(size), *rest, mode))
+        Work(f"{task}, {name}", filter_spectra.OPERATOR, (_random(size), *rest, mode))
         for mode, (name, size) in enumerate(left)
     ]
 
@@ -148,7 +140,7 @@ def _filters(task: str, layer: Any) -> list[Work]:
 def _masked(task: str, band: int, channels: int, batch: int) -> Work:
     """What ReLU does on the way back through functions on SO(3)."""
     signal = _random(channels, *[2 * band] * 3, batch)
-    return Work(task, zero_where.OPERATOR, (signal, signal <= 0))
+    return Work(task, masking.OPERATOR, (signal, signal <= 0))
 
 
 def _random(*shape: int) -> Tensor:

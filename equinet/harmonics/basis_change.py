@@ -43,13 +43,29 @@ def _sparse(band: int, orders: tuple[int, ...], to_complex: bool) -> tuple[Tenso
 
 
 def to_complex(spectrum: Tensor, band: int, orders: tuple[int, ...]) -> Tensor:
-    """Complex-basis spectrum from a real-basis one (itself real or complex), last axis flat."""
+    """The spectrum in the complex basis of a function given by its spectrum in the real one.
+
+    Args:
+        spectrum: real or complex, ``(..., rows)``.
+        band: exclusive bound of its degrees.
+        orders: the n >= 0 that it has.
+    Returns:
+        Complex tensor of the same shape.
+    """
     rows, factors = _sparse(band, orders, True)
     return _combine(spectrum, rows, factors)
 
 
 def to_real(spectrum: Tensor, band: int, orders: tuple[int, ...]) -> Tensor:
-    """Real-basis spectrum, complex-valued, from a complex-basis one, last axis flat."""
+    """The spectrum in the real basis of a function given by its spectrum in the complex one.
+
+    Args:
+        spectrum: real or complex, ``(..., rows)``.
+        band: exclusive bound of its degrees.
+        orders: the n >= 0 that it has.
+    Returns:
+        Complex tensor of the same shape, real if the function is.
+    """
     rows, factors = _sparse(band, orders, False)
     return _combine(spectrum, rows, factors)
 

@@ -13,15 +13,17 @@ degrees start at ``|s|``. ``s2_rfft`` and ``s2_irfft`` serve real functions with
 e3nn's basis: int f Y^l_m with sum_m (Y^l_m)^2 = 1.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 
 from equinet.harmonics.basis_change import to_complex, to_real
-from equinet.harmonics.fft_so3 import (
-    _by_parts,
-    _check_spectrum,
-    _grid_band,
+from equinet.harmonics.flat_spectra import (
     analysis,
+    band_of_grid,
+    by_parts,
+    check_spectrum,
     rotate_spectrum,
     synthesis,
 )
@@ -30,15 +32,17 @@ from equinet.numerics.arguments import check_integer
 
 
 def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
-    """Real spectrum ``(..., band^2)`` of a real signal ``(..., 2b, 2b)``, axes beta, alpha.
+    """Real spectrum of a real signal on the sphere.
 
     Args:
-        signal: real, on the SOFT grid of b.
+        signal: real, ``(..., 2b, 2b)``, axes beta, alpha, on the SOFT grid of b.
         band: degrees l < ``band`` are kept; b by default.
+    Returns:
+        Real tensor ``(..., band^2)``.
     Raises:
         ValueError, TypeError: if the last two axes are not a SOFT grid or the signal is complex.
     """
-    grid_band = _grid_band(signal, 2, real=True)
+    grid_band = band_of_grid(signal, 2, real=True)
     band = grid_band if band is None else check_integer(band, "band")
     transform = analysis(grid_band, band, 0, signal.dtype, signal.device)
     lead = signal.shape[:-2]
@@ -47,9 +51,20 @@ def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
 
 
 def s2_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
-    """Real signal ``(..., 2b, 2b)`` on the grid of b = ``grid_band`` from a real spectrum."""
+    """Real signal on the sphere from a real spectrum.
+
+    Args:
+        spectrum: real, ``(..., band^2)``.
+        band: exclusive bound of its degrees.
+        grid_band: b of the grid, at least ``band``, which is the default.
+    Returns:
+        Real tensor ``(..., 2b, 2b)``, axes beta, alpha.
+    Raises:
+        ValueError: if a band is out of range, or the spectrum has another number of coefficients.
+        TypeError: if the spectrum is not real.
+    """
     check_integer(band, "band")
-    _check_spectrum(spectrum, band * band, real=True)
+    check_spectrum(spectrum, band * band, real=True)
     grid_band = band if grid_band is None else check_integer(grid_band, "grid_band")
     transform = synthesis(grid_band, band, 0, spectrum.dtype, spectrum.device)
     lead, size = spectrum.shape[:-1], 2 * grid_band
@@ -69,11 +84,11 @@ def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
     Raises:
         ValueError: if an argument is out of range, or the last two axes are not a SOFT grid.
     """
-    grid_band = _grid_band(signal, 2)
+    grid_band = band_of_grid(signal, 2)
     band = grid_band if band is None else check_integer(band, "band")
     _check_spin(spin, band)
     if spin == 0:
-        return to_complex(_by_parts(s2_rfft, signal, band), band, (0,))
+        return to_complex(by_parts(functools.partial(s2_rfft, band=band), signal), band, (0,))
     if spin < 0:  # conj(D_ms) = (-1)^(m - s) D_{-m,-s}
         return _mirror(s2_fft(signal.conj(), band, -spin), band, -spin)
     parts = torch.stack([signal.real, signal.imag if signal.is_complex() else 0 * signal], -3)
@@ -86,12 +101,26 @@ def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
 
 
 def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int = 0) -> Tensor:
-    """Complex signal ``(..., 2b, 2b)`` of the given spin from a complex spectrum (S2)."""
+    """Complex signal of the given spin from a complex spectrum (S2).
+
+    Args:
+        spectrum: real or complex, ``(..., band^2 - spin^2)``.
+        band: exclusive bound of its degrees.
+        grid_band: b of the grid, at least ``band``, which is the default.
+        spin: s, with abs(s) < ``band``.
+    Returns:
+        Complex tensor ``(..., 2b, 2b)``, axes beta, alpha.
+    Raises:
+        ValueError: if an argument is out of range, or the spectrum has another number of
+            coefficients.
+        TypeError: if the spectrum is no floating tensor.
+    """
     check_integer(band, "band")
     _check_spin(spin, band)
-    _check_spectrum(spectrum, band * band - spin * spin)
+    check_spectrum(spectrum, band * band - spin * spin)
     if spin == 0:
-        return _by_parts(s2_irfft, to_real(spectrum, band, (0,)), band, grid_band)
+        inverse = functools.partial(s2_irfft, band=band, grid_band=grid_band)
+        return by_parts(inverse, to_real(spectrum, band, (0,)))
     if spin < 0:
         return s2_ifft(_mirror(spectrum, band, -spin), band, grid_band, -spin).conj()
     both = torch.stack([_mirror(spectrum, band, spin), spectrum], -1).flatten(-2) / 2
@@ -130,6 +159,10 @@ def rotate_s2(signal: Tensor, rotation: Tensor) -> Tensor:
     Args:
         signal: real, ``(batch, channel, 2b, 2b)``.
         rotation: R, ``(3, 3)`` or one for each sample, ``(batch, 3, 3)``.
+    Returns:
+        A signal of the same shape.
+    Raises:
+        ValueError, TypeError: if the last two axes are not a SOFT grid, or ``rotation`` is none.
     """
-    band = _grid_band(signal, 2, real=True)
+    band = band_of_grid(signal, 2, real=True)
     return s2_irfft(rotate_spectrum(s2_rfft(signal), band, [1] * band, rotation), band)

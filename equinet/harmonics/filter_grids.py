@@ -111,19 +111,25 @@ _LARGEST = 2**30  # bytes of float64 samples: more would take minutes and most o
 
 
 def check_grid(grid: object) -> FilterGrid:
-    """The taps, if they are some; else TypeError."""
+    """The taps, if they are some.
+
+    Raises:
+        TypeError: if they are not.
+    """
     if not isinstance(grid, FilterGrid):
         raise TypeError(f"grid: expected a FilterGrid, got {type(grid).__name__}")
     return grid
 
 
 def check_samples(grid: FilterGrid, functions: int, what: str) -> None:
-    """Raise ValueError if so many functions are too much to sample at the taps of a filter.
+    """Refuse more functions than can be sampled at the taps of a filter.
 
     Args:
         grid: the taps.
         functions: how many numbers there are at each of them.
         what: they are, for the message.
+    Raises:
+        ValueError: if the samples would take more than 1 GiB.
     """
     size = 8 * functions * math.prod(grid.size)
     if size > _LARGEST:
@@ -155,6 +161,11 @@ def filter_grid(
         dilation: steps between taps along each axis of the filter tensor.
         spacing: size of a pixel along x, y, z.
         lattice: "square" or "hexagonal".
+    Returns:
+        The taps.
+    Raises:
+        ValueError: if ``n`` is missing or an argument has another number of entries.
+        TypeError: for what is no number.
 
     Example:
         >>> filter_grid((1, 2)).points.tolist()

@@ -19,22 +19,50 @@ from equinet.ops import FieldTables, GroupTables, chunks
 
 
 def spectrum_size(band: int, orders: tuple[int, ...]) -> int:
-    """Number of coefficients (l, m, n) with l < ``band`` and |n| in ``orders``."""
+    """Number of coefficients (l, m, n) with l < ``band`` and |n| in ``orders``.
+
+    Args:
+        band: exclusive bound of the degree.
+        orders: the n >= 0 of the field, all < band for a function on SO(3).
+    Returns:
+        Their number.
+    """
     return sum((2 * l + 1) * degree_columns(l, orders) for l in range(band))
 
 
 def degree_columns(l: int, orders: tuple[int, ...]) -> int:
-    """Number of signed orders n with |n| <= l."""
+    """Number of signed orders n with |n| <= l.
+
+    Args:
+        l: the degree.
+        orders: the n >= 0 of the field.
+    Returns:
+        Their number, two for each n > 0.
+    """
     return sum(2 if n else 1 for n in orders if n <= l)
 
 
 def signed_orders(l: int, orders: tuple[int, ...]) -> list[int]:
-    """The signed orders n with |n| <= l, ascending."""
+    """The signed orders n with |n| <= l.
+
+    Args:
+        l: the degree.
+        orders: the n >= 0 of the field.
+    Returns:
+        -n and n for each of them, ascending.
+    """
     return sorted({sign * n for n in orders if n <= l for sign in (-1, 1)})
 
 
 def spectrum_index(band: int, orders: tuple[int, ...]) -> Tensor:
-    """The triples (l, m, n) of a spectrum in their order, shape ``(rows, 3)``."""
+    """The triples (l, m, n) of a spectrum in their order.
+
+    Args:
+        band: exclusive bound of the degree.
+        orders: the n >= 0 of the field.
+    Returns:
+        int64 ``(rows, 3)``.
+    """
     triples = [
         (l, m, n) for l in range(band) for m in range(-l, l + 1) for n in signed_orders(l, orders)
     ]
@@ -42,12 +70,19 @@ def spectrum_index(band: int, orders: tuple[int, ...]) -> Tensor:
 
 
 def gamma_waves(band: int, size: int) -> Tensor:
-    """cos(n gamma_k) and sin(n gamma_k), n < ``band``; ``(size, waves)`` as in ``ops.so3``."""
+    """cos(n gamma_k) and sin(n gamma_k), n < ``band``.
+
+    Args:
+        band: exclusive bound of the order.
+        size: points in gamma.
+    Returns:
+        float64 ``(size, 2 band - 1)``, the columns in the order of ``ops.GroupTables``.
+    """
     gamma = 2 * torch.pi * torch.arange(size, dtype=torch.float64) / size
-    rows = [torch.ones_like(gamma)]
+    columns = [torch.ones_like(gamma)]
     for n in range(1, band):
-        rows += [torch.cos(n * gamma), torch.sin(n * gamma)]
-    return torch.stack(rows, -1)
+        columns += [torch.cos(n * gamma), torch.sin(n * gamma)]
+    return torch.stack(columns, -1)
 
 
 def group_tables(
@@ -64,11 +99,13 @@ def group_tables(
         band: exclusive bound of the degree, at most ``grid_band``.
         inverse: which of the two.
         dtype: of the result; all is computed in float64.
+    Returns:
+        The tables of a ``Synthesis`` or an ``Analysis``.
     """
     size = 2 * grid_band
     beta, alpha = soft_angles(grid_band)
     weights = None if inverse else soft_weights(grid_band) / size
-    parts = []
+    parts: list[Tensor] = []
     for n in range(band):
         parts += _table(_amplitudes(band, n, beta, weights), band, n, dtype)
     phase = alpha[:, None] * torch.arange(band, dtype=torch.float64)
@@ -86,6 +123,15 @@ def field_tables(
 
     In place of the mean over gamma, in which they are not sampled, the Haar measure has a factor
     1/2 = mean cos^2(n gamma) for n > 0.
+
+    Args:
+        grid_band: b of the grid, 2b points per angle.
+        band: exclusive bound of the degree, at most ``grid_band``.
+        order: n; where it is no degree below ``band``, the tables are empty.
+        inverse: which of the two.
+        dtype: of the result; all is computed in float64.
+    Returns:
+        The tables of a ``Synthesis`` or an ``Analysis``.
     """
     size = 2 * grid_band
     if order >= band:
@@ -121,22 +167,31 @@ def _table(d: Tensor, band: int, n: int, dtype: torch.dtype) -> list[Tensor]:
 
 @cached(64)
 def _rows(band: int, orders: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """``scatter`` and ``gather`` of both; places without a coefficient point to row 0."""
+    """``scatter`` and ``gather`` of both.
+
+    A spectrum lies degree by degree, but the sums (F1) of ``ops.wigner`` run over l with the orders
+    fixed, for a chunk of orders m at once. So ``scatter`` lists, chunk by chunk, the row of the
+    coefficient for each pair of signs of (m, n) and each (m, l), and ``gather`` finds it there.
+    """
     l, m, n = spectrum_index(band, orders).unbind(1)
-    place = torch.full((band, 2 * band, 2 * band), -1)
-    place[l, m + band, n + band] = torch.arange(len(l))
-    parts = []
-    for n in orders:
-        signs = ((1, 1), (-1, -1), (-1, 1), (1, -1)) if n else ((1, 1), (-1, 1))
-        for m0, m1, l0 in chunks(band, n):
-            degrees, rows = torch.arange(l0, band), torch.arange(m0, m1)[:, None]
+    # The row of (l, m, n), with m and n shifted by the band; -1 where there is no coefficient.
+    row_of = torch.full((band, 2 * band, 2 * band), -1)
+    row_of[l, m + band, n + band] = torch.arange(len(l))
+    parts: list[Tensor] = []
+    for order in orders:
+        # ++, --, -+ and +- of (F1); where n = 0, the signs of m alone.
+        signs = ((1, 1), (-1, -1), (-1, 1), (1, -1)) if order else ((1, 1), (-1, 1))
+        for m0, m1, l0 in chunks(band, order):
+            degrees, ms = torch.arange(l0, band), torch.arange(m0, m1)[:, None]
             for sign_m, sign_n in signs:
-                where = place[degrees, sign_m * rows + band, sign_n * n + band]
+                found = row_of[degrees, sign_m * ms + band, sign_n * order + band]
                 if sign_m < 0 and m0 == 0:
-                    where[0] = -1  # there is no -0
-                parts.append(where.reshape(-1))
+                    found[0] = -1  # m = 0 has one sign, and was listed with the other
+                parts.append(found.reshape(-1))
     scatter = torch.cat(parts) if parts else torch.zeros(0, dtype=torch.int64)
     gather = torch.empty(len(l), dtype=torch.int64)
-    inside = scatter >= 0
-    gather[scatter[inside]] = inside.nonzero().flatten()
+    there = scatter >= 0
+    gather[scatter[there]] = there.nonzero().flatten()
+    # Where there is no coefficient, row 0 is read, to no effect: for l < m the table is 0; what is
+    # read for m = -0 cancels, as d^+ = d^- there, or is multiplied by sin(0 alpha).
     return scatter.clamp_min(0), gather

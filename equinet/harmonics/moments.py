@@ -47,6 +47,8 @@ def match_moments(values: list[Tensor], profiles: list[Tensor], points: Tensor) 
         values: for each degree its harmonics times profiles at the taps, ``(count, dim, taps)``.
         profiles: of each degree, ``(count, taps)``.
         points: the taps, ``(taps, n)``.
+    Returns:
+        As ``values``.
     """
     largest = _largest_degree(len(values) - 1, points)
     labels, polynomials = _table(largest, points)
@@ -65,7 +67,7 @@ def match_moments(values: list[Tensor], profiles: list[Tensor], points: Tensor) 
             if key not in solvers:
                 solvers[key] = _solver(envelope, [labels[i] for i in kept], some)
             size, back = solvers[key]
-            moments = K @ some
+            moments = K @ some  # those that K has, and in their place those of (Y2)
             wanted = torch.zeros_like(moments)
             if own:
                 wanted[:, own] = moments[:, own].diagonal().mean().expand(len(own)).diag()

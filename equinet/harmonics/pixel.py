@@ -54,6 +54,7 @@ class Pixels:
 
     @property
     def counts(self) -> dict[Irrep, int]:
+        """How many vectors of functions transform by each irrep."""
         counts = {
             psi: sum(len(invariant_vectors(psi, stabiliser)) for _, _, stabiliser in _orbits(self))
             for psi in irreps(self.group)
@@ -69,6 +70,7 @@ class Pixels:
         return {psi: values.to(points)[..., where] * on for psi, values in _values(self).items()}
 
     def on(self, grid: FilterGrid) -> dict[Irrep, Tensor]:
+        """Their values at the taps of a filter."""
         return self(grid.points)
 
 

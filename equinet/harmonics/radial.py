@@ -14,11 +14,11 @@ origin and jumps next to it.
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from equinet.harmonics.profiles import Profiles, capped, column, complete, cut_off, positive
 from equinet.numerics.arguments import check_integer, check_number
 from equinet.numerics.bessel import bessel_table, wave
 
@@ -26,63 +26,8 @@ _CUTOFFS = {"conservative": 0, "compromise": 1, "sfcnn": 2}
 _CLOSE = 1e-9  # relative; radii and bounds are often decimal fractions or multiples of pi
 
 
-class Radial(Protocol):
-    """What a family of radial profiles offers; a value, hashable by content and picklable."""
-
-    @property
-    def lmax(self) -> int:
-        """Largest degree with any profile."""
-        ...
-
-    def count(self, degree: int) -> int:
-        """Number of profiles of this angular degree, 0 beyond ``lmax``."""
-        ...
-
-    def __call__(self, degree: int, r: Tensor) -> Tensor:
-        """The profiles of this angular degree at ``r``.
-
-        Args:
-            degree: the angular degree J >= 0.
-            r: real, >= 0, any shape.
-        Returns:
-            ``(count(degree), *r.shape)`` in the dtype of ``r``, differentiable in ``r``, with
-            finite gradients at 0.
-        Raises:
-            ValueError: if ``degree`` is negative or ``r`` is not real.
-        """
-        ...
-
-
-class _Profiles:
-    """What the families share: the checks, and no profiles beyond ``lmax``.
-
-    A family defines ``_count`` and ``_values`` for degrees 0 <= J <= ``lmax``.
-    """
-
-    lmax: int
-
-    def count(self, degree: int) -> int:
-        """Number of profiles of this angular degree, 0 beyond ``lmax``."""
-        check_integer(degree, "degree", 0)
-        return self._count(degree) if degree <= self.lmax else 0
-
-    def __call__(self, degree: int, r: Tensor) -> Tensor:
-        """The profiles of this degree at ``r``, ``(count(degree), *r.shape)``; see ``Radial``."""
-        if not r.is_floating_point():
-            raise ValueError(f"r: expected a real tensor, got {r.dtype}")
-        if self.count(degree) == 0:
-            return r.new_zeros(0, *r.shape)
-        return self._values(degree, r)
-
-    def _count(self, degree: int) -> int:
-        raise TypeError(f"{type(self).__name__} does not say how many profiles it has")
-
-    def _values(self, degree: int, r: Tensor) -> Tensor:
-        raise TypeError(f"{type(self).__name__} does not define its profiles")
-
-
 @dataclass(frozen=True)
-class GaussianShells(_Profiles):
+class GaussianShells(Profiles):
     r"""Gaussian shells, each with degrees up to a cut-off that grows with its radius.
 
     .. math:: \varphi_m(r) = \exp\left( -\frac{(r - r_m)^2}{2 \sigma^2} \right),
@@ -118,8 +63,8 @@ class GaussianShells(_Profiles):
         ascending = all(a < b for a, b in zip(radii, radii[1:], strict=False))
         if not radii or not ascending or radii[0] < 0 or not math.isfinite(radii[-1]):
             raise ValueError(f"radii: expected ascending numbers >= 0, got {self.radii!r}")
-        _set(self, radii=radii, sigma=_positive("sigma", self.sigma))
-        _set(self, lmax=_cap(self.lmax, self._largest_degree(radii[-1])))
+        complete(self, radii=radii, sigma=positive("sigma", self.sigma))
+        complete(self, lmax=capped(self.lmax, self._largest_degree(radii[-1])))
 
     def _largest_degree(self, radius: float) -> int:
         """J_max of the shell of this radius."""
@@ -132,7 +77,7 @@ class GaussianShells(_Profiles):
         return len(self._shells(degree))
 
     def _values(self, degree: int, r: Tensor) -> Tensor:
-        distance = r - _column(self._shells(degree), r)
+        distance = r - column(self._shells(degree), r)
         return torch.exp(-(distance * distance) / (2 * self.sigma**2))
 
 
@@ -147,6 +92,8 @@ def gaussian_shells(
         sigma: see ``GaussianShells``, as are the others.
         cutoff: which degrees a shell has.
         lmax: no degrees above this one.
+    Returns:
+        The profiles.
     Raises:
         ValueError: if ``extent`` is negative or not finite.
     """
@@ -155,11 +102,11 @@ def gaussian_shells(
     steps = math.floor(extent + _CLOSE)
     radii = tuple(max(extent - step, 0.0) for step in range(steps, -1, -1))
     shells = GaussianShells(radii, sigma, cutoff)
-    return replace(shells, lmax=_cap(lmax, shells.lmax))
+    return replace(shells, lmax=capped(lmax, shells.lmax))
 
 
 @dataclass(frozen=True)
-class Bessel(_Profiles):
+class Bessel(Profiles):
     r"""Eigenfunctions of the Laplacian in the ball of R^n that vanish on its surface.
 
     .. math::
@@ -194,14 +141,14 @@ class Bessel(_Profiles):
     _table: tuple[tuple[tuple[float, ...], ...], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        radius = _positive("radius", self.radius)
-        bound = math.pi * radius if self.bound is None else _positive("bound", self.bound)
+        radius = positive("radius", self.radius)
+        bound = math.pi * radius if self.bound is None else positive("bound", self.bound)
         _check_n(self.n)
         if self.max_count is not None:
             check_integer(self.max_count, "max_count", 1)
         largest = 1 if self.n == 1 else math.floor(bound)  # z_{l,1} > l for n = 2, 3
         table = []
-        for degree in range(_cap(self.lmax, largest) + 1):
+        for degree in range(capped(self.lmax, largest) + 1):
             zeros, slopes, nodes, weights = bessel_table(self.n, degree, bound * (1 + _CLOSE))
             zeros, slopes = zeros[: self.max_count], slopes[: self.max_count]
             if not zeros:
@@ -215,21 +162,21 @@ class Bessel(_Profiles):
                 f"{('pi / 2', '2.4048', 'pi')[self.n - 1]} for n = {self.n}, got {bound!r} (pi "
                 "radius by default)"
             )
-        _set(self, radius=radius, bound=bound, lmax=len(table) - 1, _table=tuple(table))
+        complete(self, radius=radius, bound=bound, lmax=len(table) - 1, _table=tuple(table))
 
     def _count(self, degree: int) -> int:
         return len(self._table[degree][0])
 
     def _values(self, degree: int, r: Tensor) -> Tensor:
         frequencies, factors, nodes, weights = self._table[degree]
-        x = _column(frequencies, r) * r.clamp(max=self.radius)
+        x = column(frequencies, r) * r.clamp(max=self.radius)
         waves = wave(torch, degree)(x[..., None] * r.new_tensor(nodes))
-        value = (waves * r.new_tensor(weights)).sum(-1) * _column(factors, r)
-        return _cut(value, r, self.radius)
+        value = (waves * r.new_tensor(weights)).sum(-1) * column(factors, r)
+        return cut_off(value, r, self.radius)
 
 
 @dataclass(frozen=True)
-class Zernike(_Profiles):
+class Zernike(Profiles):
     r"""Radial Zernike polynomials of the ball of R^n, N - l even, N <= ``order``.
 
     .. math::
@@ -254,7 +201,7 @@ class Zernike(_Profiles):
     n: int
 
     def __post_init__(self) -> None:
-        _set(self, radius=_positive("radius", self.radius))
+        complete(self, radius=positive("radius", self.radius))
         check_integer(self.order, "order", 0)
         _check_n(self.n)
 
@@ -280,11 +227,11 @@ class Zernike(_Profiles):
             rows.append((top - back) / (2 * k * (k + b) * (c - 2)))
         squares = [2 * (degree + 2 * k) + self.n for k in range(len(rows))]
         factors = [math.sqrt(square / self.radius**self.n) for square in squares]
-        return _cut(torch.stack(rows) * _column(factors, r), r, self.radius)
+        return cut_off(torch.stack(rows) * column(factors, r), r, self.radius)
 
 
 @dataclass(frozen=True)
-class BSpline(_Profiles):
+class BSpline(Profiles):
     r"""Uniform B-splines in r, the same for every degree, flat at r = 0 and zero beyond R.
 
     .. math:: \varphi_i(r) = \sum_{c \sim i} B_p(r / h - c), \qquad 0 \le i < count
@@ -314,7 +261,7 @@ class BSpline(_Profiles):
     vanish: bool = False
 
     def __post_init__(self) -> None:
-        _set(self, radius=_positive("radius", self.radius))
+        complete(self, radius=positive("radius", self.radius))
         check_integer(self.splines, "splines", 1)
         check_integer(self.lmax, "lmax", 0)
         check_integer(self.spline_degree, "spline_degree", 2)
@@ -334,7 +281,7 @@ class BSpline(_Profiles):
             centres = list(range(-reach, max(last, 1) + reach + 1))
             turns = [c % max(2 * last, 1) for c in centres]
             owner = [min(c, 2 * last - c) for c in turns]
-        u = (p + 1) / 2 - (r.clamp(max=self.radius) / step - _column(centres, r)).abs()
+        u = (p + 1) / 2 - (r.clamp(max=self.radius) / step - column(centres, r)).abs()
         # Truncated powers; B_p is even, so half of them are enough, and they hardly cancel.
         powers = [
             (-1) ** k * math.comb(p + 1, k) / math.factorial(p) * (u - k).clamp(min=0) ** p
@@ -343,11 +290,11 @@ class BSpline(_Profiles):
         value = torch.stack(powers).sum(0)
         index = torch.tensor(owner, device=r.device)
         folded = value.new_zeros(self.splines, *r.shape).index_add(0, index, value)
-        return _cut(folded, r, self.radius)
+        return cut_off(folded, r, self.radius)
 
 
 @dataclass(frozen=True)
-class Angular(_Profiles):
+class Angular(Profiles):
     """One profile a degree, the constant 1: for filters whose radial part a network learns.
 
     Attributes:
@@ -368,29 +315,6 @@ class Angular(_Profiles):
         return torch.ones_like(r)[None]
 
 
-def _column(numbers: Any, r: Tensor) -> Tensor:
-    """A tensor of the numbers that broadcasts against ``r`` from the left."""
-    return r.new_tensor(numbers).reshape(-1, *r.ndim * [1])
-
-
-def _cut(value: Tensor, r: Tensor, radius: float) -> Tensor:
-    """0 beyond the radius; NaN stays NaN."""
-    return torch.where(r > radius, 0, value)
-
-
-def _set(instance: Any, **values: Any) -> None:
-    """Fields of a frozen dataclass, completed in its ``__post_init__``."""
-    for name, value in values.items():
-        object.__setattr__(instance, name, value)
-
-
-def _cap(lmax: int | None, largest: int) -> int:
-    if lmax is None:
-        return largest
-    check_integer(lmax, "lmax", 0)
-    return min(lmax, largest)
-
-
 def _check_cutoff(cutoff: str) -> None:
     if not isinstance(cutoff, str) or cutoff not in _CUTOFFS:
         raise ValueError(f"cutoff: expected one of {tuple(_CUTOFFS)}, got {cutoff!r}")
@@ -399,9 +323,3 @@ def _check_cutoff(cutoff: str) -> None:
 def _check_n(n: int) -> None:
     if isinstance(n, bool) or n not in (1, 2, 3):
         raise ValueError(f"n: expected 1, 2 or 3, got {n!r}")
-
-
-def _positive(name: str, value: float) -> float:
-    if not isinstance(value, int | float) or not 0 < value < math.inf:
-        raise ValueError(f"{name}: expected a number > 0, got {value!r}")
-    return float(value)

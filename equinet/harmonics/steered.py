@@ -23,7 +23,8 @@ from equinet.group.group import check_group
 from equinet.harmonics.circular import angular_harmonics
 from equinet.harmonics.filter_grids import FilterGrid, check_grid, check_samples
 from equinet.harmonics.moments import match_moments
-from equinet.harmonics.radial import Radial, gaussian_shells
+from equinet.harmonics.profiles import Radial
+from equinet.harmonics.radial import gaussian_shells
 from equinet.numerics.arguments import check_integer, check_memory, check_number
 from equinet.numerics.cached import cached
 from equinet.rep import Irrep, Representation, irrep, restrict, trivial
@@ -52,10 +53,16 @@ class SteeredFunctions(Protocol):
 
 
 def harmonics_representation(group: Group, degree: int) -> Representation:
-    """How a group of matrices of size n = 1, 2 or 3 acts on the harmonics of one degree.
+    """How a group acts on the harmonics of one degree.
 
+    Args:
+        group: of matrices of size n = 1, 2 or 3.
+        degree: J; on the line 0 or 1.
     Returns:
         rho with Y(h x) = rho(h) Y(x) for ``angular_harmonics``, split into irreps.
+    Raises:
+        TypeError: if ``group`` is no group.
+        ValueError: if there are no harmonics of this degree in so many dimensions.
     """
     check_group(group)
     check_integer(degree, "degree", 0)
@@ -114,6 +121,7 @@ class Harmonics:
 
     @property
     def counts(self) -> dict[Irrep, int]:
+        """How many vectors of functions transform by each irrep."""
         found: dict[Irrep, int] = {}
         for degree in self._degrees:
             profiles = self.radial.count(degree)
@@ -127,6 +135,7 @@ class Harmonics:
         return range(largest + 1)
 
     def __call__(self, points: Tensor) -> dict[Irrep, Tensor]:
+        """Values at ``points`` ``(..., n)``: for each irrep ``(count, dim, ...)``."""
         return self._split(self._whole(points))
 
     def on(self, grid: FilterGrid) -> dict[Irrep, Tensor]:
@@ -218,12 +227,15 @@ class ConstantFunction:
 
     @property
     def counts(self) -> dict[Irrep, int]:
+        """One function, of the trivial irrep."""
         return {_trivial(self.group): 1}
 
     def __call__(self, points: Tensor) -> dict[Irrep, Tensor]:
+        """1 at each of ``points``, ``(1, 1, ...)``."""
         return {_trivial(self.group): points.new_ones(1, 1, *points.shape[:-1])}
 
     def on(self, grid: FilterGrid) -> dict[Irrep, Tensor]:
+        """1 at each of the taps."""
         return self(grid.points)
 
 
@@ -250,6 +262,8 @@ def shell_harmonics(
             "compromise", for even sizes "conservative": their shells have half-integer radii, on
             which the taps cannot tell more harmonics apart.
         lmax: a cap of the degree.
+    Returns:
+        The functions.
     Raises:
         TypeError: if ``group`` is no group, or ``grid`` no taps.
         ValueError: if the group and the taps are of different dimensions.

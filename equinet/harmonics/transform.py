@@ -79,6 +79,11 @@ class _Transform(Constants):
         return {name: x for name, x in tables._asdict().items() if isinstance(x, Tensor)}
 
     def field_tables(self) -> FieldTables:
+        """The constants as ``ops.s2_analysis`` takes them, for fields on the sphere.
+
+        Raises:
+            TypeError: if they are in half precision.
+        """
         assert self.order is not None
         if self.d.dtype.itemsize < 4:
             raise TypeError(
@@ -89,6 +94,7 @@ class _Transform(Constants):
         return FieldTables(self.d, self.scatter, self.gather, self.band, size, self.order)
 
     def group_tables(self) -> GroupTables:
+        """The constants as ``ops.so3_analysis`` takes them, for functions on SO(3)."""
         return GroupTables(self.d, self.alpha, self.gamma, self.scatter, self.gather, self.band)
 
     def extra_repr(self) -> str:
@@ -96,7 +102,7 @@ class _Transform(Constants):
 
 
 class Analysis(_Transform):
-    """Signal to spectrum. ``forward(signal)`` returns ``(rows, channel * batch)``.
+    """Signal to spectrum.
 
     For ``order`` = s > 0 the channels of the signal are (channel, component), two components each.
     """
@@ -104,6 +110,12 @@ class Analysis(_Transform):
     inverse = False
 
     def forward(self, signal: Tensor) -> Tensor:
+        """The spectrum of a signal.
+
+        Shape:
+            - signal: ``(batch, channel, beta, alpha[, gamma])``
+            - result: ``(rows, channel * batch)``
+        """
         if self.order is None:
             return so3_analysis(signal, self.group_tables())
         if self.orders:
@@ -113,15 +125,24 @@ class Analysis(_Transform):
 
 
 class Synthesis(_Transform):
-    """Spectrum to signal: ``forward(spectrum, channels)``, the inverse of ``Analysis``.
+    """Spectrum to signal, the inverse of ``Analysis``.
 
-    With ``relu`` the numbers below 0 become 0.
     For ``order`` = s > 0 the channels of the signal are (channel, component), two components each.
     """
 
     inverse = True
 
     def forward(self, spectrum: Tensor, channels: int, relu: bool = False) -> Tensor:
+        """The signal of a spectrum.
+
+        Args:
+            spectrum: real.
+            channels: their number.
+            relu: write 0 for what is negative.
+        Shape:
+            - spectrum: ``(rows, channel * batch)``
+            - result: ``(batch, channel, beta, alpha[, gamma])``
+        """
         if self.order is None:
             return so3_synthesis(spectrum, self.group_tables(), channels, relu)
         if self.orders:

@@ -5,12 +5,16 @@ Knows no group. How the compiled part is built and bound is in ``native``; it is
 
 from equinet.ops.availability import status
 from equinet.ops.block_products import block_matmul
-from equinet.ops.expansion import Plan, Side, expand
-from equinet.ops.filter_spectra import SpectrumPlan, SpectrumSide, filter_spectrum
+from equinet.ops.expansion import expand
+from equinet.ops.expansion_plan import Plan, Side
+from equinet.ops.filter_spectra import filter_spectrum
 from equinet.ops.masking import relu, zero_where
 from equinet.ops.precision import full_precision
-from equinet.ops.s2 import FieldTables, s2_analysis, s2_synthesis
-from equinet.ops.so3 import GroupTables, so3_analysis, so3_synthesis
+from equinet.ops.s2 import s2_analysis, s2_synthesis
+from equinet.ops.s2_plan import FieldTables
+from equinet.ops.so3 import so3_analysis, so3_synthesis
+from equinet.ops.so3_plan import GroupTables
+from equinet.ops.spectrum_plan import SpectrumPlan, SpectrumSide
 from equinet.ops.wigner import chunks
 
 __all__ = [

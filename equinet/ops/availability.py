@@ -1,6 +1,7 @@
 """What is compiled, what is in use, and how to get the rest."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -10,8 +11,9 @@ from equinet.ops.expansion import OPERATOR as EXPANSION
 from equinet.ops.filter_spectra import OPERATOR as FILTER_SPECTRUM
 from equinet.ops.masking import OPERATOR as ZERO_WHERE
 from equinet.ops.native import compile, cuda, library
+from equinet.ops.native.operator import Operator
 
-OPERATORS = (
+OPERATORS: tuple[Operator[Any, Any], ...] = (
     *(BLOCK_MATMUL, EXPANSION, FILTER_SPECTRUM, s2.SYNTHESIS, s2.ANALYSIS),
     *(so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS, ZERO_WHERE),
 )
@@ -108,7 +110,7 @@ def check_on_gpus() -> list[str]:
 
 
 def _checks() -> tuple[str, ...]:
-    lines = []
+    lines: list[str] = []
     for form in ON_GPU:
         if not form.verdicts:
             lines.append(f"{form.name}: not used yet")

@@ -13,17 +13,16 @@ Spectra are real throughout, in the real basis, so there is no complex form; and
 has one column where one on SO(3) has 2l + 1, so the product from S^2 to SO(3) is this one too.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+from equinet.ops.example_tables import integers
 from equinet.ops.native import cuda, library
-from equinet.ops.native.operator import (
-    Operator,
-    check_counts,
-    check_tensor,
-    check_tensors,
-    integers,
-)
+from equinet.ops.native.checks import check_counts, check_tensor, check_tensors
+from equinet.ops.native.operator import Operator
 
 FORWARD, ADJOINT, OUTER = 0, 1, 2  # (B1), (B2), (B3); as in csrc/cpu/block_matmul.cpp
 GPU_TILE = 64  # kTile of csrc/cuda/block_matmul.cu
@@ -32,8 +31,8 @@ GPU_TILE = 64  # kTile of csrc/cuda/block_matmul.cu
 def block_matmul(
     spectrum: Tensor,
     weights: Tensor,
-    rows: list[int],
-    columns: list[int],
+    rows: Sequence[int],
+    columns: Sequence[int],
     batch: int,
     bias: Tensor | None = None,
 ) -> Tensor:
@@ -55,7 +54,53 @@ def block_matmul(
     """
     check_tensors("block_matmul", spectrum=spectrum, weights=weights)
     _check_sizes(rows, columns, batch)
-    return OPERATOR(weights, spectrum, bias, rows, columns, batch, FORWARD)
+    return OPERATOR(weights, Product(spectrum, bias, rows, columns, batch, FORWARD))
+
+
+class Product(NamedTuple):
+    """The plan of one of the three products: its right factor, and the sizes of all.
+
+    Attributes:
+        right: x or, for (B2), z. The left factor is W or, for (B3), z.
+        bias: as in ``block_matmul``; (B1) only.
+        rows: of each matrix.
+        columns: of each matrix.
+        batch: number of samples.
+        mode: which of the three.
+    """
+
+    right: Tensor
+    bias: Tensor | None
+    rows: Sequence[int]
+    columns: Sequence[int]
+    batch: int
+    mode: int
+
+    def with_factor(self, mode: int, right: Tensor) -> "Product":
+        """The plan of another product of the same sizes.
+
+        Args:
+            mode: which of the three.
+            right: its right factor.
+        Returns:
+            The plan, without a bias.
+        """
+        return Product(right, None, self.rows, self.columns, self.batch, mode)
+
+
+def sizes_of(rows: Sequence[int], columns: Sequence[int], batch: int) -> tuple[int, int, int]:
+    """The entries of W, of x and of z.
+
+    Args:
+        rows: of each matrix.
+        columns: of each matrix.
+        batch: number of samples.
+    Returns:
+        Three numbers.
+    """
+    weights = sum(k_out * k_in for k_out, k_in in zip(rows, columns, strict=True))
+    x = sum((2 * l + 1) * k for l, k in enumerate(columns)) * batch
+    return weights, x, sum((2 * l + 1) * k for l, k in enumerate(rows)) * batch
 
 
 # --- the reference --------------------------------------------------------------------------------
@@ -76,8 +121,9 @@ def _forward(blocks: list[Tensor], x: list[Tensor], bias: Tensor | None) -> Tens
     return torch.cat(z) if z else x[0].new_zeros(0)
 
 
-def _reference(left, right, bias, rows, columns, batch, mode) -> Tensor:
+def _reference(left: Tensor, plan: Product) -> Tensor:
     """Any of the three: left is W or, for (B3), z; right is x or, for (B2), z."""
+    right, bias, rows, columns, batch, mode = plan
     if mode == OUTER:
         z, x = _degrees(left, rows, batch), _degrees(right, columns, batch)
         w = [torch.einsum("mob,mib->oi", *pair) for pair in zip(z, x, strict=True)]
@@ -90,7 +136,7 @@ def _reference(left, right, bias, rows, columns, batch, mode) -> Tensor:
     return _forward([w.mT for w in blocks], _degrees(right, rows, batch), None)
 
 
-def _degrees(flat: Tensor, sizes: list[int], batch: int) -> list[Tensor]:
+def _degrees(flat: Tensor, sizes: Sequence[int], batch: int) -> list[Tensor]:
     """A flat spectrum as a tensor ``(2l + 1, k, batch)`` for each degree."""
     parts = flat.split([(2 * l + 1) * k * batch for l, k in enumerate(sizes)])
     return [
@@ -102,14 +148,7 @@ def _degrees(flat: Tensor, sizes: list[int], batch: int) -> list[Tensor]:
 # --- the operator ---------------------------------------------------------------------------------
 
 
-def _sizes(rows, columns, batch) -> tuple[int, int, int]:
-    """Entries of W, of x and of z."""
-    weights = sum(k_out * k_in for k_out, k_in in zip(rows, columns, strict=True))
-    x = sum((2 * l + 1) * k for l, k in enumerate(columns)) * batch
-    return weights, x, sum((2 * l + 1) * k for l, k in enumerate(rows)) * batch
-
-
-def _check_sizes(rows, columns, batch) -> None:
+def _check_sizes(rows: Sequence[int], columns: Sequence[int], batch: int) -> None:
     check_counts("block_matmul", "rows", rows)
     check_counts("block_matmul", "columns", columns)
     check_counts("block_matmul", "batch", [batch])
@@ -120,11 +159,12 @@ def _check_sizes(rows, columns, batch) -> None:
         )
 
 
-def _check(left, right, bias, rows, columns, batch, mode) -> None:
+def _check(left: Tensor, plan: Product) -> None:
+    right, bias, rows, columns, batch, mode = plan
     _check_sizes(rows, columns, batch)
     if mode not in (FORWARD, ADJOINT, OUTER):
         raise ValueError(f"block_matmul: mode: expected 0, 1 or 2, got {mode}")
-    weights, x, z = _sizes(rows, columns, batch)
+    weights, x, z = sizes_of(rows, columns, batch)
     first, second = ("z", z) if mode == OUTER else ("weights", weights), ("x", x)
     if mode == ADJOINT:
         second = ("z", z)
@@ -134,22 +174,23 @@ def _check(left, right, bias, rows, columns, batch, mode) -> None:
         check_tensor("block_matmul", "bias", bias, (rows[0],), left)
 
 
-def _fake(left, right, bias, rows, columns, batch, mode) -> Tensor:
-    weights, x, z = _sizes(rows, columns, batch)
-    return left.new_empty({FORWARD: z, ADJOINT: x, OUTER: weights}[mode])
+def _fake(left: Tensor, plan: Product) -> Tensor:
+    weights, x, z = sizes_of(plan.rows, plan.columns, plan.batch)
+    return left.new_empty({FORWARD: z, ADJOINT: x, OUTER: weights}[plan.mode])
 
 
-def _cpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
-    left, right = left.contiguous(), right.contiguous()
-    bias = None if bias is None else bias.contiguous()
-    out = _fake(left, right, bias, rows, columns, batch, mode)
+def _cpu(left: Tensor, plan: Product) -> Tensor:
+    right, bias, rows, columns, batch, mode = plan
+    factors = left.contiguous(), right.contiguous(), None if bias is None else bias.contiguous()
+    out = _fake(left, plan)
     sizes = (tuple(rows), tuple(columns), len(rows), batch)
-    library.call("block_matmul", left.dtype, mode, left, right, bias, out, *sizes)
+    library.call("block_matmul", left.dtype, mode, *factors, out, *sizes)
     return out
 
 
-def _tiles(rows, columns, batch, mode) -> int:
+def _tiles(plan: Product) -> int:
     """Blocks of threads on a GPU: tiles of the products of all degrees."""
+    _, _, rows, columns, batch, mode = plan
     shapes = [(k_out, (2 * l + 1) * batch) for l, k_out in enumerate(rows)]
     if mode == ADJOINT:
         shapes = [(k_in, (2 * l + 1) * batch) for l, k_in in enumerate(columns)]
@@ -158,69 +199,59 @@ def _tiles(rows, columns, batch, mode) -> int:
     return sum(-(m // -GPU_TILE) * -(n // -GPU_TILE) for m, n in shapes)
 
 
-def _fits(left, right, bias, rows, columns, batch, mode) -> bool:
-    return len(rows) <= cuda.MAX_DEGREES and cuda.fits(_tiles(rows, columns, batch, mode))
+def _fits(left: Tensor, plan: Product) -> bool:
+    return len(plan.rows) <= cuda.MAX_DEGREES and cuda.fits(_tiles(plan))
 
 
-def _gpu(left, right, bias, rows, columns, batch, mode) -> Tensor:
-    left, right = left.contiguous(), right.contiguous()
-    bias = None if bias is None else bias.contiguous()
-    out = _fake(left, right, bias, rows, columns, batch, mode)
-    if tiles := _tiles(rows, columns, batch, mode):
-        sizes = cuda.degrees(rows, columns)
-        arguments = (mode, left, right, bias, out, sizes, batch)
+def _gpu(left: Tensor, plan: Product) -> Tensor:
+    right, bias, rows, columns, batch, mode = plan
+    factors = left.contiguous(), right.contiguous(), None if bias is None else bias.contiguous()
+    out = _fake(left, plan)
+    if tiles := _tiles(plan):
+        arguments = (mode, *factors, out, cuda.degrees(rows, columns), batch)
         cuda.launch("block_matmul", left.dtype, left.device.index, (tiles,), (256,), *arguments)
     return out
 
 
-def _examples() -> list[tuple]:
+def _examples() -> list[tuple[Tensor, Product]]:
     """The three, with degrees of no rows or no columns, and more than one tile."""
     rows, columns, batch = [3, 66, 0, 2], [2, 5, 2, 17], 23
-    w, x, z = _sizes(rows, columns, batch)
+    w, x, z = sizes_of(rows, columns, batch)
     generator = torch.Generator().manual_seed(0)
-    return [
-        (
-            *(integers((size,), generator) for size in sizes),
-            integers((rows[0],), generator) if mode == FORWARD else None,
-            rows,
-            columns,
-            batch,
-            mode,
-        )
-        for mode, sizes in ((FORWARD, (w, x)), (ADJOINT, (w, z)), (OUTER, (z, x)))
-    ]
+    found: list[tuple[Tensor, Product]] = []
+    for mode, sizes in ((FORWARD, (w, x)), (ADJOINT, (w, z)), (OUTER, (z, x))):
+        left, right = (integers((size,), generator) for size in sizes)
+        bias = integers((rows[0],), generator) if mode == FORWARD else None
+        found.append((left, Product(right, bias, rows, columns, batch, mode)))
+    return found
 
 
-def _save(ctx, inputs, output) -> None:
-    left, right, _, *ctx.constants = inputs
-    ctx.save_for_backward(left, right)
+def _gradients(
+    needed: Sequence[bool], gradient: Tensor, left: Tensor, plan: Product
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+    """Each of (B1) to (B3) is linear in both factors, with the two others as derivatives."""
+    # For each product the factors of the two others, of which one is its gradient.
+    to_left, to_right = {
+        FORWARD: ((OUTER, gradient, plan.right), (ADJOINT, left, gradient)),
+        ADJOINT: ((OUTER, plan.right, gradient), (FORWARD, left, gradient)),
+        OUTER: ((FORWARD, gradient, plan.right), (ADJOINT, gradient, left)),
+    }[plan.mode]
 
+    def product(mode: int, left: Tensor, right: Tensor) -> Tensor:
+        return OPERATOR(left, plan.with_factor(mode, right))
 
-def _backward(ctx, grad):
-    """Each of (B1) to (B3) is linear in both arguments, with the two others as derivatives."""
-    left, right = ctx.saved_tensors
-    rows, columns, batch, mode = ctx.constants
-    need_left, need_right, need_bias = ctx.needs_input_grad[:3]
-
-    def product(mode, left, right, needed=True):
-        return OPERATOR(left, right, None, rows, columns, batch, mode) if needed else None
-
-    if mode == FORWARD:
-        to_left = product(OUTER, grad, right, need_left)
-        to_right = product(ADJOINT, left, grad, need_right)
-    elif mode == ADJOINT:
-        to_left = product(OUTER, right, grad, need_left)
-        to_right = product(FORWARD, left, grad, need_right)
-    else:
-        to_left = product(FORWARD, grad, right, need_left)
-        to_right = product(ADJOINT, grad, left, need_right)
-    to_bias = grad[: rows[0] * batch].view(rows[0], batch).sum(1) if need_bias else None
-    return to_left, to_right, to_bias, None, None, None, None
+    bias = plan.rows[0] * plan.batch
+    return (
+        product(*to_left) if needed[0] else None,
+        product(*to_right) if needed[1] else None,
+        gradient[:bias].view(plan.rows[0], plan.batch).sum(1) if needed[2] else None,
+    )
 
 
 OPERATOR = Operator(
     "block_matmul(Tensor left, Tensor right, Tensor? bias, SymInt[] rows, SymInt[] columns, "
     "SymInt batch, int mode) -> Tensor",
+    Product,
     reference=_reference,
     fake=_fake,
     check=_check,
@@ -229,4 +260,4 @@ OPERATOR = Operator(
     fits=_fits,
     examples=_examples,
 )
-OPERATOR.differentiate(_save, _backward)
+OPERATOR.differentiate(_gradients)

@@ -1,8 +1,10 @@
-"""Constants for the examples of the transforms.
+"""Numbers for the examples with which operators are compared at their first use.
 
-In: a band and orders. Out: tables like those that ``harmonics.grid`` makes for layers, but with
-random amplitudes.
+In: shapes, a band and orders. Out: integers, and tables like those that ``harmonics.grid`` makes
+for layers, but with random amplitudes.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -10,8 +12,28 @@ from torch import Tensor
 from equinet.ops.wigner import chunks
 
 
+def integers(shape: Sequence[int], generator: torch.Generator) -> Tensor:
+    """From -2 to 2, in float64: sums of their products are exact, whatever torch rounds to.
+
+    Args:
+        shape: of the result.
+        generator: draws them, on the CPU.
+    Returns:
+        A tensor of that shape.
+    """
+    drawn = torch.randint(-2, 3, tuple(shape), generator=generator, device="cpu")
+    return drawn.to(torch.float64)
+
+
 def rows_of(band: int, orders: tuple[int, ...]) -> tuple[Tensor, Tensor]:
-    """``scatter`` and ``gather`` of the tables; places without a coefficient point to row 0."""
+    """``scatter`` and ``gather`` of the tables; places without a coefficient point to row 0.
+
+    Args:
+        band: degrees l < band.
+        orders: the n >= 0.
+    Returns:
+        Two tensors of integers, as in ``SphereTables``.
+    """
     rows: dict[tuple[int, int, int], int] = {}
     for l in range(band):
         signed = sorted({sign * n for n in orders if n <= l for sign in (-1, 1)})
@@ -36,15 +58,34 @@ def rows_of(band: int, orders: tuple[int, ...]) -> tuple[Tensor, Tensor]:
 def amplitudes(
     chunk: tuple[int, int, int], band: int, points: int, generator: torch.Generator
 ) -> Tensor:
-    """Random numbers ``(m, l, points)`` for one of ``chunks``, zero where l < m."""
+    """Random numbers for one of ``chunks``, zero where l < m.
+
+    Args:
+        chunk: (m0, m1, l0).
+        band: degrees l < band.
+        points: angles beta.
+        generator: draws them.
+    Returns:
+        ``(m, l, points)``, in float64.
+    """
     m0, m1, l0 = chunk
     d = torch.randn(m1 - m0, band - l0, points, generator=generator, dtype=torch.float64)
     return d * (torch.arange(l0, band) >= torch.arange(m0, m1)[:, None])[..., None]
 
 
-def constants_of(band: int, size: int, generator: torch.Generator) -> tuple:
-    """The entries of ``GroupTables``, those of the grid but for the amplitudes."""
-    parts = []
+def constants_of(
+    band: int, size: int, generator: torch.Generator
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int]:
+    """The entries of ``GroupTables``, those of the grid but for the amplitudes.
+
+    Args:
+        band: degrees l < band.
+        size: points of each angle.
+        generator: draws the amplitudes.
+    Returns:
+        As many values as there are entries, in float64.
+    """
+    parts: list[Tensor] = []
     for n in range(band):
         for at in chunks(band, n):
             plus, minus = (amplitudes(at, band, size, generator) for _ in range(2))

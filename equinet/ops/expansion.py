@@ -19,20 +19,17 @@ Each of the two is the derivative of the other, so that they are closed under di
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from equinet.ops.example_tables import integers
 from equinet.ops.expansion_plan import Plan, Side, plan_of, table_size
 from equinet.ops.native import cuda, library
-from equinet.ops.native.operator import (
-    Operator,
-    check_indices,
-    check_tensor,
-    check_tensors,
-    integers,
-)
+from equinet.ops.native.checks import check_indices, check_tensor, check_tensors
+from equinet.ops.native.operator import Operator
 
 FORWARD, ADJOINT = 0, 1  # (E1), (E2); as in csrc/cpu/expansion.cpp
 GPU_THREADS = 256
@@ -57,8 +54,34 @@ def expand(plan: Plan, weights: Tensor, kernels: Tensor, matrices: Tensor, table
     if not isinstance(plan, Plan):
         raise TypeError(f"expansion: plan: expected a Plan, got {type(plan).__name__}")
     check_tensors("expansion", weights=weights, kernels=kernels, matrices=matrices, table=table)
-    found = OPERATOR(weights, kernels, matrices, table, plan.numbers(), FORWARD)
+    found = OPERATOR(weights, Expansion(kernels, matrices, table, plan.numbers(), FORWARD))
     return found.view(len(weights) * plan.out.dim, plan.into.dim, *plan.points)
+
+
+class Expansion(NamedTuple):
+    """The plan of (E1) or (E2), as torch takes it.
+
+    Attributes:
+        kernels, matrices, table: as in ``expand``.
+        numbers: those of a ``Plan``.
+        mode: which of the two.
+    """
+
+    kernels: Tensor
+    matrices: Tensor
+    table: Tensor
+    numbers: Sequence[int]
+    mode: int
+
+    @property
+    def adjoint(self) -> "Expansion":
+        """The plan of the other."""
+        return self._replace(mode=1 - self.mode)
+
+    def left_shape(self, count: int) -> tuple[int, ...]:
+        """The shape of ``count`` sets of weights, or for (E2) of filters."""
+        points, dim_out, dim_in, weights = self.numbers[:4]
+        return (count, weights) if self.mode == FORWARD else (count, dim_out, dim_in, points)
 
 
 # --- the reference --------------------------------------------------------------------------------
@@ -101,7 +124,9 @@ def _adjoint(plan: Plan, filters: Tensor, kernels: Tensor, matrices: Tensor) -> 
     return torch.cat(found, 1)
 
 
-def _pairs(plan: Plan, weights: Tensor, kernels: Tensor) -> Iterator[tuple]:
+def _pairs(
+    plan: Plan, weights: Tensor, kernels: Tensor
+) -> Iterator[tuple[tuple[int, int, int, int, int], Tensor, Tensor]]:
     """For each pair of kinds its shape, weights and kernels."""
     shapes, points = plan.shapes, math.prod(plan.points)
     w = weights.split([u * v * k for u, v, k, _, _ in shapes], 1)
@@ -160,21 +185,17 @@ def _join(tensors: list[Tensor], axis: int) -> Tensor:
     return tensors[0] if len(tensors) == 1 else torch.cat(tensors, axis)
 
 
-def _reference(left, kernels, matrices, table, numbers, mode) -> Tensor:
+def _reference(left: Tensor, plan: Expansion) -> Tensor:
     """Either of the two: left is w or, for (E2), F as ``(count, dim_out, dim_in, points)``."""
-    return (_forward, _adjoint)[mode](plan_of(numbers), left, kernels, matrices)
+    expand = (_forward, _adjoint)[plan.mode]
+    return expand(plan_of(plan.numbers), left, plan.kernels, plan.matrices)
 
 
 # --- the operator ---------------------------------------------------------------------------------
 
 
-def _shape(mode: int, count: int, numbers: Sequence[int]) -> tuple[int, ...]:
-    """Of the weights, or for (E2) of the filters."""
-    points, dim_out, dim_in, weights = numbers[:4]
-    return (count, weights) if mode == FORWARD else (count, dim_out, dim_in, points)
-
-
-def _check(left, kernels, matrices, table, numbers, mode) -> None:
+def _check(left: Tensor, plan: Expansion) -> None:
+    kernels, matrices, table, numbers, mode = plan
     size = None
     if not torch.compiler.is_compiling():  # which sees the reference only
         size = table_size(tuple(numbers))
@@ -184,51 +205,52 @@ def _check(left, kernels, matrices, table, numbers, mode) -> None:
                 f"{numbers[:12]} ..., {mode}"
             )
     name = "weights" if mode == FORWARD else "filters"
-    check_tensor("expansion", name, left, (None, *_shape(mode, 0, numbers)[1:]))
+    check_tensor("expansion", name, left, (None, *plan.left_shape(0)[1:]))
     check_tensor("expansion", "kernels", kernels, (numbers[4],), left)
     check_tensor("expansion", "matrices", matrices, (numbers[5],), left)
     check_indices("expansion", "table", table, size, left)
 
 
-def _fake(left, kernels, matrices, table, numbers, mode) -> Tensor:
-    return left.new_empty(_shape(1 - mode, left.shape[0], numbers))
+def _fake(left: Tensor, plan: Expansion) -> Tensor:
+    return left.new_empty(plan.adjoint.left_shape(left.shape[0]))
 
 
-def _cpu(left, kernels, matrices, table, numbers, mode) -> Tensor:
-    left, kernels, matrices = left.contiguous(), kernels.contiguous(), matrices.contiguous()
-    out = _fake(left, kernels, matrices, table, numbers, mode)
-    arguments = (mode, left, kernels, matrices, out, tuple(numbers), left.shape[0])
+def _cpu(left: Tensor, plan: Expansion) -> Tensor:
+    tensors = left.contiguous(), plan.kernels.contiguous(), plan.matrices.contiguous()
+    out = _fake(left, plan)
+    arguments = (plan.mode, *tensors, out, tuple(plan.numbers), left.shape[0])
     library.call("expansion", left.dtype, *arguments)
     return out
 
 
-def _blocks_of_threads(mode: int, count: int, numbers: Sequence[int]) -> int:
+def _blocks_of_threads(count: int, plan: Expansion) -> int:
     """A thread for each entry of a filter, or a warp for each weight."""
-    threads = math.prod(_shape(1 - mode, count, numbers)) * (1 if mode == FORWARD else 32)
+    threads = math.prod(plan.adjoint.left_shape(count)) * (1 if plan.mode == FORWARD else 32)
     return -(threads // -GPU_THREADS)
 
 
-def _fits(left, kernels, matrices, table, numbers, mode) -> bool:
-    return cuda.fits(_blocks_of_threads(mode, len(left), numbers))
+def _fits(left: Tensor, plan: Expansion) -> bool:
+    return cuda.fits(_blocks_of_threads(len(left), plan))
 
 
-def _gpu(left, kernels, matrices, table, numbers, mode) -> Tensor:
-    plan = plan_of(numbers)
+def _gpu(left: Tensor, plan: Expansion) -> Tensor:
+    kernels, matrices, table, numbers, mode = plan
+    found = plan_of(numbers)
     if mode == ADJOINT:
-        left = _mixed(plan, left, matrices, transposed=True)
+        left = _mixed(found, left, matrices, transposed=True)
     left, kernels, table = left.contiguous(), kernels.contiguous(), table.contiguous()
-    out = _fake(left, kernels, matrices, table, numbers, mode)
-    if blocks := _blocks_of_threads(mode, len(left), numbers):
+    out = _fake(left, plan)
+    if blocks := _blocks_of_threads(len(left), plan):
         points, dim_out, dim_in, weights = numbers[:4]
-        kinds = len(plan.out.dims), len(plan.into.dims)
+        kinds = len(found.out.dims), len(found.into.dims)
         sizes = (*kinds, dim_out, dim_in, points, weights, left.shape[0])
         arguments = (mode, left, kernels, out, table, *sizes)
         index = left.device.index
         cuda.launch("expansion", left.dtype, index, (blocks,), (GPU_THREADS,), *arguments)
-    return _mixed(plan, out, matrices, transposed=False) if mode == FORWARD else out
+    return _mixed(found, out, matrices, transposed=False) if mode == FORWARD else out
 
 
-def _examples() -> list[tuple]:
+def _examples() -> list[tuple[Tensor, Expansion]]:
     """Both, with several kinds, blocks with and without a matrix, and more than one warp.
 
     The numbers are small integers, for which products are exact even if torch rounds to TF32.
@@ -240,41 +262,35 @@ def _examples() -> list[tuple]:
         (19,),
     )
     filters = (2, plan.out.dim, plan.into.dim, 19)
-    sizes, generator = plan.sizes, torch.Generator().manual_seed(0)
-    return [
-        (
-            *(integers(shape, generator) for shape in (left, (sizes[1],), (sizes[2],))),
-            plan.table(),
-            plan.numbers(),
-            mode,
-        )
-        for mode, left in ((FORWARD, (2, sizes[0])), (ADJOINT, filters))
-    ]
+    weights, *constants = plan.sizes
+    generator = torch.Generator().manual_seed(0)
+    found: list[tuple[Tensor, Expansion]] = []
+    for mode, shape in ((FORWARD, (2, weights)), (ADJOINT, filters)):
+        left = integers(shape, generator)
+        kernels, matrices = (integers((size,), generator) for size in constants)
+        found.append((left, Expansion(kernels, matrices, plan.table(), plan.numbers(), mode)))
+    return found
 
 
-def _save(ctx, inputs, output) -> None:
-    *tensors, ctx.numbers, ctx.mode = inputs
-    ctx.save_for_backward(*tensors)
-
-
-def _backward(ctx, grad):
+def _gradients(
+    needed: Sequence[bool], gradient: Tensor, left: Tensor, plan: Expansion
+) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
     """To the weights by the other of the two; to what is constant in a layer by the reference."""
-    left, kernels, matrices, table = ctx.saved_tensors
-    to_left = to_kernels = to_matrices = None
-    if ctx.needs_input_grad[0]:
-        to_left = OPERATOR(grad, kernels, matrices, table, ctx.numbers, 1 - ctx.mode)
-    if any(ctx.needs_input_grad[1:3]):
+    to_left = OPERATOR(gradient, plan.adjoint) if needed[0] else None
+    if not any(needed[1:3]):
+        return to_left, None, None
 
-        def of_constants(kernels: Tensor, matrices: Tensor) -> Tensor:
-            return _reference(left, kernels, matrices, table, ctx.numbers, ctx.mode)
+    def of_constants(kernels: Tensor, matrices: Tensor) -> Tensor:
+        return _reference(left, plan._replace(kernels=kernels, matrices=matrices))
 
-        to_kernels, to_matrices = torch.func.vjp(of_constants, kernels, matrices)[1](grad)
-    return to_left, to_kernels, to_matrices, None, None, None
+    transposed = torch.func.vjp(of_constants, plan.kernels, plan.matrices)[1]
+    return to_left, *transposed(gradient)
 
 
 OPERATOR = Operator(
     "expansion(Tensor left, Tensor kernels, Tensor matrices, Tensor table, int[] numbers, "
     "int mode) -> Tensor",
+    Expansion,
     reference=_reference,
     fake=_fake,
     check=_check,
@@ -283,11 +299,19 @@ OPERATOR = Operator(
     fits=_fits,
     examples=_examples,
 )
-OPERATOR.differentiate(_save, _backward)
+OPERATOR.differentiate(_gradients)
 
 
 @register_flop_formula(OPERATOR.overload.overloadpacket)
-def _flops(left_shape, kernels_shape, matrices_shape, table_shape, numbers, *_, **__) -> int:
+def _flops(
+    left_shape: Sequence[int],
+    kernels_shape: Sequence[int],
+    matrices_shape: Sequence[int],
+    table_shape: Sequence[int],
+    numbers: Sequence[int],
+    *_: object,
+    **__: object,
+) -> int:
     """Those of the reference, for torch's counter."""
     plan = plan_of(numbers)
     points, out, into = math.prod(plan.points), plan.out, plan.into

@@ -38,6 +38,7 @@ class Side(NamedTuple):
 
     @property
     def dim(self) -> int:
+        """The number of components."""
         return sum(map(math.prod, zip(self.muls, self.block_dims, strict=True)))
 
     @property

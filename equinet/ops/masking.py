@@ -8,11 +8,16 @@ It is linear in x and its own transpose. torch has no single pass over memory fo
 the signals of a network on SO(3) are so large that every pass counts.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from equinet.ops.native import library
-from equinet.ops.native.operator import Operator, check_mask, check_tensor, check_tensors
+from equinet.ops.native.checks import check_mask, check_tensor, check_tensors
+from equinet.ops.native.library import memory_of
+from equinet.ops.native.operator import Operator
 
 
 def zero_where(x: Tensor, where: Tensor) -> Tensor:
@@ -28,7 +33,7 @@ def zero_where(x: Tensor, where: Tensor) -> Tensor:
         TypeError: if ``where`` is not bool, is on another device, or ``x`` is not real.
     """
     check_tensors("zero_where", x=x, where=where)
-    return OPERATOR(x, where)
+    return OPERATOR(x, Mask(where))
 
 
 def relu(x: Tensor) -> Tensor:
@@ -44,45 +49,52 @@ def relu(x: Tensor) -> Tensor:
     return zero_where(x, x <= 0)
 
 
-def _reference(x, where) -> Tensor:
+class Mask(NamedTuple):
+    """The plan of the operator: where the result is 0."""
+
+    where: Tensor
+
+
+def _reference(x: Tensor, mask: Mask) -> Tensor:
     # More than twice as fast on a CPU as torch.where and masked_fill.
-    return torch.ops.aten.threshold_backward(x, where.logical_not(), 0)
+    return torch.ops.aten.threshold_backward(x, mask.where.logical_not(), 0)
 
 
 # --- the operator ---------------------------------------------------------------------------------
 
 
-def _check(x, where) -> None:
-    check_tensors("zero_where", x=x, where=where)
-    check_tensor("zero_where", "x", x, tuple(where.shape), x)
-    check_mask("zero_where", "where", where, tuple(x.shape), x)
+def _check(x: Tensor, mask: Mask) -> None:
+    check_tensors("zero_where", x=x, where=mask.where)
+    check_tensor("zero_where", "x", x, tuple(mask.where.shape), x)
+    check_mask("zero_where", "where", mask.where, tuple(x.shape), x)
 
 
-def _fake(x, where) -> Tensor:
-    return torch.empty_like(where, dtype=x.dtype)
+def _fake(x: Tensor, mask: Mask) -> Tensor:
+    return torch.empty_like(mask.where, dtype=x.dtype)
 
 
-def _cpu(x, where) -> Tensor:
-    out = _fake(x, where)
+def _cpu(x: Tensor, mask: Mask) -> Tensor:
+    where, out = mask.where, _fake(x, mask)
     if where.stride() != out.stride():
         where = torch.empty_like(where).copy_(where)
-    loops = _loops(x.shape, x.stride(), out.stride())
+    loops = merged_axes(x.shape, x.stride(), out.stride())
     sizes, steps = (tuple(part) for part in zip(*loops, strict=True))
-    flat = (_memory(tensor) for tensor in (x, where, out))
+    flat = (memory_of(tensor) for tensor in (x, where, out))
     library.call("zero_where", x.dtype, *flat, sizes, steps, len(loops), out.numel())
     return out
 
 
-def _memory(x: Tensor) -> Tensor:
-    """All that lies between the first and the last number of ``x``."""
-    reach = sum((n - 1) * step for n, step in zip(x.shape, x.stride(), strict=True)) + 1
-    return x.as_strided((reach if x.numel() else 0,), (1,))
+def merged_axes(
+    shape: Sequence[int], steps: Sequence[int], order: Sequence[int]
+) -> list[tuple[int, int]]:
+    """The axes of a tensor as loops; neighbours that one step carries through are one.
 
-
-def _loops(shape, steps, order) -> list[tuple[int, int]]:
-    """Size and step of the axes, those with the largest stride in ``order`` first.
-
-    Neighbours that one step carries through are one axis, so mostly there is just one.
+    Args:
+        shape: of the tensor.
+        steps: its strides.
+        order: strides by which the axes are sorted, the largest first.
+    Returns:
+        Size and step of each loop; mostly there is just one.
     """
     axes = sorted(zip(order, shape, steps, strict=True), key=lambda axis: -axis[0])
     loops = [(1, 1)]
@@ -95,19 +107,12 @@ def _loops(shape, steps, order) -> list[tuple[int, int]]:
     return loops
 
 
-def _save(ctx, inputs, output) -> None:
-    ctx.save_for_backward(inputs[1])
-
-
-def _backward(ctx, grad):
-    return OPERATOR(grad, *ctx.saved_tensors), None
-
-
 OPERATOR = Operator(
     "zero_where(Tensor x, Tensor where) -> Tensor",
+    Mask,
     reference=_reference,
     fake=_fake,
     check=_check,
     cpu=_cpu,
 )
-OPERATOR.differentiate(_save, _backward)
+OPERATOR.adjoint_is(OPERATOR, lambda x, mask, _: mask)

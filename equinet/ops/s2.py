@@ -29,51 +29,22 @@ and for n = 0, where only f_{++} and f_{-+} are left, X = P on one half of the s
 mirrored, on the other: half of the table will do. There the sums over even and over odd l + m are
 the same in P and in Q up to a sign, and the compiled form takes each of them once.
 
-Each of the two operators is the derivative of the other.
+The two are each other's adjoint: each has the other as its derivative.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from equinet.ops import s2_gpu
 from equinet.ops.example_tables import amplitudes, rows_of
-from equinet.ops.native import cuda, library
-from equinet.ops.native.operator import (
-    Operator,
-    check_counts,
-    check_indices,
-    check_tensor,
-    check_tensors,
-)
+from equinet.ops.native import library
+from equinet.ops.native.checks import check_counts, check_indices, check_tensor, check_tensors
+from equinet.ops.native.operator import Operator
 from equinet.ops.precision import full_precision
+from equinet.ops.s2_plan import FieldTables
 from equinet.ops.wigner import CHUNK, chunks
-
-SYNTHESIS_MODE, ANALYSIS_MODE = 0, 1  # as in csrc/cuda/s2.cu
-GPU_TILE, GPU_COLUMNS = 64, 16  # rows and columns of a tile there
-
-
-class FieldTables(NamedTuple):
-    """The constants of one transform on the sphere, made by ``harmonics.grid``.
-
-    Attributes:
-        d: flat: d^+, for n = 0 d^cc, with all factors in it; for each chunk of orders m from m0 on
-            ``(m, band - max(m0, n), points)``. The points are all ``size`` angles beta, for n = 0
-            the first half of them.
-        scatter: the rows of the spectrum in the order in which the reference works on them: for
-            each chunk the sets ++, --, -+, +- with index (m, l), for n = 0 the sets +0 and -0.
-        gather: for every row of the spectrum its place in that list.
-        band: degrees l < band.
-        size: points in beta and in alpha.
-        order: n >= 0.
-    """
-
-    d: Tensor
-    scatter: Tensor
-    gather: Tensor
-    band: int
-    size: int
-    order: int
 
 
 def s2_synthesis(spectrum: Tensor, tables: FieldTables, channels: int) -> Tensor:
@@ -94,18 +65,36 @@ def s2_synthesis(spectrum: Tensor, tables: FieldTables, channels: int) -> Tensor
     check_tables("s2_synthesis", tables, FieldTables)
     batch = split_columns("s2_synthesis", spectrum, channels)
     spectrum = spectrum.to(tables.d.dtype).unflatten(1, (channels, batch))
-    return SYNTHESIS(spectrum, *tables)
+    return SYNTHESIS(spectrum, tables)
 
 
 def s2_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
-    """The transpose of ``s2_synthesis`` with the same tables, ``(rows, channel * batch)``."""
+    """The transpose of ``s2_synthesis`` with the same tables.
+
+    Args:
+        signal: real, ``(batch, channel, size, size)``, two components for each channel if n > 0.
+        tables: as in ``s2_synthesis``.
+    Returns:
+        A real spectrum, ``(rows, channel * batch)``.
+    Raises:
+        ValueError: for tensors of another shape than the tables say.
+        TypeError: for what is no tensor, or tables that are none.
+    """
     check_tensors("s2_analysis", signal=signal)
     check_tables("s2_analysis", tables, FieldTables)
-    return ANALYSIS(signal.to(tables.d.dtype), *tables).flatten(1)
+    return ANALYSIS(signal.to(tables.d.dtype), tables).flatten(1)
 
 
-def check_tables(operator: str, tables: NamedTuple, kind: type) -> None:
-    """Refuse what are no tables of the kind that a transform takes."""
+def check_tables(operator: str, tables: object, kind: type[tuple[object, ...]]) -> None:
+    """Refuse what are no tables of the kind that a transform takes.
+
+    Args:
+        operator: its name, for the message.
+        tables: what was given.
+        kind: their class.
+    Raises:
+        TypeError: if they are of another.
+    """
     if not isinstance(tables, kind):
         raise TypeError(
             f"{operator}: tables: expected {kind.__name__}, got {type(tables).__name__}"
@@ -113,7 +102,18 @@ def check_tables(operator: str, tables: NamedTuple, kind: type) -> None:
 
 
 def split_columns(operator: str, spectrum: Tensor, channels: int) -> int:
-    """The number of samples in the columns of a spectrum, channel by channel."""
+    """The number of samples in the columns of a spectrum, channel by channel.
+
+    Args:
+        operator: its name, for the message.
+        spectrum: ``(rows, channel * batch)``.
+        channels: number of channels.
+    Returns:
+        The batch.
+    Raises:
+        ValueError: if the columns are none of so many channels.
+        TypeError: if ``channels`` is no integer.
+    """
     check_counts(operator, "channels", [channels], 1)
     if spectrum.dim() != 2 or spectrum.shape[1] % channels:
         raise ValueError(
@@ -126,26 +126,29 @@ def split_columns(operator: str, spectrum: Tensor, channels: int) -> int:
 # --- the reference --------------------------------------------------------------------------------
 
 
-def _pieces(d, band, size, order, device, dtype):
+def _pieces(tables: FieldTables) -> Iterator[tuple[Tensor, Tensor]]:
     """For each chunk the table ``(m, l, points)`` and (-1)^(l + m + n) as ``(m, l, 1, 1)``."""
-    at, points = 0, _points(size, order)
-    for m0, m1, l0 in chunks(band, order):
+    d, at, band = tables.d, 0, tables.band
+    for m0, m1, l0 in chunks(band, tables.order):
         count, degrees = m1 - m0, band - l0
-        table = d[at : at + count * degrees * points].view(count, degrees, points)
-        at += count * degrees * points
-        m, l = torch.arange(m0, m1, device=device), torch.arange(l0, band, device=device)
-        signs = 1 - 2 * ((m[:, None] + l + order) % 2)
-        yield table, signs[..., None, None].to(dtype)
+        lines = count * degrees * tables.points
+        table = d[at : at + lines].view(count, degrees, tables.points)
+        at += lines
+        m, l = torch.arange(m0, m1, device=d.device), torch.arange(l0, band, device=d.device)
+        signs = 1 - 2 * ((m[:, None] + l + tables.order) % 2)
+        yield table, signs[..., None, None].to(d.dtype)
 
 
-def _synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
+def _synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
+    order, size = tables.order, tables.size
     channels, batch = spectrum.shape[1:]
-    rows, at, found = spectrum.flatten(1).index_select(0, scatter), 0, []
-    for table, sign in _pieces(d, band, size, order, d.device, d.dtype):
+    rows, at = spectrum.flatten(1).index_select(0, tables.scatter), 0
+    found: list[Tensor] = []
+    for table, sign in _pieces(tables):
         count, degrees, _ = table.shape
-        sets = rows[at : at + _sets(order) * count * degrees]
+        sets = rows[at : at + tables.sets * count * degrees]
         at += len(sets)
-        sets = sets.unflatten(0, (_sets(order), count, degrees))
+        sets = sets.unflatten(0, (tables.sets, count, degrees))
         if order:
             pp, mm, mp, pm = sets.unbind(0)
             plus = torch.stack([pp + mm, pm - mp], 2)  # (H3), index (m, l, real or imaginary)
@@ -165,7 +168,7 @@ def _synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
     # A real inverse FFT counts every m > 0 twice. The orders that are missing are added while the
     # numbers are real, as ONNX pads no complex ones.
     first = found[0]
-    missing = first.new_zeros(first.shape[0], size // 2 + 1 - band, *first.shape[2:])
+    missing = first.new_zeros(first.shape[0], size // 2 + 1 - tables.band, *first.shape[2:])
     waves = torch.cat([*found, missing], 1)
     waves = torch.cat([waves[:, :1], waves[:, 1:] / 2], 1)
     x = torch.complex(waves[..., 0, :], waves[..., 1, :]).unflatten(-1, (channels, batch))
@@ -173,32 +176,33 @@ def _synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
     return _signal(x.contiguous(), size)
 
 
-def _analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
-    parts = 2 if order else 1
-    batch, channels = signal.shape[0], signal.shape[1] // parts
-    waves = torch.view_as_real(_waves(signal)[..., :band]).unflatten(1, (channels, parts))
+def _analysis(signal: Tensor, tables: FieldTables) -> Tensor:
+    batch, channels = signal.shape[0], signal.shape[1] // tables.parts
+    waves = torch.view_as_real(_waves(signal)[..., : tables.band])
+    waves = waves.unflatten(1, (channels, tables.parts))
     waves = waves.permute(2, 4, 3, 5, 1, 0).flatten(-2)  # (part, m, beta, real or imaginary, ...)
-    found, m0 = [], 0
-    for table, sign in _pieces(d, band, size, order, d.device, d.dtype):
+    found: list[Tensor] = []
+    m0 = 0
+    for table, sign in _pieces(tables):
         here = waves[:, m0 : m0 + len(table)]
         m0 += len(table)
-        if order:
+        if tables.order:
             turned = torch.stack([here[1, :, :, 1], -here[1, :, :, 0]], 2)
             p, q = here[0] + turned, here[0] - turned
         else:
-            p, q = here[0].split(size // 2, 1)
+            p, q = here[0].split(tables.size // 2, 1)
         both = torch.stack([p, q.flip(1)], 2)
         with full_precision(both):
             sums = torch.bmm(table, both.flatten(2)).unflatten(2, both.shape[2:])
         plus, minus = sums[:, :, 0], sign * sums[:, :, 1]
-        if order:
+        if tables.order:
             (a, b), (e, f) = plus.unbind(2), minus.unbind(2)
             sets = [a + e, a - e, -b - f, b - f]
         else:
             a, b = (plus + minus).unbind(2)
             sets = [a, -b]
         found += [part.flatten(0, 1) for part in sets]
-    rows = torch.cat(found).index_select(0, gather)
+    rows = torch.cat(found).index_select(0, tables.gather)
     return rows.unflatten(1, (channels, batch))
 
 
@@ -216,24 +220,11 @@ def _signal(waves: Tensor, size: int) -> Tensor:
     return waves.real.new_zeros(*waves.shape[:-1], size) + waves.real.sum()
 
 
-def _sets(order: int) -> int:
-    """The number of pairs of signs of m and n."""
-    return 4 if order else 2
-
-
-def _points(size: int, order: int) -> int:
-    """The number of angles beta in a table."""
-    return size if order else size // 2
-
-
 # --- the operators --------------------------------------------------------------------------------
 
 
-def _rows(band: int, order: int) -> int:
-    return 2 * (band * band - order * order) if order else band * band
-
-
-def _check_tables(operator, x, d, scatter, gather, band, size, order) -> None:
+def _check_tables(operator: str, x: Tensor, tables: FieldTables) -> None:
+    d, scatter, gather, band, size, order = tables
     if size < 2 * band or size % 2:
         raise ValueError(
             f"{operator}: size: expected an even number of angles, {2 * band} or more, got {size}"
@@ -244,137 +235,111 @@ def _check_tables(operator, x, d, scatter, gather, band, size, order) -> None:
     if len(d) < band:  # before the sum, which takes long for a band that cannot be meant
         raise ValueError(f"{operator}: d: expected a table of band {band}, got {tuple(d.shape)}")
     entries = sum((m1 - m0) * (band - l0) for m0, m1, l0 in chunks(band, order))
-    check_tensor(operator, "d", d, (entries * _points(size, order),), x)
-    check_indices(operator, "scatter", scatter, _sets(order) * entries, x)
-    check_indices(operator, "gather", gather, _rows(band, order), x)
+    check_tensor(operator, "d", d, (entries * tables.points,), x)
+    check_indices(operator, "scatter", scatter, tables.sets * entries, x)
+    check_indices(operator, "gather", gather, tables.rows, x)
 
 
-def _check_synthesis(spectrum, d, scatter, gather, band, size, order) -> None:
+def _check_synthesis(spectrum: Tensor, tables: FieldTables) -> None:
     check_tensors("s2_synthesis", spectrum=spectrum)
-    _check_tables("s2_synthesis", spectrum, d, scatter, gather, band, size, order)
-    check_tensor("s2_synthesis", "spectrum", spectrum, (_rows(band, order), None, None))
+    _check_tables("s2_synthesis", spectrum, tables)
+    check_tensor("s2_synthesis", "spectrum", spectrum, (tables.rows, None, None))
 
 
-def _check_analysis(signal, d, scatter, gather, band, size, order) -> None:
+def _check_analysis(signal: Tensor, tables: FieldTables) -> None:
     check_tensors("s2_analysis", signal=signal)
-    _check_tables("s2_analysis", signal, d, scatter, gather, band, size, order)
-    check_tensor("s2_analysis", "signal", signal, (None, None, size, size))
-    if order and signal.shape[1] % 2:
+    _check_tables("s2_analysis", signal, tables)
+    check_tensor("s2_analysis", "signal", signal, (None, None, tables.size, tables.size))
+    if signal.shape[1] % tables.parts:
         raise ValueError(
             f"s2_analysis: signal: expected two components for each channel, got "
             f"{signal.shape[1]} in all"
         )
 
 
-def _fake_synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
+def _fake_synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
     channels, batch = spectrum.shape[1:]
-    return spectrum.new_empty(batch, (2 if order else 1) * channels, size, size)
+    return spectrum.new_empty(batch, tables.parts * channels, tables.size, tables.size)
 
 
-def _fake_analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
-    channels = signal.shape[1] // (2 if order else 1)
-    return signal.new_empty(_rows(band, order), channels, signal.shape[0])
+def _fake_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
+    return signal.new_empty(tables.rows, signal.shape[1] // tables.parts, signal.shape[0])
 
 
-def _cpu_synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
-    channels, batch = spectrum.shape[1:]
-    waves = spectrum.new_empty(batch, (2 if order else 1) * channels, size, size // 2 + 1, 2)
-    sizes = (band, size, order, channels, batch, CHUNK)
-    arguments = (spectrum.contiguous(), d.contiguous(), waves, *sizes)
-    library.call("s2_synthesis", d.dtype, *arguments)
-    return _signal(torch.view_as_complex(waves), size)
+def _empty_waves(spectrum: Tensor, tables: FieldTables) -> Tensor:
+    """Room for those of a signal, real and imaginary part, m <= size / 2."""
+    (channels, batch), size = spectrum.shape[1:], tables.size
+    return spectrum.new_empty(batch, tables.parts * channels, size, size // 2 + 1, 2)
 
 
-def _cpu_analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
+def _cpu_synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
+    waves = _empty_waves(spectrum, tables)
+    sizes = (tables.band, tables.size, tables.order, *spectrum.shape[1:], CHUNK)
+    arguments = (spectrum.contiguous(), tables.d.contiguous(), waves, *sizes)
+    library.call("s2_synthesis", tables.d.dtype, *arguments)
+    return _signal(torch.view_as_complex(waves), tables.size)
+
+
+def _cpu_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
     waves = torch.view_as_real(_waves(signal)).contiguous()
-    out = _fake_analysis(signal, d, scatter, gather, band, size, order)
-    sizes = (band, size, order, *out.shape[1:], CHUNK)
-    library.call("s2_analysis", d.dtype, waves, d.contiguous(), out, *sizes)
+    out = _fake_analysis(signal, tables)
+    sizes = (tables.band, tables.size, tables.order, *out.shape[1:], CHUNK)
+    library.call("s2_analysis", tables.d.dtype, waves, tables.d.contiguous(), out, *sizes)
     return out
 
 
-def _grid(mode, band, size, order, columns) -> tuple[int, int]:
-    """Blocks of threads on a GPU: tiles of rows and columns, for each order m."""
-    rows, orders = band - order, band
-    if mode == SYNTHESIS_MODE:
-        # Half of a tile are mirrored angles where the order is not 0.
-        rows = -(size // 2 // -(GPU_TILE // 2)) * GPU_TILE if order else size // 2
-        orders = size // 2 + 1
-    return -(rows // -GPU_TILE) * -(columns // -GPU_COLUMNS), orders
+def _gpu_synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
+    waves = _empty_waves(spectrum, tables)
+    sizes = (tables.band, tables.size, tables.order, *spectrum.shape[1:])
+    s2_gpu.launch(s2_gpu.SYNTHESIS, spectrum.contiguous(), tables.d, waves, *sizes)
+    return _signal(torch.view_as_complex(waves), tables.size)
 
 
-def _launch(mode, left, d, out, *sizes) -> None:
-    band, size, order, channels, batch = sizes
-    grid = _grid(mode, band, size, order, channels * batch)
-    if grid[0]:
-        arguments = (mode, left, d.contiguous(), out, *sizes, CHUNK)
-        cuda.launch("s2_transform", d.dtype, left.device.index, grid, (256,), *arguments)
-
-
-def _gpu_synthesis(spectrum, d, scatter, gather, band, size, order) -> Tensor:
-    channels, batch = spectrum.shape[1:]
-    waves = spectrum.new_empty(batch, (2 if order else 1) * channels, size, size // 2 + 1, 2)
-    sizes = (band, size, order, channels, batch)
-    _launch(SYNTHESIS_MODE, spectrum.contiguous(), d, waves, *sizes)
-    return _signal(torch.view_as_complex(waves), size)
-
-
-def _gpu_analysis(signal, d, scatter, gather, band, size, order) -> Tensor:
+def _gpu_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
     waves = torch.view_as_real(_waves(signal)).contiguous()
-    out = _fake_analysis(signal, d, scatter, gather, band, size, order)
-    _launch(ANALYSIS_MODE, waves, d, out, band, size, order, *out.shape[1:])
+    out = _fake_analysis(signal, tables)
+    sizes = (tables.band, tables.size, tables.order, *out.shape[1:])
+    s2_gpu.launch(s2_gpu.ANALYSIS, waves, tables.d, out, *sizes)
     return out
 
 
-def _synthesis_fits(spectrum, d, scatter, gather, band, size, order) -> bool:
+def _synthesis_fits(spectrum: Tensor, tables: FieldTables) -> bool:
     columns = spectrum.shape[1] * spectrum.shape[2]
-    return cuda.fits(*_grid(SYNTHESIS_MODE, band, size, order, columns))
+    return s2_gpu.fits(s2_gpu.SYNTHESIS, tables.band, tables.size, tables.order, columns)
 
 
-def _analysis_fits(signal, d, scatter, gather, band, size, order) -> bool:
-    columns = signal.shape[0] * signal.shape[1] // (2 if order else 1)
-    return cuda.fits(*_grid(ANALYSIS_MODE, band, size, order, columns))
+def _analysis_fits(signal: Tensor, tables: FieldTables) -> bool:
+    columns = signal.shape[0] * signal.shape[1] // tables.parts
+    return s2_gpu.fits(s2_gpu.ANALYSIS, tables.band, tables.size, tables.order, columns)
 
 
-def _examples(inverse: bool) -> list[tuple]:
+def _examples(inverse: bool) -> list[tuple[Tensor, FieldTables]]:
     """Functions and fields of spin 2, with more than a chunk of orders and a tile of columns."""
-    generator, found = torch.Generator().manual_seed(0), []
+    generator = torch.Generator().manual_seed(0)
+    found: list[tuple[Tensor, FieldTables]] = []
     for band, size, order, channels, batch in (
         (5, 12, 0, 3, 7),
         (5, 12, 2, 3, 7),
         (18, 38, 1, 1, 3),
     ):
-        pieces = []
-        for m0, m1, l0 in chunks(band, order):
-            pieces.append(amplitudes((m0, m1, l0), band, _points(size, order), generator))
+        points = size if order else size // 2
+        pieces = [amplitudes(at, band, points, generator) for at in chunks(band, order)]
         if order:  # where m = 0 the amplitudes of opposite waves are the same
             signs = 1 - 2 * ((torch.arange(order, band) + order) % 2)
             pieces[0][0] += signs[:, None] * pieces[0][0].flip(1)
         d = torch.cat([piece.flatten() for piece in pieces])
-        shape = _rows(band, order), channels, batch
+        tables = FieldTables(d, *rows_of(band, (order,)), band, size, order)
+        shape = tables.rows, channels, batch
         if not inverse:
-            shape = batch, (2 if order else 1) * channels, size, size
-        x = torch.randn(shape, generator=generator, dtype=torch.float64)
-        found.append((x, d, *rows_of(band, (order,)), band, size, order))
+            shape = batch, tables.parts * channels, size, size
+        found.append((torch.randn(shape, generator=generator, dtype=torch.float64), tables))
     return found
-
-
-def _save(ctx, inputs, output) -> None:
-    _, *constants, ctx.band, ctx.size, ctx.order = inputs
-    ctx.save_for_backward(*constants)
-
-
-def _synthesis_backward(ctx, grad):
-    return ANALYSIS(grad, *ctx.saved_tensors, ctx.band, ctx.size, ctx.order), *[None] * 6
-
-
-def _analysis_backward(ctx, grad):
-    return SYNTHESIS(grad, *ctx.saved_tensors, ctx.band, ctx.size, ctx.order), *[None] * 6
 
 
 _TABLES = "Tensor d, Tensor scatter, Tensor gather, int band, int size, int order"
 SYNTHESIS = Operator(
     f"s2_synthesis(Tensor spectrum, {_TABLES}) -> Tensor",
+    FieldTables,
     reference=_synthesis,
     fake=_fake_synthesis,
     check=_check_synthesis,
@@ -385,6 +350,7 @@ SYNTHESIS = Operator(
 )
 ANALYSIS = Operator(
     f"s2_analysis(Tensor signal, {_TABLES}) -> Tensor",
+    FieldTables,
     reference=_analysis,
     fake=_fake_analysis,
     check=_check_analysis,
@@ -393,5 +359,5 @@ ANALYSIS = Operator(
     fits=_analysis_fits,
     examples=lambda: _examples(inverse=False),
 )
-SYNTHESIS.differentiate(_save, _synthesis_backward)
-ANALYSIS.differentiate(_save, _analysis_backward)
+SYNTHESIS.adjoint_is(ANALYSIS, lambda spectrum, tables, _: tables)
+ANALYSIS.adjoint_is(SYNTHESIS, lambda signal, tables, _: tables)

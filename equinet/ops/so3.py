@@ -1,7 +1,6 @@
 r"""The Fourier transform of real functions on SO(3), from spectra to signals and transposed.
 
-In: a real spectrum, or a signal. Out: the other. Next:
-``filter_spectrum``.
+In: a real spectrum, or a signal. Out: the other.
 
 The waves Y of ``wigner`` are summed over the orders n,
 
@@ -11,7 +10,7 @@ The waves Y of ``wigner`` are summed over the orders n,
 
 and the compiled form does (F1) to (F3) for a few angles beta and a few columns at a time, which
 stay in the cache from the spectrum to the signal. On a GPU (F1) is a kernel by itself, and between
-the two lies about as much as a signal. Each operator is the other's derivative.
+the two lies about as much as a signal. The two are each other's adjoint.
 
 A signal is large and a mask is not. What ReLU makes of a signal is written as it is computed,
 
@@ -23,7 +22,8 @@ b lies in the order in which a signal is computed, (outer, group of 16 columns, 
 column), so that it streams through memory; columns that fill up a group are true.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -32,45 +32,21 @@ from equinet.ops import so3_gpu
 from equinet.ops.example_tables import constants_of
 from equinet.ops.masking import zero_where
 from equinet.ops.native import library
-from equinet.ops.native.operator import (
-    Operator,
-    check_indices,
-    check_mask,
-    check_tensor,
-    check_tensors,
-)
+from equinet.ops.native.checks import check_indices, check_mask, check_tensor, check_tensors
+from equinet.ops.native.operator import Operator
 from equinet.ops.precision import full_precision
 from equinet.ops.s2 import check_tables, split_columns
-from equinet.ops.wigner import (
-    CHUNK,
-    SphereTables,
-    chunks,
-    wigner_analysis,
-    wigner_synthesis,
+from equinet.ops.so3_plan import (
+    GROUP,
+    AnalysisPlan,
+    GroupTables,
+    RectifiedPlan,
+    SynthesisPlan,
+    mask_shape,
 )
+from equinet.ops.wigner import CHUNK, chunks, wigner_analysis, wigner_synthesis
 
-GROUP = 16  # columns of a mask that lie together, kGroup of csrc/cpu/so3_block.h
 WIDE = 32  # numbers that are read at a time, two vectors of csrc/cpu/columns.h or more
-
-
-class GroupTables(NamedTuple):
-    """The constants of one transform on SO(3), made by ``harmonics.grid``.
-
-    Attributes:
-        d: as in ``SphereTables``, for all orders n < band.
-        alpha: ``(size, 2 * band)``, as in ``SphereTables``.
-        gamma: ``(size, 2 * band - 1)``, the columns 1, cos gamma, sin gamma, cos 2 gamma and so on,
-            with a factor if any.
-        scatter, gather: as in ``SphereTables``.
-        band: degrees l < band.
-    """
-
-    d: Tensor
-    alpha: Tensor
-    gamma: Tensor
-    scatter: Tensor
-    gather: Tensor
-    band: int
 
 
 def so3_synthesis(
@@ -96,15 +72,25 @@ def so3_synthesis(
     spectrum = spectrum.to(tables.d.dtype)
     outer = _outer(SYNTHESIS, spectrum, channels, batch)
     if relu:
-        signal, _ = RECTIFIED(spectrum, *tables, outer)
+        signal, _ = RECTIFIED(spectrum, RectifiedPlan(*tables, outer))
     else:
-        signal = SYNTHESIS(spectrum, None, *tables, outer)
+        signal = SYNTHESIS(spectrum, SynthesisPlan(None, *tables, outer))
     signal = signal.unflatten(-1, (channels // outer, batch))
     return signal.permute(5, 0, 4, 3, 2, 1).flatten(1, 2)
 
 
 def so3_analysis(signal: Tensor, tables: GroupTables) -> Tensor:
-    """The transpose of ``so3_synthesis`` with the same tables, ``(rows, channel * batch)``."""
+    """The transpose of ``so3_synthesis`` with the same tables.
+
+    Args:
+        signal: real, ``(batch, channel, size, size, size)``.
+        tables: as in ``so3_synthesis``.
+    Returns:
+        A real spectrum, ``(rows, channel * batch)``.
+    Raises:
+        ValueError: for tensors of another shape than the tables say.
+        TypeError: for what is no tensor, or tables that are none.
+    """
     check_tensors("so3_analysis", signal=signal)
     check_tables("so3_analysis", tables, GroupTables)
     if signal.dim() != 5:
@@ -116,10 +102,10 @@ def so3_analysis(signal: Tensor, tables: GroupTables) -> Tensor:
     signal = signal.to(tables.d.dtype)
     outer = _outer(ANALYSIS, signal, channels, batch)
     signal = signal.unflatten(1, (outer, channels // outer))
-    return ANALYSIS(signal.permute(1, 5, 4, 3, 2, 0).flatten(-2), None, *tables)
+    return ANALYSIS(signal.permute(1, 5, 4, 3, 2, 0).flatten(-2), AnalysisPlan(None, *tables))
 
 
-def _outer(operator: Operator, x: Tensor, channels: int, batch: int) -> int:
+def _outer(operator: Operator[Any, Any], x: Tensor, channels: int, batch: int) -> int:
     """Channels that lie apart in memory: all, if the batch alone fills what is read at a time.
 
     The reference is made of products of whole matrices, for which every column lies together.
@@ -130,60 +116,58 @@ def _outer(operator: Operator, x: Tensor, channels: int, batch: int) -> int:
 # --- the reference --------------------------------------------------------------------------------
 
 
-def _sphere_tables(d, alpha, scatter, gather, band) -> SphereTables:
-    return SphereTables(tuple(range(band)), band, len(alpha), d, alpha, scatter, gather)
-
-
-def _synthesis(spectrum, zero, d, alpha, gamma, scatter, gather, band, outer) -> Tensor:
-    waves = wigner_synthesis(spectrum, _sphere_tables(d, alpha, scatter, gather, band))
+def _synthesis(spectrum: Tensor, plan: SynthesisPlan) -> Tensor:
+    waves = wigner_synthesis(spectrum, plan.tables.on_sphere)
     with full_precision(waves):
-        signal = (gamma @ waves.flatten(1)).view(len(gamma), *waves.shape[1:])
-    signal = signal.unflatten(-1, (outer, -1)).movedim(-2, 0).contiguous()
-    return signal if zero is None else zero_where(signal, _columns(zero, signal.shape[-1]))
+        signal = (plan.gamma @ waves.flatten(1)).view(len(plan.gamma), *waves.shape[1:])
+    signal = signal.unflatten(-1, (plan.outer, -1)).movedim(-2, 0).contiguous()
+    if plan.zero is None:
+        return signal
+    return zero_where(signal, by_columns(plan.zero, signal.shape[-1]))
 
 
-def _rectified(spectrum, d, alpha, gamma, scatter, gather, band, outer) -> tuple[Tensor, Tensor]:
-    signal = _synthesis(spectrum, None, d, alpha, gamma, scatter, gather, band, outer)
+def _rectified(spectrum: Tensor, plan: RectifiedPlan) -> tuple[Tensor, Tensor]:
+    signal = _synthesis(spectrum, plan.synthesis)
     negative = signal <= 0
-    return zero_where(signal, negative), _groups(negative)
+    return zero_where(signal, negative), by_groups(negative)
 
 
-def _analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tensor:
-    if zero is not None:
-        signal = zero_where(signal, _columns(zero, signal.shape[-1]))
+def _analysis(signal: Tensor, plan: AnalysisPlan) -> Tensor:
+    if plan.zero is not None:
+        signal = zero_where(signal, by_columns(plan.zero, signal.shape[-1]))
     signal = signal.movedim(0, -2).flatten(-2)
     with full_precision(signal):
-        waves = gamma.T @ signal.flatten(1)
+        waves = plan.gamma.T @ signal.flatten(1)
     waves = waves.view(len(waves), *signal.shape[1:])
-    return wigner_analysis(waves, _sphere_tables(d, alpha, scatter, gather, band))
+    return wigner_analysis(waves, plan.tables.on_sphere)
 
 
-def _groups(negative: Tensor) -> Tensor:
+def by_groups(negative: Tensor) -> Tensor:
     """A mask as a signal lies, (outer, gamma, alpha, beta, column), in the order of masks."""
     filling = -negative.shape[-1] % GROUP
     filled = torch.nn.functional.pad(negative, (0, filling), value=True)
     return filled.unflatten(-1, (-1, GROUP)).permute(0, 4, 3, 2, 1, 5).contiguous()
 
 
-def _columns(zero: Tensor, count: int) -> Tensor:
-    """The inverse, for ``count`` columns."""
+def by_columns(zero: Tensor, count: int) -> Tensor:
+    """The inverse of ``by_groups``.
+
+    Args:
+        zero: a mask, in the order of masks.
+        count: of the columns, without those that fill up a group.
+    Returns:
+        The mask as a signal lies.
+    """
     return zero.permute(0, 4, 3, 2, 1, 5).flatten(-2)[..., :count].contiguous()
 
 
 # --- the operators --------------------------------------------------------------------------------
 
 
-def _rows(band: int) -> int:
-    return band * (4 * band * band - 1) // 3
-
-
-def _angles(operator, alpha) -> int:
+def _check_tables(operator: str, x: Tensor, tables: GroupTables) -> None:
+    d, alpha, gamma, scatter, gather, band = tables
     check_tensor(operator, "alpha", alpha, (None, None))
-    return alpha.shape[0]
-
-
-def _check_tables(operator, x, d, alpha, gamma, scatter, gather, band) -> None:
-    size = _angles(operator, alpha)
+    size = tables.size
     if size < 2 * band or size % 2:
         raise ValueError(
             f"{operator}: alpha: expected an even number of angles, {2 * band} or more, got {size}"
@@ -197,201 +181,180 @@ def _check_tables(operator, x, d, alpha, gamma, scatter, gather, band) -> None:
     )
     check_tensor(operator, "d", d, (lines * size,), x)
     check_indices(operator, "scatter", scatter, 2 * lines, x)
-    check_indices(operator, "gather", gather, _rows(band), x)
+    check_indices(operator, "gather", gather, tables.rows, x)
 
 
-def _check_spectrum(operator, spectrum, band, outer) -> None:
-    check_tensor(operator, "spectrum", spectrum, (_rows(band), None), spectrum)
+def _check_spectrum(operator: str, spectrum: Tensor, plan: SynthesisPlan) -> None:
+    tables, outer = plan.tables, plan.outer
+    check_tensor(operator, "spectrum", spectrum, (tables.rows, None), spectrum)
     if outer < 1 or spectrum.shape[1] % outer:
         raise ValueError(
             f"{operator}: outer: expected a divisor of {spectrum.shape[1]} columns, got {outer}"
         )
+    _check_tables(operator, spectrum, tables)
 
 
-def _check_synthesis(spectrum, zero, d, alpha, gamma, scatter, gather, band, outer) -> None:
-    _check_spectrum("so3_synthesis", spectrum, band, outer)
-    _check_tables("so3_synthesis", spectrum, d, alpha, gamma, scatter, gather, band)
-    shape = _mask_shape(outer, alpha.shape[0], spectrum.shape[1] // outer)
-    check_mask("so3_synthesis", "zero", zero, shape, spectrum)
+def _check_synthesis(spectrum: Tensor, plan: SynthesisPlan) -> None:
+    _check_spectrum("so3_synthesis", spectrum, plan)
+    shape = mask_shape(plan.outer, plan.tables.size, spectrum.shape[1] // plan.outer)
+    check_mask("so3_synthesis", "zero", plan.zero, shape, spectrum)
 
 
-def _check_rectified(spectrum, d, alpha, gamma, scatter, gather, band, outer) -> None:
-    _check_spectrum("so3_rectified", spectrum, band, outer)
-    _check_tables("so3_rectified", spectrum, d, alpha, gamma, scatter, gather, band)
+def _check_rectified(spectrum: Tensor, plan: RectifiedPlan) -> None:
+    _check_spectrum("so3_rectified", spectrum, plan.synthesis)
 
 
-def _check_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> None:
-    size = _angles("so3_analysis", alpha)
+def _check_analysis(signal: Tensor, plan: AnalysisPlan) -> None:
+    check_tensor("so3_analysis", "alpha", plan.alpha, (None, None))
+    size = plan.tables.size
     check_tensor("so3_analysis", "signal", signal, (None, size, size, size, None), signal)
-    shape = _mask_shape(signal.shape[0], size, signal.shape[-1])
-    check_mask("so3_analysis", "zero", zero, shape, signal)
-    _check_tables("so3_analysis", signal, d, alpha, gamma, scatter, gather, band)
+    shape = mask_shape(signal.shape[0], size, signal.shape[-1])
+    check_mask("so3_analysis", "zero", plan.zero, shape, signal)
+    _check_tables("so3_analysis", signal, plan.tables)
 
 
-def _mask_shape(outer: int, size: int, inner: int) -> tuple[int, ...]:
-    return outer, -(inner // -GROUP), size, size, size, GROUP
+def _fake_synthesis(spectrum: Tensor, plan: SynthesisPlan) -> Tensor:
+    outer, size = plan.outer, plan.tables.size
+    return spectrum.new_empty(outer, size, size, size, spectrum.shape[1] // outer)
 
 
-def _fake_synthesis(spectrum, zero, d, alpha, gamma, scatter, gather, band, outer) -> Tensor:
-    return spectrum.new_empty(outer, *[alpha.shape[0]] * 3, spectrum.shape[1] // outer)
-
-
-def _fake_rectified(spectrum, *rest) -> tuple[Tensor, Tensor]:
-    signal = _fake_synthesis(spectrum, None, *rest)
-    shape = _mask_shape(signal.shape[0], signal.shape[1], signal.shape[-1])
+def _fake_rectified(spectrum: Tensor, plan: RectifiedPlan) -> tuple[Tensor, Tensor]:
+    signal = _fake_synthesis(spectrum, plan.synthesis)
+    shape = mask_shape(signal.shape[0], signal.shape[1], signal.shape[-1])
     new = signal.new_ones if signal.shape[-1] % GROUP else signal.new_empty  # what fills up is true
     return signal, new(shape, dtype=torch.bool)
 
 
-def _fake_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tensor:
-    return signal.new_empty(_rows(band), signal.shape[0] * signal.shape[-1])
+def _fake_analysis(signal: Tensor, plan: AnalysisPlan) -> Tensor:
+    return signal.new_empty(plan.tables.rows, signal.shape[0] * signal.shape[-1])
 
 
-def _write(spectrum, zero, tables, out, negative) -> None:
+def _write(spectrum: Tensor, plan: SynthesisPlan, out: Tensor, negative: Tensor | None) -> None:
     """The compiled synthesis."""
-    d, alpha, gamma, _, _, band, outer = tables
-    zero = None if zero is None else zero.contiguous()
-    constants = [table.contiguous() for table in (d, alpha, gamma)]
-    sizes = (band, len(alpha), outer, spectrum.shape[1] // outer, CHUNK)
+    zero = None if plan.zero is None else plan.zero.contiguous()
+    constants = [table.contiguous() for table in (plan.d, plan.alpha, plan.gamma)]
+    sizes = (plan.band, plan.tables.size, plan.outer, spectrum.shape[1] // plan.outer, CHUNK)
     arguments = (spectrum.contiguous(), zero, *constants, out, negative, *sizes)
-    library.call("so3_synthesis", d.dtype, *arguments)
+    library.call("so3_synthesis", plan.d.dtype, *arguments)
 
 
-def _cpu_synthesis(spectrum, zero, *tables) -> Tensor:
-    out = _fake_synthesis(spectrum, zero, *tables)
-    _write(spectrum, zero, tables, out, None)
+def _cpu_synthesis(spectrum: Tensor, plan: SynthesisPlan) -> Tensor:
+    out = _fake_synthesis(spectrum, plan)
+    _write(spectrum, plan, out, None)
     return out
 
 
-def _cpu_rectified(spectrum, *tables) -> tuple[Tensor, Tensor]:
-    out, negative = _fake_rectified(spectrum, *tables)
-    _write(spectrum, None, tables, out, negative)
+def _cpu_rectified(spectrum: Tensor, plan: RectifiedPlan) -> tuple[Tensor, Tensor]:
+    out, negative = _fake_rectified(spectrum, plan)
+    _write(spectrum, plan.synthesis, out, negative)
     return out, negative
 
 
-def _cpu_analysis(signal, zero, d, alpha, gamma, scatter, gather, band) -> Tensor:
-    tables = [table.contiguous() for table in (d, alpha, gamma)]
-    out = _fake_analysis(signal, zero, d, alpha, gamma, scatter, gather, band)
-    sizes = (band, len(alpha), signal.shape[0], signal.shape[-1], CHUNK)
-    steps = signal.stride()  # a signal of any strides is read where it lies
-    reach = sum((n - 1) * step for n, step in zip(signal.shape, steps, strict=True)) + 1
-    memory = signal.as_strided((reach if signal.numel() else 0,), (1,))
-    zero = None if zero is None else zero.contiguous()
-    library.call("so3_analysis", d.dtype, memory, zero, *tables, out, steps, *sizes)
+def _cpu_analysis(signal: Tensor, plan: AnalysisPlan) -> Tensor:
+    constants = [table.contiguous() for table in (plan.d, plan.alpha, plan.gamma)]
+    out = _fake_analysis(signal, plan)
+    sizes = (plan.band, plan.tables.size, signal.shape[0], signal.shape[-1], CHUNK)
+    zero = None if plan.zero is None else plan.zero.contiguous()
+    # A signal of any strides is read where it lies.
+    arguments = (library.memory_of(signal), zero, *constants, out, signal.stride(), *sizes)
+    library.call("so3_analysis", plan.d.dtype, *arguments)
     return out
 
 
-def _gpu_synthesis(spectrum, zero, *tables) -> Tensor:
-    out = _fake_synthesis(spectrum, zero, *tables)
-    so3_gpu.write(spectrum, zero, tables, out, None)
+def _gpu_synthesis(spectrum: Tensor, plan: SynthesisPlan) -> Tensor:
+    out = _fake_synthesis(spectrum, plan)
+    so3_gpu.write(spectrum, plan.zero, plan.tables, out, None)
     return out
 
 
-def _gpu_rectified(spectrum, *tables) -> tuple[Tensor, Tensor]:
-    out, negative = _fake_rectified(spectrum, *tables)
-    so3_gpu.write(spectrum, None, tables, out, negative)
+def _gpu_rectified(spectrum: Tensor, plan: RectifiedPlan) -> tuple[Tensor, Tensor]:
+    out, negative = _fake_rectified(spectrum, plan)
+    so3_gpu.write(spectrum, None, plan.synthesis.tables, out, negative)
     return out, negative
 
 
-def _gpu_analysis(signal, zero, *tables) -> Tensor:
-    out = _fake_analysis(signal, zero, *tables)
-    so3_gpu.read(signal, zero, tables, out)
+def _gpu_analysis(signal: Tensor, plan: AnalysisPlan) -> Tensor:
+    out = _fake_analysis(signal, plan)
+    so3_gpu.read(signal, plan.zero, plan.tables, out)
     return out
 
 
-def _synthesis_fits(spectrum, zero, d, alpha, gamma, scatter, gather, band, outer) -> bool:
-    columns = spectrum.shape[1]
-    return so3_gpu.fits(band, len(alpha), outer, columns // outer, spectrum.element_size())
+def _synthesis_fits(spectrum: Tensor, plan: SynthesisPlan) -> bool:
+    inner = spectrum.shape[1] // plan.outer
+    return so3_gpu.fits(plan.band, plan.tables.size, plan.outer, inner, spectrum.element_size())
 
 
-def _rectified_fits(spectrum, *tables) -> bool:
-    return _synthesis_fits(spectrum, None, *tables)
-
-
-def _analysis_fits(signal, zero, d, alpha, gamma, scatter, gather, band) -> bool:
+def _analysis_fits(signal: Tensor, plan: AnalysisPlan) -> bool:
     outer, size, *_, inner = signal.shape
-    return so3_gpu.fits(band, size, outer, inner, signal.element_size())
+    return so3_gpu.fits(plan.band, size, outer, inner, signal.element_size())
 
 
-def _examples(form: str) -> list[tuple]:
-    """With a mask and columns that fill no warp and no group, and two chunks of orders.
+# With a mask and columns that fill no warp and no group, and two chunks of orders.
+_EXAMPLES = ((4, 8, 2, 19, True), (17, 34, 1, 1, False))
 
-    Of what is rectified there is the first only: no number of it is so close to 0 that rounding
-    decides its sign.
-    """
-    generator, found = torch.Generator().manual_seed(38), []
-    for band, size, outer, inner, masked in ((4, 8, 2, 19, True), (17, 34, 1, 1, False)):
-        tables = constants_of(band, size, generator)
-        zero = torch.rand(_mask_shape(outer, size, inner), generator=generator) < 0.4
-        rows, columns = _rows(band), outer * inner
-        shape = (outer, size, size, size, inner) if form == "analysis" else (rows, columns)
+
+def _examples(analysis: bool) -> Iterator[tuple[Tensor, GroupTables, Tensor | None, int]]:
+    """A signal or a spectrum, tables, a mask if any, and outer channels."""
+    generator = torch.Generator().manual_seed(38)
+    for band, size, outer, inner, masked in _EXAMPLES:
+        tables = GroupTables(*constants_of(band, size, generator))
+        zero = torch.rand(mask_shape(outer, size, inner), generator=generator) < 0.4
+        shape = (outer, size, size, size, inner) if analysis else (tables.rows, outer * inner)
         x = torch.randn(shape, generator=generator, dtype=torch.float64)
-        if form == "rectified":
-            return [(x, *tables, outer)]
-        rest = (*tables, outer) if form == "synthesis" else tables
-        found.append((x, zero if masked else None, *rest))
-    return found
+        yield x, tables, zero if masked else None, outer
 
 
-def _save_synthesis(ctx, inputs, output) -> None:
-    _, *constants, ctx.band, _ = inputs
-    ctx.save_for_backward(*constants)
+def _synthesis_examples() -> list[tuple[Tensor, SynthesisPlan]]:
+    found = _examples(analysis=False)
+    return [(x, SynthesisPlan(zero, *tables, outer)) for x, tables, zero, outer in found]
 
 
-def _save_rectified(ctx, inputs, output) -> None:
-    _, *constants, ctx.band, _ = inputs
-    ctx.save_for_backward(output[1], *constants)
+def _rectified_examples() -> list[tuple[Tensor, RectifiedPlan]]:
+    """The first only: no number of it is so close to 0 that rounding decides its sign."""
+    spectrum, tables, _, outer = next(_examples(analysis=False))
+    return [(spectrum, RectifiedPlan(*tables, outer))]
 
 
-def _save_analysis(ctx, inputs, output) -> None:
-    signal, *constants, ctx.band = inputs
-    ctx.outer = signal.shape[0]
-    ctx.save_for_backward(*constants)
-
-
-def _synthesis_backward(ctx, grad):
-    return ANALYSIS(grad, *ctx.saved_tensors, ctx.band), *[None] * 8
-
-
-def _rectified_backward(ctx, grad, _):
-    return ANALYSIS(grad, *ctx.saved_tensors, ctx.band), *[None] * 7
-
-
-def _analysis_backward(ctx, grad):
-    return SYNTHESIS(grad, *ctx.saved_tensors, ctx.band, ctx.outer), *[None] * 7
+def _analysis_examples() -> list[tuple[Tensor, AnalysisPlan]]:
+    found = _examples(analysis=True)
+    return [(x, AnalysisPlan(zero, *tables)) for x, tables, zero, _ in found]
 
 
 _TABLES = "Tensor d, Tensor alpha, Tensor gamma, Tensor scatter, Tensor gather, int band"
 SYNTHESIS = Operator(  # where `zero` is true, the signal counts as 0
     f"so3_synthesis(Tensor spectrum, Tensor? zero, {_TABLES}, SymInt outer) -> Tensor",
+    SynthesisPlan,
     reference=_synthesis,
     fake=_fake_synthesis,
     check=_check_synthesis,
     cpu=_cpu_synthesis,
     gpu=_gpu_synthesis,
     fits=_synthesis_fits,
-    examples=lambda: _examples("synthesis"),
+    examples=_synthesis_examples,
 )
 RECTIFIED = Operator(
     f"so3_rectified(Tensor spectrum, {_TABLES}, SymInt outer) -> (Tensor, Tensor)",
+    RectifiedPlan,
     reference=_rectified,
     fake=_fake_rectified,
     check=_check_rectified,
     cpu=_cpu_rectified,
     gpu=_gpu_rectified,
-    fits=_rectified_fits,
-    examples=lambda: _examples("rectified"),
+    fits=lambda spectrum, plan: _synthesis_fits(spectrum, plan.synthesis),
+    examples=_rectified_examples,
 )
 ANALYSIS = Operator(
     f"so3_analysis(Tensor signal, Tensor? zero, {_TABLES}) -> Tensor",
+    AnalysisPlan,
     reference=_analysis,
     fake=_fake_analysis,
     check=_check_analysis,
     cpu=_cpu_analysis,
     gpu=_gpu_analysis,
     fits=_analysis_fits,
-    examples=lambda: _examples("analysis"),
+    examples=_analysis_examples,
 )
-SYNTHESIS.differentiate(_save_synthesis, _synthesis_backward)
-RECTIFIED.differentiate(_save_rectified, _rectified_backward)
-ANALYSIS.differentiate(_save_analysis, _analysis_backward)
+SYNTHESIS.adjoint_is(ANALYSIS, lambda spectrum, plan, _: plan.of_analysis(plan.zero))
+ANALYSIS.adjoint_is(SYNTHESIS, lambda signal, plan, _: plan.of_synthesis(signal.shape[0]))
+# Not linear, but its derivative is that of the synthesis with the mask that it has written (F4).
+RECTIFIED.adjoint_is(ANALYSIS, lambda spectrum, plan, out: plan.synthesis.of_analysis(out[1]))

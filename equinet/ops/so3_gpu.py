@@ -1,12 +1,13 @@
 """How the kernels of csrc/cuda/so3_degrees.cu and so3_waves.cu are launched.
 
-In: the arguments of the operators, and room for results. Out: nothing. Next:
-``so3``, which says what is computed.
+In: the arguments of the operators, and room for results. Out: nothing. What is computed says
+``so3``.
 """
 
 from torch import Tensor
 
 from equinet.ops.native import cuda
+from equinet.ops.so3_plan import GroupTables
 from equinet.ops.wigner import CHUNK
 
 WARP, THREADS = 32, 256
@@ -18,23 +19,46 @@ def fits(band: int, size: int, outer: int, inner: int, bytes_each: int) -> bool:
 
     The shared memory has room for the waves of 942 angles in float32 and 470 in float64, whatever
     the band, and a grid for the pairs of orders of band 255.
+
+    Args:
+        band: degrees l < band.
+        size: points of each angle.
+        outer: channels that lie apart in memory.
+        inner: columns of each of them.
+        bytes_each: of a number.
+    Returns:
+        Whether all are within the limits of every GPU.
     """
     columns, room = outer * inner, cuda.SHARED // bytes_each
     grids: list[tuple[int, ...]] = [_sum_grid(band, size, columns), _find_grid(band, columns)]
     for tiles in (_sum_tiles(band, size), _find_tiles(band, size)):
-        points, tile, _ = _tiles(*tiles, room)
+        points, tile, _ = tiles_in(*tiles, room)
         if tile <= 0:
             return False
         grids.append((_wave_blocks(outer * size * inner, points, tiles[0], tile),))
     return all(cuda.fits(*grid) for grid in grids)
 
 
-def write(spectrum, zero, tables, out: Tensor, negative) -> None:
-    """The synthesis, masked or rectified."""
-    d, alpha, gamma, _, _, band, _ = tables
+def write(
+    spectrum: Tensor,
+    zero: Tensor | None,
+    tables: GroupTables,
+    out: Tensor,
+    negative: Tensor | None,
+) -> None:
+    """The synthesis, masked or rectified.
+
+    Args:
+        spectrum: ``(rows, columns)``.
+        zero: a mask to be read, or None.
+        tables: the constants.
+        out: room for the signal.
+        negative: room for the mask that ReLU leaves; None without ReLU.
+    """
     if not out.numel():
         return
-    size, columns, inner = len(alpha), spectrum.shape[1], out.shape[-1]
+    d, alpha, gamma, _, _, band = tables
+    size, columns, inner = tables.size, spectrum.shape[1], out.shape[-1]
     grid, block = _sum_grid(band, size, columns), _sum_block(size, columns)
     z = _amplitudes(d, size, band, columns)
     arguments = (spectrum.contiguous(), d.contiguous(), z, band, size, columns, inner, CHUNK)
@@ -43,12 +67,19 @@ def write(spectrum, zero, tables, out: Tensor, negative) -> None:
     _launch_waves("so3_sum_waves", tensors, _sum_tiles(band, size), band, out)
 
 
-def read(signal: Tensor, zero, tables, out: Tensor) -> None:
-    """The analysis."""
-    d, alpha, gamma, _, _, band = tables
+def read(signal: Tensor, zero: Tensor | None, tables: GroupTables, out: Tensor) -> None:
+    """The analysis.
+
+    Args:
+        signal: ``(outer, gamma, alpha, beta, inner)``.
+        zero: a mask, or None.
+        tables: the constants.
+        out: room for the spectrum.
+    """
     if not out.numel():
         return
-    size, columns = len(alpha), out.shape[1]
+    d, alpha, gamma, _, _, band = tables
+    size, columns = tables.size, out.shape[1]
     z = _amplitudes(d, size, band, columns)
     tensors = (signal.contiguous(), alpha.contiguous(), gamma.contiguous(), _dense(zero), z)
     _launch_waves("so3_find_waves", tensors, _find_tiles(band, size), band, signal)
@@ -110,11 +141,15 @@ def _wave_blocks(total: int, points: int, count: int, tile: int) -> int:
 
 
 def _launch_waves(
-    name: str, tensors: tuple, tiles: tuple[int, int, int], band: int, signal: Tensor
+    name: str,
+    tensors: tuple[Tensor | None, ...],
+    tiles: tuple[int, int, int],
+    band: int,
+    signal: Tensor,
 ) -> None:
     """Launch a kernel of csrc/cuda/so3_waves.cu with tiles that fit into the shared memory."""
     (count, table, between), size, inner = tiles, signal.shape[1], signal.shape[-1]
-    points, tile, other = _tiles(*tiles, cuda.SHARED // signal.element_size())
+    points, tile, other = tiles_in(*tiles, cuda.SHARED // signal.element_size())
     total = signal.numel() // size**2
     grid = (_wave_blocks(total, points, count, tile),)
     shared = (other * table + tile * between * points) * signal.element_size()
@@ -123,7 +158,7 @@ def _launch_waves(
     cuda.launch(name, signal.dtype, index, grid, (THREADS,), *arguments, shared=shared)
 
 
-def _tiles(count: int, table: int, between: int, room: int) -> tuple[int, int, int]:
+def tiles_in(count: int, table: int, between: int, room: int) -> tuple[int, int, int]:
     """The points of a block, and how many pairs or orders it takes in the two sums.
 
     Args:

@@ -29,10 +29,11 @@ Everything is a real matrix product from the left on tensors whose last axis hol
 cache. Fields on S^2 have few orders n and go through a fast Fourier transform over alpha: ``s2``.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
+from torch._functorch.autograd_function import VmapInfo
 
 from equinet.ops.precision import full_precision
 
@@ -65,7 +66,14 @@ class SphereTables(NamedTuple):
 
 
 def chunks(band: int, n: int) -> list[tuple[int, int, int]]:
-    """(m0, m1, l0): chunks of orders m0 <= m < m1 with the lowest degree l0 = max(m0, n)."""
+    """Chunks of orders m0 <= m < m1, each with its lowest degree l0 = max(m0, n).
+
+    Args:
+        band: orders m < band.
+        n: the other order.
+    Returns:
+        (m0, m1, l0) of each chunk.
+    """
     return [(m, min(m + CHUNK, band), max(m, n)) for m in range(0, band, CHUNK)]
 
 
@@ -83,108 +91,117 @@ def wigner_synthesis(spectrum: Tensor, tables: SphereTables) -> Tensor:
     Returns:
         ``(waves, size, size, columns)`` with axes alpha, beta; the waves are Y^c_n, Y^s_n for each
         order (one for n = 0).
+    Raises:
+        ValueError: if the spectrum has another number of rows.
     """
     if spectrum.dim() != 2 or spectrum.shape[0] != tables.gather.shape[0]:
         raise ValueError(
             f"spectrum: expected ({tables.gather.shape[0]}, columns), got {tuple(spectrum.shape)}"
         )
-    return _kind(_Synthesis).apply(spectrum, *tables)
+    return _apply(spectrum, False, tables)
 
 
 def wigner_analysis(waves: Tensor, tables: SphereTables) -> Tensor:
-    """The transpose of ``wigner_synthesis`` with the same tables, Y -> f."""
-    return _kind(_Analysis).apply(waves, *tables)
+    """The transpose of ``wigner_synthesis`` with the same tables, Y -> f.
 
-
-class _Synthesis(torch.autograd.Function):
-    @staticmethod
-    def vmap(info, in_dims, spectrum, *constants):
-        return _as_columns(_Synthesis, info.batch_size, in_dims, spectrum, constants)
-
-    @staticmethod
-    def forward(spectrum, orders, band, size, d, alpha, scatter, gather):
-        with full_precision(spectrum), torch.no_grad():  # the tables fix the precision
-            return _synthesis(spectrum.detach().to(d.dtype), orders, band, size, d, alpha, scatter)
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        _, ctx.orders, ctx.band, ctx.size, *constants = inputs
-        ctx.save_for_backward(*constants)
-
-    @staticmethod
-    def backward(ctx, grad):
-        back = _kind(_Analysis).apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
-        return back, None, None, None, None, None, None, None
-
-
-class _Analysis(torch.autograd.Function):
-    @staticmethod
-    def vmap(info, in_dims, waves, *constants):
-        return _as_columns(_Analysis, info.batch_size, in_dims, waves, constants)
-
-    @staticmethod
-    def forward(waves, orders, band, size, d, alpha, scatter, gather):
-        with full_precision(waves), torch.no_grad():
-            return _analysis(
-                waves.detach().to(d.dtype), orders, band, size, d, alpha, scatter, gather
-            )
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        _, ctx.orders, ctx.band, ctx.size, *constants = inputs
-        ctx.save_for_backward(*constants)
-
-    @staticmethod
-    def backward(ctx, grad):
-        back = _kind(_Synthesis).apply(grad, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
-        return back, None, None, None, None, None, None, None
-
-
-def _with_jvp(function: type) -> type:
-    """The same linear function with a derivative in forward mode, which torch.compile refuses."""
-
-    def setup_context(ctx, inputs, output):
-        function.setup_context(ctx, inputs, output)
-        ctx.save_for_forward(*inputs[4:])
-
-    def jvp(ctx, tangent, *_):
-        return forward.apply(tangent, ctx.orders, ctx.band, ctx.size, *ctx.saved_tensors)
-
-    def vmap(info, in_dims, x, *constants):
-        return _as_columns(forward, info.batch_size, in_dims, x, constants)
-
-    methods = {"setup_context": setup_context, "jvp": jvp, "vmap": vmap}
-    forward: Any = type(
-        f"{function.__name__}WithJvp", (function,), {k: staticmethod(v) for k, v in methods.items()}
-    )
-    return forward
-
-
-_WITH_JVP = {function: _with_jvp(function) for function in (_Synthesis, _Analysis)}
-
-
-def _kind(function: Any) -> Any:
-    return function if torch.compiler.is_compiling() else _WITH_JVP[function]
-
-
-def _as_columns(function, size, in_dims, x, constants):
-    """Rule for ``torch.vmap``: the mapped axis becomes more columns.
-
-    Constants that are mapped too are those of several modules of one kind, all alike.
+    Args:
+        waves: as ``wigner_synthesis`` returns them.
+        tables: constants on their device.
+    Returns:
+        A real spectrum, ``(rows, columns)``.
     """
-    constants = [
-        value.select(dim, 0) if isinstance(dim, int) else value
-        for value, dim in zip(constants, in_dims[1:], strict=True)
-    ]
-    if in_dims[0] is None:
-        return function.apply(x, *constants), None
-    columns = x.movedim(in_dims[0], -1)
-    out = function.apply(columns.flatten(-2), *constants)
-    out = out.unflatten(-1, (columns.shape[-2], size))
-    return out, out.dim() - 1
+    return _apply(waves, True, tables)
 
 
-def _synthesis(spectrum, orders, band, size, d, alpha, scatter) -> Tensor:
+class _Context(Protocol):
+    """What torch hands from a forward pass to the passes of derivatives."""
+
+    transposed: bool
+    sizes: tuple[tuple[int, ...], int, int]
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+    def save_for_forward(self, *tensors: Tensor) -> None: ...
+
+
+class _Transform(torch.autograd.Function):
+    """Either of the two maps, each of which is the other's derivative.
+
+    They are made of products into memory that is there (``out=``), which torch cannot
+    differentiate; and they are no operators, so that exported programs hold what they consist of.
+    """
+
+    @staticmethod
+    def forward(  # torch.compile counts the parameters: the tables have to stand one by one
+        x: Tensor,
+        transposed: bool,
+        orders: tuple[int, ...],
+        band: int,
+        size: int,
+        d: Tensor,
+        alpha: Tensor,
+        scatter: Tensor,
+        gather: Tensor,
+    ) -> Tensor:
+        tables = SphereTables(orders, band, size, d, alpha, scatter, gather)
+        with full_precision(x), torch.no_grad():  # the tables fix the precision
+            return (_analysis if transposed else _synthesis)(x.detach().to(d.dtype), tables)
+
+    @staticmethod
+    def setup_context(ctx: _Context, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.transposed, ctx.sizes = inputs[1], inputs[2:5]
+        ctx.save_for_backward(*inputs[5:])
+
+    @staticmethod
+    def backward(ctx: _Context, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        tables = SphereTables(*ctx.sizes, *ctx.saved_tensors)
+        back = _apply(grad_outputs[0], not ctx.transposed, tables)
+        return back, None, *[None] * len(tables)
+
+    @staticmethod
+    def vmap(
+        info: VmapInfo, in_dims: tuple[int | None, ...], *args: object
+    ) -> tuple[Tensor, int | None]:
+        """The mapped axis becomes more columns.
+
+        Constants that are mapped too are those of several modules of one kind, all alike.
+        """
+        x, transposed = args[0], bool(args[1])
+        assert isinstance(x, Tensor)
+        tables = SphereTables._make(
+            value.select(dim, 0) if isinstance(value, Tensor) and dim is not None else value
+            for value, dim in zip(args[2:], in_dims[2:], strict=True)
+        )
+        if in_dims[0] is None:
+            return _apply(x, transposed, tables), None
+        columns = x.movedim(in_dims[0], -1)
+        out = _apply(columns.flatten(-2), transposed, tables)
+        out = out.unflatten(-1, (columns.shape[-2], info.batch_size))
+        return out, out.dim() - 1
+
+
+class _WithForwardMode(_Transform):
+    """The same with a derivative in forward mode, which torch.compile refuses to see."""
+
+    @staticmethod
+    def setup_context(ctx: _Context, inputs: tuple[Any, ...], output: Tensor) -> None:
+        _Transform.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[5:])
+
+    @staticmethod
+    def jvp(ctx: _Context, *grad_inputs: Tensor) -> Tensor:
+        """The map itself, as it is linear."""
+        tables = SphereTables(*ctx.sizes, *ctx.saved_tensors)
+        return _apply(grad_inputs[0], ctx.transposed, tables)
+
+
+def _apply(x: Tensor, transposed: bool, tables: SphereTables) -> Tensor:
+    function = _Transform if torch.compiler.is_compiling() else _WithForwardMode
+    return function.apply(x, transposed, *tables)
+
+
+def _synthesis(spectrum: Tensor, tables: SphereTables) -> Tensor:
+    orders, band, size, d, alpha, scatter, _ = tables
     columns = spectrum.shape[1]
     rows = _Cursor(spectrum.index_select(0, scatter))
     table = _Cursor(d)
@@ -220,7 +237,8 @@ def _synthesis(spectrum, orders, band, size, d, alpha, scatter) -> Tensor:
     return out.view(out.shape[0], size, size, columns)
 
 
-def _analysis(waves, orders, band, size, d, alpha, scatter, gather) -> Tensor:
+def _analysis(waves: Tensor, tables: SphereTables) -> Tensor:
+    orders, band, size, d, alpha, scatter, gather = tables
     columns = waves.shape[-1]
     all_rows = waves.new_empty(scatter.shape[0], columns)
     rows, table = _Cursor(all_rows), _Cursor(d)

@@ -15,12 +15,12 @@ from scipy.interpolate import BSpline as ScipySpline
 from scipy.special import jn_zeros, jv, spherical_jn
 from torch.autograd import gradcheck, gradgradcheck
 
+from equinet.harmonics.profiles import Radial
 from equinet.harmonics.radial import (
     Angular,
     Bessel,
     BSpline,
     GaussianShells,
-    Radial,
     Zernike,
     gaussian_shells,
 )

@@ -1,6 +1,5 @@
 """Calls of each compiled operator, for test_operator: a new operator adds a line to both lists."""
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,16 +7,21 @@ import torch
 from hypothesis import strategies as st
 
 from equinet.harmonics import Analysis, Synthesis
-from equinet.ops import so3
+from equinet.ops import (
+    Plan,
+    Side,
+    SpectrumPlan,
+    SpectrumSide,
+    block_products,
+    expansion,
+    filter_spectra,
+    masking,
+    s2,
+)
 from equinet.ops.native.operator import Operator
 from equinet.ops.so3 import ANALYSIS, RECTIFIED, SYNTHESIS
+from equinet.ops.so3_plan import mask_shape
 
-# The modules; equinet.ops gives the functions of the same names.
-block_matmul = sys.modules["equinet.ops.block_products"]
-expansion = sys.modules["equinet.ops.expansion"]
-filter_spectrum = sys.modules["equinet.ops.filter_spectra"]
-s2 = sys.modules["equinet.ops.s2"]
-zero_where = sys.modules["equinet.ops.masking"]
 F64 = torch.float64
 
 
@@ -27,12 +31,12 @@ class Case:
 
     Attributes:
         operator: what is called.
-        arguments: with real tensors in float64.
+        arguments: as torch calls it, with real tensors in float64.
         constants: places of those that have no derivative.
         linear: in the first of the arguments.
     """
 
-    operator: Operator
+    operator: Operator[Any, Any]
     arguments: tuple[Any, ...]
     constants: tuple[int, ...] = ()
     linear: bool = True
@@ -43,6 +47,16 @@ class Case:
             for a in self.arguments
         ]
         return tuple(a.detach() if i in self.constants else a for i, a in enumerate(changed))
+
+    @property
+    def x(self) -> torch.Tensor:
+        """What the operator acts on."""
+        return self.arguments[0]
+
+    @property
+    def plan(self) -> Any:
+        """The other arguments, as equinet calls the operator."""
+        return self.operator.plan(*self.arguments[1:])
 
     def __str__(self) -> str:
         return self.operator.name
@@ -55,16 +69,16 @@ def first(result: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
 
 def block_product(sizes, batch: int, mode: int, with_bias: bool) -> Case:
     rows, columns = ([pair[i] for pair in sizes] for i in range(2))
-    w, x, z = block_matmul._sizes(rows, columns, batch)
+    w, x, z = block_products.sizes_of(rows, columns, batch)
     left, right = {0: (w, x), 1: (w, z), 2: (z, x)}[mode]
     generator = torch.Generator().manual_seed(mode)
     tensors = [torch.randn(n, dtype=F64, generator=generator) for n in (left, right, rows[0])]
     tensors[2] = tensors[2] if with_bias and mode == 0 else None
-    return Case(block_matmul.OPERATOR, (*tensors, rows, columns, batch, mode))
+    return Case(block_products.OPERATOR, (*tensors, rows, columns, batch, mode))
 
 
 @st.composite
-def block_products(draw) -> Case:
+def drawn_products(draw) -> Case:
     size = st.one_of(st.integers(0, 4), st.sampled_from([0, 1, 6, 17, 33]))
     sizes = draw(st.lists(st.tuples(size, size), min_size=1, max_size=4))
     batch = draw(st.sampled_from([0, 1, 2, 5, 16, 19]))
@@ -78,7 +92,7 @@ def so3_transform(
     inverse = operator is not ANALYSIS
     tables = (Synthesis if inverse else Analysis)(grid_band, band, None, F64).group_tables()
     shape = (outer, *[2 * grid_band] * 3, inner)
-    zero = torch.rand(so3._mask_shape(outer, shape[1], inner), generator=generator) < 0.4
+    zero = torch.rand(mask_shape(outer, shape[1], inner), generator=generator) < 0.4
     rows = (band * (4 * band * band - 1) // 3, outer * inner)
     x = torch.randn(rows if inverse else shape, dtype=F64, generator=generator)
     if operator is ANALYSIS:
@@ -102,10 +116,9 @@ def s2_transform(
 ) -> Case:
     generator = torch.Generator().manual_seed(band)
     tables = (Synthesis if inverse else Analysis)(grid_band, band, order, F64).field_tables()
-    parts, size = 2 if order else 1, 2 * grid_band
-    shape = (s2._rows(band, order), channels, batch)
+    shape = (tables.rows, channels, batch)
     if not inverse:
-        shape = (batch, parts * channels, size, size)
+        shape = (batch, tables.parts * channels, tables.size, tables.size)
     x = torch.randn(shape, dtype=F64, generator=generator)
     return Case(s2.SYNTHESIS if inverse else s2.ANALYSIS, (x, *tables), (1,))
 
@@ -118,7 +131,7 @@ def s2_transforms(draw, inverse: bool) -> Case:
     return s2_transform(band + draw(st.integers(0, 4)), band, order, channels, batch, inverse)
 
 
-def filters(plan: expansion.Plan, count: int, mode: int) -> Case:
+def filters(plan: Plan, count: int, mode: int) -> Case:
     weights, kernels, matrices = plan.sizes
     shape = (weights,), (plan.out.dim, plan.into.dim, *plan.points)
     generator = torch.Generator().manual_seed(mode)
@@ -130,23 +143,23 @@ def filters(plan: expansion.Plan, count: int, mode: int) -> Case:
 
 
 @st.composite
-def sides(draw, dims: tuple[int, ...]) -> expansion.Side:
+def sides(draw, dims: tuple[int, ...]) -> Side:
     kinds = range(len(dims))
     rows = draw(st.lists(st.sets(st.sampled_from(kinds), min_size=1), min_size=1, max_size=3))
     rows[0] |= set(kinds).difference(*rows)  # no kind is without a vector
     count = st.integers(1, 2)
     copies = tuple(tuple(draw(count) if r in row else 0 for r in kinds) for row in rows)
     muls = tuple(draw(st.sampled_from([1, 2, 5])) for _ in copies)
-    return expansion.Side(dims, muls, copies, tuple(draw(st.booleans()) for _ in copies))
+    return Side(dims, muls, copies, tuple(draw(st.booleans()) for _ in copies))
 
 
 @st.composite
-def plans(draw) -> expansion.Plan:
+def plans(draw) -> Plan:
     dims = st.lists(st.integers(1, 3), min_size=1, max_size=3).map(tuple)
     out, into = draw(sides(draw(dims))), draw(sides(draw(dims)))
     count = st.sampled_from([0, 1, 2, 5])
     kernels = tuple(tuple(draw(count) for _ in into.dims) for _ in out.dims)
-    return expansion.Plan(out, into, kernels, (draw(st.sampled_from([0, 1, 3, 9, 17, 33])),))
+    return Plan(out, into, kernels, (draw(st.sampled_from([0, 1, 3, 9, 17, 33])),))
 
 
 @st.composite
@@ -154,30 +167,30 @@ def drawn_filters(draw) -> Case:
     return filters(draw(plans()), draw(st.integers(0, 3)), draw(st.integers(0, 1)))
 
 
-def local_filter(plan: filter_spectrum.SpectrumPlan, mode: int) -> Case:
+def local_filter(plan: SpectrumPlan, mode: int) -> Case:
     weights, basis, entries = plan.sizes
     generator = torch.Generator().manual_seed(mode)
     left, right = (
         torch.randn(size, dtype=F64, generator=generator)
         for size in ((weights, entries)[mode], basis)
     )
-    return Case(filter_spectrum.OPERATOR, (left, right, plan.table(), plan.numbers(), mode), (1,))
+    return Case(filter_spectra.OPERATOR, (left, right, plan.table(), plan.numbers(), mode), (1,))
 
 
 @st.composite
-def spectrum_sides(draw, degrees: int) -> filter_spectrum.SpectrumSide:
+def spectrum_sides(draw, degrees: int) -> SpectrumSide:
     muls = tuple(draw(st.lists(st.sampled_from([0, 1, 2, 5, 17]), min_size=1, max_size=3)))
     counts = st.lists(st.integers(0, 4), min_size=degrees, max_size=degrees).map(tuple)
-    return filter_spectrum.SpectrumSide(muls, tuple(draw(counts) for _ in muls))
+    return SpectrumSide(muls, tuple(draw(counts) for _ in muls))
 
 
 @st.composite
-def spectrum_plans(draw) -> filter_spectrum.SpectrumPlan:
+def spectrum_plans(draw) -> SpectrumPlan:
     degrees = draw(st.integers(1, 4))
     out, into = draw(spectrum_sides(degrees)), draw(spectrum_sides(degrees))
     pairs = range(len(out.muls) * len(into.muls))
     points = tuple(draw(st.sampled_from([0, 1, 3, 9, 17, 33])) for _ in pairs)
-    return filter_spectrum.SpectrumPlan(out, into, points)
+    return SpectrumPlan(out, into, points)
 
 
 @st.composite
@@ -192,7 +205,7 @@ def masked(shape, expanded: tuple[int, ...] = (), order: tuple[int, ...] | None 
     order = order or tuple(range(len(shape)))
     where = torch.rand([shape[i] for i in order], generator=generator) < 0.4
     where = where.permute([order.index(i) for i in range(len(shape))])
-    return Case(zero_where.OPERATOR, (x.double().expand(shape), where))
+    return Case(masking.OPERATOR, (x.double().expand(shape), where))
 
 
 @st.composite
@@ -202,34 +215,34 @@ def drawn_masked(draw) -> Case:
     return masked(shape, tuple(draw(axes)))
 
 
-SCALARS_AND_MIXED = expansion.Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True))
-FILTER = expansion.Plan(
+SCALARS_AND_MIXED = Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True))
+FILTER = Plan(
     SCALARS_AND_MIXED,
-    expansion.Side((2, 1), (2, 1), ((1, 1), (1, 0)), (True, False)),
+    Side((2, 1), (2, 1), ((1, 1), (1, 0)), (True, False)),
     ((2, 1), (3, 0)),
     (3,),
 )
-WIDE_FILTER = expansion.Plan(
+WIDE_FILTER = Plan(
     SCALARS_AND_MIXED,
-    expansion.Side((1, 3), (9, 7), ((1, 0), (0, 2)), (False, False)),
+    Side((1, 3), (9, 7), ((1, 0), (0, 2)), (False, False)),
     ((3, 2), (0, 7)),
     (125,),
 )
 # From functions on S^2 and fields of spin 1 to functions on SO(3), spin 2 and functions on S^2.
-LOCAL_FILTER = filter_spectrum.SpectrumPlan(
-    filter_spectrum.SpectrumSide((2, 1, 2), ((1, 3, 5), (0, 0, 2), (1, 1, 1))),
-    filter_spectrum.SpectrumSide((1, 3), ((1, 1, 1), (0, 2, 2))),
+LOCAL_FILTER = SpectrumPlan(
+    SpectrumSide((2, 1, 2), ((1, 3, 5), (0, 0, 2), (1, 1, 1))),
+    SpectrumSide((1, 3), ((1, 1, 1), (0, 2, 2))),
     (3, 4, 1, 2, 5, 3),
 )
-WIDE_LOCAL_FILTER = filter_spectrum.SpectrumPlan(
-    filter_spectrum.SpectrumSide((17, 3), ((1, 3, 5, 7), (1, 1, 1, 1))),
-    filter_spectrum.SpectrumSide((13, 5), ((1, 3, 5, 7), (0, 2, 2, 2))),
+WIDE_LOCAL_FILTER = SpectrumPlan(
+    SpectrumSide((17, 3), ((1, 3, 5, 7), (1, 1, 1, 1))),
+    SpectrumSide((13, 5), ((1, 3, 5, 7), (0, 2, 2, 2))),
     (270, 31, 3, 12),
 )
 
 # Any shapes, for values.
 DRAWN = {
-    "block_matmul": block_products(),
+    "block_matmul": drawn_products(),
     "s2_synthesis": s2_transforms(inverse=True),
     "s2_analysis": s2_transforms(inverse=False),
     "so3_synthesis": so3_transforms(SYNTHESIS),

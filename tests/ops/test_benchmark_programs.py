@@ -10,7 +10,8 @@ import torch
 from benchmarks import gpu, roofline
 from benchmarks.measure import Row
 from benchmarks.operators import works
-from tests.ops.operator_cases import DRAWN, expansion
+from equinet.ops.expansion_plan import plan_of
+from tests.ops.operator_cases import DRAWN
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def test_every_operator_is_in_the_list(all_works):
 def test_operations_and_bytes_in_closed_form(all_works):
     """The filters of the convolution on the plane have one matrix, of 8 x 8, on each side."""
     work = next(work for work in all_works if "Conv2d" in work.task)
-    plan = expansion.plan_of(work.arguments[4])
+    plan = plan_of(work.arguments[4])
     pairs = sum(16 * 16 * k * i * j * 25 for _, _, k, i, j in plan.shapes)
     assert work.operations == 2 * (pairs + 2 * 16 * 8 * 8 * 128 * 25)
     assert work.bytes == 4 * (128 * 128 * 25 + sum(plan.sizes)) + 8 * plan.table_size

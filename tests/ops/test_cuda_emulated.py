@@ -67,7 +67,7 @@ def test_tiles_of_waves_fit(size):
     for pairs in range(2, 202):
         band = pairs - 1
         for tiles in (pairs, 2 * band, 4 * band - 1), (band, 2 * pairs, -(9 * pairs // -2)):
-            points, tile, other = so3_gpu._tiles(*tiles, room)
+            points, tile, other = so3_gpu.tiles_in(*tiles, room)
             assert other * tiles[1] + tile * points * tiles[2] <= room
             assert 0 < tile <= other and tile % so3_gpu.RUN == other % so3_gpu.RUN == 0
             assert so3_gpu.THREADS % points == 0

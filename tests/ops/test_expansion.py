@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from equinet.field import Plane
 from equinet.nn import Conv2d
-from equinet.ops import Side, expand
-from tests.ops.operator_cases import FILTER, expansion, filters, plans
+from equinet.ops import Side, expand, expansion
+from equinet.ops.expansion_plan import plan_of
+from tests.ops.operator_cases import FILTER, filters, plans
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
 F64 = torch.float64
@@ -101,14 +102,15 @@ def test_the_adjoint(plan):
     filter = filters(plan, 2, 1).arguments[0]
     rest = kernels, matrices, plan.table()
     left = expand(plan, weights, *rest).flatten() @ filter.flatten()
-    adjoint = expansion.OPERATOR(filter, *rest, plan.numbers(), expansion.ADJOINT)
+    given = expansion.Expansion(*rest, plan.numbers(), expansion.ADJOINT)
+    adjoint = expansion.OPERATOR(filter, given)
     right = weights.flatten() @ adjoint.flatten()
     assert_close(left / (1 + left.abs()), right / (1 + left.abs()), ROUNDING)
 
 
 @given(plan=plans())
 def test_a_plan_is_its_numbers(plan):
-    assert expansion.plan_of(plan.numbers()) == plan
+    assert plan_of(plan.numbers()) == plan
 
 
 def test_points_keep_their_shape(generator):
@@ -184,4 +186,4 @@ def test_tensors_of_another_size_are_refused(generator, i, message):
     arguments[i] = arguments[i][..., 1:]
     broken = dataclasses.replace(case, arguments=tuple(arguments))
     with pytest.raises(ValueError, match=f"expansion: {message}"):
-        broken.operator(*broken.arguments)
+        broken.operator(broken.x, broken.plan)

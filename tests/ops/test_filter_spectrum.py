@@ -10,7 +10,8 @@ from torch.autograd import gradcheck, gradgradcheck
 
 from equinet.numerics import random_rotations, wigner_D
 from equinet.ops import SpectrumPlan, SpectrumSide, filter_spectrum
-from equinet.ops.filter_spectra import ADJOINT, FORWARD, OPERATOR, plan_of
+from equinet.ops.filter_spectra import ADJOINT, FORWARD, OPERATOR, FilterTransform
+from equinet.ops.spectrum_plan import plan_of
 from tests.ops.operator_cases import LOCAL_FILTER, local_filter, spectrum_plans
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
@@ -93,7 +94,8 @@ def test_the_adjoint(plan):
     weights, basis = draw(plan, torch.Generator().manual_seed(1))
     filter = local_filter(plan, ADJOINT).arguments[0]
     left = filter_spectrum(plan, weights, basis, plan.table()) @ filter
-    right = weights @ OPERATOR(filter, basis, plan.table(), plan.numbers(), ADJOINT)
+    given = FilterTransform(basis, plan.table(), plan.numbers(), ADJOINT)
+    right = weights @ OPERATOR(filter, given)
     assert_close(left / (1 + left.abs()), right / (1 + left.abs()), ROUNDING)
 
 
@@ -147,4 +149,4 @@ def test_tensors_of_another_size_are_refused(i, message):
     arguments[i] = arguments[i][1:]
     broken = dataclasses.replace(case, arguments=tuple(arguments))
     with pytest.raises(ValueError, match=f"filter_spectrum: {message}"):
-        broken.operator(*broken.arguments)
+        broken.operator(broken.x, broken.plan)

@@ -10,7 +10,7 @@ from unittest import mock
 import pytest
 import torch
 
-from equinet.ops import so3, status
+from equinet.ops import so3, so3_gpu, status
 from equinet.ops.availability import ON_GPU, OPERATORS, check_on_gpus
 from equinet.ops.native import compile, cuda, first_use
 from tests.ops.emulation.gpu import compile_driver, dispatched_to_gpu
@@ -128,7 +128,7 @@ def test_sound_kernels_pass_and_serve(driver):
 def test_examples_leave_nothing_to_chance():
     """Rounding decides of no sign in a mask, and integers are exact in the lowest precisions."""
     spectrum, *tables = so3.RECTIFIED.gpu.examples()[0]
-    signal = so3._synthesis(spectrum, None, *tables)
+    signal = so3.SYNTHESIS.reference(spectrum, None, *tables)
     assert signal.abs().min() > 2 * first_use.TOLERANCES[F32] * signal.abs().max()
     for operator in ON_GPUS[:3]:
         for arguments in operator.gpu.examples():
@@ -309,10 +309,10 @@ def test_degrees_of_a_product(driver, degrees):
 def test_angles_and_degrees_on_so3(bytes_each, size):
     """Shared memory for the angles of any band, and a grid for the pairs of orders."""
     for band in (1, 30, 200):
-        assert so3.so3_gpu.fits(band, size, 1, 1, bytes_each)
-        assert not so3.so3_gpu.fits(band, size + 2, 1, 1, bytes_each)
-    assert so3.so3_gpu.fits(255, 470, 1, 1, 4) and not so3.so3_gpu.fits(256, 470, 1, 1, 4)
-    assert so3.so3_gpu.fits(1, 4, 1, 2**32, 4) and not so3.so3_gpu.fits(1, 4, 1, 2**36, 4)
+        assert so3_gpu.fits(band, size, 1, 1, bytes_each)
+        assert not so3_gpu.fits(band, size + 2, 1, 1, bytes_each)
+    assert so3_gpu.fits(255, 470, 1, 1, 4) and not so3_gpu.fits(256, 470, 1, 1, 4)
+    assert so3_gpu.fits(1, 4, 1, 2**32, 4) and not so3_gpu.fits(1, 4, 1, 2**36, 4)
 
 
 def test_too_little_shared_memory_for_a_tile(driver):

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 from torch.autograd.forward_ad import dual_level, make_dual, unpack_dual
 
+from equinet.ops.block_products import Product
 from equinet.ops.native import library
-from equinet.ops.native.operator import check_tensor
+from equinet.ops.native.checks import check_tensor
 from tests.ops.operator_cases import DRAWN, SMALL, first
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
@@ -92,6 +93,31 @@ def test_derivatives(case):
     assert gradgradcheck(call, tensors)
 
 
+@small_cases
+def test_each_gradient_is_found_alone(case):
+    """Whatever else needs one."""
+    whole = case.with_tensors(lambda x: x.clone().requires_grad_())
+    leaves = [i for i, a in enumerate(whole) if isinstance(a, torch.Tensor) and a.requires_grad]
+    found = first(case.operator.overload(*whole))
+    weight = torch.randn(found.shape, dtype=F64, generator=torch.Generator().manual_seed(0))
+    together = torch.autograd.grad(found, [whole[i] for i in leaves], weight)
+    for i, expected in zip(leaves, together, strict=True):
+        alone = list(case.with_tensors(torch.clone))
+        alone[i].requires_grad_()
+        result = first(case.operator.overload(*alone))
+        (gradient,) = torch.autograd.grad(result, alone[i], weight)
+        assert_close(gradient, expected, ROUNDING)
+
+
+@every_operator
+def test_a_plan_is_the_arguments_in_their_order(name):
+    case = next(case for case in SMALL if case.operator.name == name)
+    names = [argument.name for argument in case.operator.overload._schema.arguments]
+    assert case.plan._fields == tuple(names[1:])
+    with pytest.raises(AttributeError):
+        setattr(case.plan, names[1], None)
+
+
 @pytest.mark.compile
 @small_cases
 def test_compile(case):
@@ -103,7 +129,7 @@ def test_compile(case):
         graphs.append([node.target for node in graph.graph.nodes])
         return graph.forward
 
-    found = torch.compile(case.operator, fullgraph=True, backend=keep)(*case.arguments)
+    found = torch.compile(case.operator, fullgraph=True, backend=keep)(case.x, case.plan)
     expected = case.operator.reference(*case.arguments)
     assert_close(first(found), first(expected), ROUNDING)
     assert (case.operator.overload in graphs[0]) == (library.CPU is not None)
@@ -124,7 +150,7 @@ def test_autocast_does_not_lower_the_precision(case):
 @compiled
 @small_cases
 def test_where_torch_looks_inside_the_reference_serves(case):
-    x = next(a for a in case.arguments if isinstance(a, torch.Tensor))
+    x = case.x
     assert case.operator.serves(x)
     assert not case.operator.serves(x.half()) and not case.operator.serves(x.to("meta"))
     seen = []
@@ -147,12 +173,11 @@ def test_where_torch_looks_inside_the_reference_serves(case):
 @pytest.mark.parametrize("case", [case for case in SMALL if case.linear], ids=str)
 def test_forward_mode(case):
     """The slope along a direction is the operator itself, as it is linear in each argument."""
-    direction = torch.randn(case.arguments[0].shape, dtype=F64)
-    rest = case.arguments[1:]
+    direction = torch.randn(case.x.shape, dtype=F64)
     with dual_level():
-        dual = make_dual(case.arguments[0], direction)
-        slope = unpack_dual(case.operator(dual, *rest)).tangent
-    expected = case.operator(direction, *rest) - case.operator(0 * direction, *rest)
+        dual = make_dual(case.x, direction)
+        slope = unpack_dual(case.operator(dual, case.plan)).tangent
+    expected = case.operator(direction, case.plan) - case.operator(0 * direction, case.plan)
     assert_close(slope, expected, ROUNDING)
 
 
@@ -172,7 +197,7 @@ def test_wrong_arguments_are_refused():
     """By the operator itself, so whatever road leads to it; with all that one needs to know."""
     case = SMALL[0]
     left, right, bias, *rest = case.arguments
-    for operator in (case.operator, case.operator.overload):
+    for operator in (lambda x, *rest: case.operator(x, Product(*rest)), case.operator.overload):
         with pytest.raises(
             ValueError, match=r"block_matmul: x: expected the shape \(66\), got \(65"
         ):

@@ -56,8 +56,14 @@ def place(sources: str) -> Path:
 
 
 def read(folder: Path, name: str, sources: str) -> tuple[Path, bytes]:
-    """A file of the cache that is to be trusted: its path without links, and what it holds.
+    """A file of the cache that is to be trusted.
 
+    Args:
+        folder: of the cache, from ``place``.
+        name: of the file.
+        sources: the hash of the sources that it must have been made from.
+    Returns:
+        Its path without links, and what it holds.
     Raises:
         FileNotFoundError: if it is not there.
         CacheError: if it is not to be trusted, with the reason.
@@ -75,6 +81,13 @@ def read(folder: Path, name: str, sources: str) -> tuple[Path, bytes]:
 def keep(folder: Path, name: str, sources: str, content: bytes) -> Path:
     """Put a file into the cache, so that at any moment it is there as a whole or not at all.
 
+    Args:
+        folder: of the cache, from ``place``.
+        name: of the file.
+        sources: the hash of the sources that it was made from.
+        content: what it holds.
+    Returns:
+        Its path without links.
     Raises:
         CacheError: if others may write where it would be.
         OSError: if it cannot be written.

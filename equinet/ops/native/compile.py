@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -62,7 +63,11 @@ def setting(name: str) -> str:
 
 
 def source_folder() -> Path:
-    """``csrc``: within the installed package, or beside it in a checkout."""
+    """``csrc``: within the installed package, or beside it in a checkout.
+
+    Raises:
+        BuildError: if it is in neither place.
+    """
     for folder in (PACKAGE / "_csrc", PACKAGE.parent / "csrc"):
         if folder.is_dir():
             return folder
@@ -146,8 +151,14 @@ def _run(command: list[str], out: Path) -> None:
 
 
 def compile_cpu(folder: Path, out: Path, instruction_set: str) -> Path:
-    """Compile ``csrc/cpu`` for one instruction set into the folder ``out``.
+    """Compile ``csrc/cpu`` for one instruction set.
 
+    Args:
+        folder: ``csrc``.
+        out: the folder for the library.
+        instruction_set: one of ``instruction_sets``.
+    Returns:
+        The library.
     Raises:
         BuildError: with the command and what the compiler said.
     """
@@ -166,6 +177,11 @@ def compile_cuda(folder: Path, out: Path) -> Path:
 
     $EQUINET_CUDA_ARCHITECTURES, such as ``"80;90"``, names others.
 
+    Args:
+        folder: ``csrc``.
+        out: the folder for the file.
+    Returns:
+        The file.
     Raises:
         BuildError: with the command and what the compiler said.
     """
@@ -188,7 +204,8 @@ def manylinux(libraries: list[bytes]) -> str | None:
     Args:
         libraries: the content of each, in the ELF format.
     """
-    needed, versions = set(), {17}
+    needed: set[bytes] = set()
+    versions = {17}
     for content in libraries:
         needed.update(re.findall(rb"(?<=\0)lib[\w+-]+\.so[.\d]*(?=\0)", content))
         versions.update(map(int, re.findall(rb"(?<=\0)GLIBC_2\.(\d+)[.\d]*(?=\0)", content)))
@@ -211,7 +228,7 @@ def build(folder: Path, out: Path, cpu: str = "auto", cuda: str = "auto") -> str
     Raises:
         BuildError: if what is required cannot be compiled.
     """
-    jobs = []
+    jobs: list[tuple[str, str, Callable[[], Path]]] = []
     if cpu != "0":
         jobs += [
             (library_name(name), cpu, lambda name=name: compile_cpu(folder, out, name))
@@ -231,7 +248,7 @@ def build(folder: Path, out: Path, cpu: str = "auto", cuda: str = "auto") -> str
     return log
 
 
-def _attempt(job) -> str:
+def _attempt(job: Callable[[], object]) -> str:
     try:
         job()
     except (BuildError, OSError) as error:

@@ -12,15 +12,24 @@ backwards, before ``torch.cuda.graph``. ``torch.compile(mode="reduce-overhead")`
 import ctypes
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from equinet.ops.native import cache, compile, library, nvrtc
 
 MARKER = r"EQ_KERNEL\((\w+)\)\(([^)]*)\)"  # a kernel's name and arguments, in its source
-INTEGERS = {"i64": ctypes.c_longlong, "int": ctypes.c_int, "double": ctypes.c_double}
+# What a kernel takes: a tensor for a pointer, None for a null pointer, a number, a structure.
+Argument = Tensor | int | float | ctypes.Array[ctypes.c_longlong] | None
+Number = ctypes.c_longlong | ctypes.c_int | ctypes.c_double | ctypes.c_float
+Placed = Number | ctypes.c_void_p | ctypes.Array[ctypes.c_longlong]  # as it lies for the driver
+NUMBERS: dict[str, Callable[..., Number]] = {
+    "i64": ctypes.c_longlong,
+    "int": ctypes.c_int,
+    "double": ctypes.c_double,
+}
 POINTERS = {"i64*": torch.int64, "unsigned char*": torch.bool}
 
 
@@ -54,7 +63,7 @@ class Gpu:
 
     def _load(self, folder: Path) -> tuple[ctypes.c_void_p, str]:
         architecture = "{}{}".format(*torch.cuda.get_device_capability(self.index))
-        reasons = []
+        reasons: list[str] = []
         for make in (compiled_at_installation, compiled_at_first_use):
             module = ctypes.c_void_p()
             try:
@@ -72,10 +81,22 @@ class Gpu:
         dtype: torch.dtype,
         grid: Sequence[int],
         block: Sequence[int],
-        arguments,
+        arguments: Sequence[Argument],
         shared: int = 0,
     ) -> None:
-        """See the function ``launch``."""
+        """Run a kernel on this GPU, on the current stream.
+
+        Args:
+            name: as declared by EQ_KERNEL.
+            dtype: of T.
+            grid: blocks.
+            block: threads.
+            arguments: those of the kernel.
+            shared: bytes of shared memory.
+        Raises:
+            TypeError: for other arguments than those that are declared.
+            CudaError: if the grid is too large, or the launch fails.
+        """
         declared, (suffix, real) = self.signatures[name], library.TYPES[dtype]
         if len(arguments) != len(declared):
             raise TypeError(f"{name}: expected {len(declared)} arguments, got {len(arguments)}")
@@ -101,19 +122,28 @@ class Gpu:
             self._functions[name] = found
         return self._functions[name]
 
-    def _do(self, call: str, *arguments) -> None:
+    def _do(self, call: str, *arguments: object) -> None:
         if failure := getattr(self.driver, call)(*arguments):
             text = ctypes.c_char_p()
             self.driver.cuGetErrorString(failure, ctypes.byref(text))
             raise CudaError(f"{call}: {(text.value or b'error').decode()} ({failure})")
 
 
-def _value(name: str, kind: str, value, dtype: torch.dtype, real, index: int | None):
+def _value(
+    name: str,
+    kind: str,
+    value: Argument,
+    dtype: torch.dtype,
+    real: library.Real,
+    index: int | None,
+) -> Placed:
     """An argument as it lies in memory for the driver."""
-    if not kind.endswith("*"):
-        return value if isinstance(value, ctypes.Array) else (INTEGERS | {"T": real})[kind](value)
+    if isinstance(value, ctypes.Array):
+        return value
     if value is None:
         return ctypes.c_void_p()
+    if not isinstance(value, Tensor):
+        return (real if kind == "T" else NUMBERS[kind])(value)
     wanted = dtype if "T*" in kind else POINTERS[kind.removeprefix("const ")]
     if value.device.index != index or value.dtype != wanted or not value.is_contiguous():
         raise TypeError(
@@ -133,7 +163,17 @@ def driver() -> ctypes.CDLL:
 
 
 def compiled_at_installation(folder: Path, architecture: str) -> tuple[bytes, str]:
-    """The file that nvcc made of these sources: code for several GPUs, and its path."""
+    """The file that nvcc made of these sources.
+
+    Args:
+        folder: ``csrc``.
+        architecture: of the GPU; the file has code for several.
+    Returns:
+        The code, and the path of the file.
+    Raises:
+        BuildError: if there is no such file.
+        OSError: if it is not to be trusted, or cannot be read.
+    """
     name, sources = compile.fatbin_name(folder), compile.source_hash(folder)
     if (installed := compile.INSTALLED / name).exists():
         return installed.read_bytes(), str(installed)
@@ -149,6 +189,12 @@ def compiled_at_first_use(folder: Path, architecture: str) -> tuple[bytes, str]:
 
     It is kept in the user's cache, keyed by the sources and the version of NVRTC; where that cannot
     be written or trusted, it is compiled anew in each process.
+
+    Args:
+        folder: ``csrc``.
+        architecture: of the GPU.
+    Returns:
+        The code, and where it is kept.
     """
     compiler, sources = nvrtc.load(), compile.source_hash(folder)
     name = f"equinet_cuda_{architecture}_nvrtc_{nvrtc.version(compiler)}.cubin"
@@ -218,7 +264,7 @@ def launch(
     index: int,
     grid: Sequence[int],
     block: Sequence[int],
-    *arguments,
+    *arguments: Argument,
     shared: int = 0,
 ) -> None:
     """Run a kernel on the current stream of a GPU.
@@ -252,8 +298,17 @@ def fits(*grid: int) -> bool:
     return all(blocks <= most for blocks, most in zip(grid, GRID, strict=False))
 
 
-def degrees(rows: Sequence[int], columns: Sequence[int]) -> ctypes.Array:
-    """The structure ``Degrees`` of csrc/common/device.h."""
+def degrees(rows: Sequence[int], columns: Sequence[int]) -> ctypes.Array[ctypes.c_longlong]:
+    """The structure ``Degrees`` of csrc/common/device.h.
+
+    Args:
+        rows: of the matrix of each degree.
+        columns: of the same.
+    Returns:
+        The structure, filled.
+    Raises:
+        ValueError: for more than ``MAX_DEGREES`` degrees.
+    """
     if len(rows) > MAX_DEGREES:
         raise ValueError(f"rows: expected at most {MAX_DEGREES} degrees, got {len(rows)}")
     padding = [0] * (MAX_DEGREES - len(rows))
@@ -271,7 +326,8 @@ def report() -> tuple[tuple[str, ...], str]:
     """For each GPU where its code comes from; and why there is none."""
     if not torch.cuda.is_available():
         return (), "this torch has no CUDA" if not torch.version.cuda else "no GPU can be used"
-    lines, problem = [], ""
+    lines: list[str] = []
+    problem = ""
     for index in range(torch.cuda.device_count()):
         gpu = _gpu(index)
         if isinstance(gpu, str):

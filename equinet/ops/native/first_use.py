@@ -1,7 +1,6 @@
 """The first use of an operator on a GPU: its compiled form is compared with its reference.
 
-In: a compiled form, a reference and examples. Out: a ``GpuForm``. Next:
-``operator``.
+In: a compiled form, a reference and examples. Out: a ``GpuForm``.
 
 The kernels have run in an emulation only. So the first call on a GPU, in each precision, runs the
 examples of the operator, which takes milliseconds, and where the numbers are wrong, or nothing can
@@ -12,7 +11,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable
 from importlib import metadata
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,7 +21,10 @@ from equinet.ops.native import cuda, library
 TOLERANCES = {torch.float32: 1e-5, torch.float64: 1e-12}  # of the largest entry
 
 
-class GpuForm:
+R = TypeVar("R", bound=Tensor | tuple[Tensor, ...])
+
+
+class GpuForm(Generic[R]):
     """An operator on a GPU: its compiled form where that can serve and is right, or the reference.
 
     Args:
@@ -41,8 +43,8 @@ class GpuForm:
         self,
         name: str,
         check: Callable[..., None],
-        reference: Callable,
-        compiled: Callable,
+        reference: Callable[..., R],
+        compiled: Callable[..., R],
         fits: Callable[..., bool],
         examples: Callable[[], Iterable[tuple[Any, ...]]],
     ) -> None:
@@ -51,18 +53,29 @@ class GpuForm:
         self.verdicts: dict[tuple[torch.device, torch.dtype], str] = {}
         self._checking = threading.Lock()
 
-    def serve(self, *arguments: Any) -> Any:
-        """The operator, by whichever form serves."""
-        self.check(*arguments)
-        x = arguments[0]
+    def serve(self, x: Tensor, *rest: object) -> R:
+        """The operator, by whichever form serves.
+
+        Args:
+            x: what it acts on.
+            rest: the other arguments.
+        Returns:
+            What the reference returns.
+        """
+        self.check(x, *rest)
         able = x.dtype in library.TYPES and cuda.available(x.device.index)
-        if able and self.fits(*arguments) and not self.problem(x.device, x.dtype):
-            return self.compiled(*arguments)
-        return self.reference(*arguments)
+        if able and self.fits(x, *rest) and not self.problem(x.device, x.dtype):
+            return self.compiled(x, *rest)
+        return self.reference(x, *rest)
 
     def problem(self, device: torch.device, dtype: torch.dtype) -> str:
-        """What is wrong with the compiled form, "" if nothing; found out when first asked.
+        """What is wrong with the compiled form; found out when first asked.
 
+        Args:
+            device: the GPU.
+            dtype: the precision.
+        Returns:
+            What the comparison said, "" if nothing is wrong.
         Raises:
             RuntimeError: if that would be while a CUDA graph is recorded.
         """
@@ -97,7 +110,15 @@ class GpuForm:
 
 
 def moved(arguments: Iterable[Any], device: torch.device | str, dtype: torch.dtype) -> list[Any]:
-    """Arguments of an operator on a device, the real tensors in another precision."""
+    """Arguments of an operator on a device, the real tensors in another precision.
+
+    Args:
+        arguments: tensors and others.
+        device: where the tensors shall be.
+        dtype: of those that are real.
+    Returns:
+        The arguments.
+    """
     return [
         a.to(device, dtype if a.is_floating_point() else a.dtype) if isinstance(a, Tensor) else a
         for a in arguments
@@ -105,7 +126,14 @@ def moved(arguments: Iterable[Any], device: torch.device | str, dtype: torch.dty
 
 
 def error_of(found: Tensor | tuple[Tensor, ...], expected: Tensor | tuple[Tensor, ...]) -> float:
-    """The largest error of a result, relative to its largest entry; of a mask 1 if any is wrong."""
+    """The largest error of a result, relative to its largest entry; of a mask 1 if any is wrong.
+
+    Args:
+        found: the result, or several.
+        expected: what it should be.
+    Returns:
+        A number, infinite if the shapes differ, NaN if an entry is.
+    """
     if isinstance(expected, tuple):
         errors = [error_of(f, e) for f, e in zip(found, expected, strict=True)]
         return float(torch.tensor(errors).max())  # which keeps what is not a number
@@ -118,7 +146,15 @@ def error_of(found: Tensor | tuple[Tensor, ...], expected: Tensor | tuple[Tensor
 
 
 def report(name: str, device: torch.device, wrong: str) -> str:
-    """The warning that an operator is not used."""
+    """The warning that an operator is not used.
+
+    Args:
+        name: of the operator.
+        device: the GPU.
+        wrong: what the comparison said.
+    Returns:
+        A text that asks for a report.
+    """
     return (
         f"equinet::{name} failed the check of its first use, and plain PyTorch, which is right but "
         f"slower, serves in its place: {wrong}. {cuda.described(device.index)}, torch "

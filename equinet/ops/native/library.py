@@ -6,7 +6,7 @@ In: what ``compile`` made. Out: ``CPU``.
 import ctypes
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -14,7 +14,13 @@ from torch import Tensor
 
 from equinet.ops.native import cache, compile
 
-TYPES = {torch.float32: ("f32", ctypes.c_float), torch.float64: ("f64", ctypes.c_double)}
+# What compiled code takes: a tensor or integers for a pointer, None for a null pointer, a number.
+Argument = Tensor | Sequence[int] | int | float | None
+Real = type[ctypes.c_float] | type[ctypes.c_double]
+TYPES: dict[torch.dtype, tuple[str, Real]] = {
+    torch.float32: ("f32", ctypes.c_float),
+    torch.float64: ("f64", ctypes.c_double),
+}
 INTEGERS = {"int64_t": ctypes.c_int64, "int32_t": ctypes.c_int32, "double": ctypes.c_double}
 POINTERS = {"int64_t*": torch.int64, "uint8_t*": torch.bool}
 FAILURES = {1: "out of memory"}
@@ -31,7 +37,7 @@ def signatures(folder: Path, pattern: str, marker: str) -> dict[str, list[str]]:
     Returns:
         Their types by the operator's name, such as ``["const T*", "int64_t"]``.
     """
-    found = {}
+    found: dict[str, list[str]] = {}
     for path in sorted(folder.glob(pattern)):
         for name, arguments in re.findall(marker, path.read_text(encoding="utf-8")):
             found[name] = [re.sub(r"\s*\w+\s*$", "", part).strip() for part in arguments.split(",")]
@@ -62,7 +68,7 @@ class Library:
         }
         self.threads = _use_torch_threads(handle)
 
-    def call(self, name: str, dtype: torch.dtype, *arguments) -> None:
+    def call(self, name: str, dtype: torch.dtype, *arguments: Argument) -> None:
         """Run an operator on tensors that lie on the CPU and are contiguous.
 
         Args:
@@ -70,6 +76,9 @@ class Library:
             dtype: of T, float32 or float64.
             arguments: tensors for pointers, tuples of ints for ``const int64_t*``, None for a null
                 pointer, numbers. The tensors must have the dtype that is declared.
+        Raises:
+            TypeError: for other arguments than those that are declared.
+            RuntimeError: if the operator fails.
         """
         declared = self.signatures[name]
         if len(arguments) != len(declared):
@@ -82,12 +91,22 @@ class Library:
             raise RuntimeError(f"equinet::{name}: {FAILURES.get(failure, f'error {failure}')}")
 
 
-def _pointer(name: str, kind: str, value, dtype: torch.dtype):
+def memory_of(x: Tensor) -> Tensor:
+    """All that lies between the first and the last number of ``x``, in a row."""
+    reach = sum((n - 1) * step for n, step in zip(x.shape, x.stride(), strict=True)) + 1
+    return x.as_strided((reach if x.numel() else 0,), (1,))
+
+
+def _pointer(
+    name: str, kind: str, value: Argument, dtype: torch.dtype
+) -> int | ctypes.Array[ctypes.c_int64] | None:
     if value is None:
         return None
     if isinstance(value, tuple):
         return (ctypes.c_int64 * len(value))(*value)
     wanted = dtype if "T*" in kind else POINTERS[kind.removeprefix("const ")]
+    if not isinstance(value, Tensor):
+        raise TypeError(f"{name}: expected a tensor for {kind}, got {type(value).__name__}")
     if value.device.type != "cpu" or value.dtype != wanted or not value.is_contiguous():
         raise TypeError(
             f"{name}: expected a contiguous tensor of {wanted} on the CPU for {kind}, got "
@@ -102,7 +121,9 @@ def _text(handle: ctypes.CDLL, name: str) -> str:
     return function().decode()
 
 
-def _function(handle: ctypes.CDLL, name: str, arguments: list[str], real):
+def _function(
+    handle: ctypes.CDLL, name: str, arguments: list[str], real: Real
+) -> Callable[..., int]:
     """The function that the exported pointer ``name`` points to."""
     types = [ctypes.c_void_p if a.endswith("*") else (INTEGERS | {"T": real})[a] for a in arguments]
     return ctypes.CFUNCTYPE(ctypes.c_int, *types)(ctypes.c_void_p.in_dll(handle, name).value or 0)
@@ -155,6 +176,8 @@ def load(folders: Iterable[Path] | None = None) -> tuple[Library | None, str]:
 
     Args:
         folders: where to look; the installation and then the user's cache by default.
+    Returns:
+        The library, or None, and the reasons in one line.
     """
     if compile.setting("EQUINET_BUILD") == "0":
         return None, "switched off by EQUINET_BUILD=0"
@@ -192,8 +215,16 @@ def available() -> bool:
     return CPU is not None
 
 
-def call(name: str, dtype: torch.dtype, *arguments: Tensor | int | float | tuple | None) -> None:
-    """``Library.call`` of the library that is loaded."""
+def call(name: str, dtype: torch.dtype, *arguments: Argument) -> None:
+    """``Library.call`` of the library that is loaded.
+
+    Args:
+        name: as declared by EQ_OPERATOR.
+        dtype: of T, float32 or float64.
+        arguments: as ``Library.call`` takes them.
+    Raises:
+        RuntimeError: if there is no library, or the operator fails.
+    """
     if CPU is None:
         raise RuntimeError(f"equinet::{name}: there are no compiled operators: {CPU_PROBLEM}")
     CPU.call(name, dtype, *arguments)

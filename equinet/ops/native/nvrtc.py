@@ -5,6 +5,7 @@ In: ``csrc``. Out: code for one architecture.
 
 import ctypes
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -47,6 +48,8 @@ def compile_kernels(nvrtc: ctypes.CDLL, folder: Path, architecture: str) -> byte
         nvrtc: from ``load``.
         folder: ``csrc``.
         architecture: such as ``"90"``.
+    Returns:
+        The code, as the driver loads it.
     Raises:
         BuildError: with what the compiler said.
     """
@@ -70,9 +73,9 @@ def compile_kernels(nvrtc: ctypes.CDLL, folder: Path, architecture: str) -> byte
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
 
 
-def _strings(texts) -> ctypes.Array:
-    texts = list(texts)
-    return (ctypes.c_char_p * len(texts))(*texts)
+def _strings(texts: Iterable[bytes]) -> ctypes.Array[ctypes.c_char_p]:
+    given = list(texts)
+    return (ctypes.c_char_p * len(given))(*given)
 
 
 def _read(nvrtc: ctypes.CDLL, program: ctypes.c_void_p, what: str) -> bytes:
@@ -83,6 +86,6 @@ def _read(nvrtc: ctypes.CDLL, program: ctypes.c_void_p, what: str) -> bytes:
     return text.raw
 
 
-def _do(nvrtc: ctypes.CDLL, call: str, *arguments) -> None:
+def _do(nvrtc: ctypes.CDLL, call: str, *arguments: object) -> None:
     if failure := getattr(nvrtc, call)(*arguments):
         raise compile.BuildError(f"{call}: error {failure}")

@@ -1,11 +1,15 @@
 """Binds one operator to torch: schema, reference, fake, autograd, and what was compiled for it.
 
-In: plain functions. Out: an ``Operator``.
+In: plain functions of a tensor and a plan. Out: an ``Operator``.
+
+A *plan* is a frozen value with all that an operator needs besides the tensor it acts on: constants
+and sizes. torch knows no such thing, only arguments in a row. So the plan is a ``NamedTuple`` whose
+entries are the arguments of the schema in their order, and what lies between the two is here.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -13,11 +17,28 @@ from torch.autograd import forward_ad
 
 from equinet.ops.native import cuda, first_use, library
 
+P = TypeVar("P", bound=tuple[Any, ...])  # the plan of an operator
+Q = TypeVar("Q", bound=tuple[Any, ...])  # the plan of its adjoint
+R = TypeVar("R", bound=Tensor | tuple[Tensor, Tensor])  # what it returns
+T = TypeVar("T")
+Values = tuple[Any, ...]
+Gradients = tuple[Tensor | None, ...]
+
 # A fragment, as a namespace has one owner only. Alive as long as this module.
 LIBRARY = torch.library.Library("equinet", "FRAGMENT")
 
 
-class Operator:
+class _Context(Protocol):
+    """What torch hands from a forward pass to the backward pass."""
+
+    saved_tensors: tuple[Tensor, ...]
+    needs_input_grad: tuple[bool, ...]
+    kept: Values
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+
+class Operator(Generic[P, R]):
     """A torch operator ``equinet::name`` with a reference, and compiled forms where there are any.
 
     A call goes to the compiled form if there is one for the tensors' device and dtype, else to the
@@ -26,9 +47,12 @@ class Operator:
     that exported programs consist of torch's own operators. On a GPU it also serves what is beyond
     the limits of the compiled form, and everything if that failed the check of its first use.
 
+    All functions below take a tensor of real numbers and a plan. ``reference``, ``cpu`` and what
+    is in ``gpu`` are kept as torch calls them: with the entries of the plan in a row, checked.
+
     Args:
-        schema: as torch.library takes it, ``"scale(Tensor x, float factor) -> Tensor"``; a tensor
-            of real numbers stands first.
+        schema: as torch.library takes it, ``"scale(Tensor x, float factor) -> Tensor"``.
+        plan: makes a plan of the arguments after the first.
         reference: the specification, in plain PyTorch.
         fake: an empty tensor of the shape, dtype and device of the result.
         check: raises for arguments that the operator does not take; called first, whatever form.
@@ -41,43 +65,59 @@ class Operator:
     def __init__(
         self,
         schema: str,
+        plan: Callable[..., P],
         *,
-        reference: Callable,
-        fake: Callable,
-        check: Callable[..., None],
-        cpu: Callable | None = None,
-        gpu: Callable | None = None,
-        fits: Callable[..., bool] = lambda *_: True,
-        examples: Callable[[], Iterable[tuple[Any, ...]]] = tuple,
+        reference: Callable[[Tensor, P], R],
+        fake: Callable[[Tensor, P], R],
+        check: Callable[[Tensor, P], None],
+        cpu: Callable[[Tensor, P], R] | None = None,
+        gpu: Callable[[Tensor, P], R] | None = None,
+        fits: Callable[[Tensor, P], bool] = lambda *_: True,
+        examples: Callable[[], Iterable[tuple[Tensor, P]]] = tuple,
     ) -> None:
         self.name = schema.split("(")[0]
         self.qualified_name = f"equinet::{self.name}"
-        self.reference = _checked(check, reference)
-        self.cpu = _checked(check, cpu) if cpu else None
-        self.gpu: first_use.GpuForm | None = None
+        self.plan = plan
+        self.reference = _in_a_row(plan, reference, check)
+        self.cpu = _in_a_row(plan, cpu, check) if cpu else None
+        self.gpu: first_use.GpuForm[R] | None = None
         LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
         LIBRARY.impl(self.name, self.reference, "CompositeExplicitAutograd")
         if self.cpu and library.CPU:
             LIBRARY.impl(self.name, self.cpu, "CPU")
         if gpu:
-            self.gpu = first_use.GpuForm(self.name, check, self.reference, gpu, fits, examples)
+            self.gpu = first_use.GpuForm(
+                self.name,
+                check=_in_a_row(plan, check),
+                reference=self.reference,
+                compiled=_in_a_row(plan, gpu),
+                fits=_in_a_row(plan, fits),
+                examples=lambda: [(x, *rest) for x, rest in examples()],
+            )
             LIBRARY.impl(self.name, self.gpu.serve, "CUDA")
-        torch.library.register_fake(self.qualified_name, _checked(check, fake), lib=LIBRARY)
+        fake_in_a_row = _in_a_row(plan, fake, check)
+        torch.library.register_fake(self.qualified_name, fake_in_a_row, lib=LIBRARY)
         for device in ("cpu", "cuda"):  # the operators are for real constants: no low precision
             torch.library.register_autocast(self.qualified_name, device, torch.float32, lib=LIBRARY)
-        self.overload = getattr(torch.ops.equinet, self.name).default
+        self.overload: torch._ops.OpOverload[..., R] = getattr(torch.ops.equinet, self.name).default
 
-    def differentiate(self, save: Callable, backward: Callable) -> None:
-        """Register the derivative, as torch.library.register_autograd takes it.
+    def __call__(self, x: Tensor, plan: P) -> R:
+        """The result, by whichever form serves.
 
-        ``backward`` must be made of operators that are differentiable themselves.
+        Args:
+            x: what the operator acts on.
+            plan: all else.
+        Returns:
+            What the reference returns.
         """
-        torch.library.register_autograd(
-            self.qualified_name, backward, setup_context=save, lib=LIBRARY
-        )
+        return self.overload(x, *plan) if self.serves(x) else self.reference(x, *plan)
 
     def serves(self, x: Tensor) -> bool:
-        """Whether a compiled form takes tensors like ``x``, here and now."""
+        """Whether a compiled form takes tensors like ``x``, here and now.
+
+        Raises:
+            RuntimeError: if there is none and EQUINET_BUILD or EQUINET_CUDA is ``require``.
+        """
         if x.dtype not in library.TYPES or looked_into():
             return False
         if x.device.type == "cpu":
@@ -85,9 +125,62 @@ class Operator:
         on_gpu = self.gpu is not None and x.device.type == "cuda"
         return on_gpu and cuda.available(x.device.index)
 
-    def __call__(self, *arguments: Any) -> Any:
-        served = isinstance(arguments[0], Tensor) and self.serves(arguments[0])
-        return self.overload(*arguments) if served else self.reference(*arguments)
+    # --- the derivative ---------------------------------------------------------------------------
+
+    def adjoint_is(self, other: "Operator[Q, Tensor]", plan: Callable[[Tensor, P, R], Q]) -> None:
+        r"""Differentiate this operator, which is linear in its tensor, by its adjoint.
+
+        .. math:: \langle A x, y \rangle = \langle x, A^T y \rangle
+
+        Args:
+            other: the adjoint; the operator itself, if its plan says which of the two it is.
+            plan: that of the adjoint, from the tensor, the plan and the result of this one. Only
+                this is kept for the backward pass.
+        """
+
+        def gradients(needed: Sequence[bool], gradient: Tensor, kept: Values) -> Gradients:
+            return (other(gradient, other.plan(*kept)) if needed[0] else None,)
+
+        self._register(plan, gradients)
+
+    def differentiate(
+        self, gradients: Callable[[Sequence[bool], Tensor, Tensor, P], Gradients]
+    ) -> None:
+        """Differentiate this operator by hand, where more than its tensor has a gradient.
+
+        Args:
+            gradients: called with which arguments need one, the gradient of the result, the tensor
+                and the plan; returns those of the first arguments, the others have none. Made of
+                operators that are differentiable themselves.
+        """
+
+        def of_all(needed: Sequence[bool], gradient: Tensor, kept: Values) -> Gradients:
+            return gradients(needed, gradient, kept[0], self.plan(*kept[1:]))
+
+        self._register(lambda x, plan, _: (x, *plan), of_all)
+
+    def _register(
+        self,
+        keep: Callable[[Tensor, P, R], Values],
+        gradients: Callable[[Sequence[bool], Tensor, Values], Gradients],
+    ) -> None:
+        """Of several results, the first alone has a gradient."""
+
+        def setup(ctx: _Context, inputs: Values, output: R) -> None:
+            kept = keep(inputs[0], self.plan(*inputs[1:]), output)
+            # torch watches what is saved by itself only; in its place stands the class.
+            ctx.save_for_backward(*(value for value in kept if isinstance(value, Tensor)))
+            ctx.kept = tuple(Tensor if isinstance(value, Tensor) else value for value in kept)
+
+        def backward(ctx: _Context, gradient: Tensor, *_: Tensor) -> Gradients:
+            saved = iter(ctx.saved_tensors)
+            kept = tuple(next(saved) if value is Tensor else value for value in ctx.kept)
+            found = gradients(ctx.needs_input_grad, gradient, kept)
+            return *found, *[None] * (len(ctx.needs_input_grad) - len(found))
+
+        torch.library.register_autograd(
+            self.qualified_name, backward, setup_context=setup, lib=LIBRARY
+        )
 
 
 def looked_into() -> bool:
@@ -96,118 +189,18 @@ def looked_into() -> bool:
     return torch.compiler.is_exporting() or transformed() or forward_ad._current_level >= 0
 
 
-def _checked(check: Callable[..., None], function: Callable) -> Callable:
-    @wraps(function)
-    def checked(*arguments):
-        check(*arguments)
-        return function(*arguments)
+def _in_a_row(
+    plan: Callable[..., P],
+    form: Callable[[Tensor, P], T],
+    check: Callable[[Tensor, P], None] | None = None,
+) -> Callable[..., T]:
+    """The form as torch calls it."""
 
-    return checked
+    @wraps(form)
+    def called(x: Tensor, *rest: object) -> T:
+        given = plan(*rest)
+        if check is not None:
+            check(x, given)
+        return form(x, given)
 
-
-def check_tensors(operator: str, **tensors: Any) -> None:
-    """Refuse what is no tensor, by the name under which it is given."""
-    for name, x in tensors.items():
-        if not isinstance(x, Tensor):
-            raise TypeError(f"{operator}: {name}: expected a tensor, got {type(x).__name__}")
-
-
-def check_counts(operator: str, name: str, counts: Sequence[int], least: int = 0) -> None:
-    """Refuse numbers below the least that they can be.
-
-    Raises:
-        ValueError: if there are none, or one is too small.
-        TypeError: if it is no sequence of integers.
-    """
-    if not isinstance(counts, (list, tuple)):
-        raise TypeError(f"{operator}: {name}: expected integers, got {type(counts).__name__}")
-    for count in counts:
-        if isinstance(count, bool) or not isinstance(count, (int, torch.SymInt)):
-            raise TypeError(f"{operator}: {name}: expected integers, got {count!r}")
-    if not counts or any(count < least for count in counts):
-        raise ValueError(
-            f"{operator}: {name}: expected integers, {least} or more, got {list(counts)}"
-        )
-
-
-def check_indices(operator: str, name: str, x: Tensor, count: int | None, like: Tensor) -> None:
-    """Refuse what is not a list of ``count`` integers on the device of ``like``.
-
-    Raises:
-        ValueError: for another shape.
-        TypeError: for another dtype or device.
-    """
-    check_tensors(operator, **{name: x})
-    if x.dtype != torch.int64 or x.device != like.device:
-        raise TypeError(
-            f"{operator}: {name}: expected torch.int64 on {like.device}, got {x.dtype} on "
-            f"{x.device}"
-        )
-    if x.dim() != 1 or (count is not None and len(x) != count):
-        wanted = "any" if count is None else count
-        raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
-
-
-def check_tensor(
-    operator: str, name: str, x: Tensor, shape: tuple[int | None, ...], like: Tensor | None = None
-) -> None:
-    """Refuse a tensor of another shape, dtype or device than expected.
-
-    Args:
-        operator: its name, for the message.
-        name: of the argument.
-        x: the argument.
-        shape: the size of each axis, None for any.
-        like: the argument whose dtype and device ``x`` must share.
-    Raises:
-        ValueError: for a wrong shape.
-        TypeError: for another dtype or device than that of ``like``, numbers that are not real, or
-            what is no dense tensor.
-    """
-    check_tensors(operator, **{name: x})
-    if x.layout != torch.strided:
-        raise TypeError(f"{operator}: {name}: expected a dense tensor, got {x.layout}")
-    if x.dim() != len(shape) or any(
-        size is not None and size != found for size, found in zip(shape, x.shape, strict=True)
-    ):
-        wanted = ", ".join("any" if size is None else str(size) for size in shape)
-        raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
-    if not x.is_floating_point():
-        raise TypeError(f"{operator}: {name}: expected real numbers, got {x.dtype}")
-    if like is not None and (x.dtype, x.device) != (like.dtype, like.device):
-        raise TypeError(
-            f"{operator}: {name}: expected {like.dtype} on {like.device}, got {x.dtype} on "
-            f"{x.device}"
-        )
-
-
-def check_mask(
-    operator: str, name: str, mask: Tensor | None, shape: tuple[int, ...], like: Tensor
-) -> None:
-    """Refuse a mask, which may be None, of another shape, dtype or device than expected.
-
-    Raises:
-        ValueError: for a wrong shape.
-        TypeError: if it is not bool, or on another device than ``like``.
-    """
-    if mask is None:
-        return
-    check_tensors(operator, **{name: mask})
-    if mask.layout != torch.strided:
-        raise TypeError(f"{operator}: {name}: expected a dense tensor, got {mask.layout}")
-    if mask.dtype != torch.bool or mask.device != like.device:
-        raise TypeError(
-            f"{operator}: {name}: expected torch.bool on {like.device}, got {mask.dtype} on "
-            f"{mask.device}"
-        )
-    if tuple(mask.shape) != shape:
-        raise ValueError(f"{operator}: {name}: expected the shape {shape}, got {tuple(mask.shape)}")
-
-
-# --- for the examples -----------------------------------------------------------------------------
-
-
-def integers(shape: Sequence[int], generator: torch.Generator) -> Tensor:
-    """From -2 to 2, in float64: sums of their products are exact."""
-    drawn = torch.randint(-2, 3, tuple(shape), generator=generator, device="cpu")
-    return drawn.to(torch.float64)
+    return called

@@ -1,0 +1,132 @@
+"""What operators ask of their arguments, whatever road a call takes.
+
+In: an argument and its name. Out: nothing, or an error that says what was expected.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+
+def check_tensors(operator: str, **tensors: object) -> None:
+    """Refuse what is no tensor.
+
+    Args:
+        operator: its name, for the message.
+        tensors: the arguments by their names.
+    Raises:
+        TypeError: with the name of the first that is none.
+    """
+    for name, x in tensors.items():
+        if not isinstance(x, Tensor):
+            raise TypeError(f"{operator}: {name}: expected a tensor, got {type(x).__name__}")
+
+
+def check_counts(operator: str, name: str, counts: Sequence[int], least: int = 0) -> None:
+    """Refuse numbers below the least that they can be.
+
+    Args:
+        operator: its name, for the message.
+        name: of the argument.
+        counts: the argument.
+        least: the smallest number that is allowed.
+    Raises:
+        ValueError: if there are none, or one is too small.
+        TypeError: if it is no sequence of integers.
+    """
+    if not isinstance(counts, (list, tuple)):
+        raise TypeError(f"{operator}: {name}: expected integers, got {type(counts).__name__}")
+    for count in counts:
+        if isinstance(count, bool) or not isinstance(count, (int, torch.SymInt)):
+            raise TypeError(f"{operator}: {name}: expected integers, got {count!r}")
+    if not counts or any(count < least for count in counts):
+        raise ValueError(
+            f"{operator}: {name}: expected integers, {least} or more, got {list(counts)}"
+        )
+
+
+def check_indices(operator: str, name: str, x: Tensor, count: int | None, like: Tensor) -> None:
+    """Refuse what is not a list of so many integers on the device of another tensor.
+
+    Args:
+        operator: its name, for the message.
+        name: of the argument.
+        x: the argument.
+        count: how many there must be; None for any.
+        like: the tensor whose device ``x`` must share.
+    Raises:
+        ValueError: for another shape.
+        TypeError: for another dtype or device.
+    """
+    check_tensors(operator, **{name: x})
+    if x.dtype != torch.int64 or x.device != like.device:
+        raise TypeError(
+            f"{operator}: {name}: expected torch.int64 on {like.device}, got {x.dtype} on "
+            f"{x.device}"
+        )
+    if x.dim() != 1 or (count is not None and len(x) != count):
+        wanted = "any" if count is None else count
+        raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
+
+
+def check_tensor(
+    operator: str, name: str, x: Tensor, shape: tuple[int | None, ...], like: Tensor | None = None
+) -> None:
+    """Refuse a tensor of another shape, dtype or device than expected.
+
+    Args:
+        operator: its name, for the message.
+        name: of the argument.
+        x: the argument.
+        shape: the size of each axis, None for any.
+        like: the argument whose dtype and device ``x`` must share.
+    Raises:
+        ValueError: for a wrong shape.
+        TypeError: for another dtype or device than that of ``like``, numbers that are not real, or
+            what is no dense tensor.
+    """
+    check_tensors(operator, **{name: x})
+    if x.layout != torch.strided:
+        raise TypeError(f"{operator}: {name}: expected a dense tensor, got {x.layout}")
+    if x.dim() != len(shape) or any(
+        size is not None and size != found for size, found in zip(shape, x.shape, strict=True)
+    ):
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
+    if not x.is_floating_point():
+        raise TypeError(f"{operator}: {name}: expected real numbers, got {x.dtype}")
+    if like is not None and (x.dtype, x.device) != (like.dtype, like.device):
+        raise TypeError(
+            f"{operator}: {name}: expected {like.dtype} on {like.device}, got {x.dtype} on "
+            f"{x.device}"
+        )
+
+
+def check_mask(
+    operator: str, name: str, mask: Tensor | None, shape: tuple[int, ...], like: Tensor
+) -> None:
+    """Refuse a mask, which may be None, of another shape, dtype or device than expected.
+
+    Args:
+        operator: its name, for the message.
+        name: of the argument.
+        mask: the argument.
+        shape: that it must have.
+        like: the tensor whose device it must share.
+    Raises:
+        ValueError: for a wrong shape.
+        TypeError: if it is not bool, or on another device than ``like``.
+    """
+    if mask is None:
+        return
+    check_tensors(operator, **{name: mask})
+    if mask.layout != torch.strided:
+        raise TypeError(f"{operator}: {name}: expected a dense tensor, got {mask.layout}")
+    if mask.dtype != torch.bool or mask.device != like.device:
+        raise TypeError(
+            f"{operator}: {name}: expected torch.bool on {like.device}, got {mask.dtype} on "
+            f"{mask.device}"
+        )
+    if tuple(mask.shape) != shape:
+        raise ValueError(f"{operator}: {name}: expected the shape {shape}, got {tuple(mask.shape)}")
