@@ -13,13 +13,14 @@ import torch
 from torch.export import Dim
 
 from tests.laws.module_cases import MODULES
+from tests.over import over
 from tests.tolerances import ROUNDING, SINGLE, SYMMETRY, assert_close
 
 TRACED = [case for case in MODULES if case.traced]
 
 traced_modules = pytest.mark.parametrize("case", TRACED, ids=str)
-every_module = pytest.mark.parametrize("case", MODULES, ids=str)
-separate_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.others], ids=str)
+every_module = over("case", MODULES)
+separate_modules = over("case", [c for c in MODULES if not c.others])
 
 F64 = torch.float64
 
