@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
+import torch
 
 Law = Callable[..., None]
 
@@ -27,10 +28,12 @@ def over(arguments: str, cases: Iterable[Any]) -> Callable[[Law], Law]:
 
         @functools.wraps(law)
         def test(*, request: pytest.FixtureRequest, **fixtures: Any) -> None:
+            generator: torch.Generator | None = fixtures.get("generator")
+            state = generator and generator.get_state()
             failed = []
             for case in (tried := _chosen(every, request.config)):
-                if generator := fixtures.get("generator"):
-                    generator.manual_seed(generator.initial_seed())
+                if generator:
+                    generator.set_state(state)
                 values = (case,) if len(names) == 1 else case
                 try:
                     law(**dict(zip(names, values, strict=True)), **fixtures)

@@ -3,7 +3,6 @@
 import copy
 import pickle
 
-import pytest
 import torch
 
 from equinet.group import FiniteGroup
