@@ -57,7 +57,7 @@ test: native  ## run the tests, without the slow ones, and the examples in docst
 # What calls operators: the operators, the transforms, and every module, forwards and backwards.
 # Traces and torch.func take the references anyway, so `make test` has seen those.
 plain: $(STAMP)  ## run the tests of operators again without the compiled ones
-	EQUINET_BUILD=0 $(PYTEST) tests/ops tests/laws/test_module_law.py \
+	EQUINET_BUILD=0 $(PYTEST) -m "not slow and not native" tests/ops tests/laws/test_module_law.py \
 	    $(addprefix tests/harmonics/test_, s2_fft.py so3_fft.py transform.py) \
 	    $(addprefix tests/field/test_, action.py noise.py transform.py) tests/nn/test_sphere_conv.py
 

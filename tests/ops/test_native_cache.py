@@ -57,6 +57,8 @@ def digests_of_other_sources(file: Path) -> None:
 
 
 # What is done to the file above/place/NAME, and the words against it; None where it is sound.
+pytestmark = pytest.mark.native
+
 NAME = compile.library_name("default")
 CACHES = {
     "sound": (lambda file: None, None),
