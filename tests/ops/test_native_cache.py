@@ -12,6 +12,8 @@ from equinet import build
 from equinet.ops.native import cache, compile, cuda, library, nvrtc
 from tests.ops.native_files import FOLDER, keep, needs_compiler, shared_library
 
+pytestmark = pytest.mark.native
+
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):
@@ -57,8 +59,6 @@ def digests_of_other_sources(file: Path) -> None:
 
 
 # What is done to the file above/place/NAME, and the words against it; None where it is sound.
-pytestmark = pytest.mark.native
-
 NAME = compile.library_name("default")
 CACHES = {
     "sound": (lambda file: None, None),
