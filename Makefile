@@ -70,12 +70,9 @@ lint: $(STAMP)  ## ruff, pyright, import-linter
 	$(PY) -m pyright
 	$(PY) $(VENV)/bin/lint-imports
 
-# Sphinx and what it needs come on top, when they are asked for; by name, as to install equinet again
-# would compile it again.
-DOCS := import tomllib; \
-        print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"])
+# Sphinx and what it needs come on top, when they are asked for.
 $(VENV)/docs: $(STAMP)
-	$(PY) -m pip install --disable-pip-version-check -c constraints.txt $$($(PY) -c '$(DOCS)')
+	$(PY) -m pip install --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	@touch $@
 
 docs: $(VENV)/docs  ## build the pages into build/docs, every cell executed; a warning is an error
