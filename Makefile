@@ -16,7 +16,7 @@ SOUND := import pathlib, pip, sys, sysconfig; \
          sys.exit(sys.version_info < (3, 11) or not whole)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo native test plain slow lint docs bench clean
+.PHONY: help venv demo native quick test plain slow lint docs wheel bench clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,14 +45,19 @@ native: $(STAMP)  ## compile the operators, where there is a C++ compiler
 	EQUINET_BUILD=auto $(PY) -m equinet.build
 
 # Two workers of one thread each: more threads than cores make everything slower.
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
+
+quick: native  ## run the first case of every test
+	$(PYTEST) --quick tests
+
 test: native  ## run the tests, without the slow ones, and the examples in docstrings
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 tests
+	$(PYTEST) tests
 	OMP_NUM_THREADS=1 $(PY) -m pytest --doctest-modules equinet
 
 # What calls operators: the operators, the transforms, and every module, forwards and backwards.
 # Traces and torch.func take the references anyway, so `make test` has seen those.
 plain: $(STAMP)  ## run the tests of operators again without the compiled ones
-	OMP_NUM_THREADS=1 EQUINET_BUILD=0 $(PY) -m pytest -n 2 tests/ops tests/laws/test_module_law.py \
+	EQUINET_BUILD=0 $(PYTEST) -m "not slow and not native" tests/ops tests/laws/test_module_law.py \
 	    $(addprefix tests/harmonics/test_, s2_fft.py so3_fft.py transform.py) \
 	    $(addprefix tests/field/test_, action.py noise.py transform.py) tests/nn/test_sphere_conv.py
 
@@ -72,6 +77,9 @@ $(VENV)/docs: $(STAMP)
 
 docs: $(VENV)/docs  ## build the pages into build/docs, every cell executed; a warning is an error
 	OMP_NUM_THREADS=1 $(PY) -m sphinx -E -W --keep-going -b html docs build/docs
+
+wheel: $(STAMP)  ## make the archive of the sources and wheels of it, and try them
+	$(PY) -m pytest -m slow tests/test_wheel.py
 
 bench: $(STAMP)  ## time the algebra and the layers, beside the peers that are installed
 	$(PY) -m benchmarks algebra

@@ -20,12 +20,22 @@ settings.register_profile(
 settings.load_profile("equinet")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("cases")
+    group.addoption("--quick", action="store_true", help="the first case of every test and law")
+    group.addoption("--case", default="", metavar="TEXT", help="cases of laws with this in a name")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """torch.compile warns of what torch itself does with an autograd.Function."""
     for item in items:
         if item.get_closest_marker("compile"):
             ignore = "ignore:.*should not be instantiated:DeprecationWarning"
             item.add_marker(pytest.mark.filterwarnings(ignore))
+    if config.getoption("--quick"):
+        first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
+        config.hook.pytest_deselected(items=[i for i in items if i not in first.values()])
+        items[:] = [item for item in items if item in first.values()]
 
 
 @pytest.fixture

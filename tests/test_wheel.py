@@ -58,6 +58,32 @@ def build(sdist, tmp_path):
     return build
 
 
+@pytest.fixture
+def fresh(tmp_path):
+    """Installs into a new environment, which has torch from this one, and runs a program there."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "new"], check=True)
+    python = tmp_path / "new" / ("Scripts" if os.name == "nt" else "bin") / "python"
+    site = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    here, there = (
+        subprocess.run([p, "-c", site], capture_output=True, text=True, check=True).stdout.strip()
+        for p in (sys.executable, python)
+    )
+    (Path(there) / "torch.pth").write_text(here + "\n")
+    variables = {name: text for name, text in os.environ.items() if not name.startswith("EQUINET")}
+    variables |= {"PYTHONPATH": "", "EQUINET_CACHE": str(tmp_path / "cache")}
+
+    def run(archive: Path, program: str, **environment: str) -> str:
+        install = ["-m", "pip", "install", "--no-deps", "--no-build-isolation", str(archive)]
+        for command in (install, ["-c", program]):
+            options = dict(env=variables | environment, cwd=tmp_path, capture_output=True)
+            done = subprocess.run([python, *command], text=True, **options)
+            assert done.returncode == 0, done.stderr
+        assert done.stdout.startswith(str(Path(there) / "equinet")), done.stdout
+        return done.stdout
+
+    return run
+
+
 def contents(folder: Path) -> tuple[str, dict[str, bytes]]:
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
@@ -80,7 +106,16 @@ def test_the_archive_of_the_sources_has_all_of_them(sdist):
     assert {name for name in tracked if (ROOT / name).exists()} - found == {".gitignore"}
 
 
-def test_with_a_compiler(build, tmp_path):
+PROGRAM = """
+import torch, equinet
+fields = equinet.Sphere(4).fields("2x trivial")
+y = equinet.nn.SphereConv(fields, fields)(torch.ones(fields.shape(1)))
+assert y.shape == fields.shape(1) and y.isfinite().all()
+print(equinet.__file__, equinet.ops.status().cpu)
+"""
+
+
+def test_with_a_compiler(build, fresh, tmp_path):
     try:
         compile.find_compiler()
     except compile.BuildError as error:
@@ -92,6 +127,8 @@ def test_with_a_compiler(build, tmp_path):
     sets = compile.instruction_sets()
     assert {f"equinet/_compiled/{compile.library_name(s)}" for s in sets} == {*libraries(files)}
     assert {"equinet/_csrc/cpu/gemm.h", "equinet/_csrc/cuda/kernels.cu"} <= {*files}
+    _, loaded = fresh(tmp_path / "out" / name, PROGRAM, EQUINET_BUILD="require").split()
+    assert Path(loaded).name in {Path(library).name for library in libraries(files)}
     if not sys.platform.startswith("linux") or not shutil.which("objdump"):
         pytest.skip("the rest is about glibc, and needs objdump")
     versions = [17]
@@ -140,30 +177,11 @@ def test_metadata(build, tmp_path):
     assert "](docs/guide/from_torch.md)" in (ROOT / "README.md").read_text()
 
 
-def test_the_archive_can_be_installed(sdist, tmp_path):
-    """In a new environment, which has torch from this one; the plugin starts without torch."""
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "new"], check=True)
-    python = tmp_path / "new" / ("Scripts" if os.name == "nt" else "bin") / "python"
-    site = "import sysconfig; print(sysconfig.get_path('purelib'))"
-    here, there = (
-        subprocess.run([p, "-c", site], capture_output=True, text=True, check=True).stdout.strip()
-        for p in (sys.executable, python)
-    )
-    (Path(there) / "torch.pth").write_text(here + "\n")
-    command = [python, "-m", "pip", "install", "--no-deps", "--no-build-isolation", str(sdist)]
-    environment = {**os.environ, "EQUINET_BUILD": "0", "PYTHONPATH": ""}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_the_archive_can_be_installed(sdist, fresh):
+    """The plugin starts without torch."""
     tell = "import sys, equinet_pytest; assert 'torch' not in sys.modules; import equinet; "
-    done = subprocess.run(
-        [python, "-c", f"{tell}print(equinet.__file__, equinet.__version__, equinet.ops.status())"],
-        env=environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{Path(there) / 'equinet'}") and "torch" in done.stdout
+    tell += "print(equinet.__file__, equinet.__version__, equinet.ops.status())"
+    assert "torch" in fresh(sdist, tell, EQUINET_BUILD="0")
 
 
 def test_an_editable_installation_is_a_path_and_compiles_once(sdist, tmp_path):

@@ -524,6 +524,9 @@ class Correlation:
     frame: np.ndarray
     table: dict[str, Counter[str]]
 
+    def __str__(self) -> str:
+        return f"{self.group}-{self.subgroup}"
+
 
 def terms(text: str) -> Counter[str]:
     """ "A1+2E" as counted names."""

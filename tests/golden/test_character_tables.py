@@ -6,7 +6,6 @@ from functools import cache
 from math import factorial
 
 import numpy as np
-import pytest
 
 from tests.golden.character_tables import (
     CORRELATION_TABLES,
@@ -20,6 +19,7 @@ from tests.golden.character_tables import (
     Table,
     axial_table,
 )
+from tests.over import over
 from tests.tolerances import ROUNDING
 
 ANGLES = 2 * np.pi * np.arange(16) / 16  # integrates characters up to frequency 15 exactly
@@ -96,7 +96,7 @@ def test_every_crystallographic_group_is_there():
     assert len({table.hermann_mauguin for table in CRYSTAL_TABLES.values()}) == 32
 
 
-@pytest.mark.parametrize("name", EVERY)
+@over("name", EVERY)
 def test_operations_generate_the_group_and_hit_every_class_once(name):
     table = TABLES[name]
     elements, kind = group(name)
@@ -105,7 +105,7 @@ def test_operations_generate_the_group_and_hit_every_class_once(name):
     assert all(len(row.characters) == len(table.operations) for row in table.rows)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@over("name", EVERY)
 def test_rows_and_columns_are_orthogonal(name):
     table = TABLES[name]
     assert is_orthogonal(table)
@@ -125,7 +125,7 @@ def test_orthogonality_fails_for_a_misprint():
     assert not is_orthogonal(replace(TABLES["T"], rows=real))
 
 
-@pytest.mark.parametrize("name", EVERY)
+@over("name", EVERY)
 def test_frobenius_schur_indicator_is_that_of_the_kind(name):
     elements, _ = group(name)
     squares = positions(elements, elements @ elements)
@@ -134,7 +134,7 @@ def test_frobenius_schur_indicator_is_that_of_the_kind(name):
         assert abs(indicator - {"real": 1, "complex": 0}[row.kind]) < ROUNDING, row.name
 
 
-@pytest.mark.parametrize("name", EVERY)
+@over("name", EVERY)
 def test_mulliken_names(name):
     """The letter is the dimension; A and B, g and u, primes and 1, 2, k are signs of operations."""
     table = TABLES[name]
@@ -213,7 +213,7 @@ def check_functions(row: Row, actions: np.ndarray, character: np.ndarray) -> np.
     return np.concatenate(spans)
 
 
-@pytest.mark.parametrize("name", EVERY)
+@over("name", EVERY)
 def test_functions_span_the_irrep_beside_which_they_stand(name):
     actions = np.stack([action(g) for g in group(name)[0]])
     rows = TABLES[name].rows
@@ -225,7 +225,7 @@ def test_functions_span_the_irrep_beside_which_they_stand(name):
 # ------------------------------------------------------------------ axial continuous groups
 
 
-@pytest.mark.parametrize("name", ["Cinfv", "Dinfh"])
+@over("name", ["Cinfv", "Dinfh"])
 def test_axial_tables(name):
     """Haar measure: each coset of the rotations weighs the same, and t is uniform."""
     tables = [axial_table(name, angle) for angle in ANGLES]
@@ -245,7 +245,7 @@ def test_axial_tables(name):
     assert np.linalg.matrix_rank(np.concatenate(spans)) == 12
 
 
-@pytest.mark.parametrize("name", ["Cinfv", "Dinfh"])
+@over("name", ["Cinfv", "Dinfh"])
 def test_axial_tables_are_class_functions_of_the_matrices(name):
     """E is C(0), i is S(pi), and at t = pi/3 a row is its namesake in C6v or D6h."""
     at_zero, at_pi = axial_table(name, 0.0), axial_table(name, np.pi)
@@ -273,7 +273,7 @@ def check_correlation(correlation: Correlation, characters: dict[str, np.ndarray
         assert found == expected, (correlation.group, correlation.subgroup, name, found)
 
 
-@pytest.mark.parametrize("correlation", CORRELATION_TABLES, ids=lambda c: f"{c.group}-{c.subgroup}")
+@over("correlation", CORRELATION_TABLES)
 def test_correlations(correlation):
     large, frame = correlation.group, correlation.frame
     np.testing.assert_allclose(frame @ frame.T, np.eye(3), rtol=0, atol=ROUNDING)
@@ -283,7 +283,7 @@ def test_correlations(correlation):
     check_correlation(correlation, {row.name: on_group(large, row)[embedded] for row in rows})
 
 
-@pytest.mark.parametrize("correlation", ROTATION_TABLES, ids=lambda c: f"{c.group}-{c.subgroup}")
+@over("correlation", ROTATION_TABLES)
 def test_rotation_correlations(correlation):
     """chi_l = 1 + 2 sum_k cos(k angle), times the parity where det = -1."""
     elements = group(correlation.subgroup)[0]
@@ -299,7 +299,7 @@ def test_rotation_correlations(correlation):
     check_correlation(correlation, characters)
 
 
-@pytest.mark.parametrize("name", sorted(PRODUCT_TABLES))
+@over("name", sorted(PRODUCT_TABLES))
 def test_products(name):
     rows = {row.name: on_group(name, row) for row in TABLES[name].rows}
     for (first, second), expected in PRODUCT_TABLES[name].items():
@@ -315,7 +315,7 @@ def parts(name: str) -> list[int]:
     return [int(part) for part in name.strip("[]").split(",")]
 
 
-@pytest.mark.parametrize("n", sorted(SYMMETRIC_TABLES))
+@over("n", sorted(SYMMETRIC_TABLES))
 def test_symmetric_tables(n):
     sizes, rows = SYMMETRIC_TABLES[n]
     chi, size = np.array(list(rows.values())), np.array(list(sizes.values()))
@@ -338,7 +338,7 @@ def test_symmetric_tables(n):
     np.testing.assert_array_equal(rows[f"[{n - 1},1]"], fixed - 1)
 
 
-@pytest.mark.parametrize("n", sorted(SYMMETRIC_TABLES))
+@over("n", sorted(SYMMETRIC_TABLES))
 def test_permutations_of_pairs_fix_the_shapes_of_two_rows(n):
     """Unordered pairs, n >= 4: [n] + [n-1,1] + [n-2,2]: this tells [n-2,2] from its like."""
     sizes, rows = SYMMETRIC_TABLES[n]

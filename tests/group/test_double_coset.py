@@ -18,6 +18,7 @@ from equinet.group import (
     trivial_group,
 )
 from equinet.group.double_coset import double_cosets
+from tests.over import over
 from tests.tolerances import ROUNDING, assert_close
 
 GROUPS = [dihedral(4), octahedral(), symmetric(4), tetrahedral()]
@@ -27,7 +28,7 @@ TRIPLES = [
     for left in subgroup_classes(group)
     for right in subgroup_classes(group)[::2]
 ]
-every_triple = pytest.mark.parametrize(("group", "left", "right"), TRIPLES, ids=str)
+every_triple = over("group, left, right", TRIPLES)
 
 
 @every_triple

@@ -27,6 +27,7 @@ from equinet.group import (
     trivial_group,
 )
 from tests.laws.cases import GROUPS
+from tests.over import over
 from tests.tolerances import ROUNDING, STATISTICAL, assert_close
 
 FINITE = [group for group in GROUPS if isinstance(group, FiniteGroup)]
@@ -36,10 +37,10 @@ SMALLER = [group for group in GROUPS if group not in ORTHOGONAL]
 NORMAL = [so2(), so3(), direct_product(o2(), cyclic(3)), inversion(3)]  # in O(n), or the product's
 NORMAL += [trivial_group(2), cyclic(3), cyclic(8)]
 
-every_group = pytest.mark.parametrize("group", GROUPS, ids=str)
-every_finite_group = pytest.mark.parametrize("group", FINITE, ids=str)
-every_continuous_group = pytest.mark.parametrize("group", CONTINUOUS, ids=str)
-every_smaller_group = pytest.mark.parametrize("group", SMALLER, ids=str)
+every_group = over("group", GROUPS)
+every_finite_group = over("group", FINITE)
+every_continuous_group = over("group", CONTINUOUS)
+every_smaller_group = over("group", SMALLER)
 
 
 def test_every_public_group_has_a_case():
@@ -153,7 +154,7 @@ def test_samples_have_haar_measure(group, generator):
 def test_samples_without_haar_measure(group, generator):
     """Negative control: the elements that are nearer to 1 have other means."""
     if group == trivial_group(2):
-        pytest.skip("there is one measure only")
+        return  # there is one measure only
     g = group.sample(10_000, generator=generator)
     trace = g.diagonal(dim1=-2, dim2=-1).sum(-1)
     assert deviation(group, g[trace >= trace.quantile(0.7)]) > STATISTICAL
@@ -199,7 +200,7 @@ def test_conjugate(group, generator):
             group.conjugate(wrong)
 
 
-@pytest.mark.parametrize("group", [g for g in SMALLER if g not in NORMAL], ids=str)
+@over("group", [g for g in SMALLER if g not in NORMAL])
 def test_a_conjugate_is_another_group(group, generator):
     """Negative control: a generic conjugate of a group that is not normal in O(n)."""
     moved = group.conjugate(_random_frame(group, generator))

@@ -14,16 +14,15 @@ from equinet import FieldType, nn
 from equinet.field import act, random_field
 from tests.laws.module_cases import MODULES
 from tests.laws.symmetry import elements, equivariance_error
+from tests.over import over
 from tests.tolerances import ROUNDING, SINGLE, SYMMETRY, assert_close
 
-every_module = pytest.mark.parametrize("case", MODULES, ids=str)
-exact_modules = pytest.mark.parametrize("case", [c for c in MODULES if c.exact], ids=str)
-other_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.exact], ids=str)
+every_module = over("case", MODULES)
+exact_modules = over("case", [c for c in MODULES if c.exact])
+other_modules = over("case", [c for c in MODULES if not c.exact])
 # Points have neighbours; elsewhere the samples of a batch know nothing of each other.
-separate_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.others], ids=str)
-grid_modules = pytest.mark.parametrize(
-    "case", [c for c in MODULES if len(c.sizes) in (2, 3)], ids=str
-)
+separate_modules = over("case", [c for c in MODULES if not c.others])
+grid_modules = over("case", [c for c in MODULES if len(c.sizes) in (2, 3)])
 
 F64 = torch.float64
 

@@ -18,10 +18,11 @@ from equinet.group import cyclic, generate
 from equinet.harmonics import rotate_s2
 from equinet.nn.steerable import Steerable
 from tests.laws.module_cases import MODULES
+from tests.over import over
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
-every_module = pytest.mark.parametrize("case", MODULES, ids=str)
-plain_modules = pytest.mark.parametrize("case", [c for c in MODULES if c.plain], ids=str)
+every_module = over("case", MODULES)
+plain_modules = over("case", [c for c in MODULES if c.plain])
 
 F64 = torch.float64
 OWN = (nn.EquivariantModule, nn.RadialNetwork)

@@ -1,4 +1,4 @@
-"""Every module goes through torch.compile and torch.func, each new graph through export and ONNX.
+"""Every module goes through torch.func, each kind and new graph through torch.compile and export.
 
 The programs leave the batch open, and the sizes of a grid. In ``make slow`` every module goes
 through everything.
@@ -13,13 +13,14 @@ import torch
 from torch.export import Dim
 
 from tests.laws.module_cases import MODULES
+from tests.over import over
 from tests.tolerances import ROUNDING, SINGLE, SYMMETRY, assert_close
 
 TRACED = [case for case in MODULES if case.traced]
 
 traced_modules = pytest.mark.parametrize("case", TRACED, ids=str)
-every_module = pytest.mark.parametrize("case", MODULES, ids=str)
-separate_modules = pytest.mark.parametrize("case", [c for c in MODULES if not c.others], ids=str)
+every_module = over("case", MODULES)
+separate_modules = over("case", [c for c in MODULES if not c.others])
 
 F64 = torch.float64
 
@@ -32,18 +33,32 @@ def _slow_unless(quick: bool, *values):
     return pytest.param(*values, marks=[] if quick else pytest.mark.slow)
 
 
-KINDS = [list(cases) for _, cases in itertools.groupby(sorted(MODULES, key=_kind), key=_kind)]
-# torch's default behaves as dynamic=True at the second size, so a few kinds show it.
-DEFAULT = ("BatchNorm", "Conv2d", "Linear", "PointConv", "SphereConv")
-WAYS = [
-    _slow_unless(dynamic or _kind(cases[0]) in DEFAULT, cases, dynamic)
-    for dynamic in (None, True)
-    for cases in KINDS
+def _traced_first(case):
+    return _kind(case), not case.traced
+
+
+KINDS = [
+    list(cases) for _, cases in itertools.groupby(sorted(MODULES, key=_traced_first), key=_kind)
 ]
+# torch's default behaves as dynamic=True at the second size, so a few kinds show it.
+DEFAULT = ("BatchNorm", "Conv2d", "Linear", "_point_conv", "SphereConv")
+
+
+def _ways():
+    """Of each kind the traced cases and one that is like them; all of them are slow."""
+    for dynamic, cases in itertools.product((None, True), KINDS):
+        some = cases[: 1 + sum(case.traced for case in cases)]
+        yield _slow_unless(dynamic or _kind(cases[0]) in DEFAULT, some, dynamic)
+        if some != cases:
+            yield _slow_unless(False, cases, dynamic)
+
+
+def _way(value):
+    return f"{len(value)} {_kind(value[0])}" if isinstance(value, list) else value
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("cases, dynamic", WAYS, ids=lambda v: _kind(v[0]) if v and v != 1 else v)
+@pytest.mark.parametrize("cases, dynamic", list(_ways()), ids=_way)
 def test_networks_of_one_kind_in_one_process(cases, dynamic, generator):
     """Without a break in the graph, one after the other, and with sizes that change.
 

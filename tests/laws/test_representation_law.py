@@ -3,14 +3,14 @@
 import copy
 import pickle
 
-import pytest
 import torch
 
 from equinet.group import FiniteGroup
 from tests.laws.cases import GROUPS, IRREPS, REPRESENTATIONS
+from tests.over import over
 from tests.tolerances import SYMMETRY, assert_close
 
-every_group = pytest.mark.parametrize("group", GROUPS, ids=str)
+every_group = over("group", GROUPS)
 
 
 def maps(group):

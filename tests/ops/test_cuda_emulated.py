@@ -15,6 +15,8 @@ from tests.ops.emulation.gpu import compile_driver, emulated_gpu
 from tests.ops.operator_cases import DRAWN, LARGE, block_product, first, so3_transform
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
+pytestmark = pytest.mark.native
+
 MASKED = [so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS]
 F32, F64 = torch.float32, torch.float64
 

@@ -12,6 +12,8 @@ from equinet import build
 from equinet.ops.native import cache, compile, cuda, library, nvrtc
 from tests.ops.native_files import FOLDER, keep, needs_compiler, shared_library
 
+pytestmark = pytest.mark.native
+
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch):

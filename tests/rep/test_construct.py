@@ -25,13 +25,14 @@ from equinet.rep import (
     trivial,
     vector,
 )
+from tests.over import over
 from tests.rep.families import FINITE, LIE, SMALL, quaternion_group
 from tests.rep.test_decompose import random_matrix, sums
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 F64 = torch.float64
 GROUPS = [*FINITE, *LIE]
-every_group = pytest.mark.parametrize("group", GROUPS, ids=str)
+every_group = over("group", GROUPS)
 
 
 def elements(rho, count=5):

@@ -33,11 +33,12 @@ from equinet.rep import (
     restrict,
     trivial,
 )
+from tests.over import over
 from tests.rep.families import FINITE, LIE, SMALL
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 F64 = torch.float64
-every_finite_group = pytest.mark.parametrize("group", FINITE, ids=str)
+every_finite_group = over("group", FINITE)
 
 
 # ------------------------------------------------------------------ values on finite groups
@@ -150,7 +151,7 @@ QUOTIENTS = [
     (axial("Cinfh"), axial("Cinf"), 2),
 ]
 CASES = [*((group, None, lmax) for group, lmax in REGULAR), *QUOTIENTS]
-every_case = pytest.mark.parametrize(("group", "smaller", "lmax"), CASES, ids=str)
+every_case = over("group, smaller, lmax", CASES)
 
 
 def representation(group, smaller, lmax):

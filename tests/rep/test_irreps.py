@@ -26,6 +26,7 @@ from equinet.group import (
     symmetric,
 )
 from equinet.rep import Irrep, irrep, irreps, restrict
+from tests.over import over
 from tests.rep.families import (
     AXIAL,
     FINITE,
@@ -39,8 +40,8 @@ from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 F64 = torch.float64
 GROUPS = [*FINITE, *LIE]
-every_group = pytest.mark.parametrize("group", GROUPS, ids=str)
-every_finite_group = pytest.mark.parametrize("group", FINITE, ids=str)
+every_group = over("group", GROUPS)
+every_finite_group = over("group", FINITE)
 
 groups = st.sampled_from(GROUPS)
 seeds = st.integers(0, 2**32)

@@ -25,6 +25,7 @@ from tests.golden.character_tables import (
     Table,
     axial_table,
 )
+from tests.over import over
 from tests.tolerances import SYMMETRY, assert_close
 
 F64 = torch.float64
@@ -74,7 +75,7 @@ def identified(table: Table, found, frame) -> Counter[str]:
 # ------------------------------------------------------------------ point groups
 
 
-@pytest.mark.parametrize("name", EVERY)
+@over("name", EVERY)
 def test_names_characters_and_types_of_the_irreps(name):
     table, group = TABLES[name], point_group(name)
     assert group.order == table.order
@@ -92,7 +93,7 @@ def test_a_table_with_two_names_exchanged_is_noticed():
     assert differences(replace(TABLES["T"], rows=real), irreps(point_group("T"))) == ["E"]
 
 
-@pytest.mark.parametrize("name", sorted(CRYSTAL_TABLES))
+@over("name", sorted(CRYSTAL_TABLES))
 def test_hermann_mauguin_names(name):
     group = point_group(CRYSTAL_TABLES[name].hermann_mauguin)
     assert group == point_group(name)
@@ -107,7 +108,7 @@ def test_other_spellings(name, standard):
     assert {psi.name for psi in irreps(found)} == {psi.name for psi in irreps(other)}
 
 
-@pytest.mark.parametrize("name", EVERY)
+@over("name", EVERY)
 def test_names_do_not_depend_on_the_orientation(name, generator):
     """But for the subscripts of B, which say which of two like axes or planes is the first."""
     table, frame = TABLES[name], random_rotations(1, generator=generator)[0]
@@ -122,7 +123,7 @@ def test_names_do_not_depend_on_the_orientation(name, generator):
         assert any((x - values).abs().max() < SYMMETRY for x in same), label
 
 
-@pytest.mark.parametrize("name", EVERY)
+@over("name", EVERY)
 def test_vectors_and_rank_two_tensors_split_as_the_functions_do(name):
     """x, y, z; and the nine products, which are the six quadratic functions and Rx, Ry, Rz."""
     group = point_group(name)
@@ -156,7 +157,7 @@ def test_axial_continuous_groups(name, angle):
 # ------------------------------------------------------------------ correlations and products
 
 
-@pytest.mark.parametrize("correlation", CORRELATION_TABLES, ids=lambda c: f"{c.group}-{c.subgroup}")
+@over("correlation", CORRELATION_TABLES)
 def test_restrictions(correlation):
     group, table = point_group(correlation.group), TABLES[correlation.subgroup]
     subgroup = point_group(correlation.subgroup)
@@ -170,7 +171,7 @@ def test_restrictions(correlation):
             assert Counter(psi.name for psi in found) == expected, name
 
 
-@pytest.mark.parametrize("correlation", ROTATION_TABLES, ids=lambda c: f"{c.group}-{c.subgroup}")
+@over("correlation", ROTATION_TABLES)
 def test_restrictions_of_rotations(correlation):
     group = so3() if correlation.group == "SO(3)" else o3()
     subgroup = point_group(correlation.subgroup)
@@ -179,7 +180,7 @@ def test_restrictions_of_rotations(correlation):
         assert Counter(psi.name for psi in found) == expected, name
 
 
-@pytest.mark.parametrize("name", sorted(PRODUCT_TABLES))
+@over("name", sorted(PRODUCT_TABLES))
 def test_products(name):
     group = point_group(name)
     for (first, second), expected in PRODUCT_TABLES[name].items():

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from equinet.group import conjugacy_classes, point_group, symmetric
 from equinet.rep import Irrep, irreps, vector
 from equinet.rep.young import is_symmetric, partitions, young_generators
+from tests.over import over
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 F64 = torch.float64
 SHAPES = [shape for n in range(2, 8) for shape in partitions(n)]
-every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
+every_shape = over("shape", SHAPES)
 
 
 def hook_lengths(shape):

@@ -20,6 +20,7 @@ from equinet.steerable import (
     sphere_basis,
 )
 from equinet.steerable.sphere import wigner_D_rows
+from tests.over import over
 from tests.tolerances import ROUNDING, assert_close
 
 BAND = 4
@@ -34,9 +35,7 @@ FILTERS = [
     smooth(knots=2, max_order=1),
 ]
 every_filter = pytest.mark.parametrize("kernel", FILTERS, ids=repr)
-every_pair = pytest.mark.parametrize(
-    ("outs", "ins"), [(outs, ins) for outs in ORDERS for ins in ORDERS]
-)
+every_pair = over("outs, ins", itertools.product(ORDERS, repeat=2))
 
 
 @every_filter

@@ -175,16 +175,20 @@ def _mean(tensors: Iterable[Tensor]) -> Tensor:
 # The laws themselves.
 
 
+@functools.lru_cache(512)
+def _generators(G: FiniteGroup, rho) -> list[tuple[int, Tensor]]:
+    """The generators of the subgroup that rho represents: their numbers in G, and matrices."""
+    elements = rho.group.generators
+    return list(zip(G.index(elements).tolist(), rho(elements), strict=True))
+
+
 def violation(case: HomogeneousKernels, kernel: Tensor) -> float:
     """By how much kernels on G break (T2), for generators of both subgroups."""
-    table, rho1, rho2 = case.group.table, case.fibre_in, case.fibre_out
-    worst = 0.0
-    for h in rho2.group.generators:
-        number = int(case.group.index(h))
-        worst = max(worst, float((kernel[:, table[number]] - rho2(h) @ kernel).abs().max()))
-    for h in rho1.group.generators:
-        number = int(case.group.index(h))
-        worst = max(worst, float((kernel[:, table[:, number]] - kernel @ rho1(h)).abs().max()))
+    table, worst = case.group.table, 0.0
+    for number, value in _generators(case.group, case.fibre_out):
+        worst = max(worst, float((kernel[:, table[number]] - value @ kernel).abs().max()))
+    for number, value in _generators(case.group, case.fibre_in):
+        worst = max(worst, float((kernel[:, table[:, number]] - kernel @ value).abs().max()))
     return worst
 
 

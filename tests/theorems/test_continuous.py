@@ -4,6 +4,7 @@ Kernels over a double coset are Hom over its stabiliser: SO(2) at a point of spa
 SO(3) at the origin; on the sphere nothing, but SO(2) at the two poles.
 """
 
+import itertools
 import math
 
 import pytest
@@ -17,15 +18,14 @@ from equinet.numerics import angles_to_matrix, random_rotations, wigner_D
 from equinet.rep import irrep, irreps
 from equinet.steerable import kernel_basis, smooth
 from equinet.steerable.sphere import wigner_D_rows
+from tests.over import over
 from tests.tolerances import SYMMETRY, assert_close
 
 F64 = torch.float64
 DEGREES = range(5)
 SPINS = range(4)
-every_pair_of_degrees = pytest.mark.parametrize(
-    ("j", "l"), [(j, l) for j in DEGREES for l in DEGREES]
-)
-every_pair_of_spins = pytest.mark.parametrize(("m", "n"), [(m, n) for m in SPINS for n in SPINS])
+every_pair_of_degrees = over("j, l", itertools.product(DEGREES, repeat=2))
+every_pair_of_spins = over("m, n", itertools.product(SPINS, repeat=2))
 
 
 def _intertwiners(left: list[Tensor], right: list[Tensor]) -> Tensor:

@@ -1,7 +1,7 @@
 """All equivariant linear maps are correlations, and their kernels are three spaces that are one.
 
 dim Hom_G = Mackey's formula = dim K_G = dim K_C = dim K_D, integer by integer, and every map found
-by brute force is the correlation with a kernel. All tests of one pair of subgroups run together.
+by brute force is the correlation with a kernel. A test is a pair of subgroups; it has all the laws.
 """
 
 from typing import NamedTuple
@@ -33,9 +33,7 @@ class Solved(NamedTuple):
     maps: Tensor
 
 
-@pytest.fixture(scope="module", params=PAIRS, ids=str)
-def solved(request) -> Solved:
-    pair = request.param
+def _solved(pair: Pair) -> Solved:
     case = cases.kernels(pair)
     mackey = [
         HomogeneousKernels(case.section_in, case.section_out, rho1, rho2).dim
@@ -44,22 +42,7 @@ def solved(request) -> Solved:
     return Solved(pair, case, mackey, direct.intertwiners(case, max(mackey) + direct.SPARE))
 
 
-@pytest.mark.parametrize("name", ORDERS)
-def test_groups(name):
-    group = cases.group(name)
-    assert (group.order, len(subgroup_classes(group))) == ORDERS[name]
-
-
-def test_number_of_cases():
-    """Several hundred, with every class of subgroups as H1 and as H2, and every irrep of each."""
-    assert len(PAIRS) >= 300 and len(set(PAIRS)) == len(PAIRS)
-    for name, (_, classes) in ORDERS.items():
-        pairs = [pair for pair in PAIRS if pair.group == name]
-        assert {pair.first for pair in pairs} == set(range(classes))
-        assert {pair.second for pair in pairs} == set(range(classes))
-
-
-def test_five_numbers_agree(solved):
+def five_numbers_agree(solved: Solved) -> None:
     """The null space by brute force, (T6), and the three kernel spaces, each from its own law."""
     case, probes = solved.case, len(solved.maps)
     spaces = {
@@ -79,7 +62,7 @@ def test_five_numbers_agree(solved):
     assert len(case.on_group) == case.dim == sum(solved.mackey)
 
 
-def test_every_equivariant_map_is_a_correlation(solved):
+def every_equivariant_map_is_a_correlation(solved: Solved) -> None:
     """The kernel of a map obeys (T2), is made of the basis, and its correlation (T5) is the map."""
     case, maps = solved.case, solved.maps
     kernels = case.kernel_of(maps)
@@ -92,7 +75,7 @@ def test_every_equivariant_map_is_a_correlation(solved):
     assert_close(flat @ basis.mT @ basis, flat, SYMMETRY)
 
 
-def test_every_correlation_is_an_equivariant_map(solved):
+def every_correlation_is_an_equivariant_map(solved: Solved) -> None:
     case = solved.case
     weights = direct.random(3, case.dim)
     kernels = torch.tensordot(weights, case.on_group, 1)
@@ -104,7 +87,7 @@ def test_every_correlation_is_an_equivariant_map(solved):
     assert_close(g.mT.flatten(-2), expected.squeeze(-1), SYMMETRY)
 
 
-def test_the_three_spaces_are_one(solved):
+def the_three_spaces_are_one(solved: Solved) -> None:
     """There and back between K_D, K_C and K_G, from random elements of each (T3, T4)."""
     case = solved.case
     on_group = direct.on_group(case, 2)
@@ -121,10 +104,41 @@ def test_the_three_spaces_are_one(solved):
     assert_close(case.restrict_to_double_cosets(lifted), on_double_cosets, ROUNDING)
 
 
-def test_projection(solved):
+def projection(solved: Solved) -> None:
     """(T2) as a projector: it keeps K_G, and makes any function an element of it."""
     case = solved.case
     kernel = direct.random(1, case.group.order, case.fibre_out.dim, case.fibre_in.dim)
     projected = case.project(kernel)
     assert direct.violation(case, projected) < ROUNDING
     assert_close(case.project(projected), projected, ROUNDING)
+
+
+LAWS = (
+    five_numbers_agree,
+    every_equivariant_map_is_a_correlation,
+    every_correlation_is_an_equivariant_map,
+    the_three_spaces_are_one,
+    projection,
+)
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=str)
+def test_the_theorems(pair):
+    solved = _solved(pair)
+    for law in LAWS:
+        law(solved)
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_groups(name):
+    group = cases.group(name)
+    assert (group.order, len(subgroup_classes(group))) == ORDERS[name]
+
+
+def test_number_of_cases():
+    """Several hundred, with every class of subgroups as H1 and as H2, and every irrep of each."""
+    assert len(PAIRS) >= 300 and len(set(PAIRS)) == len(PAIRS)
+    for name, (_, classes) in ORDERS.items():
+        pairs = [pair for pair in PAIRS if pair.group == name]
+        assert {pair.first for pair in pairs} == set(range(classes))
+        assert {pair.second for pair in pairs} == set(range(classes))
