@@ -10,7 +10,6 @@ G/H_1, with the twist inside the kernel on G; every equivariant linear map is on
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -140,7 +139,7 @@ class HomogeneousConv(Steerable):
 @on_cpu
 def _between(in_type: FieldType, out_type: FieldType) -> HomogeneousKernels:
     """The kernels from one type to the other; raises unless they are over spaces of one group."""
-    spaces: list[Any] = []
+    spaces: list[HomogeneousSpace] = []
     for name, value in (("in_type", in_type), ("out_type", out_type)):
         if not isinstance(value, FieldType):
             raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")

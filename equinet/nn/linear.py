@@ -6,7 +6,6 @@ r"""Equivariant linear maps between fibres.
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -85,7 +84,7 @@ class Linear(Steerable):
         """``torch.nn.Linear`` or, over a grid, a convolution of size 1."""
         weight, bias = self.dense(), self.shift()
         axes = len(self.in_type.space.axes(self.in_type.blocks))
-        sizes: list[Any] = [self.in_type.channels, self.out_type.channels, *[1] * (axes > 0)]
+        sizes = self.in_type.channels, self.out_type.channels, *[1] * (axes > 0)
         layer = _PLAIN[axes](*sizes, bias=bias is not None, device="meta")
         return filled(layer, weight.view(*weight.shape, *[1] * axes), bias)
 
