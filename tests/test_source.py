@@ -1,12 +1,16 @@
-"""Rules of the source that no linter knows: what is private, and what is found by name."""
+"""Rules of the source that no linter knows: what is private, found by name, asked, or hidden."""
 
 import ast
+import importlib
+import pkgutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import equinet
+from equinet.field import Space
 
 ROOT = Path(equinet.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -34,7 +38,39 @@ def built_names(source: str, package: str) -> Iterator[str]:
             yield ast.unparse(node)
 
 
-@pytest.mark.parametrize("rule", [private_imports, built_names])
+def asked_spaces(source: str, package: str) -> Iterator[str]:
+    """Questions for the class of a space, outside of ``field``: each is a line per new space."""
+    names = {kind.__name__ for kind in _below(Space)}
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or ast.unparse(node.func) != "isinstance":
+            continue
+        wanted = {n.id for n in ast.walk(node.args[1]) if isinstance(n, ast.Name)}
+        if package != "field" and wanted & names:
+            yield ast.unparse(node)
+
+
+def _below(kind: type) -> Iterator[type]:
+    yield kind
+    for below in kind.__subclasses__():
+        yield from _below(below)
+
+
+def hidden_modules(package: ModuleType) -> Iterator[str]:
+    """Modules in whose place their package has something of the same name."""
+    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        importlib.import_module(found.name)
+        parent, name = found.name.rsplit(".", 1)
+        if not isinstance(getattr(importlib.import_module(parent), name), ModuleType):
+            yield found.name
+
+
+def test_no_module_is_hidden_by_a_function_of_its_name(monkeypatch):
+    assert not [*hidden_modules(equinet)]
+    monkeypatch.setattr(equinet.field, "points", print)
+    assert [*hidden_modules(equinet)] == ["equinet.field.points"]
+
+
+@pytest.mark.parametrize("rule", [private_imports, built_names, asked_spaces])
 def test_the_library_keeps_it(rule):
     found = {file: [*rule(file.read_text(), file.relative_to(ROOT).parts[0])] for file in FILES}
     assert len(FILES) > 100 and not {file: names for file, names in found.items() if names}
@@ -49,6 +85,8 @@ def test_the_library_keeps_it(rule):
         (built_names, "getattr(nn, 'Conv%dd' % n, None)"),
         (built_names, "getattr(nn, 'Conv' + n)"),
         (built_names, "hasattr(self, 'taps_{}'.format(i))"),
+        (asked_spaces, "isinstance(x.space, Sphere)"),
+        (asked_spaces, "isinstance(space, Plane | Volume)"),
     ],
 )
 def test_a_breach_is_seen(rule, source):
@@ -60,6 +98,7 @@ def test_a_breach_is_seen(rule, source):
     [
         (private_imports, "from torch._C import _hidden\nfrom equinet import __version__"),
         (private_imports, "from equinet.nn.conv import _own"),
+        (asked_spaces, "isinstance(x, FieldType) and x.space.is_parallel"),
         (built_names, "for name in ('a', 'b'):\n    getattr(self, name)\ngetattr(self, 'a', None)"),
     ],
 )

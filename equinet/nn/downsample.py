@@ -97,15 +97,15 @@ class Downsample(EquivariantModule):
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         self.centred.check(x.shape[2:])
-        y = x
-        for axis in reversed(range(len(self.stride))):
+        y, all_taps = x, self.listed("taps")
+        for axis in reversed(range(len(all_taps))):
             # The last axis is filtered and becomes the first; after all of them they are in order.
-            y = (y @ self._matrix(axis, y.shape[-1])).movedim(-1, 2)
+            y = (y @ self._matrix(all_taps[axis], axis, y.shape[-1])).movedim(-1, 2)
         return laid_out(y, x)
 
-    def _matrix(self, axis: int, size: int) -> Tensor:
+    def _matrix(self, taps: Tensor, axis: int, size: int) -> Tensor:
         """(D1) along one axis, ``(size, size out)``."""
-        taps, s, p = self.listed("taps")[axis], self.stride[axis], self.padding[axis]
+        s, p = self.stride[axis], self.padding[axis]
         out = (size + 2 * p - len(taps)) // s + 1
         points = torch.arange(size, device=taps.device)
         i = points[:, None] - s * torch.arange(out, device=taps.device) + p

@@ -10,13 +10,12 @@ G/H_1, with the twist inside the kernel on G; every equivariant linear map is on
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, HomogeneousSpace
+from equinet.field import FieldType, HomogeneousSpace, space_of
 from equinet.nn.meaning import fingerprint
 from equinet.nn.plain import filled
 from equinet.nn.steerable import Steerable, field_numbers
@@ -140,13 +139,10 @@ class HomogeneousConv(Steerable):
 @on_cpu
 def _between(in_type: FieldType, out_type: FieldType) -> HomogeneousKernels:
     """The kernels from one type to the other; raises unless they are over spaces of one group."""
-    spaces: list[Any] = []
-    for name, value in (("in_type", in_type), ("out_type", out_type)):
-        if not isinstance(value, FieldType):
-            raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")
-        if not isinstance(value.space, HomogeneousSpace):
-            raise ValueError(f"{name}: expected fields over a HomogeneousSpace, got {value!r}")
-        spaces.append(value.space)
+    spaces = [
+        space_of(value, HomogeneousSpace, name)
+        for name, value in (("in_type", in_type), ("out_type", out_type))
+    ]
     if spaces[1].group != spaces[0].group:
         raise ValueError(
             f"out_type: expected fields over a space of {spaces[0].group}, which acts on those of "

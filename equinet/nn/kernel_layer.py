@@ -29,7 +29,6 @@ class KernelLayer(EquivariantModule, abc.ABC):
         lacking: why the coefficients may not reach every kernel, for certificates.
     """
 
-    out_type: FieldType  # pyright: ignore[reportIncompatibleVariableOverride]
     paths: frozenset[tuple[int, int]] = frozenset()
     lacking: ClassVar[str] = ""
     maps: ClassVar[str] = "kernel"  # what warnings call that of which a layer is made

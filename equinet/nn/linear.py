@@ -6,13 +6,12 @@ r"""Equivariant linear maps between fibres.
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType
+from equinet.field import FieldType, Space
 from equinet.harmonics import ConstantFunction
 from equinet.nn.layout import laid_out
 from equinet.nn.plain import filled
@@ -57,7 +56,7 @@ class Linear(Steerable):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        check_over(object, in_type, out_type)
+        check_over(Space, in_type, out_type)
         for name, value in (("in_type", in_type), ("out_type", out_type)):
             if value.is_sampled:
                 raise ValueError(
@@ -85,7 +84,7 @@ class Linear(Steerable):
         """``torch.nn.Linear`` or, over a grid, a convolution of size 1."""
         weight, bias = self.dense(), self.shift()
         axes = len(self.in_type.space.axes(self.in_type.blocks))
-        sizes: list[Any] = [self.in_type.channels, self.out_type.channels, *[1] * (axes > 0)]
+        sizes = self.in_type.channels, self.out_type.channels, *[1] * (axes > 0)
         layer = _PLAIN[axes](*sizes, bias=bias is not None, device="meta")
         return filled(layer, weight.view(*weight.shape, *[1] * axes), bias)
 

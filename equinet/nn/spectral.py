@@ -46,7 +46,9 @@ def spectral_norm(
         >>> from equinet.field import Plane
         >>> from equinet.nn.conv import Conv2d
         >>> fields = Plane("C4").fields("4x regular")
-        >>> conv = spectral_norm(Conv2d(fields, fields, 3), 30)
+        >>> generator = torch.Generator().manual_seed(0)
+        >>> conv = Conv2d(fields, fields, 3, generator=generator)
+        >>> conv = spectral_norm(conv, 100, generator=generator)
         >>> bool((torch.linalg.matrix_norm(conv.dense().flatten(1), 2) - 1).abs() < 1e-3)
         True
     """

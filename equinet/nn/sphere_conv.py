@@ -84,16 +84,15 @@ class SphereConv(KernelLayer):
         super().__init__(in_type, out_type)
         if out_type is None:
             raise TypeError("out_type: expected a FieldType, got NoneType")
+        functions = _family(functions, "functions")
         if filter is not None:
+            functions = _family(filter, "filter")
             warn_renamed("filter", "functions")
-            functions = filter
-        if functions is not None and not hasattr(functions, "matrices"):
-            raise TypeError(f"functions: expected a SphereFilter, got {type(functions).__name__}")
         self.aliases = self.relu = check_flag(relu, "relu")
         check_flag(bias, "bias")
         if relu:
             check_permuted(out_type, "relu", "enn.Gate, or enn.NormActivation", "out_type")
-        self.functions = near_identity() if functions is None else functions
+        self.functions = functions
         self.band = min(sphere_of(in_type).band, sphere_of(out_type, "out_type").band)
         self.orders_in = block_orders(in_type, self.band)
         self.orders_out = block_orders(out_type, self.band)
@@ -207,6 +206,15 @@ class SphereConv(KernelLayer):
         with full_precision(x):
             spectrum = block_matmul(spectrum, self.dense(), rows, columns, batch, self.bias)
         return self.synthesis(spectrum, batch, self.relu)
+
+
+def _family(functions: SphereFilter | None, argument: str) -> SphereFilter:
+    """The family of filters, by default a localised one; TypeError if it is none."""
+    if functions is None:
+        return near_identity()
+    if not hasattr(functions, "matrices"):
+        raise TypeError(f"{argument}: expected a SphereFilter, got {type(functions).__name__}")
+    return functions
 
 
 def _join_weights(conv: SphereConv, state: dict[str, Tensor], prefix: str, *_: object) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from equinet.field import FieldType
+from equinet.field import FieldType, Space, space_of
 
 
-def check_types(over: type, in_type: FieldType, out_type: FieldType) -> None:
+def check_types(over: type[Space], in_type: FieldType, out_type: FieldType) -> None:
     """Check that two types are fields over spaces of a kind.
 
     Args:
@@ -17,17 +17,14 @@ def check_types(over: type, in_type: FieldType, out_type: FieldType) -> None:
         ValueError: if its fields are over another space.
     """
     for name, value in (("in_type", in_type), ("out_type", out_type)):
-        if not isinstance(value, FieldType):
-            raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")
-        if not isinstance(value.space, over):
-            raise ValueError(f"{name}: expected fields over a {over.__name__}, got {value!r}")
+        space_of(value, over, name)
 
 
-def check_over(over: type, in_type: FieldType, out_type: FieldType) -> None:
+def check_over(over: type[Space], in_type: FieldType, out_type: FieldType) -> None:
     """Check that two types are fields over one space of a kind.
 
     Args:
-        over: the kind, such as ``Points``; ``object`` for any.
+        over: the kind, such as ``Points``; ``Space`` for any.
         in_type: type of the input.
         out_type: type of the output.
     Raises:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from equinet.numerics.cached import on_cpu
 
+#: What a module may hold as a constant: a tensor, or a list with None where there is none.
 Constant = Tensor | Sequence[Tensor | None]
 
 

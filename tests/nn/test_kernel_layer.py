@@ -10,7 +10,9 @@ import torch
 from equinet import Plane, Point, Sphere, nn
 from equinet.field import FieldType
 from equinet.harmonics import Pixels
-from equinet.steerable import smooth
+from equinet.nn import summary
+from equinet.steerable import Intertwiners, smooth
+from equinet.testing import certificate
 from tests.laws.module_cases import MODULES
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
@@ -105,6 +107,42 @@ def test_a_product_is_its_kernel(generator):
         assert_close(T, T.mT, ROUNDING)
         other = torch.einsum("oij,bi...,bj...->bo...", T, x, x.roll(1, 1))  # negative control
         assert (z - other).abs().max() > 0.01, name
+
+
+class Multiple(nn.KernelLayer):
+    """A learned multiple of the input, a layer that the library does not know."""
+
+    lacking = "it has one number for all fields"
+
+    def __init__(self, in_type):
+        super().__init__(in_type, in_type)
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.set_paths((i, i) for i in range(len(in_type.blocks)))
+
+    def dense(self):
+        return self.weight * torch.eye(self.in_type.channels).to(self.weight)
+
+    def fields(self):
+        numbers = torch.tensor(field_numbers(self.in_type))
+        return torch.cartesian_prod(numbers, numbers)
+
+    def kernel_space(self):
+        return Intertwiners(self.in_type.fibre, self.in_type.fibre)
+
+    def forward(self, x):
+        return self.weight * x
+
+
+def test_a_layer_of_ones_own_is_certified():
+    """Nothing asks for the class of a layer."""
+    scalars, mixed = (Point("O(3)", dim=3).fields(text) for text in ("1x0e", "2x0e + 1x1o"))
+    (row,) = certificate(Multiple(scalars)).layers
+    assert (row.weights, row.free, row.dim) == (1, 1, 1) and row.is_universal
+    (row,) = certificate(Multiple(mixed)).layers
+    assert (row.weights, row.free, row.dim) == (1, 1, 4 + 1) and not row.is_universal
+    assert row.verdict.endswith("4 of 5 dimensions are missing: it has one number for all fields")
+    dead = (("0e", "1o"), ("1o", "0e"))
+    assert set(summary(Multiple(mixed)).dead_paths[""]) == set(dead)
 
 
 def test_old_names_work_for_one_version():

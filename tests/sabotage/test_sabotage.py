@@ -51,12 +51,15 @@ EXCEPTED = {
     ),
     **dict.fromkeys(
         "Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3 Section "
-        "CharacterTable EquatorialFilter HomogeneousKernels NearIdentityFilter SampledKernels "
-        "SmoothFilter Flow HessianSplit Inertia PowerLaw Certificate EquivarianceError "
-        "LayerCertificate Report LayerReport".split(),
-        "It is the result of a function that has a call; nobody makes one by hand.",
+        "CharacterTable DirectionKernels EquatorialFilter HomogeneousKernels Intertwiners "
+        "NearIdentityFilter SampledKernels SmoothFilter SphereKernels TapKernels Flow "
+        "HessianSplit Inertia PowerLaw Certificate EquivarianceError LayerCertificate Report "
+        "LayerReport".split(),
+        "It is the result of a function or a layer that has a call; nobody makes one by hand.",
     ),
-    **dict.fromkeys("Radial SteeredFunctions SphereFilter Sources".split(), "It is a protocol."),
+    **dict.fromkeys(
+        "KernelSpace Radial SteeredFunctions SphereFilter Sources".split(), "It is a protocol."
+    ),
     "Constants": "It is a base class, for those who write modules.",
     "Space": "It is a base class, for those who write spaces.",
     "turn_fibres": "It serves the method ``act`` of a space, whose arguments were checked.",
