@@ -57,6 +57,7 @@ EXCEPTED = {
         "It is the result of a function that has a call; nobody makes one by hand.",
     ),
     **dict.fromkeys("Radial SteeredFunctions SphereFilter Sources".split(), "It is a protocol."),
+    "Block": "It is a type of pairs.",
     "Constants": "It is a base class, for those who write modules.",
     **dict.fromkeys(
         "FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide block_matmul chunks expand "

@@ -234,8 +234,8 @@ def test_outputs_have_variance_one_on_grids_with_the_symmetry(group, grid):
         float(psi in reached) for psi, m in space.counts.items() for _ in range(m * psi.dim)
     ]
     matrix = torch.diag(torch.tensor(expected, dtype=F64))
-    if space.order is not None:
-        matrix = matrix[space.order][:, space.order]
+    if space.permutation is not None:
+        matrix = matrix[space.permutation][:, space.permutation]
     matrix = space.change_basis(space.change_basis(matrix, 0), 1, inverse=True)
     assert_close(output_covariance(kernels), matrix, SYMMETRY)
 

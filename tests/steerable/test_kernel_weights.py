@@ -32,7 +32,7 @@ SMALL = kernel_basis(
 
 
 def test_mixed_blocks_have_equal_irreps_apart():
-    assert MIXED.fibre_out.order is not None and MIXED.fibre_in.order is not None
+    assert MIXED.fibre_out.permutation is not None and MIXED.fibre_in.permutation is not None
     for h in O.sample(3, generator=seeded()):
         assert residual(MIXED, h, scattered(O, 4)) < SYMMETRY
 
