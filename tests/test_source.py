@@ -40,7 +40,7 @@ def built_names(source: str, package: str) -> Iterator[str]:
 
 def asked_spaces(source: str, package: str) -> Iterator[str]:
     """Questions for the class of a space, outside of ``field``: each is a line per new space."""
-    names = {kind.__name__ for kind in _below(Space)}
+    names = {kind.__name__ for kind in _below(Space)} - {"Space"}
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call) or ast.unparse(node.func) != "isinstance":
             continue

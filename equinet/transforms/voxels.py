@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from equinet.field import Space
 from equinet.field.grid import Grid
 from equinet.numerics.arguments import check_integer, check_number, is_row
 from equinet.numerics.values import check_floating, check_numbers, check_real
@@ -81,7 +82,7 @@ def voxelize(
 def _check(
     points: Tensor, values: Tensor, space: Grid, sizes: tuple[int, ...], sigma: float
 ) -> None:
-    if not isinstance(space, Grid):
+    if not isinstance(space, Space) or space.grid is None:
         raise TypeError(f"space: expected a Line, Plane or Volume, got {type(space).__name__}")
     check_real("points", points, ("points", space.n))
     check_floating("values", values)

@@ -60,6 +60,7 @@ EXCEPTED = {
     **dict.fromkeys(
         "KernelSpace Radial SteeredFunctions SphereFilter Sources".split(), "It is a protocol."
     ),
+    "Block": "It is a type of pairs.",
     "Constants": "It is a base class, for those who write modules.",
     "Space": "It is a base class, for those who write spaces.",
     "turn_fibres": "It serves the method ``act`` of a space, whose arguments were checked.",
