@@ -118,6 +118,20 @@ def test_a_broken_page_is_found(extension, folder, whole, broken, said):
     assert found.startswith("page.html: ") and said in found
 
 
+def test_the_reference_leads_back_to_the_guide(extension, tmp_path):
+    for name in ("guide", "reference/nn"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "guide/first.html").write_text('<a href="../reference/nn/relu.html#x">ReLU</a>')
+    page = tmp_path / "reference/nn/relu.html"
+    page.write_text('<a href="../../guide/first.html">first</a>')
+    one_way = extension("check_pages").one_way
+    assert one_way(tmp_path) == []
+    page.write_text('<a href="../../guide/second.html">second</a>')
+    assert one_way(tmp_path) == [
+        "no link leads back from reference/nn/relu.html to guide/first.html"
+    ]
+
+
 def test_the_pages_that_are_drawn_exist(extension):
     """Their sources do: one of the guide, of the theory and of the reference."""
     pages = extension("reference").pages()
