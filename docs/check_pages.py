@@ -34,10 +34,12 @@ class Page(HTMLParser):
 
     Args:
         text: the HTML.
+        drawn: whether MathJax has been at work, so that formulas may stand nowhere as text.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, drawn: bool = False) -> None:
         super().__init__()
+        self._places_of_formulas = set() if drawn else {"math"}
         self.loaded: list[str] = []
         self.links: list[str] = []
         self.places: set[str] = set()
@@ -54,7 +56,8 @@ class Page(HTMLParser):
         if tag == "a" and known.get("href"):
             self.links.append(known["href"])
         if tag not in _VOID:
-            fits = tag in _NO_TEXT or "math" in known.get("class", "").split()
+            classes = known.get("class", "").split()
+            fits = tag in _NO_TEXT or not self._places_of_formulas.isdisjoint(classes)
             self._open.append((tag, fits or bool(self._open and self._open[-1][1])))
 
     def handle_endtag(self, tag: str) -> None:
@@ -140,6 +143,9 @@ def undrawn(folder: Path, browser: str) -> list[str]:
             found.append(f"{name}: {browser} ended with {done.returncode}")
         elif "<mjx-container" not in done.stdout or "data-mjx-error" in done.stdout:
             found.append(f"{name}: MathJax has drawn nothing, or has found an error")
+        else:
+            raw = Page(done.stdout, drawn=True).raw
+            found += [f"{name}: a formula that is not drawn: {text}" for text in raw]
     return found
 
 

@@ -96,7 +96,10 @@ def folder(tmp_path):
 
 def test_a_whole_page_passes(extension, folder):
     (folder / "page.html").write_text(GOOD)
-    assert extension("check_pages").problems(folder) == []
+    check_pages = extension("check_pages")
+    assert check_pages.problems(folder) == []
+    assert check_pages.Page(GOOD).raw == []
+    assert check_pages.Page(GOOD, drawn=True).raw == [r"\[x\]"]
 
 
 @pytest.mark.parametrize(
