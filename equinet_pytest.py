@@ -10,9 +10,12 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    import torch
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,7 +42,7 @@ def equinet_seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture
-def equinet_generator(equinet_seed: int) -> Any:
+def equinet_generator(equinet_seed: int) -> torch.Generator:
     """A ``torch.Generator``, seeded anew for every test with ``--equinet-seed``."""
     return importlib.import_module("torch").Generator().manual_seed(equinet_seed)
 

@@ -1,9 +1,9 @@
 r"""What the pages need is there: a check of the HTML when it has been built, without a network.
 
 A Sphinx extension, whose warnings are errors under ``-W``. Every script, style and image that a
-page names exists beside it; so does every page that it links to, with the anchor; and formulas
-stand where MathJax looks for them. Where there is a Chromium, it draws a few pages, and no formula
-may be left as it was written.
+page names exists beside it, and so does every page that it links to, with the anchor. What the
+guide links in the reference leads back to it. Formulas stand where MathJax looks for them; where
+there is a Chromium, it draws a few pages, and no formula may be left as it was written.
 """
 
 from __future__ import annotations
@@ -34,10 +34,12 @@ class Page(HTMLParser):
 
     Args:
         text: the HTML.
+        drawn: whether MathJax has been at work, so that formulas may stand nowhere as text.
     """
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, drawn: bool = False) -> None:
         super().__init__()
+        self._places_of_formulas = set() if drawn else {"math"}
         self.loaded: list[str] = []
         self.links: list[str] = []
         self.places: set[str] = set()
@@ -54,7 +56,8 @@ class Page(HTMLParser):
         if tag == "a" and known.get("href"):
             self.links.append(known["href"])
         if tag not in _VOID:
-            fits = tag in _NO_TEXT or "math" in known.get("class", "").split()
+            classes = known.get("class", "").split()
+            fits = tag in _NO_TEXT or not self._places_of_formulas.isdisjoint(classes)
             self._open.append((tag, fits or bool(self._open and self._open[-1][1])))
 
     def handle_endtag(self, tag: str) -> None:
@@ -94,6 +97,28 @@ def problems(folder: Path) -> list[str]:
     return found
 
 
+def one_way(folder: Path) -> list[str]:
+    """Pages of the guide and the theory to which the reference does not lead back.
+
+    Args:
+        folder: with all pages.
+    """
+    root = folder.resolve()
+    found = []
+    for path in sorted((*root.glob("guide/*.html"), *root.glob("theory/*.html"))):
+        for target in sorted(_leads_to(path)):
+            is_name = target.parent.parent == root / "reference"
+            if is_name and target.exists() and path not in _leads_to(target):
+                way = f"{target.relative_to(root)} to {path.relative_to(root)}"
+                found.append(f"no link leads back from {way}")
+    return found
+
+
+def _leads_to(page: Path) -> set[Path]:
+    links = Page(page.read_text("utf-8")).links
+    return {_target(page, link)[0] for link in links if not re.match(r"[a-z]+:", link)}
+
+
 def _target(page: Path, address: str) -> tuple[Path, str]:
     """The file, without what is asked of it, and the place in it."""
     file, place = urldefrag(address)
@@ -118,6 +143,9 @@ def undrawn(folder: Path, browser: str) -> list[str]:
             found.append(f"{name}: {browser} ended with {done.returncode}")
         elif "<mjx-container" not in done.stdout or "data-mjx-error" in done.stdout:
             found.append(f"{name}: MathJax has drawn nothing, or has found an error")
+        else:
+            raw = Page(done.stdout, drawn=True).raw
+            found += [f"{name}: a formula that is not drawn: {text}" for text in raw]
     return found
 
 
@@ -126,7 +154,7 @@ def check(app: Sphinx, failed: Exception | None) -> None:
     if failed or app.builder.format != "html":
         return
     folder = Path(app.outdir)
-    found = problems(folder)
+    found = problems(folder) + one_way(folder)
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser and not os.environ.get("EQUINET_NO_BROWSER"):
         found += undrawn(folder, browser)

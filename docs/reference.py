@@ -12,6 +12,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import torch
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -117,8 +119,17 @@ def skip(app: Sphinx, what: str, name: str, value: object, skipped: bool, option
     return skipped or (getattr(value, "__module__", None) or "").startswith("torch")
 
 
+def without_torch(
+    app: Sphinx, what: str, name: str, value: object, options: object, lines: list[str]
+) -> None:
+    """Leave out what a ``forward`` without words of its own has from ``torch.nn.Module``."""
+    if lines == inspect.cleandoc(torch.nn.Module.forward.__doc__ or "").splitlines() + [""]:
+        lines.clear()
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """What Sphinx calls."""
     app.connect("builder-inited", write)
+    app.connect("autodoc-process-docstring", without_torch, priority=0)  # before napoleon
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True}

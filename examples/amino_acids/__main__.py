@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import chosen, kept, positive, run, training_options
+from examples.common.options import chosen, kept, positive, run, table_command, train_command
 from examples.common.parallel import join
 from examples.common.settings import Settings
 from examples.common.table import cell, markdown, read_results
@@ -31,15 +31,10 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m examples.amino_acids", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="train | table | picture")
 
-    command = commands.add_parser("train", help="train one network; the same command again goes on")
+    command = train_command(commands, _train, NETWORKS, network="steerable", epochs=8, batch=32)
     _data_options(command)
-    command.add_argument("--network", choices=tuple(NETWORKS), default="steerable")
-    training_options(command, epochs=8, batch=32)
-    command.set_defaults(command=_train)
 
-    command = commands.add_parser("table", help="results of runs as a Markdown table")
-    command.add_argument("runs", type=Path, nargs="*", default=[RUNS])
-    command.set_defaults(command=_table)
+    table_command(commands, _table, RUNS)
 
     command = commands.add_parser("picture", help="draw a few environments")
     _data_options(command)
@@ -71,10 +66,10 @@ def _samples(environments: Environments) -> Samples:
 
 
 def _train(options: argparse.Namespace) -> None:
-    if options.learning_rate is None:
-        options.learning_rate = LEARNING_RATE[options.network]
     dataset = _dataset(options)
-    settings = Settings(network=options.network, data=dataset.fingerprint(), **chosen(options))
+    settings = Settings(
+        network=options.network, data=dataset.fingerprint(), **chosen(options, LEARNING_RATE)
+    )
     out = options.out or RUNS / f"{options.network}-{options.seed}"
     with join(options.device) as team:
         result, _ = fit(

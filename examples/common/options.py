@@ -1,13 +1,17 @@
 """Options of the command line that mean the same in every example."""
 
 import argparse
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 
 from .errors import InputError
 from .settings import Settings
+
+Command = Callable[[argparse.Namespace], None]
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # of add_subparsers
 
 # Options that are fields of Settings under the same name.
 FIELDS = ("epochs", "batch", "learning_rate", "schedule", "weight_decay", "seed", "dtype")
@@ -93,9 +97,52 @@ def training_options(
     command.set_defaults(**defaults)
 
 
-def chosen(options: argparse.Namespace) -> dict[str, Any]:
-    """The fields of Settings that :func:`training_options` asks for."""
-    return {name: getattr(options, name) for name in FIELDS}
+def train_command(
+    commands: Commands,
+    train: Command,
+    networks: Iterable[str],
+    *,
+    network: str,
+    epochs: int,
+    batch: int,
+    **defaults: Any,
+) -> argparse.ArgumentParser:
+    """``train``, which an example with one network a run has.
+
+    Args:
+        commands: gets it.
+        train: what it does.
+        networks: names of those that it trains.
+        network: the one by default.
+        epochs, batch, **defaults: of :func:`training_options`.
+    """
+    command = commands.add_parser("train", help="train one network; the same command again goes on")
+    command.add_argument("--network", choices=tuple(networks), default=network)
+    training_options(command, epochs=epochs, batch=batch, **defaults)
+    command.set_defaults(command=train)
+    return command
+
+
+def table_command(commands: Commands, table: Command, runs: Path) -> None:
+    """``table``, of the runs in folders."""
+    command = commands.add_parser("table", help="results of runs as a Markdown table")
+    command.add_argument(
+        "runs", type=Path, nargs="*", default=[runs], help="folders or result.json files"
+    )
+    command.set_defaults(command=table)
+
+
+def chosen(options: argparse.Namespace, rates: Mapping[str, float] | None = None) -> dict[str, Any]:
+    """The fields of Settings that :func:`training_options` asks for.
+
+    Args:
+        options: what was asked for.
+        rates: the learning rate of each network, where none was asked for.
+    """
+    fields = {name: getattr(options, name) for name in FIELDS}
+    if rates is not None and fields["learning_rate"] is None:
+        fields["learning_rate"] = rates[options.network]
+    return fields
 
 
 def runs_option(command: argparse.ArgumentParser, default: Path) -> None:

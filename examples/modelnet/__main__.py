@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from examples.common.figures import confusion_figure, curves_figure
-from examples.common.options import chosen, kept, positive, run, training_options
+from examples.common.options import chosen, kept, positive, run, table_command, train_command
 from examples.common.parallel import join
 from examples.common.settings import Settings
 from examples.common.table import cell, markdown, read_results
@@ -46,16 +46,11 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m examples.modelnet", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="train | table | picture")
 
-    command = commands.add_parser("train", help="train one network; the same command again goes on")
+    command = train_command(commands, _train, NETWORKS, network="steerable", epochs=12, batch=32)
     _data_options(command)
-    command.add_argument("--network", choices=tuple(NETWORKS), default="steerable")
     command.add_argument("--train-on", choices=("upright", "rotated"), default="upright")
-    training_options(command, epochs=12, batch=32)
-    command.set_defaults(command=_train)
 
-    command = commands.add_parser("table", help="results of runs as a Markdown table")
-    command.add_argument("runs", type=Path, nargs="*", default=[RUNS])
-    command.set_defaults(command=_table)
+    table_command(commands, _table, RUNS)
 
     command = commands.add_parser("picture", help="draw a few objects, upright and rotated")
     _data_options(command)
@@ -114,14 +109,12 @@ def _kept(inputs: Tensor, labels: Tensor) -> Samples:
 
 
 def _train(options: argparse.Namespace) -> None:
-    if options.learning_rate is None:
-        options.learning_rate = LEARNING_RATE[options.network]
     dataset = _dataset(options)
     settings = ModelNetSettings(
         network=options.network,
         data=dataset.fingerprint(),
         train_on=options.train_on,
-        **chosen(options),
+        **chosen(options, LEARNING_RATE),
     )
     out = options.out or RUNS / f"{options.network}-{options.train_on}-{options.seed}"
     with join(options.device) as team:

@@ -17,7 +17,8 @@ from examples.common.options import (
     positive,
     run,
     runs_option,
-    training_options,
+    table_command,
+    train_command,
 )
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
@@ -42,16 +43,13 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m examples.rotated_mnist", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="train | table | figure")
 
-    command = commands.add_parser("train", help="train one network; the same command again goes on")
+    command = train_command(
+        commands, _train, NETWORKS, network="C8", epochs=24, batch=64, weight_decay=1e-5
+    )
     _data_options(command)
-    command.add_argument("--network", choices=tuple(NETWORKS), default="C8")
     command.add_argument("--augment", action="store_true", help="turn training digits at random")
-    training_options(command, epochs=24, batch=64, weight_decay=1e-5)
-    command.set_defaults(command=_train)
 
-    command = commands.add_parser("table", help="results of runs as a Markdown table")
-    command.add_argument("runs", type=Path, nargs="*", default=[RUNS], help="folders of runs")
-    command.set_defaults(command=_table)
+    table_command(commands, _table, RUNS)
 
     command = commands.add_parser("figure", help="errors of all runs and digits read wrongly")
     _data_options(command)
@@ -79,13 +77,11 @@ def _dataset(options: argparse.Namespace) -> Dataset:
 
 def _train(options: argparse.Namespace) -> None:
     dataset = _dataset(options)
-    if options.learning_rate is None:
-        options.learning_rate = LEARNING_RATE[options.network]
     settings = Settings(
         network=options.network,
         data=dataset.fingerprint(),
         augment=options.augment,
-        **chosen(options),
+        **chosen(options, LEARNING_RATE),
     )
     name = options.network.replace("(", "").replace(")", "") + ("-augmented" * options.augment)
     out = options.out or RUNS / f"{name}-{options.seed}"

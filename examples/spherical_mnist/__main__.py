@@ -16,7 +16,8 @@ from examples.common.options import (
     natural,
     positive,
     run,
-    training_options,
+    table_command,
+    train_command,
 )
 from examples.common.parallel import join
 from examples.common.table import read_results
@@ -41,12 +42,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m examples.spherical_mnist", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="train | test | table | demo")
 
-    command = commands.add_parser("train", help="train one network; the same command again goes on")
+    command = train_command(commands, _train, NETWORKS, network="spherical", epochs=20, batch=32)
     _data_options(command)
-    command.add_argument("--network", choices=tuple(NETWORKS), default="spherical")
     command.add_argument("--train-on", choices=("upright", "rotated"), default="upright")
-    training_options(command, epochs=20, batch=32)
-    command.set_defaults(command=_train)
 
     command = commands.add_parser("test", help="test a trained network")
     _data_options(command)
@@ -57,11 +55,7 @@ def parser() -> argparse.ArgumentParser:
     )
     command.set_defaults(command=_test)
 
-    command = commands.add_parser("table", help="results of runs as a Markdown table")
-    command.add_argument(
-        "runs", type=Path, nargs="*", default=[RUNS], help="folders or result.json files"
-    )
-    command.set_defaults(command=_table)
+    table_command(commands, _table, RUNS)
 
     command = commands.add_parser("demo", help="a few minutes on two cores")
     _data_options(command)
@@ -101,13 +95,11 @@ def _dataset(options: argparse.Namespace) -> Dataset:
 
 def _train(options: argparse.Namespace) -> None:
     dataset = _dataset(options)
-    if options.learning_rate is None:
-        options.learning_rate = LEARNING_RATE[options.network]
     settings = Settings(
         network=options.network,
         train_on=options.train_on,
         data=dataset.fingerprint(),
-        **chosen(options),
+        **chosen(options, LEARNING_RATE),
     )
     out = options.out or RUNS / f"{options.network}-{options.train_on}-{options.seed}"
     with join(options.device) as team:

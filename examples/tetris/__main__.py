@@ -9,7 +9,15 @@ from typing import Any
 import torch
 
 from examples.common.figures import confusion_figure
-from examples.common.options import chosen, kept, positive, run, runs_option, training_options
+from examples.common.options import (
+    chosen,
+    kept,
+    positive,
+    run,
+    runs_option,
+    table_command,
+    train_command,
+)
 from examples.common.parallel import join
 from examples.common.table import cell, markdown, read_results
 
@@ -40,8 +48,16 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m examples.tetris", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="train | table | figure")
 
-    command = commands.add_parser("train", help="train one network; the same command again goes on")
-    command.add_argument("--network", choices=tuple(NETWORKS), default="parity")
+    command = train_command(
+        commands,
+        _train,
+        NETWORKS,
+        network="parity",
+        epochs=40,
+        batch=8,
+        schedule="held",
+        checkpoint_every=10,
+    )
     command.add_argument(
         "--low-pass", choices=("yes", "no"), default="yes", help="a filter before each stride"
     )
@@ -49,12 +65,8 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--tests", type=positive, default=TESTS, help="orientations of each piece in the test"
     )
-    training_options(command, epochs=40, batch=8, schedule="held", checkpoint_every=10)
-    command.set_defaults(command=_train)
 
-    command = commands.add_parser("table", help="results of runs as a Markdown table")
-    command.add_argument("runs", type=Path, nargs="*", default=[RUNS], help="folders of runs")
-    command.set_defaults(command=_table)
+    table_command(commands, _table, RUNS)
 
     command = commands.add_parser("figure", help="the pieces, and the accuracy of all runs")
     runs_option(command, RUNS)
@@ -63,15 +75,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> None:
-    if options.learning_rate is None:
-        options.learning_rate = LEARNING_RATE[options.network]
     settings = Settings(
         network=options.network,
         data="tetris",
         low_pass=options.low_pass,
         scale=options.scale,
         tests=options.tests,
-        **chosen(options),
+        **chosen(options, LEARNING_RATE),
     )
     filtered = {"yes": "low-pass", "no": "none"}[options.low_pass]
     out = options.out or RUNS / f"{options.scale}-{options.network}-{filtered}-{options.seed}"
