@@ -76,12 +76,19 @@ class Expansion(NamedTuple):
     @property
     def adjoint(self) -> "Expansion":
         """The plan of the other."""
-        return self._replace(mode=1 - self.mode)
+        return Expansion(*self[:4], 1 - self.mode)
 
-    def left_shape(self, count: int) -> tuple[int, ...]:
-        """The shape of ``count`` sets of weights, or for (E2) of filters."""
+    def shape(self, mode: int, count: int) -> tuple[int, ...]:
+        """The shape of what one of the two acts on, and the other gives.
+
+        Args:
+            mode: ``FORWARD`` for weights, ``ADJOINT`` for filters.
+            count: how many sets of them there are.
+        Returns:
+            ``(count, weights)`` or ``(count, dim_out, dim_in, points)``.
+        """
         points, dim_out, dim_in, weights = self.numbers[:4]
-        return (count, weights) if self.mode == FORWARD else (count, dim_out, dim_in, points)
+        return (count, weights) if mode == FORWARD else (count, dim_out, dim_in, points)
 
 
 # --- the reference --------------------------------------------------------------------------------
@@ -205,14 +212,14 @@ def _check(left: Tensor, plan: Expansion) -> None:
                 f"{numbers[:12]} ..., {mode}"
             )
     name = "weights" if mode == FORWARD else "filters"
-    check_tensor("expansion", name, left, (None, *plan.left_shape(0)[1:]))
+    check_tensor("expansion", name, left, (None, *plan.shape(mode, 0)[1:]))
     check_tensor("expansion", "kernels", kernels, (numbers[4],), left)
     check_tensor("expansion", "matrices", matrices, (numbers[5],), left)
     check_indices("expansion", "table", table, size, left)
 
 
 def _fake(left: Tensor, plan: Expansion) -> Tensor:
-    return left.new_empty(plan.adjoint.left_shape(left.shape[0]))
+    return left.new_empty(plan.shape(1 - plan.mode, left.shape[0]))
 
 
 def _cpu(left: Tensor, plan: Expansion) -> Tensor:
@@ -225,7 +232,7 @@ def _cpu(left: Tensor, plan: Expansion) -> Tensor:
 
 def _blocks_of_threads(count: int, plan: Expansion) -> int:
     """A thread for each entry of a filter, or a warp for each weight."""
-    threads = math.prod(plan.adjoint.left_shape(count)) * (1 if plan.mode == FORWARD else 32)
+    threads = math.prod(plan.shape(1 - plan.mode, count)) * (1 if plan.mode == FORWARD else 32)
     return -(threads // -GPU_THREADS)
 
 

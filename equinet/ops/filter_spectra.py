@@ -78,12 +78,11 @@ class FilterTransform(NamedTuple):
     @property
     def adjoint(self) -> "FilterTransform":
         """The plan of the other."""
-        return self._replace(mode=1 - self.mode)
+        return FilterTransform(*self[:3], 1 - self.mode)
 
-    @property
-    def left_size(self) -> int:
-        """The number of weights, or for (A2) of entries of the matrices."""
-        return self.numbers[0] if self.mode == FORWARD else self.numbers[2]
+    def size(self, mode: int) -> int:
+        """How many numbers one of the two acts on: weights, or for (A2) entries of matrices."""
+        return self.numbers[0] if mode == FORWARD else self.numbers[2]
 
     @property
     def blocks(self) -> int:
@@ -174,13 +173,13 @@ def _check(left: Tensor, plan: FilterTransform) -> None:
                 f"got {numbers[:12]} ..., {mode}"
             )
     name = "weights" if mode == FORWARD else "filter"
-    check_tensor("filter_spectrum", name, left, (plan.left_size,))
+    check_tensor("filter_spectrum", name, left, (plan.size(mode),))
     check_tensor("filter_spectrum", "basis", basis, (numbers[1],), left)
     check_indices("filter_spectrum", "table", table, size, left)
 
 
 def _fake(left: Tensor, plan: FilterTransform) -> Tensor:
-    return left.new_empty(plan.adjoint.left_size)
+    return left.new_empty(plan.size(1 - plan.mode))
 
 
 def _cpu(left: Tensor, plan: FilterTransform) -> Tensor:
@@ -192,7 +191,7 @@ def _cpu(left: Tensor, plan: FilterTransform) -> Tensor:
 
 def _blocks_of_threads(plan: FilterTransform) -> int:
     """A thread for each entry of the result."""
-    return -(plan.adjoint.left_size // -GPU_THREADS)
+    return -(plan.size(1 - plan.mode) // -GPU_THREADS)
 
 
 def _fits(left: Tensor, plan: FilterTransform) -> bool:

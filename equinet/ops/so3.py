@@ -184,8 +184,7 @@ def _check_tables(operator: str, x: Tensor, tables: GroupTables) -> None:
     check_indices(operator, "gather", gather, tables.rows, x)
 
 
-def _check_spectrum(operator: str, spectrum: Tensor, plan: SynthesisPlan) -> None:
-    tables, outer = plan.tables, plan.outer
+def _check_spectrum(operator: str, spectrum: Tensor, tables: GroupTables, outer: int) -> None:
     check_tensor(operator, "spectrum", spectrum, (tables.rows, None), spectrum)
     if outer < 1 or spectrum.shape[1] % outer:
         raise ValueError(
@@ -195,31 +194,32 @@ def _check_spectrum(operator: str, spectrum: Tensor, plan: SynthesisPlan) -> Non
 
 
 def _check_synthesis(spectrum: Tensor, plan: SynthesisPlan) -> None:
-    _check_spectrum("so3_synthesis", spectrum, plan)
-    shape = mask_shape(plan.outer, plan.tables.size, spectrum.shape[1] // plan.outer)
+    tables, outer = plan.tables, plan.outer
+    _check_spectrum("so3_synthesis", spectrum, tables, outer)
+    shape = mask_shape(outer, tables.size, spectrum.shape[1] // outer)
     check_mask("so3_synthesis", "zero", plan.zero, shape, spectrum)
 
 
 def _check_rectified(spectrum: Tensor, plan: RectifiedPlan) -> None:
-    _check_spectrum("so3_rectified", spectrum, plan.synthesis)
+    _check_spectrum("so3_rectified", spectrum, plan.tables, plan.outer)
 
 
 def _check_analysis(signal: Tensor, plan: AnalysisPlan) -> None:
     check_tensor("so3_analysis", "alpha", plan.alpha, (None, None))
-    size = plan.tables.size
+    tables, size = plan.tables, plan.alpha.shape[0]
     check_tensor("so3_analysis", "signal", signal, (None, size, size, size, None), signal)
     shape = mask_shape(signal.shape[0], size, signal.shape[-1])
     check_mask("so3_analysis", "zero", plan.zero, shape, signal)
-    _check_tables("so3_analysis", signal, plan.tables)
+    _check_tables("so3_analysis", signal, tables)
 
 
-def _fake_synthesis(spectrum: Tensor, plan: SynthesisPlan) -> Tensor:
-    outer, size = plan.outer, plan.tables.size
+def _fake_synthesis(spectrum: Tensor, plan: SynthesisPlan | RectifiedPlan) -> Tensor:
+    outer, size = plan.outer, plan.alpha.shape[0]
     return spectrum.new_empty(outer, size, size, size, spectrum.shape[1] // outer)
 
 
 def _fake_rectified(spectrum: Tensor, plan: RectifiedPlan) -> tuple[Tensor, Tensor]:
-    signal = _fake_synthesis(spectrum, plan.synthesis)
+    signal = _fake_synthesis(spectrum, plan)
     shape = mask_shape(signal.shape[0], signal.shape[1], signal.shape[-1])
     new = signal.new_ones if signal.shape[-1] % GROUP else signal.new_empty  # what fills up is true
     return signal, new(shape, dtype=torch.bool)
@@ -229,31 +229,37 @@ def _fake_analysis(signal: Tensor, plan: AnalysisPlan) -> Tensor:
     return signal.new_empty(plan.tables.rows, signal.shape[0] * signal.shape[-1])
 
 
-def _write(spectrum: Tensor, plan: SynthesisPlan, out: Tensor, negative: Tensor | None) -> None:
+def _write(
+    spectrum: Tensor,
+    zero: Tensor | None,
+    plan: SynthesisPlan | RectifiedPlan,
+    out: Tensor,
+    negative: Tensor | None,
+) -> None:
     """The compiled synthesis."""
-    zero = None if plan.zero is None else plan.zero.contiguous()
+    zero = None if zero is None else zero.contiguous()
     constants = [table.contiguous() for table in (plan.d, plan.alpha, plan.gamma)]
-    sizes = (plan.band, plan.tables.size, plan.outer, spectrum.shape[1] // plan.outer, CHUNK)
+    sizes = (plan.band, out.shape[1], out.shape[0], out.shape[-1], CHUNK)
     arguments = (spectrum.contiguous(), zero, *constants, out, negative, *sizes)
     library.call("so3_synthesis", plan.d.dtype, *arguments)
 
 
 def _cpu_synthesis(spectrum: Tensor, plan: SynthesisPlan) -> Tensor:
     out = _fake_synthesis(spectrum, plan)
-    _write(spectrum, plan, out, None)
+    _write(spectrum, plan.zero, plan, out, None)
     return out
 
 
 def _cpu_rectified(spectrum: Tensor, plan: RectifiedPlan) -> tuple[Tensor, Tensor]:
     out, negative = _fake_rectified(spectrum, plan)
-    _write(spectrum, plan.synthesis, out, negative)
+    _write(spectrum, None, plan, out, negative)
     return out, negative
 
 
 def _cpu_analysis(signal: Tensor, plan: AnalysisPlan) -> Tensor:
     constants = [table.contiguous() for table in (plan.d, plan.alpha, plan.gamma)]
     out = _fake_analysis(signal, plan)
-    sizes = (plan.band, plan.tables.size, signal.shape[0], signal.shape[-1], CHUNK)
+    sizes = (plan.band, signal.shape[1], signal.shape[0], signal.shape[-1], CHUNK)
     zero = None if plan.zero is None else plan.zero.contiguous()
     # A signal of any strides is read where it lies.
     arguments = (library.memory_of(signal), zero, *constants, out, signal.stride(), *sizes)
@@ -269,7 +275,7 @@ def _gpu_synthesis(spectrum: Tensor, plan: SynthesisPlan) -> Tensor:
 
 def _gpu_rectified(spectrum: Tensor, plan: RectifiedPlan) -> tuple[Tensor, Tensor]:
     out, negative = _fake_rectified(spectrum, plan)
-    so3_gpu.write(spectrum, None, plan.synthesis.tables, out, negative)
+    so3_gpu.write(spectrum, None, plan.tables, out, negative)
     return out, negative
 
 
@@ -279,9 +285,9 @@ def _gpu_analysis(signal: Tensor, plan: AnalysisPlan) -> Tensor:
     return out
 
 
-def _synthesis_fits(spectrum: Tensor, plan: SynthesisPlan) -> bool:
-    inner = spectrum.shape[1] // plan.outer
-    return so3_gpu.fits(plan.band, plan.tables.size, plan.outer, inner, spectrum.element_size())
+def _synthesis_fits(spectrum: Tensor, plan: SynthesisPlan | RectifiedPlan) -> bool:
+    inner, size = spectrum.shape[1] // plan.outer, len(plan.alpha)
+    return so3_gpu.fits(plan.band, size, plan.outer, inner, spectrum.element_size())
 
 
 def _analysis_fits(signal: Tensor, plan: AnalysisPlan) -> bool:
@@ -340,7 +346,7 @@ RECTIFIED = Operator(
     check=_check_rectified,
     cpu=_cpu_rectified,
     gpu=_gpu_rectified,
-    fits=lambda spectrum, plan: _synthesis_fits(spectrum, plan.synthesis),
+    fits=_synthesis_fits,
     examples=_rectified_examples,
 )
 ANALYSIS = Operator(
@@ -354,7 +360,7 @@ ANALYSIS = Operator(
     fits=_analysis_fits,
     examples=_analysis_examples,
 )
-SYNTHESIS.adjoint_is(ANALYSIS, lambda spectrum, plan, _: plan.of_analysis(plan.zero))
-ANALYSIS.adjoint_is(SYNTHESIS, lambda signal, plan, _: plan.of_synthesis(signal.shape[0]))
+SYNTHESIS.adjoint_is(ANALYSIS, lambda spectrum, plan, _: AnalysisPlan(*plan[:7]))
+ANALYSIS.adjoint_is(SYNTHESIS, lambda signal, plan, _: SynthesisPlan(*plan, signal.shape[0]))
 # Not linear, but its derivative is that of the synthesis with the mask that it has written (F4).
-RECTIFIED.adjoint_is(ANALYSIS, lambda spectrum, plan, out: plan.synthesis.of_analysis(out[1]))
+RECTIFIED.adjoint_is(ANALYSIS, lambda spectrum, plan, out: AnalysisPlan(out[1], *plan[:6]))

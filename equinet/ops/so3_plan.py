@@ -71,10 +71,6 @@ class SynthesisPlan(NamedTuple):
         """The constants of the transform."""
         return GroupTables(*self[1:7])
 
-    def of_analysis(self, zero: Tensor | None) -> "AnalysisPlan":
-        """The plan of the adjoint of the synthesis with this mask."""
-        return AnalysisPlan(zero, *self.tables)
-
 
 class RectifiedPlan(NamedTuple):
     """The same for what ReLU makes of a signal, which reads no mask.
@@ -90,6 +86,11 @@ class RectifiedPlan(NamedTuple):
     gather: Tensor
     band: int
     outer: int
+
+    @property
+    def tables(self) -> GroupTables:
+        """The constants of the transform."""
+        return GroupTables(*self[:6])
 
     @property
     def synthesis(self) -> SynthesisPlan:
@@ -117,10 +118,6 @@ class AnalysisPlan(NamedTuple):
     def tables(self) -> GroupTables:
         """The constants of the transform."""
         return GroupTables(*self[1:])
-
-    def of_synthesis(self, outer: int) -> SynthesisPlan:
-        """The plan of the adjoint for a signal of so many outer channels."""
-        return SynthesisPlan(*self, outer)
 
 
 def mask_shape(outer: int, size: int, inner: int) -> tuple[int, int, int, int, int, int]:

@@ -19,8 +19,12 @@ def check_tensors(operator: str, **tensors: object) -> None:
         TypeError: with the name of the first that is none.
     """
     for name, x in tensors.items():
-        if not isinstance(x, Tensor):
-            raise TypeError(f"{operator}: {name}: expected a tensor, got {type(x).__name__}")
+        _check_is_tensor(operator, name, x)
+
+
+def _check_is_tensor(operator: str, name: str, x: object) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{operator}: {name}: expected a tensor, got {type(x).__name__}")
 
 
 def check_counts(operator: str, name: str, counts: Sequence[int], least: int = 0) -> None:
@@ -59,7 +63,7 @@ def check_indices(operator: str, name: str, x: Tensor, count: int | None, like: 
         ValueError: for another shape.
         TypeError: for another dtype or device.
     """
-    check_tensors(operator, **{name: x})
+    _check_is_tensor(operator, name, x)
     if x.dtype != torch.int64 or x.device != like.device:
         raise TypeError(
             f"{operator}: {name}: expected torch.int64 on {like.device}, got {x.dtype} on "
@@ -86,12 +90,10 @@ def check_tensor(
         TypeError: for another dtype or device than that of ``like``, numbers that are not real, or
             what is no dense tensor.
     """
-    check_tensors(operator, **{name: x})
+    _check_is_tensor(operator, name, x)
     if x.layout != torch.strided:
         raise TypeError(f"{operator}: {name}: expected a dense tensor, got {x.layout}")
-    if x.dim() != len(shape) or any(
-        size is not None and size != found for size, found in zip(shape, x.shape, strict=True)
-    ):
+    if x.shape != shape and not _has_shape(x, shape):  # mostly the first says it, which is fast
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
     if not x.is_floating_point():
@@ -101,6 +103,13 @@ def check_tensor(
             f"{operator}: {name}: expected {like.dtype} on {like.device}, got {x.dtype} on "
             f"{x.device}"
         )
+
+
+def _has_shape(x: Tensor, shape: tuple[int | None, ...]) -> bool:
+    """Whether ``x`` has this shape, None for any size."""
+    return x.dim() == len(shape) and all(
+        size is None or size == found for size, found in zip(shape, x.shape, strict=True)
+    )
 
 
 def check_mask(
@@ -120,7 +129,7 @@ def check_mask(
     """
     if mask is None:
         return
-    check_tensors(operator, **{name: mask})
+    _check_is_tensor(operator, name, mask)
     if mask.layout != torch.strided:
         raise TypeError(f"{operator}: {name}: expected a dense tensor, got {mask.layout}")
     if mask.dtype != torch.bool or mask.device != like.device:

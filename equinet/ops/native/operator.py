@@ -21,7 +21,6 @@ P = TypeVar("P", bound=tuple[Any, ...])  # the plan of an operator
 Q = TypeVar("Q", bound=tuple[Any, ...])  # the plan of its adjoint
 R = TypeVar("R", bound=Tensor | tuple[Tensor, Tensor])  # what it returns
 T = TypeVar("T")
-Values = tuple[Any, ...]
 Gradients = tuple[Tensor | None, ...]
 
 # A fragment, as a namespace has one owner only. Alive as long as this module.
@@ -33,7 +32,7 @@ class _Context(Protocol):
 
     saved_tensors: tuple[Tensor, ...]
     needs_input_grad: tuple[bool, ...]
-    kept: Values
+    rest: tuple[Any, ...]
 
     def save_for_backward(self, *tensors: Tensor) -> None: ...
 
@@ -51,7 +50,8 @@ class Operator(Generic[P, R]):
     is in ``gpu`` are kept as torch calls them: with the entries of the plan in a row, checked.
 
     Args:
-        schema: as torch.library takes it, ``"scale(Tensor x, float factor) -> Tensor"``.
+        schema: as torch.library takes it, ``"scale(Tensor x, float factor) -> Tensor"``; all
+            tensors stand before all others.
         plan: makes a plan of the arguments after the first.
         reference: the specification, in plain PyTorch.
         fake: an empty tensor of the shape, dtype and device of the result.
@@ -78,6 +78,7 @@ class Operator(Generic[P, R]):
         self.name = schema.split("(")[0]
         self.qualified_name = f"equinet::{self.name}"
         self.plan = plan
+        self.tensors = schema.split("->")[0].count("Tensor") - 1  # in a plan
         self.reference = _in_a_row(plan, reference, check)
         self.cpu = _in_a_row(plan, cpu, check) if cpu else None
         self.gpu: first_use.GpuForm[R] | None = None
@@ -134,14 +135,23 @@ class Operator(Generic[P, R]):
 
         Args:
             other: the adjoint; the operator itself, if its plan says which of the two it is.
-            plan: that of the adjoint, from the tensor, the plan and the result of this one. Only
-                this is kept for the backward pass.
+            plan: that of the adjoint, from the tensor, the plan and the result of this one. It is
+                all that is kept for the backward pass. Of several results, the first has a
+                gradient.
         """
 
-        def gradients(needed: Sequence[bool], gradient: Tensor, kept: Values) -> Gradients:
-            return (other(gradient, other.plan(*kept)) if needed[0] else None,)
+        def setup(ctx: _Context, inputs: tuple[Any, ...], output: R) -> None:
+            kept = plan(inputs[0], self.plan(*inputs[1:]), output)
+            ctx.save_for_backward(*kept[: other.tensors])
+            ctx.rest = kept[other.tensors :]
 
-        self._register(plan, gradients)
+        def backward(ctx: _Context, gradient: Tensor, *_: Tensor) -> Gradients:
+            nothing = [None] * (len(ctx.needs_input_grad) - 1)
+            if not ctx.needs_input_grad[0]:
+                return None, *nothing
+            return other(gradient, other.plan(*ctx.saved_tensors, *ctx.rest)), *nothing
+
+        self._register(setup, backward)
 
     def differentiate(
         self, gradients: Callable[[Sequence[bool], Tensor, Tensor, P], Gradients]
@@ -154,30 +164,23 @@ class Operator(Generic[P, R]):
                 operators that are differentiable themselves.
         """
 
-        def of_all(needed: Sequence[bool], gradient: Tensor, kept: Values) -> Gradients:
-            return gradients(needed, gradient, kept[0], self.plan(*kept[1:]))
+        def setup(ctx: _Context, inputs: tuple[Any, ...], output: R) -> None:
+            ctx.save_for_backward(*inputs[: 1 + self.tensors])
+            ctx.rest = inputs[1 + self.tensors :]
 
-        self._register(lambda x, plan, _: (x, *plan), of_all)
+        def backward(ctx: _Context, gradient: Tensor, *_: Tensor) -> Gradients:
+            x, *tensors = ctx.saved_tensors
+            plan = self.plan(*tensors, *ctx.rest)
+            found = gradients(ctx.needs_input_grad, gradient, x, plan)
+            return *found, *[None] * (len(ctx.needs_input_grad) - len(found))
+
+        self._register(setup, backward)
 
     def _register(
         self,
-        keep: Callable[[Tensor, P, R], Values],
-        gradients: Callable[[Sequence[bool], Tensor, Values], Gradients],
+        setup: Callable[[_Context, tuple[Any, ...], R], None],
+        backward: Callable[..., Gradients],
     ) -> None:
-        """Of several results, the first alone has a gradient."""
-
-        def setup(ctx: _Context, inputs: Values, output: R) -> None:
-            kept = keep(inputs[0], self.plan(*inputs[1:]), output)
-            # torch watches what is saved by itself only; in its place stands the class.
-            ctx.save_for_backward(*(value for value in kept if isinstance(value, Tensor)))
-            ctx.kept = tuple(Tensor if isinstance(value, Tensor) else value for value in kept)
-
-        def backward(ctx: _Context, gradient: Tensor, *_: Tensor) -> Gradients:
-            saved = iter(ctx.saved_tensors)
-            kept = tuple(next(saved) if value is Tensor else value for value in ctx.kept)
-            found = gradients(ctx.needs_input_grad, gradient, kept)
-            return *found, *[None] * (len(ctx.needs_input_grad) - len(found))
-
         torch.library.register_autograd(
             self.qualified_name, backward, setup_context=setup, lib=LIBRARY
         )
