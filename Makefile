@@ -45,10 +45,10 @@ native: $(STAMP)  ## compile the operators, where there is a C++ compiler
 	EQUINET_BUILD=auto $(PY) -m equinet.build
 
 # Two workers of one thread each: more threads than cores make everything slower.
-PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist worksteal
 
 quick: native  ## run the first case of every test
-	$(PYTEST) --quick tests
+	$(PYTEST) --quick -m "not slow and not native" tests
 
 test: native  ## run the tests, without the slow ones, and the examples in docstrings
 	$(PYTEST) tests

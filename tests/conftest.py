@@ -26,16 +26,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--case", default="", metavar="TEXT", help="cases of laws with this in a name")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """torch.compile warns of what torch itself does with an autograd.Function."""
     for item in items:
         if item.get_closest_marker("compile"):
             ignore = "ignore:.*should not be instantiated:DeprecationWarning"
             item.add_marker(pytest.mark.filterwarnings(ignore))
+
+
+class Quick:
+    """Of each test the first case that no other option leaves out."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]):
+        first, others = {}, []
+        for item in items:
+            if first.setdefault(item.nodeid.partition("[")[0], item) is not item:
+                others.append(item)
+        config.hook.pytest_deselected(items=others)
+        items[:] = first.values()
+
+
+def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--quick"):
-        first = {item.nodeid.partition("[")[0]: item for item in reversed(items)}
-        config.hook.pytest_deselected(items=[i for i in items if i not in first.values()])
-        items[:] = [item for item in items if item in first.values()]
+        config.pluginmanager.register(Quick())
 
 
 @pytest.fixture

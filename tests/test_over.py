@@ -23,8 +23,8 @@ LAWS = """
     def test_skipped(n):
         pytest.skip("not for it")
 
-    @pytest.mark.parametrize("n", [1, 2, 3])
-    def test_seen(n):
+    @pytest.mark.parametrize("time", ["one", "two", "three"])
+    def test_seen(time):
         assert len({(seed, *state) for _, seed, state in seen}) == 1
         assert [case for case, *_ in seen] == [1, 12, 3]
 """
@@ -63,3 +63,5 @@ def test_cases_are_chosen_by_name(run):
 def test_the_first_cases_are_quick(run):
     counts, _ = run("--quick", "-k", "small or pairs")
     assert counts == {"passed": 2, "deselected": 5}
+    counts, text = run("--quick", "-k", "seen and not one", "-v")
+    assert counts == {"failed": 1, "deselected": 6} and "test_seen[two]" in text
