@@ -185,11 +185,6 @@ class Linearized(nn.Module):
         net: the module; it is copied, with its parameters as w_0.
     Shape:
         As ``net``.
-
-    Example:
-        >>> net, x = nn.Linear(3, 2), torch.ones(1, 3)
-        >>> torch.equal(Linearized(net)(x), net(x))
-        True
     """
 
     def __init__(self, net: nn.Module) -> None:
