@@ -189,6 +189,16 @@ class PointConv(Steerable):
     def forward(
         self, x: Tensor, positions: Tensor, edges: Tensor, shifts: Tensor | None = None
     ) -> Tensor:
+        """The convolved features.
+
+        Args:
+            x: ``(points, channels in)``.
+            positions: ``(points, n)``.
+            edges: int64 ``(2, count)``, rows j, the neighbour, and i.
+            shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
+        Returns:
+            ``(points, channels out)``.
+        """
         self.check(x)
         self._check_edges(x, positions, edges, shifts)
         source, target = edges

@@ -56,7 +56,14 @@ class _PointFilter:
         return wigner_D_rows(band, orders_out, orders_in, self.points(orders_out, orders_in))
 
     def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
-        """Angles (alpha, beta, gamma) of the point masses, ``(weights, 3)``."""
+        """Angles (alpha, beta, gamma) of the point masses.
+
+        Args:
+            orders_out: of the output.
+            orders_in: of the input.
+        Returns:
+            float64 ``(weights, 3)``, in radians.
+        """
         raise TypeError(f"{type(self).__name__} has no points")
 
 
@@ -143,6 +150,13 @@ class NearIdentityFilter(_PointFilter):
     [-max_gamma, max_gamma], so that the rotations are close to the identity. Where the output (or
     the input) is not a function on SO(3) the ring over alpha (or gamma) shrinks to the angles its
     orders can tell apart.
+
+    Attributes:
+        max_beta: the largest angle from the pole, in radians.
+        n_alpha: angles on a ring.
+        n_beta: rings.
+        max_gamma: the largest turn, in radians.
+        n_gamma: turns at each point of a ring.
     """
 
     max_beta: float
@@ -172,7 +186,15 @@ class NearIdentityFilter(_PointFilter):
 
 @dataclass(frozen=True)
 class EquatorialFilter(_PointFilter):
-    """Point masses on rings about the equator: beta = pi/2 +- max_beta, gamma in +- max_gamma."""
+    """Point masses on rings about the equator: beta = pi/2 +- max_beta, gamma in +- max_gamma.
+
+    Attributes:
+        n_alpha: angles on a ring.
+        n_beta: rings.
+        max_beta: the largest angle from the equator, in radians.
+        n_gamma: turns at each point of a ring.
+        max_gamma: the largest turn, in radians.
+    """
 
     n_alpha: int
     n_beta: int
@@ -199,6 +221,10 @@ class SmoothFilter:
     """Free matrices W^l at ``knots`` degrees, linear in between, for orders up to ``max_order``.
 
     Smooth in l means localised on the sphere. Orders above ``max_order`` are zero.
+
+    Attributes:
+        knots: the number of degrees at which the matrices are free.
+        max_order: the largest order m or n that is not zero.
     """
 
     knots: int
@@ -209,6 +235,15 @@ class SmoothFilter:
         check_integer(self.max_order, "max_order", 0)
 
     def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
+        """The basis of the W^l, as ``SphereFilter`` says.
+
+        Args:
+            band: for l < ``band``.
+            orders_out: of the output.
+            orders_in: of the input.
+        Returns:
+            For each l a float64 tensor ``(n', n, weights)``.
+        """
         knots = min(self.knots, band)
         at = torch.linspace(0, band - 1, knots, dtype=torch.float64)
         spacing = (band - 1) / (knots - 1) if knots > 1 else 1.0

@@ -5,6 +5,7 @@
 
 import copy
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -91,10 +92,10 @@ def is_value(value: Any) -> bool:
 
 def attribute(value: Any, name: str) -> Any:
     """None where there is none, such as the dimension of all functions on SO(3)."""
-    if name == "order" and isinstance(value, Fibre):
-        return None  # the former name of another one
     try:
-        return getattr(value, name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # former names of others
+            return getattr(value, name)
     except (TypeError, ValueError):
         return None
 
