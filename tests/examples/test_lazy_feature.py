@@ -172,6 +172,7 @@ def test_demo(tmp_path, monkeypatch, capsys):
     assert max(twisted["asymmetry"]) < 1e-12
 
 
+@pytest.mark.slow
 def test_resume_after_a_kill(digits_file, tmp_path, capsys, start):
     """What was there stays, what is missing comes, and all is as without the kill."""
     command = ["run", "--data", str(digits_file), "--kinds", "connected", "--widths", "16"]

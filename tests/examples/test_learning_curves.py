@@ -235,6 +235,7 @@ def test_what_is_no_cifar(shapes, last, words, tmp_path):
 # --- the program ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_demo(tmp_path, monkeypatch, capsys, refused):
     """At tiny sizes: its tables, its pictures, and the values in them again."""
     monkeypatch.setattr(program, "DEMO", TINY)

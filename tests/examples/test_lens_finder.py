@@ -263,6 +263,7 @@ def test_the_program_from_end_to_end(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("| survey | fluxes (≤ 0.60) |")
 
 
+@pytest.mark.slow
 def test_a_training_that_was_killed_ends_with_the_same_scores(tmp_path, start):
     options = ["run", "--surveys", "space", "--seeds", "1", *TINY, "--epochs", "6", "--out"]
     whole, cut = tmp_path / "whole", tmp_path / "cut"

@@ -124,6 +124,7 @@ def test_settings_that_make_no_sense_are_refused(change, message):
         Settings(**(plain | change))
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(digits_file, tmp_path, start):
     options = ["--data", digits_file, "--limit", 27, "--limit-test", 9, "--train-on", "rotated"]
     options += ["--epochs", 1, "--batch", 8, "--learning-rate", 1e-3, "--dtype", "float64"]

@@ -7,6 +7,7 @@ import torch
 
 import equinet as eq
 from examples.common.training import parameter_count
+from examples.tetris import __main__ as program
 from examples.tetris import models
 from examples.tetris.__main__ import main
 from examples.tetris.data import PIECES, REACH, training_pieces, voxels
@@ -167,6 +168,15 @@ def test_command_line(tmp_path, capsys, monkeypatch):
     table = capsys.readouterr().out.splitlines()
     assert len(table) == 2 + 4 + 2 * len(NETWORKS)
     assert table[2].startswith("| paper, 36^3 | steerable | yes | 41,198 |")
+    drawn = []
+    monkeypatch.setattr(program, "pieces_figure", drawn.append)  # it takes long
     main(["figure", str(tmp_path)])
-    for name in ("accuracy.png", "pieces.png"):
-        assert (tmp_path / name).stat().st_size > 5_000
+    assert (tmp_path / "accuracy.png").stat().st_size > 5_000
+    assert drawn == [tmp_path / "pieces.png"]
+
+
+@pytest.mark.slow
+def test_picture_of_the_pieces(tmp_path):
+    """It is drawn before there are runs, too."""
+    main(["figure", str(tmp_path)])
+    assert (tmp_path / "pieces.png").stat().st_size > 5_000

@@ -112,8 +112,11 @@ def test_each_gradient_is_found_alone(case):
 @every_operator
 def test_a_plan_is_the_arguments_in_their_order(name):
     case = next(case for case in SMALL if case.operator.name == name)
-    names = [argument.name for argument in case.operator.overload._schema.arguments]
+    arguments = case.operator.overload._schema.arguments
+    names = [argument.name for argument in arguments]
     assert case.plan._fields == tuple(names[1:])
+    tensors = ["Tensor" in str(argument.type) for argument in arguments]
+    assert tensors == sorted(tensors, reverse=True) and sum(tensors) == 1 + case.operator.tensors
     with pytest.raises(AttributeError):
         setattr(case.plan, names[1], None)
 
