@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NoReturn
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ class Group:
     if TYPE_CHECKING:  # whoever names a group by a string knows whether it is finite
         elements: Tensor = field(init=False)
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> NoReturn:
         """Say of an infinite group why it has no ``elements``."""
         if name == "elements" and not self.is_finite:
             raise AttributeError(
