@@ -45,16 +45,18 @@ class Group:
 
     n: int
 
-    if TYPE_CHECKING:  # whoever names a group by a string knows whether it is finite
+    # Whoever names a group by a string knows whether it is finite, and a type checker does not.
+    if TYPE_CHECKING:
         elements: Tensor = field(init=False)
+    else:
 
-    def __getattr__(self, name: str) -> NoReturn:
-        """Say of an infinite group why it has no ``elements``."""
-        if name == "elements" and not self.is_finite:
-            raise AttributeError(
-                f"{self} has infinitely many elements; use sample(count) or grid(degree)"
-            )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say of an infinite group why it has no ``elements``."""
+            if name == "elements" and not self.is_finite:
+                raise AttributeError(
+                    f"{self} has infinitely many elements; use sample(count) or grid(degree)"
+                )
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @property
     def name(self) -> str:
