@@ -47,8 +47,8 @@ native: $(STAMP)  ## compile the operators, where there is a C++ compiler
 # Two workers of one thread each: more threads than cores make everything slower.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist worksteal
 
-quick: native  ## run the first case of every test
-	$(PYTEST) --quick -m "not slow and not native" tests
+quick: native  ## run the first case of every test, without those of the examples
+	$(PYTEST) --quick -m "not slow and not native" --ignore tests/examples tests
 
 test: native  ## run the tests, without the slow ones, and the examples in docstrings
 	$(PYTEST) tests
