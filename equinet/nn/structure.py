@@ -33,7 +33,7 @@ class Identity(EquivariantModule):
 
 
 class Restrict(EquivariantModule):
-    r"""The same fields, of which only a subgroup is to know: symmetry that the task breaks.
+    r"""The same fields with a smaller symmetry, that of a subgroup, where the task breaks the rest.
 
     The tensor stays as it is. The representations are those of the subgroup with the same matrices,
     rho(h) for h in the subgroup; fewer equations hold, so layers after it have more kernels.
