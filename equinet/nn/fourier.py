@@ -182,7 +182,7 @@ def _nodes(group: Group, degree: int) -> Factor:
     """A quadrature exact up to ``degree``; quarter turns permute it, small ones those of a cube."""
     if not isinstance(group, SO3 | O3) or degree > max(_RULES):
         return group.grid(degree - degree % 4 + 3)  # a multiple of four angles
-    # A rule on SO(3) is one on the sphere, for the axis z that a rotation leads to, times one on the
+    # A rule on SO(3) is one on the sphere, for where a rotation takes the axis z, times one on the
     # circle, for the turn about it. The points on the sphere are orbits of the cube's rotations, so
     # that these permute the nodes and the layer commutes with them to rounding.
     rule = next(weights for bound, weights in _RULES.items() if bound >= degree)
