@@ -79,7 +79,7 @@ class KernelBasis:
 
     @constant
     def counts(self) -> dict[IrrepPair, int]:
-        """The number of kernels between one copy of each pair of irreps, for pairs that have one."""
+        """The number of kernels between one copy of each pair of irreps, where it is not 0."""
         return _pair_counts(self.fibre_in, self.fibre_out, self.functions.counts)
 
     @property
