@@ -52,7 +52,7 @@ class VectorFieldPool(EquivariantModule):
         largest = (f == value).to(x.dtype)
         axes = [1] * len(self.in_type.space.axes(self.in_type.blocks))
         directions = self.directions.to(x.dtype)
-        coordinates = [one.view(-1, *axes) for one in directions.unbind(1)]
+        coordinates = [directions[:, i].view(-1, *axes) for i in range(self.out_type.dims[0])]
         sums = [(largest * d).sum(2, keepdim=True) for d in coordinates]
         y = torch.cat(sums, 2) * (value / largest.sum(2, keepdim=True))
         return laid_out(y.flatten(1, 2), x)
