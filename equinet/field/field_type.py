@@ -112,6 +112,11 @@ class FieldType:
         return self.space.axes(self.blocks)
 
     @property
+    def open_axes(self) -> tuple[str, ...]:
+        """Names of the axes of any size, those that ``shape`` and ``random_field`` must be told."""
+        return tuple(name for name, size in self.axes.items() if size is None)
+
+    @property
     def has_points(self) -> bool:
         """Whether there is a space to average over: axes, or points of clouds along the batch."""
         return bool(self.axes) or self.space.in_clouds
@@ -190,7 +195,7 @@ class FieldType:
 
         Args:
             batch: number of feature maps; over ``Points``, of points.
-            sizes: of the axes of the grid, where the space leaves them open.
+            sizes: of the ``open_axes``.
         Returns:
             ``(batch, channels, *axes)``.
         Raises:
@@ -200,13 +205,12 @@ class FieldType:
         _check_size("batch", batch)
         for size in sizes:
             _check_size("sizes", size)
-        axes = self.axes
-        free = [name for name, size in axes.items() if size is None]
+        free = self.open_axes
         if len(sizes) != len(free):
             names = f"one for each axis ({', '.join(free)})" if free else "none"
             raise ValueError(f"sizes: {self!r} expected {names}, got {sizes}")
         rest = iter(sizes)
-        fixed = (next(rest) if size is None else size for size in axes.values())
+        fixed = (next(rest) if size is None else size for size in self.axes.values())
         return (batch, self.channels, *fixed)
 
     def check(self, x: Tensor, argument: str = "x") -> None:

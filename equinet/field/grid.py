@@ -52,7 +52,7 @@ class Grid(Space):
     signs: ClassVar[tuple[int, ...]]
 
     is_parallel = True
-    noise_options = ("sizes", "smoothness")
+    noise_options = ("smoothness",)
     maps = "a convolution or enn.Linear"
 
     @on_cpu

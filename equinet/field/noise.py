@@ -11,6 +11,11 @@ from equinet.field.space import Noise
 from equinet.numerics.arguments import check_integer
 
 
+def noise_options(field_type: FieldType) -> tuple[str, ...]:
+    """Which of band, sizes and smoothness ``random_field`` takes for such fields."""
+    return (*field_type.space.noise_options, *(["sizes"] if field_type.open_axes else []))
+
+
 def random_field(
     field_type: FieldType,
     batch: int,
@@ -32,7 +37,7 @@ def random_field(
         field_type: of the result.
         batch: number of feature maps; over ``Points``, of points.
         band: over the sphere, all degrees are l < ``band``; by default the band of the space.
-        sizes: of the axes of a grid, which must be said.
+        sizes: of the axes that the space leaves open, as a grid does, which must be said.
         smoothness: on a grid, the standard deviation of the Gaussian in steps of the grid; 2 by
             default, 0 for white noise.
         generator: of the random numbers.
@@ -49,9 +54,9 @@ def random_field(
     if not isinstance(dtype, torch.dtype) or not dtype.is_floating_point:
         raise TypeError(f"dtype: expected a real floating type, got {dtype}")
     asked = Noise(generator, band, sizes, smoothness)
-    space = field_type.space
+    space, options = field_type.space, noise_options(field_type)
     for name, value in {"band": band, "sizes": sizes, "smoothness": smoothness}.items():
-        if value is not None and name not in space.noise_options:
+        if value is not None and name not in options:
             raise ValueError(
                 f"{name}: has no meaning for {field_type!r}, expected None, got {value!r}"
             )

@@ -81,7 +81,8 @@ class Space(ABC):
         in_clouds: whether the batch axis lists the points of all clouds.
         is_band_limited: whether fields are functions of bounded degree, so that a product of two
             has degrees that the samples cannot hold.
-        noise_options: which of band, sizes and smoothness mean something to ``noise``.
+        noise_options: which of band and smoothness mean something to ``noise``; sizes do where axes
+            are open.
         maps: what maps fields over this space to other ones over it, as the end of a sentence.
 
     Example:
@@ -177,13 +178,13 @@ class Space(ABC):
         Args:
             field_type: of the result, over this space.
             batch: number of feature maps.
-            asked: the options that ``noise_options`` names, and the generator.
+            asked: the options that ``noise_options`` names, sizes of open axes, and the generator.
         Returns:
             float64, ``field_type.shape(batch, ...)``.
         Raises:
             ValueError: if an option is missing or out of range.
         """
-        shape = field_type.shape(batch)
+        shape = field_type.shape(batch, *(asked.sizes or ()))
         return torch.randn(shape, generator=asked.generator, dtype=torch.float64)
 
     @property
@@ -226,8 +227,8 @@ class Space(ABC):
             ValueError: if fields over the space are not fields of a subgroup.
         """
         raise ValueError(
-            "in_type: expected fields over a grid, Point or Points, whose group may be made "
-            f"smaller, got {self}"
+            "in_type: expected fields over a grid, Point or Points, or another space that defines "
+            f"restrict, whose group may be made smaller, got {self}"
         )
 
     def bridge(self, given: FieldType, wanted: FieldType) -> str:

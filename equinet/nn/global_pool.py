@@ -133,7 +133,7 @@ class GlobalAvgPool(_GlobalPool):
         """The mean with weights along the first axis of space."""
         # Reversed, the axes lie in memory as the convolutions leave them. The gradient of a sum is
         # one number for all of it, that of a mean would be written out.
-        y = x.permute(tuple(reversed(range(x.dim())))).flatten(0, -4)
+        y = x.permute(tuple(reversed(range(x.dim()))))[None].flatten(0, -4)
         weights = self.weights / len(y)
         return (y.sum(0).permute(2, 1, 0) @ weights.to(y.dtype)).contiguous()
 

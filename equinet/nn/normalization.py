@@ -52,9 +52,7 @@ class SpaceNorm(FieldNorm):
         """Mean and variance of every channel, ``(batch or 1, channel)`` each."""
         first = 2 if self.in_type.space.weights is None else 3
         dims = [0] * self.over_batch + list(range(first, x.dim()))
-        if not dims:
-            return x, torch.zeros_like(x)
-        mean, var = moments(x, dims)
+        mean, var = moments(x, dims) if dims else (x, torch.zeros_like(x))
         mean, var = mean[:, :, None].flatten(2), var[:, :, None].flatten(2)
         weights = self.weights.to(x.dtype)
         whole = (mean * weights).sum(2, keepdim=True)

@@ -59,7 +59,7 @@ class Restrict(EquivariantModule):
         with torch.device("cpu"):
             check_subgroup(subgroup, space.group)
             smaller = space.restrict(subgroup)
-            blocks = [(mul, _restricted(rho, subgroup)) for mul, rho in in_type.blocks]
+            blocks = [(mul, _restricted(rho, smaller.fibre_group)) for mul, rho in in_type.blocks]
         self.out_type = smaller.fields(blocks)
 
     def forward(self, x: Tensor) -> Tensor:

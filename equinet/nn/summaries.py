@@ -184,8 +184,7 @@ def summary(
             f"in_type: expected a FieldType, since {type(model).__name__} does not know its own, "
             f"got {in_type!r}"
         )
-    open_axes = None in in_type.space.axes(in_type.blocks).values()
-    shape = None if sizes is None and open_axes else in_type.shape(batch, *(sizes or ()))
+    shape = None if sizes is None and in_type.open_axes else in_type.shape(batch, *(sizes or ()))
     rows = _rows(model)
     traces = [_Trace() for _ in rows]
     if shape is not None:

@@ -51,8 +51,8 @@ class VectorFieldPool(EquivariantModule):
         value = f.amax(2, keepdim=True)
         largest = (f == value).to(x.dtype)
         axes = [1] * len(self.in_type.space.axes(self.in_type.blocks))
-        directions, n = self.directions.to(x.dtype), self.in_type.space.fibre_group.n
-        coordinates = [directions[:, i].view(-1, *axes) for i in range(n)]
+        directions = self.directions.to(x.dtype)
+        coordinates = [directions[:, i].view(-1, *axes) for i in range(self.out_type.dims[0])]
         sums = [(largest * d).sum(2, keepdim=True) for d in coordinates]
         y = torch.cat(sums, 2) * (value / largest.sum(2, keepdim=True))
         return laid_out(y.flatten(1, 2), x)

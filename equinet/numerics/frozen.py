@@ -9,6 +9,7 @@ gives a copy. Code of the class itself reads ``_name`` where a copy would cost t
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 
 from equinet.numerics.cached import on_cpu
@@ -36,6 +37,14 @@ def copied(value: T) -> T:
     return found
 
 
+_copied_without_modes = on_cpu(copied)
+
+
+def _handed_out(value: T) -> T:
+    """A copy, with numbers also in a mode that makes none, such as FakeTensorMode."""
+    return (copied if type(torch.empty(0)) is Tensor else _copied_without_modes)(value)
+
+
 def hands_out_copies(*names: str) -> Callable[[type[T]], type[T]]:
     """Of a dataclass: what is given for these fields is copied, and so is what they give.
 
@@ -55,7 +64,7 @@ def hands_out_copies(*names: str) -> Callable[[type[T]], type[T]]:
 
 def _copies_of(held: str) -> property:
     def give(value: Any) -> Any:
-        return copied(getattr(value, held))
+        return _handed_out(getattr(value, held))
 
     def take(value: Any, given: Any) -> None:
         object.__setattr__(value, held, copied(given))
@@ -72,6 +81,6 @@ class constant(property):  # noqa: N801 - a decorator, as property is
         def give(value: Any) -> Any:
             if not hasattr(value, held):
                 object.__setattr__(value, held, make(value))
-            return copied(getattr(value, held))
+            return _handed_out(getattr(value, held))
 
         super().__init__(give, doc=function.__doc__)

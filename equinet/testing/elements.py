@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from equinet.field import Space
 from equinet.field.grid import Grid
 from equinet.group import FiniteGroup, Group
 from equinet.group.finite import finite_group
@@ -63,6 +64,34 @@ def drawn_elements(group: Group, draw: Draw, generator: Generator, every: bool =
     # Both components, whatever the draw.
     pairs = zip(drawn[proper], drawn[~proper], strict=False)
     return torch.stack([g for pair in pairs for g in pair])[: draw.count]
+
+
+def exact_elements(
+    group: Group, space: Space, sizes: tuple[int, ...], draw: Draw, generator: Generator
+) -> Tensor:
+    """Of ``drawn_elements`` those that move fields over a space exactly; all that are given.
+
+    Args:
+        group: that is drawn from.
+        space: on which it acts.
+        sizes: of its open axes.
+        draw: how many elements, or which.
+        generator: of the random numbers.
+    Returns:
+        float64 ``(count, n, n)``.
+    Raises:
+        ValueError: if there are none, or elements are given that are none of the group.
+    """
+    drawn = drawn_elements(group, draw, generator)
+    if draw.elements is not None:
+        return drawn
+    kept = drawn[space.keeps(drawn, sizes)]
+    if not len(kept):
+        raise ValueError(
+            f"elements: expected some that move fields over {space} exactly, got none of those "
+            "that were drawn; say elements="
+        )
+    return kept
 
 
 def grid_elements(

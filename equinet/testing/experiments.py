@@ -30,7 +30,7 @@ class Experiment:
         grids: that of the input and those of fields inside; empty if it is over another space.
         aliases: whether a module inside says that it is equivariant up to aliasing only.
         like: a tensor with the dtype and on the device of the module.
-        sizes: at which the input is sampled; None if it is not over a grid.
+        sizes: of the open axes of the input; None if there are none.
         coarse: sizes at which the elements and the smooth fields are drawn.
         scale: how many times as fine the former are.
     """
@@ -63,7 +63,7 @@ class Experiment:
             module: of any kind; it is not changed.
             in_type: type of its input; ``module.in_type`` if None.
             out_type: type of its output; ``module.out_type`` if None.
-            draw: what to try it on; over a grid it gets sizes that fit if it has none.
+            draw: what to try it on; open axes get sizes that fit if it has none.
             like: has the dtype of the fields, for a module that holds no numbers itself.
         Returns:
             What ``trials`` and ``outcome`` take.

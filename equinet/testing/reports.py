@@ -200,7 +200,9 @@ def _alone(experiment: Experiment, call: Call) -> Experiment:
     if in_type.space.grid is None:
         given = {name: value for name, value in call.arguments.items() if value is not None}
         batch = None if given else draw.batch
-        draw = Draw(draw.count, draw.seed, batch, arguments=given or None)
+        axes = zip(in_type.axes.values(), call.sizes, strict=True)
+        sizes = tuple(size for wanted, size in axes if wanted is None)
+        draw = Draw(draw.count, draw.seed, batch, sizes=sizes or None, arguments=given or None)
     else:
         draw = replace(draw, sizes=call.sizes, exact=None, arguments=None)
     return Experiment.of(module, in_type, out_type, draw, like=experiment.like)

@@ -29,15 +29,15 @@ def fitting_sizes(
 
     Args:
         module: it is not changed.
-        in_type: over a grid.
+        in_type: over a grid, or another space with axes of any size.
         least: the smallest size.
     Returns:
         One for each axis.
     Raises:
         Exception: what the module raised, if it accepts none of the sizes.
     """
-    axes = len(in_type.space.axes(in_type.blocks))
-    first = _SMALLEST[axes] if least is None else least
+    axes = len(in_type.open_axes)
+    first = _SMALLEST.get(axes, _SMALLEST[3]) if least is None else least
     first += 1 - first % 2
     twin, accepted, failure = copy.deepcopy(module).eval(), None, None
     for size in (*range(first, first + _SPAN, 2), *range(first + 1, first + _SPAN, 2)):
@@ -66,16 +66,15 @@ def sizes_of(
         in_type: type of its input.
         sizes: what is said; None leaves it to the module.
     Returns:
-        One for each axis of a grid; over another space what is said.
+        One for each axis of any size; what is said if there is none.
     Raises:
-        ValueError: if they are no sizes of the grid.
+        ValueError: if they are no such sizes.
     """
-    grid = in_type.space.grid
-    if grid is None:  # where they have no meaning
+    if not in_type.open_axes:  # where they have no meaning
         return sizes
     if sizes is None:
         return fitting_sizes(module, in_type)
-    return each(sizes, grid.n, "sizes")
+    return each(sizes, len(in_type.open_axes), "sizes")
 
 
 def input_sizes(
@@ -122,7 +121,7 @@ def input_sizes(
 
 def _wrong_layers(module: nn.Module, in_type: FieldType, size: int) -> list[str]:
     """The layers that leave the centre for an input of this size along every axis."""
-    sizes = (size,) * len(in_type.space.axes(in_type.blocks))
+    sizes = (size,) * len(in_type.open_axes)
     try:
         with torch.no_grad(), _watched(module) as wrong:
             module(torch.zeros(in_type.shape(1, *sizes)).to(like_of(module)))

@@ -19,7 +19,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equinet.field import act, random_field
-from equinet.testing.elements import drawn_elements, grid_elements
+from equinet.field.noise import noise_options
+from equinet.testing.elements import exact_elements, grid_elements
 from equinet.testing.experiments import Experiment
 from equinet.testing.smooth import SmoothField, inner_radius
 
@@ -60,7 +61,7 @@ def trials(experiment: Experiment, *, by_kind: bool = False) -> list[Trial]:
         ValueError: if an option has no meaning over the space.
     """
     in_type, draw, grid = experiment.in_type, experiment.draw, experiment.in_type.space.grid
-    options = in_type.space.noise_options
+    options = noise_options(in_type)
     meaning = {name: name in options for name in ("band", "sizes", "smoothness")}
     meaning |= {"exact": grid is not None, "arguments": not in_type.space.axes(in_type.blocks)}
     for name, has_meaning in meaning.items():
@@ -82,13 +83,15 @@ def _exact(experiment: Experiment) -> Trial:
         count = len(given["positions"]) if "positions" in given else draw.batch or _VECTORS
     if space.in_clouds:
         given = _neighbourhood(experiment.module, space.group.n, count, generator) | given
-    options = {name: getattr(draw, name) for name in space.noise_options}
+    options = {name: getattr(draw, name) for name in noise_options(in_type)}
+    if "sizes" in options:
+        options["sizes"] = experiment.sizes
     if "band" in options and draw.band is None and experiment.aliases:
         options["band"] = space.room  # products of nonlinearities need room below the band
     values = random_field(in_type, count, generator=generator, dtype=torch.float64, **options)
     if space.in_clouds:  # whose positions G translates too
         translation = torch.randn(space.group.n, generator=generator, dtype=torch.float64)
-    elements = drawn_elements(experiment.group, draw, generator)
+    elements = exact_elements(experiment.group, space, experiment.sizes or (), draw, generator)
     move = functools.partial(act, in_type, x=values)
     return Trial(elements, values, move, False, functools.partial(_moved, given, translation))
 

@@ -15,6 +15,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from equinet import Plane
+from equinet import nn as enn
 from equinet.group import (
     FiniteGroup,
     Group,
@@ -244,3 +246,13 @@ def test_no_module_holds_what_is_remembered(default_dtype):
         for name, case in kinds.items()
     }
     assert not {name: paths for name, paths in found.items() if paths}
+
+
+def test_a_value_has_its_numbers_in_a_mode_that_makes_none():
+    """As long as nothing is computed with them, a layer can be made without memory."""
+    fields = Plane(dihedral(4)).fields("1x regular + 1x vector")
+    before = D4.elements
+    with pytest.importorskip("torch._subclasses").FakeTensorMode():
+        held, layer = D4.elements, enn.BatchNorm(fields)
+    assert torch.equal(held, before) and held is not before
+    assert all(type(buffer) is not Tensor for buffer in layer.buffers())
