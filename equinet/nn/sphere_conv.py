@@ -150,6 +150,12 @@ class SphereConv(KernelLayer):
         warn_renamed("weights", "weight, or split_weight()")
         return self.split_weight()
 
+    @property
+    def filter(self) -> SphereFilter:
+        """``functions``, by its old name."""
+        warn_renamed("filter", "functions")
+        return self.functions
+
     def meaning(self) -> str:
         """The types, and the filter of which the weights are coefficients."""
         return f"{super().meaning()}, {said(self.functions)}"

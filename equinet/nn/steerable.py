@@ -114,9 +114,9 @@ class Steerable(KernelLayer):
         return None if self.bias is None else self.get_buffer("invariants") @ self.bias
 
     def filters(self, weight: Tensor | None = None) -> Tensor:
-        """``dense``, by its old name."""
-        warn_renamed("filters()", "dense()")
-        return self.dense(weight)
+        """What ``dense`` is made of, all filters with one axis of points, as it was before."""
+        warn_renamed("filters()", "dense(), in which a filter has its own axes")
+        return Steerable.dense(self, weight)
 
     def matrix(self, weight: Tensor | None = None) -> Tensor:
         """``dense`` with two axes, by its old name."""

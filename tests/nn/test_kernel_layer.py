@@ -6,8 +6,9 @@ import re
 
 import pytest
 import torch
+from torch import Tensor
 
-from equinet import Plane, Point, Sphere, nn
+from equinet import HomogeneousSpace, Plane, Point, Sphere, nn, symmetric
 from equinet.field import FieldType
 from equinet.harmonics import Pixels
 from equinet.nn import summary
@@ -148,22 +149,34 @@ def test_a_layer_of_ones_own_is_certified():
 def test_old_names_work_for_one_version():
     fields, sphere = Plane("C4").fields("2x regular"), Sphere(3).fields("1x0")
     conv, linear = nn.Conv2d(fields, fields, 3, functions=Pixels), nn.Linear(fields, fields)
-    with pytest.warns(DeprecationWarning, match="^filters"):
-        assert torch.equal(conv.filters(), conv.dense())
-    with pytest.warns(DeprecationWarning, match="^filter"):
-        assert torch.equal(conv.filter(), conv.dense())
-    with pytest.warns(DeprecationWarning, match="^matrix"):
-        assert torch.equal(linear.matrix(), linear.dense())
-    with pytest.warns(DeprecationWarning, match="^filter: deprecated, use functions"):
-        layer = nn.SphereConv(sphere, sphere, filter=smooth())
-    assert layer.functions == smooth()
-    with pytest.warns(DeprecationWarning, match="^expand"):
-        assert len(layer.expand()) == 3
-    with pytest.warns(DeprecationWarning, match="^weights"):
-        assert layer.weights[0].data_ptr() == layer.weight.data_ptr()
-    with pytest.warns(DeprecationWarning, match="^InducedNorm: deprecated, use InducedNormActivat"):
-        module = nn.InducedNorm(Plane("D4").fields("1x induced(C4,1)"), 2)
+    points = HomogeneousSpace.of(symmetric(4), torch.eye(4)).fields("1x trivial")
+    finite, layer = nn.HomogeneousConv(points, points), nn.SphereConv(sphere, sphere, smooth())
+    induced = Plane("D4").fields("1x induced(C4,1)")
+    for match, old, new in (
+        ("^filters", lambda: conv.filters(2 * conv.weight), 2 * conv.dense().flatten(2)),
+        ("^filters", lambda: finite.filters()[0, 0, finite.steps], finite.dense()),
+        ("^filter", lambda: conv.filter(), conv.dense()),
+        ("^matrix", lambda: linear.matrix(), linear.dense()),
+        ("^filter: deprecated, use functions", lambda: layer.filter, smooth()),
+        ("^filter: deprecated, use functions", lambda: _smoothed(sphere).functions, smooth()),
+        ("^expand", lambda: torch.cat([m.flatten() for m in layer.expand()]), layer.dense()),
+        ("^weights", lambda: layer.weights[0].flatten(), layer.weight),
+        ("^InducedNorm: deprecated, use InducedNormActivation", lambda: _induced(induced), induced),
+    ):
+        with pytest.warns(DeprecationWarning, match=match) as caught:
+            found = old()
+        assert torch.equal(found, new) if isinstance(new, Tensor) else found == new, match
+        assert [warning.filename for warning in caught] == [__file__], match
+
+
+def _smoothed(fields: FieldType) -> nn.SphereConv:
+    return nn.SphereConv(fields, fields, filter=smooth())
+
+
+def _induced(fields: FieldType) -> FieldType:
+    module = nn.InducedNorm(fields, 2)
     assert isinstance(module, nn.InducedNormActivation)
+    return module.in_type
 
 
 @pytest.mark.parametrize("assign", [False, True])
