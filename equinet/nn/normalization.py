@@ -105,6 +105,8 @@ class SpaceNorm(FieldNorm):
 class InstanceNorm(SpaceNorm):
     r"""Normalise every field of every sample over space (N1), as ``torch.nn.InstanceNorm3d``.
 
+    The statistics are those of the sample, in evaluation too; ``BatchNorm`` has running ones.
+
     Args:
         in_type: fields over a grid or the sphere.
         eps: added to the variance.

@@ -79,6 +79,8 @@ class _Window(EquivariantModule):
 class AvgPool(_Window):
     r"""The mean over a window, of any fields, as ``torch.nn.AvgPool3d``.
 
+    ``ceil_mode``, which comes before ``count_include_pad`` in torch, is given by name.
+
     Args:
         in_type: fields over a grid.
         kernel_size: of the window, one number or one for each axis.
@@ -142,6 +144,7 @@ class MaxPool(_Window):
 
     As ``torch.nn.MaxPool3d``. For other fields see ``NormMaxPool``. Striding after a maximum
     aliases; ``MaxPool(h, k, stride=1, padding=k // 2)`` and then ``Downsample(h, 2)`` does less.
+    There is no ``return_indices``: the place of a maximum moves with the fields.
 
     Args:
         in_type: trivial, regular or quotient fields over a grid.

@@ -119,6 +119,21 @@ def test_in_place(kind, generator):
         module(x.clone().requires_grad_())
 
 
+@pytest.mark.compile
+@pytest.mark.parametrize("kind", IN_PLACE)
+def test_in_place_through_compile_and_export(kind, generator):
+    """They write over the input too."""
+    h = Plane("C4").fields("2x regular")
+    module = kind(h, inplace=True).eval()
+    x = torch.randn(h.shape(2, 5, 5), generator=generator)
+    expected = kind(h).eval()(x)
+    compiled = torch.compile(module, fullgraph=True, dynamic=True, backend="aot_eager")
+    program = torch.export.export(module, (x.clone(),)).module()
+    for one in (compiled, program, module.export()):
+        given = x.clone()
+        assert torch.equal(one(given), expected) and torch.equal(given, expected)
+
+
 def test_in_place_on_the_sphere(generator):
     """Behind a spherical convolution, whose transform keeps nothing of its output."""
     h = Sphere(3).fields("2x trivial")
