@@ -1,22 +1,34 @@
 r"""Pointwise functions by the names of ``torch.nn``.
 
-Each is ``Pointwise`` with a module of torch, and takes the fields that ``Pointwise`` takes. None
-works in place: the same fields may go on into a shortcut.
+Each is ``Pointwise`` with a module of torch, and takes the fields that ``Pointwise`` takes. With
+``inplace`` the result is written over the input, as in torch, and takes no memory of its own: not
+where the input is needed again, as by the shortcut of a ``Residual`` that it begins.
 """
 
 from torch import nn
 
 from equinet.field import FieldType
 from equinet.nn.pointwise import Pointwise
-from equinet.numerics.arguments import check_choice, check_number
+from equinet.numerics.arguments import check_choice, check_flag, check_number
 
 
-class LeakyReLU(Pointwise):
+class _InPlace(Pointwise):
+    """A function that torch can write over its input; it is tried before, on numbers to keep."""
+
+    def __init__(
+        self, in_type: FieldType, function: nn.LeakyReLU | nn.ELU | nn.SiLU, inplace: bool
+    ) -> None:
+        super().__init__(in_type, function)
+        function.inplace = check_flag(inplace, "inplace")
+
+
+class LeakyReLU(_InPlace):
     r"""max(f, 0) + a min(f, 0), value by value; see ``Pointwise``.
 
     Args:
         in_type: fields whose components are permuted.
         negative_slope: a.
+        inplace: write the result over the input.
 
     Example:
         >>> from equinet.field import Plane
@@ -24,20 +36,24 @@ class LeakyReLU(Pointwise):
         LeakyReLU(negative_slope=0.1)
     """
 
-    def __init__(self, in_type: FieldType, negative_slope: float = 0.01) -> None:
-        super().__init__(in_type, nn.LeakyReLU(check_number(negative_slope, "negative_slope")))
+    def __init__(
+        self, in_type: FieldType, negative_slope: float = 0.01, inplace: bool = False
+    ) -> None:
+        function = nn.LeakyReLU(check_number(negative_slope, "negative_slope"))
+        super().__init__(in_type, function, inplace)
 
 
-class ELU(Pointwise):
+class ELU(_InPlace):
     r"""max(f, 0) + alpha (exp(min(f, 0)) - 1), value by value; see ``Pointwise``.
 
     Args:
         in_type: fields whose components are permuted.
         alpha: the value that is approached for f to minus infinity, with the other sign.
+        inplace: write the result over the input.
     """
 
-    def __init__(self, in_type: FieldType, alpha: float = 1.0) -> None:
-        super().__init__(in_type, nn.ELU(check_number(alpha, "alpha")))
+    def __init__(self, in_type: FieldType, alpha: float = 1.0, inplace: bool = False) -> None:
+        super().__init__(in_type, nn.ELU(check_number(alpha, "alpha")), inplace)
 
 
 class GELU(Pointwise):
@@ -55,15 +71,16 @@ class GELU(Pointwise):
         super().__init__(in_type, nn.GELU(approximate))
 
 
-class SiLU(Pointwise):
+class SiLU(_InPlace):
     r"""f / (1 + exp(-f)), value by value, also called swish; see ``Pointwise``.
 
     Args:
         in_type: fields whose components are permuted.
+        inplace: write the result over the input.
     """
 
-    def __init__(self, in_type: FieldType) -> None:
-        super().__init__(in_type, nn.SiLU())
+    def __init__(self, in_type: FieldType, inplace: bool = False) -> None:
+        super().__init__(in_type, nn.SiLU(), inplace)
 
 
 class Sigmoid(Pointwise):

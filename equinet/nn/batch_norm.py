@@ -42,6 +42,7 @@ class BatchNorm(SpaceNorm):
         sync: take the statistics of a batch over all processes of ``process_group``, as
             ``torch.nn.SyncBatchNorm`` does; each may have another number of samples, or none.
         process_group: of ``torch.distributed``; None for all processes.
+        bias: learn b, if ``affine``; False for w alone.
         device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if a rho is not orthogonal; in training, if there is a single value of a scalar,
@@ -64,11 +65,12 @@ class BatchNorm(SpaceNorm):
         centre: bool = True,
         *,
         sync: bool = False,
-        process_group: Any = None,
+        process_group: dist.ProcessGroup | None = None,
+        bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(in_type, eps, affine, bias=check_flag(centre, "centre"))
+        super().__init__(in_type, eps, affine, bias=check_flag(centre, "centre") and bias)
         self.centre, self.sync = centre, check_flag(sync, "sync")
         if momentum is not None:
             momentum = check_share(momentum, "momentum", "None or a number")

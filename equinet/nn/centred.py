@@ -32,6 +32,8 @@ class Centred:
         padding: p at both ends of each axis, or (before, after).
         dilation: d.
         least: the points along each axis that the padding needs.
+        ceil_mode: whether a last window may reach over the end, as in pools of ``torch.nn``; it
+            does only where (S1) fails.
     """
 
     def __init__(
@@ -43,8 +45,9 @@ class Centred:
         padding: Sequence[int | tuple[int, int]],
         dilation: Sequence[int] | None = None,
         least: Sequence[int] | None = None,
+        ceil_mode: bool = False,
     ) -> None:
-        self.name = name
+        self.name, self.ceil_mode = name, ceil_mode
         self.moves = moved_axes(in_type)
         steps = dilation or (1,) * len(kernel_size)
         self.spans = [d * (k - 1) for k, d in zip(kernel_size, steps, strict=True)]
@@ -66,6 +69,8 @@ class Centred:
         before, after = self.padding[axis]
         rest = size + before + after - self.spans[axis] - 1
         last = rest - rest % self.stride[axis]
+        if self.ceil_mode and last < rest and last + self.stride[axis] < size + before:
+            last += self.stride[axis]
         return last + self.spans[axis] - 2 * before - (size - 1)
 
     def wrong_axes(self, sizes: Sequence[int]) -> list[int]:

@@ -7,6 +7,7 @@ from equinet.field import FieldType
 from equinet.nn.arguments import check_clouds, check_share
 from equinet.nn.field_norm import field_of
 from equinet.nn.module import EquivariantModule
+from equinet.numerics.arguments import check_flag
 
 
 class FieldDropout(EquivariantModule):
@@ -22,15 +23,19 @@ class FieldDropout(EquivariantModule):
     Args:
         in_type: fields over any space.
         p: the probability, from 0 to 1.
+        inplace: in training, write the result over the input, as in torch; not where the input is
+            needed again, as by the shortcut of a ``Residual``.
     Raises:
         ValueError: if p is no probability.
+        TypeError: if ``inplace`` is neither True nor False.
     """
 
     field_of: Tensor
 
-    def __init__(self, in_type: FieldType, p: float = 0.5) -> None:
+    def __init__(self, in_type: FieldType, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__(in_type, in_type)
         self.p, self.fields = check_share(p, "p", "a probability"), in_type.copies
+        self.inplace = check_flag(inplace, "inplace")
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -42,14 +47,16 @@ class FieldDropout(EquivariantModule):
             return x
         kept = nn.functional.dropout(x.new_ones(x.shape[0], self.fields), self.p)
         kept = kept.index_select(1, self.field_of)
-        return x * kept.view(*kept.shape, *[1] * (x.dim() - 2))
+        kept = kept.view(*kept.shape, *[1] * (x.dim() - 2))
+        return x.mul_(kept) if self.inplace else x * kept
 
     def export(self) -> nn.Module:
         """``torch.nn.Identity``."""
         return nn.Identity()
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, p={self.p:g}"
+        text = f"{super().extra_repr()}, p={self.p:g}"
+        return f"{text}, inplace=True" if self.inplace else text
 
 
 Dropout = FieldDropout

@@ -36,6 +36,7 @@ class FieldNorm(EquivariantModule):
         super().__init__(in_type, in_type)
         check_orthogonal(in_type, sampled=True)
         check_flag(affine, "affine")
+        check_flag(bias, "bias")
         self.eps, self.fields = check_number(eps, "eps", least=0), in_type.copies
         self.multiplicities = [mul for mul, _ in in_type.blocks]
         with torch.device("cpu"):
@@ -90,7 +91,9 @@ class FieldNorm(EquivariantModule):
         return torch.cat([part.mean(2) for part in self.in_type.split(x)], 1)
 
     def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, eps={self.eps:g}, affine={self.weight is not None}"
+        text = f"{super().extra_repr()}, eps={self.eps:g}, affine={self.weight is not None}"
+        without = self.weight is not None and self.bias is None and self.count > 0
+        return f"{text}, bias=False" if without else text
 
 
 def invariants(rho: Representation) -> tuple[Tensor, Tensor]:

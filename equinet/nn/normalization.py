@@ -103,10 +103,13 @@ class SpaceNorm(FieldNorm):
 class InstanceNorm(SpaceNorm):
     r"""Normalise every field of every sample over space (N1), as ``torch.nn.InstanceNorm3d``.
 
+    The statistics are those of the sample, in evaluation too; ``BatchNorm`` has running ones.
+
     Args:
         in_type: fields over a grid or the sphere.
         eps: added to the variance.
         affine: learn w, one a field, and b, one for each invariant vector.
+        bias: learn b, if ``affine``; False for w alone.
         device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: over ``Point`` and ``Points``, and if a rho is not orthogonal.
@@ -118,10 +121,11 @@ class InstanceNorm(SpaceNorm):
         eps: float = 1e-5,
         affine: bool = False,
         *,
+        bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(in_type, eps, affine)
+        super().__init__(in_type, eps, affine, bias=bias)
         if not in_type.has_points:
             raise ValueError(
                 "in_type: there is no space to average over; use GroupNorm or "
@@ -146,6 +150,7 @@ class GroupNorm(SpaceNorm):
         num_groups: the fields, in order, fall into so many groups of equal number.
         eps: added to the variance.
         affine: learn w, one a field, and b, one for each invariant vector.
+        bias: learn b, if ``affine``; False for w alone.
         device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if the fields do not fall into such groups, over ``Points``, and if a rho is not
@@ -162,10 +167,11 @@ class GroupNorm(SpaceNorm):
         eps: float = 1e-5,
         affine: bool = True,
         *,
+        bias: bool = True,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(in_type, eps, affine)
+        super().__init__(in_type, eps, affine, bias=bias)
         _refuse_clouds(in_type)
         self.num_groups = check_integer(num_groups, "num_groups")
         if in_type.copies % num_groups:
@@ -209,8 +215,10 @@ class _PointNorm(FieldNorm):
     constant: Tensor
     share: Tensor
 
-    def __init__(self, in_type: FieldType, eps: float, affine: bool, centred: bool) -> None:
-        super().__init__(in_type, eps, affine, centred)
+    def __init__(
+        self, in_type: FieldType, eps: float, affine: bool, bias: bool, centred: bool
+    ) -> None:
+        super().__init__(in_type, eps, affine, bias)
         self.centred = centred and self.count > 0
         # On the sphere a quotient of fields has degrees above the band.
         self.aliases = in_type.space.is_band_limited
@@ -257,6 +265,7 @@ class LayerNorm(_PointNorm):
         in_type: fields over any space.
         eps: added to the variance.
         affine: learn w, one a field, and b, one for each invariant vector.
+        bias: learn b, if ``affine``; False for w alone.
         device, dtype: of the module, as in ``torch.nn``.
     Raises:
         ValueError: if a rho is not orthogonal.
@@ -267,11 +276,12 @@ class LayerNorm(_PointNorm):
         in_type: FieldType,
         eps: float = 1e-5,
         affine: bool = True,
+        bias: bool = True,
         *,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(in_type, eps, affine, True)
+        super().__init__(in_type, eps, affine, bias, centred=True)
         self.place(device, dtype)
 
 
@@ -298,7 +308,7 @@ class RMSNorm(_PointNorm):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        super().__init__(in_type, eps, affine, False)
+        super().__init__(in_type, eps, affine, bias=False, centred=False)
         self.place(device, dtype)
 
 
@@ -334,5 +344,5 @@ def _exported(module: SpaceNorm, groups: int) -> nn.Module | None:
         return None
     layer = nn.GroupNorm(groups, in_type.channels, module.eps, module.weight is not None)
     layer = layer.to(module.weights)
-    layer.load_state_dict(dict(module.named_parameters()))
+    layer.load_state_dict(dict(module.named_parameters()), strict=False)  # the bias may lack: 0
     return layer

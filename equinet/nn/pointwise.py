@@ -11,6 +11,7 @@ from equinet.field import FieldType
 from equinet.field.field_type import check_type
 from equinet.nn.arguments import check_elementwise, is_odd
 from equinet.nn.module import EquivariantModule
+from equinet.numerics.arguments import check_flag
 from equinet.numerics.cached import on_cpu
 from equinet.ops import relu
 from equinet.rep import Representation
@@ -100,16 +101,25 @@ class Pointwise(EquivariantModule):
 
 
 class ReLU(Pointwise):
-    """max(f, 0), value by value; see ``Pointwise``."""
+    """max(f, 0), value by value; see ``Pointwise``.
 
-    def __init__(self, in_type: FieldType) -> None:
+    Args:
+        in_type: fields whose components are permuted.
+        inplace: write the result over the input, as in torch, which takes no memory of its own;
+            not where the input is needed again, as by the shortcut of a ``Residual``.
+    """
+
+    def __init__(self, in_type: FieldType, inplace: bool = False) -> None:
         # A convolution over a grid keeps its input, which is what torch.relu keeps too; the Fourier
         # transform of one over the sphere keeps nothing.
         check_type(in_type, "in_type")
         super().__init__(in_type, relu if in_type.space.is_band_limited else torch.relu)
+        self.inplace = check_flag(inplace, "inplace")
+        if inplace:
+            self.function = torch.relu_
 
     def export(self) -> nn.Module:
-        return nn.ReLU()
+        return nn.ReLU(self.inplace)
 
 
 def _refusal(in_type: FieldType, rho: Representation) -> str:

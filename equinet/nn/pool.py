@@ -18,7 +18,7 @@ from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
-from equinet.numerics.arguments import Size, check_choice, check_flag, each
+from equinet.numerics.arguments import Size, check_choice, check_flag, check_integer, each
 from equinet.rep import trivial
 
 _AVERAGE = {
@@ -43,6 +43,7 @@ class _Window(EquivariantModule):
         stride: Size | None,
         padding: Size,
         dilation: Size = 1,
+        ceil_mode: bool = False,
     ) -> None:
         super().__init__(in_type, in_type)
         space = grid_of(in_type)
@@ -53,6 +54,7 @@ class _Window(EquivariantModule):
         self.dilation = each(dilation, n, "dilation")
         for name in ("kernel_size", "stride", "padding", "dilation"):
             check_alike(space, name, getattr(self, name))
+        self.ceil_mode = check_flag(ceil_mode, "ceil_mode")
         if any(2 * p > k for p, k in zip(self.padding, self.kernel_size, strict=True)):
             raise ValueError(
                 f"padding: expected at most half of kernel_size {self.kernel_size}, got {padding!r}"
@@ -65,15 +67,19 @@ class _Window(EquivariantModule):
             self.stride,
             self.padding,
             self.dilation,
+            ceil_mode=ceil_mode,
         )
 
     def extra_repr(self) -> str:
         text = f"{super().extra_repr()}, kernel_size={self.kernel_size}, stride={self.stride}"
-        return text + (f", padding={self.padding}" if any(self.padding) else "")
+        text += f", padding={self.padding}" if any(self.padding) else ""
+        return text + (", ceil_mode=True" if self.ceil_mode else "")
 
 
 class AvgPool(_Window):
     r"""The mean over a window, of any fields, as ``torch.nn.AvgPool3d``.
+
+    ``ceil_mode``, which comes before ``count_include_pad`` in torch, is given by name.
 
     Args:
         in_type: fields over a grid.
@@ -81,8 +87,13 @@ class AvgPool(_Window):
         stride: ``kernel_size`` if None.
         padding: zeros on both sides of each axis.
         count_include_pad: divide by the size of the window at the border too.
+        ceil_mode: let a last window reach over the end of an axis that the stride does not fit.
+            Such windows lie off the centre: for axes that the group leaves alone.
+        divisor_override: divide by this in place of the size of the window, on a plane or in a
+            volume.
     Raises:
-        ValueError: if the group exchanges axes along which the window is not the same.
+        ValueError: if the group exchanges axes along which the window is not the same, and for a
+            ``divisor_override`` on a line, which ``torch.nn.AvgPool1d`` has not.
     Warns:
         UserWarning: for a grid that is sampled off its centre.
     """
@@ -94,23 +105,38 @@ class AvgPool(_Window):
         stride: Size | None = None,
         padding: Size = 0,
         count_include_pad: bool = True,
+        *,
+        ceil_mode: bool = False,
+        divisor_override: int | None = None,
     ) -> None:
-        super().__init__(in_type, kernel_size, stride, padding)
+        super().__init__(in_type, kernel_size, stride, padding, ceil_mode=ceil_mode)
         self.count_include_pad = check_flag(count_include_pad, "count_include_pad")
+        self.divisor_override = divisor_override
+        if divisor_override is not None:
+            check_integer(divisor_override, "divisor_override")
+            if len(self.kernel_size) == 1:
+                raise ValueError(
+                    "divisor_override: expected None on a line, where torch has none, got "
+                    f"{divisor_override}; multiply the output with kernel_size / divisor instead"
+                )
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         self.centred.check(x.shape[2:])
         pool, _ = _AVERAGE[len(self.kernel_size)]
-        include = self.count_include_pad
-        y = pool(x, self.kernel_size, self.stride, self.padding, False, include)
+        y = pool(x, self.kernel_size, self.stride, self.padding, *self._options())
         return laid_out(y, x)
+
+    def _options(self) -> list[Any]:
+        """What follows the padding in torch's functions and modules."""
+        options = [self.ceil_mode, self.count_include_pad]
+        return options if self.divisor_override is None else [*options, self.divisor_override]
 
     def export(self) -> nn.Module:
         """``torch.nn.AvgPool1d``, ``2d`` or ``3d``."""
         sizes: list[Any] = [self.kernel_size, self.stride, self.padding]
         _, plain = _AVERAGE[len(self.kernel_size)]
-        return plain(*sizes, count_include_pad=self.count_include_pad)
+        return plain(*sizes, *self._options())
 
 
 class MaxPool(_Window):
@@ -118,6 +144,7 @@ class MaxPool(_Window):
 
     As ``torch.nn.MaxPool3d``. For other fields see ``NormMaxPool``. Striding after a maximum
     aliases; ``MaxPool(h, k, stride=1, padding=k // 2)`` and then ``Downsample(h, 2)`` does less.
+    There is no ``return_indices``: the place of a maximum moves with the fields.
 
     Args:
         in_type: trivial, regular or quotient fields over a grid.
@@ -125,6 +152,7 @@ class MaxPool(_Window):
         stride: ``kernel_size`` if None.
         padding: on both sides of each axis, of values that are never the largest.
         dilation: distance of the points of the window.
+        ceil_mode: as for ``AvgPool``.
     Raises:
         ValueError: for fields whose components turn into each other, and if the group exchanges
             axes along which the window is not the same.
@@ -141,21 +169,25 @@ class MaxPool(_Window):
         stride: Size | None = None,
         padding: Size = 0,
         dilation: Size = 1,
+        *,
+        ceil_mode: bool = False,
     ) -> None:
-        super().__init__(in_type, kernel_size, stride, padding, dilation)
+        super().__init__(in_type, kernel_size, stride, padding, dilation, ceil_mode)
         check_permuted(in_type, "the maximum", "enn.NormMaxPool or enn.AvgPool")
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         self.centred.check(x.shape[2:])
         pool, _ = _MAXIMUM[len(self.kernel_size)]
-        return pool(x, self.kernel_size, self.stride, self.padding, self.dilation)
+        return pool(
+            x, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode
+        )
 
     def export(self) -> nn.Module:
         """``torch.nn.MaxPool1d``, ``2d`` or ``3d``."""
         sizes: list[Any] = [self.kernel_size, self.stride, self.padding, self.dilation]
         _, plain = _MAXIMUM[len(self.kernel_size)]
-        return plain(*sizes)
+        return plain(*sizes, ceil_mode=self.ceil_mode)
 
 
 class NormMaxPool(_Window):
@@ -168,6 +200,7 @@ class NormMaxPool(_Window):
         kernel_size: of the window, one number or one for each axis.
         stride: ``kernel_size`` if None.
         padding: on both sides of each axis, of vectors that are never the longest.
+        ceil_mode: as for ``AvgPool``.
     Raises:
         ValueError: if a rho is not orthogonal, and if the group exchanges axes along which the
             window is not the same.
@@ -183,8 +216,10 @@ class NormMaxPool(_Window):
         kernel_size: Size,
         stride: Size | None = None,
         padding: Size = 0,
+        *,
+        ceil_mode: bool = False,
     ) -> None:
-        super().__init__(in_type, kernel_size, stride, padding)
+        super().__init__(in_type, kernel_size, stride, padding, ceil_mode=ceil_mode)
         check_orthogonal(in_type, functions="enn.GroupPool")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -197,7 +232,14 @@ class NormMaxPool(_Window):
         """Of ``(batch, field, component, *sizes)``: ``(batch, channel, *pooled sizes)``."""
         square = f.detach().to(torch.promote_types(f.dtype, torch.float32)).square().sum(2)
         pool, _ = _MAXIMUM[len(self.kernel_size)]
-        _, where = pool(square, self.kernel_size, self.stride, self.padding, return_indices=True)
+        _, where = pool(
+            square,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            ceil_mode=self.ceil_mode,
+            return_indices=True,
+        )
         index = where.flatten(2).unsqueeze(2).expand(-1, -1, f.shape[2], -1)
         return f.flatten(3).gather(3, index).unflatten(3, where.shape[2:]).flatten(1, 2)
 

@@ -218,13 +218,13 @@ def run(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any] | None =
 
 
 def numbers(y: object) -> Tensor:
-    """The output of a module in float64; an error if it is nothing that can be measured."""
+    """A copy of an output in float64; an error if it is nothing that can be measured."""
     if not isinstance(y, Tensor) or y.is_complex():
         got = y.dtype if isinstance(y, Tensor) else type(y).__name__
         raise TypeError(f"module: expected it to return a real tensor, got {got}")
     if not y.isfinite().all():
         raise ValueError("module: expected finite numbers in its output, got NaN or infinity")
-    return y.double().cpu()
+    return y.to("cpu", torch.float64, copy=True)  # the next layer may write over it
 
 
 def _is_map(out_type: FieldType, y: Tensor) -> bool:

@@ -358,7 +358,7 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.InstanceNorm, SO2, "2x0 + 2x1", traced=True),
     _case(nn.GroupNorm, SO3, "2x0 + 2x1", num_groups=2, traced=True),
     _case(nn.LayerNorm, D4, "1x regular + 2x vector", traced=True),
-    _case(nn.LayerNorm, POINT, "2x0e + 2x1o"),
+    _case(nn.LayerNorm, POINT, "2x0e + 2x1o", bias=False),
     _case(nn.RMSNorm, POINTS, "2x0e + 2x1o", traced=True),
     _case(nn.FieldDropout, SO3, "2x0 + 2x1", plain=True, traced=True),
     _case(nn.Pointwise, Points("C4", dim=2), "1x regular + 2x1", torch.tanh, plain=True),
@@ -390,12 +390,15 @@ FIBREWISE: list[ModuleCase] = [
 ]
 
 POOLS: list[ModuleCase] = [
-    _case(nn.AvgPool, D4, "1x regular + 1x vector", 2, plain=True, traced=True),
+    _case(
+        *(nn.AvgPool, D4, "1x regular + 1x vector", 2),
+        **dict(ceil_mode=True, divisor_override=3, plain=True, traced=True),
+    ),
     _case(
         *(nn.AvgPool, SO3, "2x0 + 1x1", 3),
         **dict(stride=2, padding=1, count_include_pad=False, sizes=(5, 5, 5), plain=True),
     ),
-    _case(nn.MaxPool, C4, "1x trivial + 1x regular", 2, plain=True, traced=True),
+    _case(nn.MaxPool, C4, "1x trivial + 1x regular", 2, ceil_mode=True, plain=True, traced=True),
     _case(nn.NormMaxPool, SO3, "1x0 + 2x1", 2, traced=True),
     _case(nn.GroupPool, C8, "1x trivial + 2x regular", plain=True, traced=True),
     _case(nn.GroupPool, OCTAHEDRAL, "2x quotient(C4)", "mean", plain=True),

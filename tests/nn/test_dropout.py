@@ -60,6 +60,11 @@ def test_on_scalars_it_is_torchs(space, torchs, generator):
         ours = FieldDropout(in_type, p).train()(x)
         torch.manual_seed(1)
         assert_close(ours, torchs(p).train()(x), ROUNDING)
+        given = x.clone()
+        torch.manual_seed(1)
+        assert FieldDropout(in_type, p, inplace=True).train()(given) is given
+        assert torch.equal(given, ours)
+    assert "inplace=True" in repr(FieldDropout(in_type, inplace=True))
 
 
 def test_the_expectation_is_the_input():

@@ -221,6 +221,39 @@ def test_on_scalars_the_others_are_torchs(space, batch, instance, generator):
         assert_close(ours(x), torchs(x.movedim(1, -1)).movedim(-1, 1), SYMMETRY)
 
 
+@every_space
+def test_without_a_bias_they_are_torchs(space, batch, instance, generator):
+    """torch's own option is younger than the oldest torch for most: its bias is zero here."""
+    in_type = space.fields("4x trivial + 2x trivial")
+    x = _shifted(in_type, generator)
+    pairs = [(BatchNorm(in_type, bias=False), batch(6))]
+    if instance is not None:
+        pairs.append((InstanceNorm(in_type, affine=True, bias=False), instance(6, affine=True)))
+    if not isinstance(space, Points):
+        pairs.append((GroupNorm(in_type, 3, bias=False), torch.nn.GroupNorm(3, 6)))
+    for ours, torchs in pairs:
+        ours, torchs = twins(ours, torchs, generator)
+        assert_close(ours(x), torchs(x), SYMMETRY)
+        assert_close(ours.eval().export()(x), torchs.eval()(x), SYMMETRY)
+    ours, torchs = twins(
+        LayerNorm(in_type, bias=False), torch.nn.LayerNorm(6, bias=False), generator
+    )
+    assert_close(ours(x), torchs(x.movedim(1, -1)).movedim(-1, 1), SYMMETRY)
+
+
+@pytest.mark.parametrize("kind", [BatchNorm, InstanceNorm, make_group, LayerNorm])
+def test_a_bias_is_learned_or_not(kind):
+    in_type = Plane("C4").fields("2x trivial + 1x vector + 1x regular")
+    without, with_one = (kind(in_type, affine=True, bias=flag) for flag in (False, True))
+    assert without.bias is None and without.weight is not None and "bias=False" in repr(without)
+    assert with_one.state_dict().keys() - without.state_dict().keys() == {"bias"}
+    assert "bias=False" not in repr(with_one)
+    assert kind(in_type, affine=False, bias=True).bias is None
+    for value in (1, None, "no"):
+        with pytest.raises(TypeError, match="^bias: expected True or False, got"):
+            kind(in_type, bias=value)
+
+
 def test_regular_fields_are_normalised_as_a_group_convolution_does(generator):
     """escnn's InnerBatchNorm: torch's batch norm over batch, space and the group."""
     in_type = Plane("C4").fields("3x regular")

@@ -1,10 +1,13 @@
 """Pools over windows and over the fibre."""
 
+import itertools
+
 import pytest
 import torch
 import torch.nn.functional as F
 
-from equinet import Line, Plane, Point, Sphere, Volume
+from equinet import Line, Plane, Point, Sphere, Volume, testing
+from equinet.nn.centred import OffCentreWarning
 from equinet.nn.downsample import Downsample
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
 from tests.nn.symmetric import (
@@ -77,6 +80,87 @@ def test_they_are_torchs(space, include, generator):
     assert torch.equal(ours.export()(x), ours(x)) and type(ours.export()).__name__ == f"MaxPool{n}d"
     longest = NormMaxPool(in_type, 3, 1, 1)(x)
     assert_close(longest.abs(), maximum(x.abs(), 3, 1, 1), ROUNDING)
+
+
+WIDE = [(2, None, 0), (3, 2, 0), (3, 2, 1), (2, 3, 1), (3, 4, 1)]  # of window, stride and padding
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_window_over_the_end_is_torchs(n, generator):
+    """Where the group is trivial no size is off the centre."""
+    in_type = {1: Line, 2: Plane, 3: Volume}[n]("C1").fields("3x trivial")
+    average, maximum = (getattr(torch.nn, f"{kind}Pool{n}d") for kind in ("Avg", "Max"))
+    shapes = set()
+    for (k, stride, padding), size in itertools.product(WIDE, (3, 5, 6, 8)):
+        x = field(in_type, size, generator=generator)
+        for ceil_mode in (True, False):
+            for include in (True, False):
+                options = dict(ceil_mode=ceil_mode, count_include_pad=include)
+                ours = AvgPool(in_type, k, stride, padding, **options)
+                expected = average(k, stride, padding, **options)(x)
+                assert torch.equal(ours(x), expected) and torch.equal(ours.export()(x), expected)
+            ours = MaxPool(in_type, k, stride, padding, ceil_mode=ceil_mode)
+            expected = maximum(k, stride, padding, ceil_mode=ceil_mode)(x)
+            assert torch.equal(ours(x), expected) and torch.equal(ours.export()(x), expected)
+            longest = NormMaxPool(in_type, k, stride, padding, ceil_mode=ceil_mode)(x)
+            expected = maximum(k, stride, padding, ceil_mode=ceil_mode)(x.abs())
+            assert_close(longest.abs(), expected, ROUNDING)
+            shapes.add((k, stride, padding, size, longest.shape[-1]))
+            assert ours.ceil_mode == ceil_mode == ("ceil_mode=True" in repr(ours))
+    assert len(shapes) > len(WIDE) * 4  # the two modes differ somewhere
+
+
+@pytest.mark.parametrize("kind", [AvgPool, MaxPool, NormMaxPool])
+def test_a_window_over_the_end_is_off_the_centre(kind, generator):
+    """It warns, and the law fails; where the stride fits there is no such window."""
+    in_type = Plane("C4").fields("2x trivial")
+    module = kind(in_type, 3, 2, ceil_mode=True)
+    x = field(in_type, 6, generator=generator)
+    with pytest.warns(OffCentreWarning, match=r"\(6, 6\) is sampled off its centre.*\(5, 5\)"):
+        y = module(x)
+    assert y.shape[-2:] == (3, 3)
+    turned = module(torch.rot90(x, 1, (-2, -1)))
+    assert (turned - torch.rot90(y, 1, (-2, -1))).abs().max() > 0.01
+    whole = x[..., :5, :5]
+    assert torch.equal(module(whole), kind(in_type, 3, 2)(whole))
+    assert_equivariant(module, whole)
+    assert testing.input_sizes(module, sizes=range(3, 10)) == [3, 5, 7, 9]
+    with pytest.raises(TypeError, match="^ceil_mode: expected True or False, got 1"):
+        kind(in_type, 3, ceil_mode=1)
+
+
+def test_the_shift_is_that_of_the_windows_of_torch():
+    """From where the first and the last window of an indicator lie."""
+    in_type = Line("C1").fields("1x trivial")
+    for (k, stride, padding), size in itertools.product(WIDE, (5, 6, 7, 8)):
+        pool = AvgPool(in_type, k, stride, padding, ceil_mode=True)
+        count = pool(torch.zeros(in_type.shape(1, size))).shape[-1]
+        step = pool.stride[0]
+        first, last = -padding, -padding + step * (count - 1) + k - 1
+        assert pool.centred.shift(0, size) == first + last - (size - 1)
+
+
+def test_a_mean_with_another_divisor(generator):
+    """As torch's, in two and three dimensions: the sum over the window is divisor 1."""
+    for space, plain in ((Plane("C4"), torch.nn.AvgPool2d), (Volume("O"), torch.nn.AvgPool3d)):
+        in_type = space.fields("1x trivial + 1x regular")
+        x = field(in_type, 5, generator=generator)
+        for divisor in (1, 7):
+            ours = AvgPool(in_type, 3, 2, 1, divisor_override=divisor)
+            expected = plain(3, 2, 1, divisor_override=divisor)(x)
+            assert torch.equal(ours(x), expected) and torch.equal(ours.export()(x), expected)
+            assert_equivariant(ours, x)
+        whole = 3**space.n * AvgPool(in_type, 3)(x[(..., *[slice(3)] * space.n)])
+        assert_close(
+            AvgPool(in_type, 3, divisor_override=1)(x[(..., *[slice(3)] * space.n)]),
+            whole,
+            ROUNDING,
+        )
+        for wrong in (0, -1, 1.5, True, "2"):
+            with pytest.raises(ValueError, match="^divisor_override: expected an integer >= 1"):
+                AvgPool(in_type, 3, divisor_override=wrong)
+    with pytest.raises(ValueError, match="^divisor_override: expected None on a line.*got 2"):
+        AvgPool(Line("O(1)").fields("1x trivial"), 3, divisor_override=2)
 
 
 def test_the_longest_vector_by_brute_force(generator):
