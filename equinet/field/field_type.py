@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from equinet.field.notation import format_blocks, parse_blocks
+from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.deprecation import warn_renamed
 from equinet.rep import Fibre, Representation
@@ -57,8 +58,7 @@ class FieldType:
                 "blocks: expected at least one (multiplicity, representation), got none"
             )
         for mul, rho in blocks:
-            if isinstance(mul, bool) or not isinstance(mul, int) or mul < 1:
-                raise ValueError(f"multiplicity: expected an integer >= 1, got {mul!r}")
+            check_integer(mul, "multiplicity")
             if not isinstance(rho, Representation):
                 raise TypeError(
                     f"representation: expected a Representation, got {type(rho).__name__}"

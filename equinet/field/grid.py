@@ -22,7 +22,7 @@ from equinet.field.grid_action import move
 from equinet.field.grid_noise import smooth_noise
 from equinet.field.space import Noise, Space, acting_group, refuse_infinite
 from equinet.group import Group
-from equinet.numerics.arguments import check_integer, check_memory, per_axis
+from equinet.numerics.arguments import check_integer, check_memory, is_integer, per_axis
 from equinet.numerics.cached import on_cpu
 from equinet.rep.fibres import Block
 
@@ -120,8 +120,7 @@ class Grid(Space):
 
     def _counts(self, values: int | Sequence[int], name: str) -> tuple[int, ...]:
         counts = per_axis(values, self.n)
-        wrong = [v for v in counts if isinstance(v, bool) or not isinstance(v, int) or v < 1]
-        if len(counts) != self.n or wrong:
+        if len(counts) != self.n or not all(map(is_integer, counts)):
             raise ValueError(f"{name}: expected {self.n} integers >= 1 or one, got {values!r}")
         return counts
 

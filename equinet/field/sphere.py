@@ -15,7 +15,7 @@ from equinet.group import SO2, SO3, so2, so3
 from equinet.harmonics import Analysis, Synthesis
 from equinet.harmonics.grid import degree_columns
 from equinet.numerics import soft_weights
-from equinet.numerics.arguments import check_memory
+from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.turn import turn_degrees
 from equinet.ops import full_precision
 from equinet.rep.fibres import Block
@@ -47,8 +47,7 @@ class Sphere(Space):
     maps = "a convolution"
 
     def __post_init__(self) -> None:
-        if isinstance(self.band, bool) or not isinstance(self.band, int) or self.band < 1:
-            raise ValueError(f"band: expected an integer >= 1, got {self.band!r}")
+        check_integer(self.band, "band")
 
     @property
     def group(self) -> SO3:

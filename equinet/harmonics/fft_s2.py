@@ -28,7 +28,7 @@ from equinet.harmonics.flat_spectra import (
     synthesis,
 )
 from equinet.harmonics.grid import spectrum_size
-from equinet.numerics.arguments import check_integer
+from equinet.numerics.arguments import check_integer, is_integer
 
 
 def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
@@ -135,7 +135,7 @@ def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int
 
 def _check_spin(spin: int, band: int) -> None:
     """Raise ValueError unless fields of that spin have a degree below ``band``."""
-    if not isinstance(spin, int) or isinstance(spin, bool) or abs(spin) >= band:
+    if not is_integer(spin, 1 - band, band - 1):
         raise ValueError(
             f"spin: expected an integer from {1 - band} to {band - 1}, as degrees begin at |spin| "
             f"and end below band {band}, got {spin!r}"

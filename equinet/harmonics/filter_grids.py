@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from equinet.numerics.arguments import check_integer, check_memory, per_axis
+from equinet.numerics.arguments import check_integer, check_memory, is_integer, per_axis
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class FilterGrid:
         for name in ("size", "spacing"):
             if not isinstance(getattr(self, name), tuple):
                 raise TypeError(f"{name}: expected a tuple, got {getattr(self, name)!r}")
-        if not 1 <= len(self.size) <= 3 or not all(_is_count(k) for k in self.size):
+        if not 1 <= len(self.size) <= 3 or not all(is_integer(k) for k in self.size):
             raise ValueError(f"size: expected 1 to 3 integers >= 1, got {self.size!r}")
         check_memory(len(self.size) * math.prod(self.size), "size", f"{self.size} taps")
         lengths = [s for s in self.spacing if isinstance(s, int | float) and 0 < s < math.inf]
@@ -141,10 +141,6 @@ def check_samples(grid: FilterGrid, functions: int, what: str) -> None:
         )
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
-
-
 def filter_grid(
     size: int | Sequence[int],
     n: int | None = None,
@@ -181,7 +177,7 @@ def filter_grid(
     pixel = per_axis(spacing, n)
     if len(sizes) != n:
         raise ValueError(f"size: expected {n} integers >= 1, got {size!r}")
-    if len(steps) != n or not all(_is_count(step) for step in steps):
+    if len(steps) != n or not all(is_integer(step) for step in steps):
         raise ValueError(f"dilation: expected {n} integers >= 1, got {dilation!r}")
     if len(pixel) != n:
         raise ValueError(f"spacing: expected {n} positive numbers, got {spacing!r}")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 
 from equinet.learning.tangent import State, check_samples
-from equinet.numerics.arguments import check_integer, is_row
+from equinet.numerics.arguments import check_integer, is_integer, is_row
 
 
 class Ensemble(nn.Module):
@@ -48,9 +48,7 @@ class Ensemble(nn.Module):
         self.seeds = tuple(check_integer(seed, "seeds", -math.inf) for seed in seeds)
         if not self.seeds:
             raise ValueError("seeds: expected at least one, got none")
-        if chunk is not None and (
-            isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1
-        ):
+        if chunk is not None and not is_integer(chunk):
             raise ValueError(f"chunk: expected an integer >= 1 or None, got {chunk!r}")
         self.chunk = chunk
         members = [build(seed) for seed in self.seeds]

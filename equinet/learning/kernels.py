@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from equinet.numerics.arguments import is_number
 from equinet.numerics.values import check_real, is_readable
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
@@ -44,7 +45,7 @@ class Matern:
 
     def __post_init__(self) -> None:
         _check_positive("sigma", self.sigma)
-        if isinstance(self.nu, bool) or not isinstance(self.nu, int | float):
+        if not is_number(self.nu):
             raise TypeError(f"nu: expected a number, got {type(self.nu).__name__}")
         if not 0 < self.nu < 50 or (self.nu - 0.5) % 1:
             raise ValueError(f"nu: expected 1/2, 3/2, 5/2, ... below 50, got {self.nu!r}")
@@ -219,5 +220,5 @@ def _distances(x: Tensor, x2: Tensor) -> Tensor:
 
 
 def _check_positive(name: str, value: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+    if not is_number(value) or not 0 < value < math.inf:
         raise ValueError(f"{name}: expected a finite number > 0, got {value!r}")

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
+from equinet.numerics.arguments import is_integer
 from equinet.numerics.values import check_floating, is_readable
 
 State = dict[str, Tensor]
@@ -99,7 +100,7 @@ def tangent_kernel(
     if chunk is None:
         count = sum(p.numel() for p in own.values()) * _outputs(net, x)
         chunk = max(1, _BYTES // (2 * x.element_size() * max(1, count)))
-    if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1:
+    if not is_integer(chunk):
         raise ValueError(f"chunk: expected an integer >= 1 or None, got {chunk!r}")
     rows = x.split(chunk)
     columns = rows if x2 is None else x2.split(chunk)

@@ -1,12 +1,12 @@
 """What a module may ask of the functions and numbers that it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
+from equinet.numerics.arguments import is_number
 from equinet.numerics.values import check_numbers
 
 Function = Callable[[Tensor], Tensor]
@@ -15,7 +15,7 @@ _LEVELS = (-4.2, -0.9, 0.0, 0.3, 1.7, 11.0)  # the values on which a function is
 _SAMPLES, _POINTS = 5, 2  # how many samples, and how many points along each axis, it sees
 
 
-def check_callable(function: Any, name: str) -> None:
+def check_callable(function: object, name: str) -> None:
     """Raise TypeError unless ``function`` can be called with a tensor."""
     if isinstance(function, type):
         raise TypeError(
@@ -26,7 +26,7 @@ def check_callable(function: Any, name: str) -> None:
         raise TypeError(f"{name}: expected a function, such as torch.tanh, got {function!r}")
 
 
-def check_elementwise(function: Any, name: str, fields: Sequence[int], axes: int) -> None:
+def check_elementwise(function: Function, name: str, fields: Sequence[int], axes: int) -> None:
     """Raise unless a function acts on each value alone, and alike on the components of a field.
 
     It is tried on a few numbers. A module is tried with other numbers for what it learns, since
@@ -67,7 +67,7 @@ def check_elementwise(function: Any, name: str, fields: Sequence[int], axes: int
         )
 
 
-def is_odd(function: Any, channels: int, axes: int) -> bool:
+def is_odd(function: Function, channels: int, axes: int) -> bool:
     """Whether f(-x) = -f(x) on a few numbers, of a function that is elementwise."""
     with torch.device(_device()), torch.no_grad():
         shape = (len(_LEVELS), channels, *[_POINTS] * axes)
@@ -75,21 +75,20 @@ def is_odd(function: Any, channels: int, axes: int) -> bool:
         return _same(_tried(function, "function", x), -_tried(function, "function", -x))
 
 
-def check_share(value: Any, name: str, what: str) -> float:
+def check_share(value: object, name: str, what: str) -> float:
     """The value as a float; ValueError unless it is ``what``, a number, from 0 to 1."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(f"{name}: expected {what} from 0 to 1, got {value!r}")
     return float(value)
 
 
-def check_keywords(arguments: Any) -> None:
+def check_keywords(arguments: object) -> None:
     """Raise TypeError unless these are more arguments of a module by name, or None."""
     if arguments is not None and not isinstance(arguments, Mapping):
         raise TypeError(f"arguments: expected values by name, got {type(arguments).__name__}")
 
 
-def check_clouds(in_type: FieldType, x: Tensor, batch: Any, count: Any = None) -> None:
+def check_clouds(in_type: FieldType, x: Tensor, batch: object, count: int | None = None) -> None:
     """Raise ValueError unless ``batch`` is None or, over ``Points``, a number for each point."""
     if not in_type.space.in_clouds:
         for name, value in (("batch", batch), ("count", count)):
@@ -108,7 +107,7 @@ def _device() -> torch.device:
     return torch.device("cpu") if device.type == "meta" else device
 
 
-def _tried(function: Any, name: str, x: Tensor) -> Tensor:
+def _tried(function: Function, name: str, x: Tensor) -> Tensor:
     """The values of a function at ``x``; raises as ``check_elementwise`` says."""
     given = x.clone()
     try:
@@ -134,7 +133,7 @@ def _tried(function: Any, name: str, x: Tensor) -> Tensor:
     return y.to(x)
 
 
-def _with_other_numbers(function: Any) -> Function:
+def _with_other_numbers(function: Function) -> Function:
     """A module whose parameters all differ, and where numbers are; a plain function is itself."""
     if not isinstance(function, nn.Module):
         return function

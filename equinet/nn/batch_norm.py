@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.distributed as dist
@@ -136,7 +136,7 @@ class BatchNorm(SpaceNorm):
             [counted if i == rank else torch.zeros_like(counted) for i in range(size)]
         )
         table = _SumOfAll.apply(table, self.process_group)
-        means, variances, counts = table.split([len(mean), len(var), 1], 1)  # pyright: ignore
+        means, variances, counts = torch.split(table, [len(mean), len(var), 1], 1)
         total = int(counts.detach().sum())
         shares = counts.detach() / max(total, 1)
         mean = (shares * means).sum(0, keepdim=True)
@@ -183,7 +183,9 @@ class BatchNorm(SpaceNorm):
         return f"{text}, sync=True" if self.sync else text
 
 
-def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Module:
+def convert_sync_batchnorm(
+    model: nn.Module, process_group: dist.ProcessGroup | None = None
+) -> nn.Module:
     """Let all batch norms of a model, ours and torch's, take statistics over all processes.
 
     What ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` is for the layers of torch, and calls it
@@ -212,7 +214,7 @@ def convert_sync_batchnorm(model: nn.Module, process_group: Any = None) -> nn.Mo
     return nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
 
 
-def _checked(process_group: Any) -> Any:
+def _checked(process_group: dist.ProcessGroup | None) -> dist.ProcessGroup | None:
     """The argument; TypeError unless it is a group of processes or None."""
     known = dist.is_available() and isinstance(process_group, dist.ProcessGroup)
     if process_group is not None and not known:
@@ -223,16 +225,22 @@ def _checked(process_group: Any) -> Any:
     return process_group
 
 
+class _Context(Protocol):
+    """What torch hands from the forward pass to the backward pass."""
+
+    process_group: dist.ProcessGroup | None
+
+
 class _SumOfAll(torch.autograd.Function):
     """The sum over all processes; every one of them has a gradient for it, and these add up too."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, process_group: Any) -> Tensor:  # pyright: ignore
+    def forward(ctx: _Context, x: Tensor, process_group: dist.ProcessGroup | None) -> Tensor:
         ctx.process_group = process_group
         x = x.clone(memory_format=torch.contiguous_format)
         dist.all_reduce(x, group=process_group)
         return x
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # pyright: ignore
-        return _SumOfAll.apply(grad, ctx.process_group), None
+    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor, None]:
+        return _SumOfAll.apply(gradients[0], ctx.process_group), None

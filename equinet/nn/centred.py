@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 
 from equinet.field import FieldType
-from equinet.nn.requirements import check_sizes
+from equinet.nn.requirements import check_sizes, grid_of
 from equinet.numerics.cached import on_cpu
 
 
@@ -116,8 +116,8 @@ class Centred:
 @on_cpu
 def moved_axes(field_type: FieldType) -> list[bool]:
     """Whether the group moves each axis of the grid."""
-    space = field_type.space
+    space = grid_of(field_type, "field_type")
     generators = space.fibre_group.generators
     one = torch.eye(generators.shape[-1], dtype=generators.dtype)
     moved = ((generators - one).abs() > 1e-9).any(0).any(0)
-    return [bool(moved[k]) for k in space.coordinates]  # pyright: ignore
+    return [bool(moved[k]) for k in space.coordinates]

@@ -120,7 +120,11 @@ class Downsample(EquivariantModule):
         for taps in all_taps:
             weight = weight.unsqueeze(-1) * taps
         layer = _CONVOLUTIONS[n](
-            *(channels, channels, self.kernel_size, self.stride, self.padding),  # pyright: ignore
+            in_channels=channels,
+            out_channels=channels,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            padding=self.padding,
             groups=channels,
             bias=False,
         ).to(weight)

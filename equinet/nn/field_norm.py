@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -131,6 +131,16 @@ def moments(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
     return _Moments.apply(x, dims)  # pyright: ignore[reportReturnType]
 
 
+class _Context(Protocol):
+    """What torch hands from a forward pass to the passes of derivatives."""
+
+    dims: list[int]
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+    def save_for_forward(self, *tensors: Tensor) -> None: ...
+
+
 class _Moments(torch.autograd.Function):
     generate_vmap_rule = True
 
@@ -143,20 +153,22 @@ class _Moments(torch.autograd.Function):
         return mean, square.sum(dims, keepdim=True) * (mean.numel() / x.numel())
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+    def setup_context(
+        ctx: _Context, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]
+    ) -> None:
         ctx.save_for_backward(inputs[0], output[0])
         ctx.save_for_forward(inputs[0], output[0])
         ctx.dims = inputs[1]
 
     @staticmethod
-    def jvp(ctx: Any, *tangents: Any) -> tuple[Tensor, Tensor]:
+    def jvp(ctx: _Context, *tangents: Tensor) -> tuple[Tensor, Tensor]:
         tangent = tangents[0]
         x, mean = ctx.saved_tensors
         dims = ctx.dims
         return tangent.mean(dims, keepdim=True), 2 * ((x - mean) * tangent).mean(dims, keepdim=True)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, None]:
+    def backward(ctx: _Context, *gradients: Tensor) -> tuple[Tensor, None]:
         grad_mean, grad_var = gradients
         x, mean = ctx.saved_tensors
         scale = mean.numel() / x.numel()

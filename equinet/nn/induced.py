@@ -1,7 +1,6 @@
 """Functions of the norms of the parts of an induced field."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -75,9 +74,19 @@ class InducedNormActivation(NormActivation):
 class InducedNorm(InducedNormActivation):
     """``InducedNormActivation``, by its old name."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        in_type: FieldType,
+        size: int | Sequence[int],
+        function: Callable[[Tensor], Tensor] = relu,
+        bias: bool = True,
+        eps: float = 1e-3,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
         warn_renamed("InducedNorm", "InducedNormActivation")
-        super().__init__(*args, **kwargs)
+        super().__init__(in_type, size, function, bias, eps, device=device, dtype=dtype)
 
 
 @on_cpu

@@ -115,7 +115,7 @@ def _places(space: Grid, factor: tuple[int, ...]) -> Representation:
         near = torch.cdist(points.expand_as(moved), moved)
         return (near < _NEAR * min(space.spacing)).to(g.dtype)
 
-    whole = group.elements if group.is_finite else group.generators  # pyright: ignore
+    whole = group.elements if group.is_finite else group.generators
     if not group.is_finite or not (permutation(whole).sum((1, 2)) == count).all():
         raise ValueError(
             f"factor: expected a block of points that {group} maps to itself, got {factor}; "

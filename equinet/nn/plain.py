@@ -6,7 +6,6 @@ In: a module. Out: the equal ``torch.nn.Module``.
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -36,8 +35,10 @@ def exported(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module
 
 def _exported(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
     if isinstance(module, nn.Sequential):
-        parts = module._modules.items()  # named_children has a module that stands twice once
-        return nn.Sequential(OrderedDict((name, exported(part, memo)) for name, part in parts))  # pyright: ignore
+        plain = nn.Sequential()
+        for name, part in module._modules.items():  # named_children has what stands twice once
+            plain.add_module(name, None if part is None else exported(part, memo))
+        return plain
     if getattr(module, "is_plain", False):
         return graph(module, memo)
     export = getattr(module, "export", None)

@@ -22,11 +22,11 @@ def _compared(change: F) -> F:
     """A method that changes the row: the types are compared after it, else nothing has changed."""
 
     @functools.wraps(change)
-    def changed(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def changed(self: Sequential, *args: object, **kwargs: object) -> object:
         if vars(self).get("_changes"):  # within another change
             return change(self, *args, **kwargs)
         before = dict(vars(self).get("_modules", {}))
-        self._changes = True
+        vars(self)["_changes"] = True
         try:
             result = change(self, *args, **kwargs)
             self.in_type, self.out_type, broken = _walk(self._modules)
@@ -35,7 +35,7 @@ def _compared(change: F) -> F:
             self._modules.update(before)
             raise
         finally:
-            self._changes = False
+            vars(self)["_changes"] = False
         known = [module for _, module, _ in _walk(before)[2]] if broken else []
         lines = [
             f"module {name} ({type(module).__name__}) of plain torch is not known to keep the "
@@ -108,13 +108,13 @@ class Sequential(nn.Sequential):
         return self
 
     @_compared
-    def __iadd__(self, other: Any) -> Sequential:
+    def __iadd__(self, other: nn.Sequential) -> Sequential:
         return super().__iadd__(nn.Sequential(*other) if other is self else other)
 
-    def __add__(self, other: Any) -> Sequential:
+    def __add__(self, other: object) -> Sequential:
         return type(self)(*self, *other) if isinstance(other, nn.Sequential) else NotImplemented
 
-    def __radd__(self, other: Any) -> Sequential:
+    def __radd__(self, other: object) -> Sequential:
         return type(self)(*other, *self) if isinstance(other, nn.Sequential) else NotImplemented
 
     def __mul__(self, other: int) -> Sequential:
@@ -132,7 +132,9 @@ def _walk(modules: Mapping[str, Any]) -> tuple[Any, Any, list[tuple[str, nn.Modu
     fields, previous, broken = first, None, []
     for name, module in parts:
         if _is_typed(module):
-            _compare(previous, fields, module, name)
+            if previous is not None and fields != module.in_type:
+                label = f"module {name} ({type(module).__name__})"
+                raise ValueError(_misfit(previous, fields, module.in_type, label))
             fields, previous = module.out_type, module
         elif first is not None:
             if not keeps(module, fields):
@@ -150,24 +152,20 @@ def _parts(modules: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + name, module
 
 
-def _is_typed(module: Any) -> bool:
+def _is_typed(module: object) -> bool:
     return isinstance(getattr(module, "in_type", None), FieldType)
 
 
-def _compare(previous: Any, given: FieldType | None, module: Any, name: str) -> None:
-    wanted = module.in_type
-    if previous is None or given == wanted:
-        return
-    label = f"module {name} ({type(module).__name__})"
+def _misfit(previous: object, given: FieldType | None, wanted: FieldType, label: str) -> str:
+    """What an error says of a module that wants other fields than the one before it gives."""
+    maker = type(previous).__name__
     if given is None:
-        raise ValueError(
-            f"{label}: expected {wanted!r}, got plain vectors from {type(previous).__name__}; "
+        return (
+            f"{label}: expected {wanted!r}, got plain vectors from {maker}; "
             "it has to come before the pooling"
         )
-    raise ValueError(
-        f"{label}: expected {wanted!r}, got {given!r} from {type(previous).__name__}; "
-        f"{_mend(given, wanted, type(previous).__name__)}"
-    )
+    mend = _mend(given, wanted, maker)
+    return f"{label}: expected {wanted!r}, got {given!r} from {maker}; {mend}"
 
 
 def _mend(given: FieldType, wanted: FieldType, maker: str) -> str:

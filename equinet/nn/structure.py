@@ -1,6 +1,6 @@
 """Modules that arrange others: nothing, a smaller group, a sum."""
 
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,8 @@ from equinet.group.group import check_subgroup
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import exported, graph
 from equinet.rep import Representation, irrep, restrict
+
+_Types = tuple[FieldType, FieldType | None]  # of input and output
 
 
 class Identity(EquivariantModule):
@@ -99,7 +101,7 @@ class Typed(EquivariantModule[FieldType | None]):
             raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
         self.module = module
 
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Any:
+    def forward(self, x: Tensor, *args: object, **kwargs: object) -> object:
         """What the module gives, with the shapes of both ends checked.
 
         Args:
@@ -137,21 +139,19 @@ class _Branches(EquivariantModule[FieldType | None]):
 
     def check_sizes(self, x: Tensor, outputs: list[Tensor]) -> None:
         """Raise ValueError unless the outputs differ in nothing but their channels."""
+        (_, lead), *branches = self._modules.items()
         first, *others = outputs
-        for (name, branch), y in zip(list(self._modules.items())[1:], others, strict=True):
+        for (name, branch), y in zip(branches, others, strict=True):
             if y.shape[:1] != first.shape[:1] or y.shape[2:] != first.shape[2:]:
                 label = name if name.isalpha() else f"branches[{name}]"
                 raise ValueError(
                     f"{label}: expected an output of shape (batch, channel, *sizes) = "
                     f"{(first.shape[0], y.shape[1], *first.shape[2:])}, the sizes of "
-                    f"{type(self._first()).__name__}, got {tuple(y.shape)} from "
+                    f"{type(lead).__name__}, got {tuple(y.shape)} from "
                     f"{type(branch).__name__}, for x of shape {tuple(x.shape)}; give both the same "
                     "strides and paddings, or end one in enn.Upsample(h, size=sizes), or let x "
                     "have sizes that the strides divide"
                 )
-
-    def _first(self) -> Any:
-        return next(iter(self._modules.values()))
 
     def export(self) -> nn.Module:
         """A graph of plain torch that holds the branches exported."""
@@ -176,16 +176,19 @@ class Residual(_Branches):
         tensor(2.)
     """
 
-    def __init__(self, body: Any, shortcut: Any = None) -> None:
-        shortcut = Identity(_typed(body, "body").in_type) if shortcut is None else shortcut
-        super().__init__(body.in_type, body.out_type)
-        for name in ("in_type", "out_type"):
-            ours, other = getattr(body, name), getattr(_typed(shortcut, "shortcut"), name)
+    def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
+        in_type, out_type = _types(body, "body")
+        super().__init__(in_type, out_type)
+        shortcut = Identity(in_type) if shortcut is None else shortcut
+        given = _types(shortcut, "shortcut")
+        for name, ours, other in zip(
+            ("in_type", "out_type"), (in_type, out_type), given, strict=True
+        ):
             if ours != other:
                 raise ValueError(
                     f"shortcut: expected {name} {ours!r}, that of the body, got {other!r} of "
-                    f"{type(shortcut).__name__}; a convolution or Linear from {body.in_type!r} to "
-                    f"{body.out_type!r} can be a shortcut"
+                    f"{type(shortcut).__name__}; a convolution or Linear from {in_type!r} to "
+                    f"{out_type!r} can be a shortcut"
                 )
         self.body, self.shortcut = body, shortcut
 
@@ -217,12 +220,11 @@ class Concat(_Branches):
         Plane('C4').fields('2x regular + 2x regular')
     """
 
-    def __init__(self, *branches: Any) -> None:
+    def __init__(self, *branches: nn.Module) -> None:
         if not branches:
             raise ValueError("branches: expected at least one module, got none")
-        for i, branch in enumerate(branches):
-            _typed(branch, f"branches[{i}]")
-        super().__init__(branches[0].in_type, _sum(branches))
+        types = [_types(branch, f"branches[{i}]") for i, branch in enumerate(branches)]
+        super().__init__(types[0][0], _sum(branches, types))
         for i, branch in enumerate(branches):
             self.add_module(str(i), branch)
 
@@ -230,35 +232,38 @@ class Concat(_Branches):
         return torch.cat(outputs, 1)
 
 
-def _sum(branches: tuple[Any, ...]) -> FieldType | None:
+def _sum(branches: Sequence[nn.Module], types: Sequence[_Types]) -> FieldType | None:
     """The direct sum of what the branches give."""
-    first = branches[0]
-    total = first.out_type
-    for i, branch in enumerate(branches[1:], 1):
+    first, total = types[0]
+    for i, (branch, (in_type, out_type)) in enumerate(zip(branches, types, strict=True)):
         label, kind = f"branches[{i}]", type(branch).__name__
-        if branch.in_type != first.in_type:
+        if in_type != first:
             raise ValueError(
-                f"{label}: expected in_type {first.in_type!r}, that of the first, got "
-                f"{branch.in_type!r} of {kind}"
+                f"{label}: expected in_type {first!r}, that of the first, got {in_type!r} of {kind}"
             )
-        ours, other = ("plain vectors" if t is None else t.space for t in (total, branch.out_type))
+        ours, other = ("plain vectors" if t is None else t.space for t in (total, out_type))
         if ours != other:
             raise ValueError(
                 f"{label}: expected an output over {ours}, as of the first, got {other} of {kind}"
             )
-        total = None if total is None else total + branch.out_type
+        if i and total is not None and out_type is not None:
+            total = total + out_type
     return total
 
 
-def _typed(module: Any, argument: str) -> Any:
-    """The module, which must know its types."""
-    if not isinstance(module, nn.Module) or not isinstance(
-        getattr(module, "in_type", None), FieldType
+def _types(module: nn.Module, argument: str) -> _Types:
+    """Those of a module, which must know them."""
+    in_type = getattr(module, "in_type", None)
+    out_type = getattr(module, "out_type", None)
+    if (
+        not isinstance(module, nn.Module)
+        or not isinstance(in_type, FieldType)
+        or not isinstance(out_type, FieldType | None)
     ):
         raise TypeError(
             f"{argument}: expected a module with in_type and out_type, got {type(module).__name__}"
         )
-    return module
+    return in_type, out_type
 
 
 def _restricted(rho: Representation, subgroup: Group) -> Representation:

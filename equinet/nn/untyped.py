@@ -8,7 +8,6 @@ are alike along all axes. Others break it without a word.
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 from torch import nn
 
@@ -97,12 +96,12 @@ def _is_permuted(fields: FieldType) -> bool:
     return all(rho.is_sampled or rho.is_permutation for _, rho in fields.blocks)
 
 
-def _is_pointwise(module: Any, fields: FieldType, scalars: bool) -> bool:
+def _is_pointwise(module: nn.Module, fields: FieldType, scalars: bool) -> bool:
     if isinstance(module, nn.PReLU) and module.num_parameters > 1:
         return scalars  # a function for each channel
     if getattr(module, "inplace", False):  # as good here, where nobody needs the input again
         module = copy.copy(module)
-        module.inplace = False
+        vars(module).update(inplace=False)
     try:
         Pointwise(fields, module)
     except ValueError:  # which is its answer
@@ -110,12 +109,12 @@ def _is_pointwise(module: Any, fields: FieldType, scalars: bool) -> bool:
     return True
 
 
-def _is_alike(sizes: Any) -> bool:
+def _is_alike(sizes: object) -> bool:
     """Whether this is one number, or the same along all axes."""
     return not isinstance(sizes, tuple | list) or len(set(sizes)) == 1
 
 
-def _is_each(value: int, sizes: Any) -> bool:
+def _is_each(value: int, sizes: object) -> bool:
     """Whether this is the size along all axes."""
     return sizes == value or (isinstance(sizes, tuple | list) and set(sizes) == {value})
 

@@ -15,12 +15,12 @@ _MOST = 2**31 - 1  # of what torch takes for a size, a stride or a padding
 MEMORY = 2**30  # bytes that one table, basis or list of matrices may take
 
 
-def is_row(value: object) -> bool:
+def is_row(value: object) -> TypeGuard[Sequence[Any]]:
     """Whether it is a list or tuple of things; text and bytes, which are sequences too, are not."""
     return isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray)
 
 
-def per_axis(value: Any, n: int) -> tuple[Any, ...]:
+def per_axis(value: object, n: int) -> tuple[Any, ...]:
     """The entries of a row, or a single thing ``n`` times.
 
     Args:
@@ -43,6 +43,11 @@ def is_integer(value: object, least: float = 1, most: float = math.inf) -> TypeG
         True or False.
     """
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Whether it is an integer or a float; True and False are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def check_integer(value: object, argument: str, least: float = 1, most: float = math.inf) -> int:
@@ -104,7 +109,7 @@ def check_number(
     Raises:
         ValueError: if it is no such number, infinite, or too large for torch's default dtype.
     """
-    number = value if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    number = value if is_number(value) else math.nan
     largest = torch.finfo(torch.get_default_dtype()).max
     if not (least <= number and max(above, -largest) < number < largest):
         kind = f"number > {above:g}" if above > -math.inf else "finite number"

@@ -2,6 +2,7 @@ r"""Bessel functions as sums of plane waves, and their zeros."""
 
 import math
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def plane_waves(n: int, degree: int, reach: float) -> tuple[np.ndarray, np.ndarr
     return nodes, (-1) ** (degree // 2) * weights * legendre
 
 
-def wave(module: Any, degree: int) -> Callable[..., Any]:
+def wave(module: ModuleType, degree: int) -> Callable[..., Any]:
     """Cosine for even degrees, sine for odd ones, of torch or numpy.
 
     Args:

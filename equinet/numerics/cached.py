@@ -10,16 +10,17 @@ import functools
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import ParamSpec, TypeVar
 
 import torch
 
-F = TypeVar("F", bound=Callable[..., Any])
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _THREAD = threading.local()
 
 
-def on_cpu(function: F) -> F:
+def on_cpu(function: Callable[P, R]) -> Callable[P, R]:
     """The function, computed where no mode is on: tensors that name no device are on the CPU.
 
     Every mode of torch (default device, inference, autocast, functorch, dispatch) belongs to one
@@ -27,11 +28,11 @@ def on_cpu(function: F) -> F:
     """
 
     @functools.wraps(function)
-    def compute(*args: Any, **kwargs: Any) -> Any:
+    def compute(*args: P.args, **kwargs: P.kwargs) -> R:
         # Dynamo can follow no thread; and what it traces is not remembered.
         if torch.compiler.is_dynamo_compiling() or getattr(_THREAD, "is_plain", False):
             return function(*args, **kwargs)
-        done: Future = Future()
+        done: Future[R] = Future()
 
         def run() -> None:
             _THREAD.is_plain = True
@@ -45,10 +46,10 @@ def on_cpu(function: F) -> F:
         thread.join()
         return done.result()
 
-    return compute  # pyright: ignore[reportReturnType]
+    return compute
 
 
-def cached(size: int | None = None) -> Callable[[F], F]:
+def cached(size: int | None = None) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Remember the values of a pure function of hashable arguments, which is made ``on_cpu``.
 
     The value for 1 is not given for 1.0 or True, which the function may refuse.

@@ -63,10 +63,10 @@ def hands_out_copies(*names: str) -> Callable[[type[T]], type[T]]:
 
 
 def _copies_of(held: str) -> property:
-    def give(value: Any) -> Any:
+    def give(value: object) -> object:
         return _handed_out(getattr(value, held))
 
-    def take(value: Any, given: Any) -> None:
+    def take(value: object, given: object) -> None:
         object.__setattr__(value, held, copied(given))
 
     return property(give, take)
@@ -78,7 +78,7 @@ class constant(property):  # noqa: N801 - a decorator, as property is
     def __init__(self, function: Callable[[Any], Any]) -> None:
         held, make = f"_{function.__name__}", on_cpu(function)
 
-        def give(value: Any) -> Any:
+        def give(value: object) -> object:
             if not hasattr(value, held):
                 object.__setattr__(value, held, make(value))
             return _handed_out(getattr(value, held))

@@ -22,7 +22,7 @@ with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -230,6 +230,15 @@ def rotation_generators(l: int) -> Tensor:
     return torch.stack([(q @ (-1j * j) @ q.mH).real for j in (j_y, j_z, j_x)])
 
 
+class _Context(Protocol):
+    """What torch hands from the forward pass to the backward pass."""
+
+    l: int
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+
 class _WignerD(torch.autograd.Function):
     r"""D^l(R), whose differential d D = sum_a omega_a D X_a, omega = vee(R^T dR), has no poles."""
 
@@ -244,12 +253,12 @@ class _WignerD(torch.autograd.Function):
         return _pole_times(l, alpha, _times_pole(l, half.view(*beta.shape, n, n), gamma))
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    def setup_context(ctx: _Context, inputs: tuple[Any, ...], output: Tensor) -> None:
         rotation, ctx.l, half_turn = inputs
         ctx.save_for_backward(rotation, half_turn)
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: _Context, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
         (grad,), (rotation, half_turn) = grad_outputs, ctx.saved_tensors
         x = rotation_generators(ctx.l).to(grad)
         d = _WignerD.apply(rotation, ctx.l, half_turn)

@@ -18,6 +18,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from equinet.harmonics import spherical_harmonics
+from equinet.numerics.arguments import check_integer
 from equinet.plot.canvas import COLOURS, INK, WIDTH, array, bare, frame, new_axes, place
 
 # Seen from the right, from above and from the front. Rows: to the right, upwards, to the eye.
@@ -117,8 +118,7 @@ def harmonics(lmax: int, *, figure: FigureBase | None = None) -> FigureBase:
         >>> harmonics(2).axes[0].get_title()
         'spherical harmonics $Y_{lm}$'
     """
-    if isinstance(lmax, bool) or not isinstance(lmax, int) or lmax < 0:
-        raise ValueError(f"lmax: expected an integer >= 0, got {lmax!r}")
+    check_integer(lmax, "lmax", 0)
     width = 2 * lmax + 1
     side = min(WIDTH / width, 1.2)
     size = (max(width * side, 2.4) + 0.4, (lmax + 1) * side + 0.6)

@@ -6,14 +6,13 @@ import copy
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.centred import Centred, OffCentreWarning
-from equinet.numerics.arguments import check_integer, each
+from equinet.numerics.arguments import check_integer, each, per_axis
 
 _SMALLEST = {1: 33, 2: 17, 3: 11}
 _SPAN = 24
@@ -172,11 +171,9 @@ _STRIDED = (
 )  # fmt: skip
 
 
-def _each(value: Any, n: int) -> tuple[int, ...]:
+def _each(value: object, n: int) -> tuple[int, ...]:
     """One number for each axis; a padding by name belongs to stride 1, where nothing matters."""
-    if isinstance(value, str):
-        return (0,) * n
-    return (value,) * n if isinstance(value, int) else tuple(value)
+    return (0,) * n if isinstance(value, str) else per_axis(value, n)
 
 
 def like_of(module: nn.Module, default: Tensor | None = None) -> Tensor:
