@@ -127,8 +127,20 @@ def without_torch(
         lines.clear()
 
 
+def without_empty_sources(app: Sphinx) -> list:
+    """Leave modules without a source, such as that of ``tuple``, out of the list of sources.
+
+    An alias of a type is found in the module of the type, and viewcode lists what it cannot show.
+    """
+    listed = getattr(app.env, "_viewcode_modules", {})
+    for name in [name for name, source in listed.items() if not source]:
+        del listed[name]
+    return []
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """What Sphinx calls."""
+    app.connect("html-collect-pages", without_empty_sources, priority=0)  # before viewcode
     app.connect("builder-inited", write)
     app.connect("autodoc-process-docstring", without_torch, priority=0)  # before napoleon
     app.connect("autodoc-skip-member", skip)

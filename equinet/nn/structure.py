@@ -41,7 +41,7 @@ class Restrict(EquivariantModule):
     rho(h) for h in the subgroup; fewer equations hold, so layers after it have more kernels.
 
     Args:
-        in_type: fields over a grid, ``Point``, ``Points``, or another space that ``restrict``s.
+        in_type: fields over a grid, ``Point``, ``Points``, or another space with ``restrict``.
         subgroup: of the group of the space, or its name.
     Raises:
         ValueError: if it is not a subgroup (of the same matrices, not up to orientation), and for
