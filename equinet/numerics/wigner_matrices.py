@@ -127,7 +127,12 @@ def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> N
     if n == l and l > 0:  # rows m < l
         m = torch.arange(l, dtype=torch.float64)[:, None]
         half = _ROOT ** (m == 0).to(m.dtype)
-        d[0, :l], d[1, :l] = top(m) * (-1.0) ** (l + m) * half, top(-m) * (-1) ** l * half
+        d[0, :l], d[1, :l] = top(m) * _signs(l + m) * half, top(-m) * (-1) ** l * half
+
+
+def _signs(k: Tensor) -> Tensor:
+    """(-1)^k; torch's compiler would take ``(-1) ** k`` for -(1 ** k)."""
+    return torch.pow(-1.0, k)
 
 
 def wigner_d(l: int, beta: Tensor) -> Tensor:
@@ -308,7 +313,7 @@ def _quarter_turns(band: int) -> Iterator[Tensor]:
         k = m[: l + 1]  # where d^l starts anew, in row l and in column l
         top = math.lgamma(2 * l + 1) - torch.lgamma(l + k + 1) - torch.lgamma(l - k + 1)
         top = (top / 2 - l * math.log(2)).exp() * _ROOT ** (k == 0).double()
-        sign = (-1) ** k
+        sign = _signs(k)
         new[0, l, : l + 1], new[1, l, : l + 1] = top, top * sign
         new[0, :l, l], new[1, :l, l] = (top * sign)[:l] * (-1) ** l, top[:l] * (-1) ** l
         new[:, 0, 0] *= _ROOT if l == 0 else 1
