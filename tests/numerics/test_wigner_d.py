@@ -356,6 +356,7 @@ def test_quadrature_of_the_grid_is_exact_for_products_of_d():
 
 
 @pytest.mark.compile
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a .functools.lru_cache")
 def test_the_tables_are_the_same_where_torch_compiles_them():
     """Half turns for D^l, and every column of d^l: (-1)^k has its own way through a compiler."""
 
