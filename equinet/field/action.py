@@ -59,4 +59,5 @@ def act(field_type: FieldType, g: Tensor, x: Tensor, *, order: int = 1) -> Tenso
     space = field_type.space
     space.group.check(g, "g", x)
     moved = space.act(field_type, g, x, order)
+    field_type.check(moved, f"{type(space).__name__}.act")
     return moved.clone() if moved is x else moved  # a tensor of its own, whatever the space

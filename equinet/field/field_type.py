@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx
 
 from equinet.field.notation import format_blocks, parse_blocks
+from equinet.group.group import check_group
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.deprecation import warn_renamed
@@ -48,6 +49,7 @@ class FieldType:
     @on_cpu
     def __post_init__(self) -> None:
         _check_space(self.space)
+        check_group(self.space.group)
         if not isinstance(self.blocks, Iterable):
             raise TypeError(
                 f"blocks: expected pairs (multiplicity, representation), got {self.blocks!r}"
@@ -68,7 +70,11 @@ class FieldType:
                     f"representation: fields over {self.space} need a representation of "
                     f"{self.space.fibre_group}, got {rho!r}"
                 )
-        self.space.axes(blocks)
+        axes = self.space.axes(blocks)
+        if not isinstance(axes, dict):
+            raise TypeError(
+                f"space: expected axes as a dict of names and sizes, got {axes!r} from {self.space}"
+            )
         object.__setattr__(self, "blocks", blocks)
 
     @classmethod
@@ -275,6 +281,10 @@ def _check_space(space: object) -> None:
         raise TypeError(
             f"space: expected a subclass of equinet.field.Space, got {type(space).__name__} "
             f"without {', '.join(lacking[:4])}"
+        )
+    if type(space).__hash__ is None:
+        raise TypeError(
+            f"space: expected a value that can be hashed, such as a frozen dataclass, got {space!r}"
         )
 
 

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_WIDTH = 100  # characters, above which the widest column of words is folded
+_WIDTH = 100  # characters, above which the widest columns of words are folded
 _NARROWEST = 24
 _GAP = "  "
 _SIDES = {"<": "left", ">": "right"}
@@ -94,8 +94,9 @@ class Table:
         return [row for row in self.rows if not isinstance(row, str)] + last
 
     def _kept(self) -> list[int]:
-        """The columns in which there is something."""
-        return [i for i in range(len(self.heads)) if any(row[i] for row in self._cells())]
+        """The columns in which there is something; all of a table without rows."""
+        cells = self._cells()
+        return [i for i in range(len(self.heads)) if not cells or any(row[i] for row in cells)]
 
 
 class Tabular(ABC):
@@ -130,13 +131,14 @@ def _picked(row: Row, kept: Sequence[int]) -> Row:
 
 
 def _fitted(widths: list[int], sides: Sequence[str]) -> list[int]:
-    """The widths, of which the largest one of words is reduced if the lines get too long."""
-    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - _WIDTH
-    words = [width if side == "<" else 0 for width, side in zip(widths, sides, strict=True)]
-    widest = words.index(max(words))
-    if excess > 0 and words[widest] > _NARROWEST:
-        widths[widest] = max(words[widest] - excess, _NARROWEST)
-    return widths
+    """The widths, those of words reduced, the largest first, if the lines get too long."""
+    excess, fitted = sum(widths) + len(_GAP) * (len(widths) - 1) - _WIDTH, list(widths)
+    words = [i for i, side in enumerate(sides) if side == "<"]
+    for i in sorted(words, key=lambda i: -widths[i]):
+        less = max(0, min(excess, widths[i] - _NARROWEST))
+        fitted[i] -= less
+        excess -= less
+    return fitted
 
 
 def _lines(row: Row, widths: Sequence[int], sides: Sequence[str]) -> list[str]:

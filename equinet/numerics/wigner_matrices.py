@@ -22,7 +22,7 @@ with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
 
 import math
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -34,6 +34,8 @@ from equinet.numerics.rotation import euler_angles
 from equinet.numerics.values import check_floating
 
 _ROOT = math.sqrt(0.5)
+
+N = TypeVar("N", int, Tensor)
 
 
 def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None) -> Tensor:
@@ -123,11 +125,16 @@ def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> N
 
     k = torch.tensor([[float(n)]], dtype=torch.float64)  # row m = l
     half = _ROOT ** ((n == 0) + (l == 0))
-    d[0, l : l + 1], d[1, l : l + 1] = top(k) * half, top(-k) * (-1) ** n * half
+    d[0, l : l + 1], d[1, l : l + 1] = top(k) * half, top(-k) * _sign(n) * half
     if n == l and l > 0:  # rows m < l
         m = torch.arange(l, dtype=torch.float64)[:, None]
         half = _ROOT ** (m == 0).to(m.dtype)
-        d[0, :l], d[1, :l] = top(m) * (-1.0) ** (l + m) * half, top(-m) * (-1) ** l * half
+        d[0, :l], d[1, :l] = top(m) * _sign(l + m) * half, top(-m) * _sign(l) * half
+
+
+def _sign(k: N) -> N:
+    """(-1)^k; torch's compiler would take ``(-1) ** k`` for -(1 ** k)."""
+    return 1 - 2 * (k % 2)
 
 
 def wigner_d(l: int, beta: Tensor) -> Tensor:
@@ -185,7 +192,7 @@ def real_from_complex(l: int) -> Tensor:
     q = torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.complex128)
     q[l, l] = 1
     for m in range(1, l + 1):
-        sign = (-1) ** m / math.sqrt(2)
+        sign = _sign(m) / math.sqrt(2)
         q[l + m, l + m], q[l + m, l - m] = sign, math.sqrt(0.5)
         q.imag[l - m, l + m], q.imag[l - m, l - m] = sign, -math.sqrt(0.5)
     return q
@@ -317,9 +324,9 @@ def _quarter_turns(band: int) -> Iterator[Tensor]:
         k = m[: l + 1]  # where d^l starts anew, in row l and in column l
         top = math.lgamma(2 * l + 1) - torch.lgamma(l + k + 1) - torch.lgamma(l - k + 1)
         top = (top / 2 - l * math.log(2)).exp() * _ROOT ** (k == 0).double()
-        sign = (-1) ** k
+        sign = _sign(k)
         new[0, l, : l + 1], new[1, l, : l + 1] = top, top * sign
-        new[0, :l, l], new[1, :l, l] = (top * sign)[:l] * (-1) ** l, top[:l] * (-1) ** l
+        new[0, :l, l], new[1, :l, l] = (top * sign)[:l] * _sign(l), top[:l] * _sign(l)
         new[:, 0, 0] *= _ROOT if l == 0 else 1
         old, now = now, new
         d = torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.float64)

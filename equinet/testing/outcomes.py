@@ -132,14 +132,22 @@ def outcome(experiment: Experiment, trial: Trial, layers: tuple[Part, ...] = ())
             interpolation.append(torch.zeros_like(whole[-1]))
             if between and out_type is not None and _is_map(out_type, y):
                 interpolation[-1] = there_and_back(out_type, g, y)
-            pairs = zip(first, calls, strict=True)
-            rows.append(
-                [compared(a.layer.out_type, g, a.output, b.output, between) for a, b in pairs]
-            )
+            rows.append(_of_layers(first, calls, g, between))
     error = EquivarianceError(
         trial.elements, torch.stack(whole), torch.stack(interpolation), experiment.sizes
     )
     return Outcome(error, first, torch.tensor(rows, dtype=torch.float64))
+
+
+def _of_layers(first: list[Call], calls: list[Call], g: Tensor, between: bool) -> list[Tensor]:
+    """The errors of the calls of layers for moved fields; the first are for fields as they are."""
+    before, after = ([call.layer.name for call in found] for found in (first, calls))
+    if before != after:
+        raise ValueError(
+            f"module: expected the same layers to run for moved fields, got {after} after {before}"
+        )
+    pairs = zip(first, calls, strict=True)
+    return [compared(a.layer.out_type, g, a.output, b.output, between) for a, b in pairs]
 
 
 def errors(experiment: Experiment, trials: Sequence[Trial]) -> EquivarianceError:
@@ -184,7 +192,8 @@ def following(layers: tuple[Part, ...]) -> Iterator[list[Call]]:
         def keep(module: nn.Module, inputs: tuple, known: dict[str, Any], output: object) -> None:
             bound = inspect.signature(module.forward).bind(*inputs, **known).arguments
             (_, x), *more = bound.items()
-            calls.append(Call(layer, tuple(x.shape[2:]), dict(more), numbers(output)))
+            y = numbers(output, f"module.{layer.name}" if layer.name else "module")
+            calls.append(Call(layer, tuple(x.shape[2:]), dict(more), y))
 
         return layer.module.register_forward_hook(keep, with_kwargs=True)
 
@@ -217,13 +226,22 @@ def run(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any] | None =
     return numbers(experiment.module(x.to(like, copy=True), **known))
 
 
-def numbers(y: object) -> Tensor:
-    """A copy of an output in float64; an error if it is nothing that can be measured."""
+def numbers(y: object, argument: str = "module") -> Tensor:
+    """A copy of the output of a module in float64.
+
+    Args:
+        y: what the module returned.
+        argument: the name of the module in an error.
+    Returns:
+        On the CPU.
+    Raises:
+        TypeError, ValueError: if it is nothing that can be measured.
+    """
     if not isinstance(y, Tensor) or y.is_complex():
         got = y.dtype if isinstance(y, Tensor) else type(y).__name__
-        raise TypeError(f"module: expected it to return a real tensor, got {got}")
+        raise TypeError(f"{argument}: expected it to return a real tensor, got {got}")
     if not y.isfinite().all():
-        raise ValueError("module: expected finite numbers in its output, got NaN or infinity")
+        raise ValueError(f"{argument}: expected finite numbers in its output, got NaN or infinity")
     return y.to("cpu", torch.float64, copy=True)  # the next layer may write over it
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from equinet import nn, so2, symmetric
+from equinet import act, nn, so2, symmetric
 from equinet.field import FieldType, Space, random_field, turn_fibres
 from equinet.group import FiniteGroup, Group, alternating, cyclic, generate
 from equinet.testing import assert_equivariant, certificate, equivariance_error, report
@@ -203,3 +203,36 @@ def test_no_layer_asks_for_the_group_while_it_runs():
     x = torch.ones(1, 6, 6)
     compiled = torch.compile(pool, backend="eager", fullgraph=True)
     assert_close(compiled(x), pool(x), ROUNDING)
+
+
+@dataclass(frozen=True)
+class Mistaken(Zones):
+    """Zones of which something is wrong."""
+
+    what: str = ""
+
+    @property
+    def group(self):
+        return "SO(2)" if self.what == "group" else so2()
+
+    def axes(self, blocks):
+        return ["zone"] if self.what == "axes" else super().axes(blocks)
+
+    def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
+        return x[..., 1:]
+
+
+def test_a_space_with_a_mistake_is_refused_by_name():
+    with pytest.raises(TypeError, match="^group: expected a Group, got str"):
+        Mistaken(5, "group").fields("1x trivial")
+    with pytest.raises(TypeError, match="^space: expected axes as a dict of names and sizes, got "):
+        Mistaken(5, "axes").fields("1x trivial")
+    scalar = Mistaken(5).fields("1x trivial")
+    with pytest.raises(ValueError, match="^Mistaken.act: expected .batch, channel, zone. = "):
+        act(scalar, torch.eye(2), torch.ones(1, 1, 5))
+
+    class Changing(Zones):
+        __hash__ = None
+
+    with pytest.raises(TypeError, match="^space: expected a value that can be hashed"):
+        Changing(5).fields("1x trivial")

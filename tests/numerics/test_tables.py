@@ -66,6 +66,20 @@ class Cells(html.parser.HTMLParser):
             self.rows[-1][-1] += data
 
 
+def test_all_long_words_are_folded():
+    table = Table("t", ("layer", "n", "verdict"), "<><", ((80 * "x", "12", 20 * "word "),))
+    lines = str(table).splitlines()
+    assert max(map(len, lines)) == 100 and "".join(lines).count("x") == 80
+    wider = Table("t", ("layer", "n"), "<>", ((30 * "x", "1"),))
+    assert 30 * "x" in str(wider)  # there is room
+
+
+def test_a_table_without_rows_has_its_heads():
+    table = Table("t", ("layer", "n"), "<>", ())
+    assert str(table).splitlines() == ["t", "layer  n", "--------"]
+    assert table._repr_html_().count("</th>") == 2
+
+
 def test_the_html_has_the_same_cells():
     text = TABLE._repr_html_()
     assert "&lt;mirrors&gt;" in text and "Groups<br>of the plane" in text

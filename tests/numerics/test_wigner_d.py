@@ -23,6 +23,7 @@ from equinet.numerics import (
     wigner_d,
     wigner_d_real,
 )
+from equinet.numerics.wigner_matrices import half_turns
 from tests.tolerances import CONDITION, DERIVATIVE, ROUNDING, SINGLE, SYMMETRY, assert_close
 
 F64 = torch.float64
@@ -352,3 +353,17 @@ def test_quadrature_of_the_grid_is_exact_for_products_of_d():
     d = (cc + ss)[:, m] / 2
     l = torch.arange(n, band)
     assert_close((d * soft_weights(band)) @ d.T, torch.diag(1 / (2 * l + 1.0).to(F64)), ROUNDING)
+
+
+@pytest.mark.compile
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a .functools.lru_cache")
+def test_the_tables_are_the_same_where_torch_compiles_them():
+    """Half turns for D^l, and every column of d^l: (-1)^k has its own way through a compiler."""
+
+    def tables(beta: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        return (*half_turns(4), *(wigner_d_real(4, n, beta) for n in range(4)))
+
+    beta = torch.tensor([0.3, 1.2], dtype=torch.float64)
+    compiled = torch.compile(tables, backend="eager")(beta)
+    for expected, found in zip(tables(beta), compiled, strict=True):
+        assert_close(found, expected, ROUNDING)

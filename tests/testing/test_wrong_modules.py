@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from equinet import Plane, Point, Points, Sphere
-from equinet.nn import Linear
+from equinet.nn import Linear, Typed
 from equinet.testing import assert_equivariant, certificate, equivariance_error, report
 
 SPACES = {
@@ -124,3 +124,27 @@ def test_arguments_are_refused_by_name(check):
 def test_right_modules_still_pass():
     x = SPACES["point"]
     assert assert_equivariant(Linear(x, x).double(), tolerance=0.5, batch=1, count=1).max < 1e-10
+
+
+class Inside(torch.nn.Module):
+    """Layers of which one gives a tuple, or that run as the input decides."""
+
+    def __init__(self, x, kind):
+        super().__init__()
+        self.in_type = self.out_type = x
+        self.first, self.second, self.kind = Linear(x, x), Linear(x, x), kind
+        self.pair = Typed(Maps(x, lambda y: (y, y)), x, None)
+
+    def forward(self, x):
+        y = self.first(x)
+        if self.kind == "pair":
+            return self.pair(y)[0]
+        return self.second(y) if x.flatten()[0] > 0 else self.first(y)
+
+
+def test_the_report_names_the_layer_that_it_cannot_follow():
+    x = Plane("C4").fields("1x vector")
+    with pytest.raises(TypeError, match="^module.pair.module: expected it to return a real"):
+        report(Inside(x, "pair"))
+    with pytest.raises(ValueError, match="^module: expected the same layers to run for moved"):
+        report(Inside(x, "choice"))
