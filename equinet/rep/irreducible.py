@@ -123,6 +123,7 @@ def irreps(group: Group, lmax: int | None = None) -> tuple[Irrep, ...]:
     return tuple(Irrep(group, name) for name in lie_names(group, lmax))
 
 
+@cached()
 def trivial_irrep(group: Group) -> Irrep:
     """The irrep psi(g) = 1."""
     return irreps(group, 0)[0]
