@@ -123,9 +123,14 @@ def irreps(group: Group, lmax: int | None = None) -> tuple[Irrep, ...]:
     return tuple(Irrep(group, name) for name in lie_names(group, lmax))
 
 
-@cached()
 def trivial_irrep(group: Group) -> Irrep:
     """The irrep psi(g) = 1."""
+    check_group(group)
+    return _trivial_irrep(group)
+
+
+@cached()
+def _trivial_irrep(group: Group) -> Irrep:
     return irreps(group, 0)[0]
 
 
