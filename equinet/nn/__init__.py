@@ -1,5 +1,7 @@
 """Modules: equivariant by construction, plain tensors in and out."""
 
+from typing import TYPE_CHECKING
+
 from equinet.nn.activations import ELU, GELU, LeakyReLU, Sigmoid, SiLU, Softplus, Tanh
 from equinet.nn.adaptive_pool import AdaptiveAvgPool
 from equinet.nn.batch_norm import BatchNorm, convert_sync_batchnorm
@@ -11,7 +13,6 @@ from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
 from equinet.nn.homogeneous_conv import HomogeneousConv
-from equinet.nn.induced import InducedNorm as InducedNorm
 from equinet.nn.induced import InducedNormActivation
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.linear import Linear
@@ -30,6 +31,7 @@ from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summaries import Summary, summary
 from equinet.nn.tensor_product import TensorProduct
 from equinet.nn.vector_field import VectorFieldPool
+from equinet.numerics.deprecation import warn_renamed
 
 __all__ = [
     "AdaptiveAvgPool",
@@ -96,3 +98,11 @@ __all__ = [
     "squash",
     "summary",
 ]
+
+if not TYPE_CHECKING:  # to which any name would be one of this module
+
+    def __getattr__(name: str) -> object:
+        if name == "InducedNorm":
+            warn_renamed("InducedNorm", "InducedNormActivation")
+            return InducedNormActivation
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -101,10 +101,11 @@ class GlobalAvgPool(_GlobalPool):
         super().__init__(in_type)
         self.is_weighted = in_type.space.weights is not None
         # Functions on the whole group are sampled along axes of their own, which are reduced too.
-        permuted = all(rho.is_sampled or rho.is_trivial for _, rho in in_type.blocks)
-        self.takes_components = not in_type.space.is_parallel and not (
-            permuted and all(dim == 1 for dim in in_type.dims)
+        invariant = all(
+            dim == 1 and (rho.is_sampled or rho.is_trivial)
+            for (_, rho), dim in zip(in_type.blocks, in_type.dims, strict=True)
         )
+        self.takes_components = not (in_type.space.is_parallel or invariant)
         if self.takes_components:
             _check_invariants(in_type)
         self.set_constants()

@@ -9,7 +9,6 @@ from equinet.field import FieldType
 from equinet.nn.norm_activation import NormActivation
 from equinet.numerics.arguments import check_integer, per_axis
 from equinet.numerics.cached import on_cpu
-from equinet.numerics.deprecation import warn_renamed
 from equinet.ops import relu
 from equinet.rep import Representation
 
@@ -69,24 +68,6 @@ class InducedNormActivation(NormActivation):
                     f"the representation of the subgroup, {_sizes(rho)}"
                 )
         self.sizes = sizes
-
-
-class InducedNorm(InducedNormActivation):
-    """``InducedNormActivation``, by its old name."""
-
-    def __init__(
-        self,
-        in_type: FieldType,
-        size: int | Sequence[int],
-        function: Callable[[Tensor], Tensor] = relu,
-        bias: bool = True,
-        eps: float = 1e-3,
-        *,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        warn_renamed("InducedNorm", "InducedNormActivation")
-        super().__init__(in_type, size, function, bias, eps, device=device, dtype=dtype)
 
 
 @on_cpu

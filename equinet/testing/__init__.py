@@ -1,7 +1,8 @@
 """Equivariance checks, for users' networks too."""
 
-import warnings
+from typing import TYPE_CHECKING
 
+from equinet.numerics.deprecation import warn_renamed
 from equinet.testing.certificates import Certificate, LayerCertificate, certificate
 from equinet.testing.equivariance import assert_equivariant, equivariance_error
 from equinet.testing.outcomes import EquivarianceError
@@ -23,10 +24,10 @@ __all__ = [
     "report",
 ]
 
+if not TYPE_CHECKING:  # to which any name would be one of this module
 
-def __getattr__(name: str) -> object:
-    if name == "Layer":
-        message = "equinet.testing.Layer: deprecated, use equinet.testing.LayerReport"
-        warnings.warn(message, DeprecationWarning, stacklevel=2)
-        return LayerReport
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> object:
+        if name == "Layer":
+            warn_renamed("equinet.testing.Layer", "equinet.testing.LayerReport")
+            return LayerReport
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from equinet import Plane, act, cyclic, dihedral, nn, so2
-from equinet.field import FieldType, Space, random_field, turn_fibres
+from equinet.field import FieldType, Space, field_type, random_field, turn_fibres
 from equinet.group import FiniteGroup, Group
 from equinet.rep import trivial
 from equinet.testing import assert_equivariant, equivariance_error, report
@@ -159,6 +159,10 @@ def test_a_space_that_lacks_a_method_is_refused_where_it_is_made():
     message = "^space: expected a subclass of equinet.field.Space, got Duck without act"
     with pytest.raises(TypeError, match=message):
         FieldType(Duck(), ((1, trivial(so2())),))  # pyright: ignore[reportArgumentType]
+
+
+def test_what_a_field_type_asks_for_is_what_a_space_says():
+    assert {name for name in vars(Space) if not name.startswith("_")} == set(field_type._SPACE)
 
 
 def test_defaults_are_refused_where_they_have_no_answer():
