@@ -1,7 +1,15 @@
 """Data into fields."""
 
-from equinet.transforms.graph import radius_graph
+from equinet.transforms.graph import Graph
+from equinet.transforms.neighbour_lists import knn_graph, radius_graph
 from equinet.transforms.sphere import StereographicProjection, rotate_randomly
 from equinet.transforms.voxels import voxelize
 
-__all__ = ["StereographicProjection", "radius_graph", "rotate_randomly", "voxelize"]
+__all__ = [
+    "Graph",
+    "StereographicProjection",
+    "knn_graph",
+    "radius_graph",
+    "rotate_randomly",
+    "voxelize",
+]
