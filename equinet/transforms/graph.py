@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.values import check_floating, check_numbers, check_real
@@ -34,8 +35,8 @@ class Graph:
             cloud, ``(clouds, n, n)``.
         pbc: for each axis of the cell whether space repeats along it, bool ``(n,)`` or
             ``(clouds, n)``, as ``cell``; by default all do.
-        cloud: number of the cloud of each point, int64 ``(points,)``; None for a single one.
-        clouds: their number.
+        clouds: the number of clouds.
+        cloud: that of each point, int64 ``(points,)``; None for a single one.
         order: where the edges stand that are sorted by j and, in the second row, by i, int64
             ``(2, count)``; see ``ordered``.
     Raises:
@@ -54,8 +55,8 @@ class Graph:
     cells: Tensor | None = None
     cell: Tensor | None = None
     pbc: Tensor | None = None
+    clouds: int = 1  # above cloud, and cells above cell: torch.export replaces by prefix
     cloud: Tensor | None = None
-    clouds: int = 1
     order: Tensor | None = None
 
     def __post_init__(self) -> None:
@@ -205,16 +206,15 @@ class Graph:
             raise TypeError(f"graphs: expected a list of them, got {type(graphs).__name__}")
         if not graphs:
             raise ValueError("graphs: expected at least one, got none")
-        points = [0, *itertools.accumulate(graph.points for graph in graphs)]
-        clouds = [0, *itertools.accumulate(graph.clouds for graph in graphs)]
-        edges = [graph.edges + k for graph, k in zip(graphs, points[:-1], strict=True)]
-        cloud = [graph._cloud() + k for graph, k in zip(graphs, clouds[:-1], strict=True)]
         joined: dict[str, Any] = {
-            "edges": torch.cat(edges, 1),
-            "points": points[-1],
-            "cloud": torch.cat(cloud),
-            "clouds": clouds[-1],
+            "edges": _in_a_row([graph.edges for graph in graphs], [g.points for g in graphs]),
+            "points": sum(graph.points for graph in graphs),
+            "cloud": _in_a_row([graph._cloud() for graph in graphs], [g.clouds for g in graphs]),
+            "clouds": sum(graph.clouds for graph in graphs),
         }
+        orders = [graph.order for graph in graphs if graph.order is not None]
+        if len(orders) == len(graphs):
+            joined["order"] = _in_a_row(orders, [order.shape[1] for order in orders])
         like = next((graph.cell for graph in graphs if graph.cell is not None), None)
         if like is not None:
             parts = zip(*(graph._cell(like) for graph in graphs), strict=True)
@@ -277,7 +277,36 @@ class Graph:
         return f"Graph({', '.join(parts)})"
 
 
-torch.export.register_dataclass(Graph)
+def _flat(graph: Graph) -> tuple[list[Any], None]:
+    return [getattr(graph, field.name) for field in fields(Graph)], None
+
+
+def _flat_by_name(graph: Graph) -> tuple[list[tuple[Any, Any]], None]:
+    return [(pytree.GetAttrKey(f.name), getattr(graph, f.name)) for f in fields(Graph)], None
+
+
+def _built(values: Iterable[Any], context: None) -> Graph:
+    """A graph of anything: torch puts names of axes and other things where numbers were."""
+    graph = object.__new__(Graph)
+    for field, value in zip(fields(Graph), values, strict=True):
+        object.__setattr__(graph, field.name, value)
+    return graph
+
+
+# Not torch.export.register_dataclass, which calls the constructor, and that refuses such things.
+pytree.register_pytree_node(
+    Graph,
+    _flat,
+    _built,
+    serialized_type_name="equinet.transforms.Graph",
+    flatten_with_keys_fn=_flat_by_name,
+)
+
+
+def _in_a_row(numbers: list[Tensor], counts: list[int]) -> Tensor:
+    """The numbers of things that are so many in each part, for all parts together."""
+    before = itertools.accumulate(counts[:-1], initial=0)
+    return torch.cat([one + k for one, k in zip(numbers, before, strict=True)], -1)
 
 
 def _told(value: object) -> str:
