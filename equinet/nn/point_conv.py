@@ -133,9 +133,9 @@ class PointConv(Steerable):
     Shape:
         x ``(points, channels in)``, positions ``(points, n)``, edges int64 ``(2, count)`` with rows
         j, the neighbour, and i, and shifts ``(count, n)``, which are added to x_j - x_i (for
-        neighbours in another cell of a crystal), to ``(points, channels out)``. See
-        ``transforms.radius_graph``; a batch is the clouds in a row. On a GPU the check that the
-        edges are numbers of points waits for them.
+        neighbours in another cell of a crystal), to ``(points, channels out)``. A Graph of
+        ``transforms.radius_graph`` may stand for both; a batch is the clouds in a row. On a GPU the
+        check that the edges are numbers of points waits for them.
     Raises:
         ValueError: for types over another space, an argument out of range, and if there is no
             kernel but zero; in ``forward`` for another shape, and for an edge to no point.

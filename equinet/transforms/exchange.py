@@ -1,13 +1,15 @@
 """Graphs from and to the values of other libraries, told by their attributes, not imported.
 
 Of ``ase.Atoms`` these are ``positions``, ``numbers``, ``cell`` and ``pbc``; of
-``torch_geometric.data.Data`` ``pos``, ``edge_index`` and ``batch``, and for a crystal what MACE calls
-``cell``, ``pbc`` and ``unit_shifts`` s: there x_i - x_j + s C is the vector along an edge (j, i), which
-comes from the neighbour, while here it goes to it. What goes out are arguments of the two.
+``torch_geometric.data.Data`` ``pos``, ``edge_index`` and ``batch``, and for a crystal what MACE
+calls ``cell``, ``pbc`` and ``unit_shifts`` s: there x_i - x_j + s C is the vector along an edge
+(j, i), which comes from the neighbour, while here it goes to it. What goes out are the arguments
+of the two.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -66,8 +68,7 @@ def from_atoms(
     numbers = torch.cat([_tensor(one.numbers, torch.int64) for one in clouds])
     x = torch.cat(positions)
     if not is_row(atoms):
-        is_open = not pbc.any()
-        cell, axes = (None, None) if is_open else (cells[0], pbc[0])
+        cell, axes = (cells[0], pbc[0]) if pbc.any() else (None, None)
         return x, numbers, radius_graph(x, radius, cell=cell, pbc=axes)
     sizes = torch.tensor([len(one) for one in positions])
     batch = torch.arange(len(clouds)).repeat_interleave(sizes)
@@ -84,14 +85,14 @@ def to_atoms(graph: Graph, positions: Tensor, numbers: Tensor) -> list[dict[str,
     Returns:
         For each cloud its ``positions``, ``numbers``, ``cell`` and ``pbc``; of open space, zeros.
     Raises:
-        TypeError: if the positions are not real.
+        TypeError: if there is no graph, or the positions are not real.
         ValueError: if they are of other points.
     """
+    _check_graph(graph)
     check_real("positions", positions, (graph.points, 3))
     check_numbers("numbers", numbers, "atomic numbers", (graph.points,), positions)
     clouds = []
-    for k, part in enumerate(graph.split()):
-        own = slice(None) if graph.cloud is None else graph.cloud == k
+    for part, own in zip(graph.split(), graph.members(), strict=True):
         one = {"positions": positions[own], "numbers": numbers[own]}
         one["cell"] = positions.new_zeros(3, 3) if part.cell is None else part.cell
         one["pbc"] = torch.zeros(3, dtype=torch.bool) if part.pbc is None else part.pbc
@@ -118,21 +119,19 @@ def from_data(data: Any) -> tuple[Tensor, Graph]:  # noqa: ANN401 - what has the
             f"data: expected torch_geometric's, with pos and edge_index, got {type(data).__name__}"
         )
     check_real("data.pos", positions, ("points", "n"))
-    n = positions.shape[1]
     cloud = getattr(data, "batch", None)
     clouds = 1 if cloud is None else data.num_graphs
-    cell, pbc = getattr(data, "cell", None), getattr(data, "pbc", None)
-    if cell is not None:
-        shape = (n, n) if cloud is None else (clouds, n, n)
-        cell = cell.reshape(shape)
-        pbc = None if pbc is None else pbc.reshape(shape[:-1])
-    shifts = getattr(data, "unit_shifts", None)
+    cell, pbc, shifts = (getattr(data, name, None) for name in ("cell", "pbc", "unit_shifts"))
+    if cell is None:
+        return positions, Graph(edges, len(positions), clouds=clouds, cloud=cloud)
+    n = positions.shape[1]
+    axes = (n,) if cloud is None else (clouds, n)
     return positions, Graph(
         edges,
         len(positions),
-        cells=None if cell is None or shifts is None else -shifts.round().to(torch.int64),
-        cell=cell,
-        pbc=pbc if cell is not None else None,
+        cells=None if shifts is None else -shifts.round().to(torch.int64),
+        cell=_shaped("cell", cell, (*axes, n)),
+        pbc=None if pbc is None else _shaped("pbc", pbc, axes),
         clouds=clouds,
         cloud=cloud,
     )
@@ -148,9 +147,10 @@ def to_data(graph: Graph, positions: Tensor) -> dict[str, Tensor]:
         ``pos`` and ``edge_index``; of a crystal also ``cell`` ``(1, n, n)``, ``pbc`` ``(1, n)`` and
         ``unit_shifts`` ``(count, n)``.
     Raises:
-        TypeError: if the positions are not real.
+        TypeError: if there is no graph, or the positions are not real.
         ValueError: if they are of other points, or the graph is of many clouds.
     """
+    _check_graph(graph)
     check_real("positions", positions, (graph.points, "n"))
     if graph.clouds != 1:
         raise ValueError(f"graph: expected one cloud, got {graph.clouds}; see graph.split()")
@@ -164,3 +164,15 @@ def to_data(graph: Graph, positions: Tensor) -> dict[str, Tensor]:
 
 def _tensor(value: Any, dtype: torch.dtype) -> Tensor:  # noqa: ANN401 - arrays, or ASE's cell
     return torch.tensor(np.asarray(value)).to(dtype)
+
+
+def _shaped(name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """What torch_geometric has put below each other, for each cloud."""
+    if value.numel() != math.prod(shape):
+        raise ValueError(f"data.{name}: expected {shape}, got {tuple(value.shape)}")
+    return value.reshape(shape)
+
+
+def _check_graph(graph: object) -> None:
+    if not isinstance(graph, Graph):
+        raise TypeError(f"graph: expected a transforms.Graph, got {type(graph).__name__}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -40,7 +40,7 @@ class Graph:
         order: where the edges stand that are sorted by j and, in the second row, by i, int64
             ``(2, count)``; see ``ordered``.
     Raises:
-        TypeError: if something is no tensor, or the cell is not real.
+        TypeError: if the edges are no tensor, or the cell is not real.
         ValueError: if a shape does not fit, a number is out of range, or ``cells`` come without
             ``cell``.
 
@@ -174,21 +174,13 @@ class Graph:
         """
         if isinstance(device, torch.dtype):
             device, dtype = None, device
-        moved = self._changed(lambda tensor: tensor.to(device=device))
-        if moved.cell is None or dtype is None:
-            return moved
-        return replace(moved, cell=moved.cell.to(dtype))
-
-    def pin_memory(self) -> Graph:
-        """The graph in memory from which it moves to a GPU fast, as a ``DataLoader`` asks for."""
-        return self._changed(Tensor.pin_memory)
-
-    def _changed(self, function: Callable[[Tensor], Tensor]) -> Graph:
-        changed: dict[str, Any] = {}
+        moved: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            changed[field.name] = function(value) if isinstance(value, Tensor) else value
-        return Graph(**changed)
+            moved[field.name] = value.to(device=device) if isinstance(value, Tensor) else value
+        if self.cell is not None and dtype is not None:
+            moved["cell"] = moved["cell"].to(dtype)
+        return Graph(**moved)
 
     @classmethod
     def batch(cls, graphs: Sequence[Graph]) -> Graph:
@@ -221,19 +213,27 @@ class Graph:
             joined |= dict(zip(("cells", "cell", "pbc"), map(torch.cat, parts), strict=True))
         return cls(**joined)
 
+    def members(self) -> tuple[Tensor, ...]:
+        """The numbers of the points of each cloud, in order."""
+        return _by_number(self._cloud(), self.clouds)
+
     def split(self) -> list[Graph]:
         """The clouds, each a graph of its own: what ``batch`` has joined.
 
         Returns:
-            One graph for each of the ``clouds``; the points of each keep their order.
+            One graph for each of the ``clouds``; its points are the ``members``.
+        Raises:
+            ValueError: if an edge goes from one cloud to another.
         """
-        points, edges = self._cloud(), self.cloud_of_edges()
-        number = torch.empty_like(points)  # of each point within its cloud
+        if not torch.equal(self._cloud()[self.edges[0]], self.cloud_of_edges()):
+            raise ValueError("edges: expected none from one cloud to another")
+        number = torch.empty_like(self._cloud())  # of each point within its cloud
+        for own in self.members():
+            number[own] = torch.arange(len(own), device=number.device)
         graphs = []
-        for k in range(self.clouds):
-            members, own = (points == k).nonzero()[:, 0], edges == k
-            number[members] = torch.arange(len(members), device=points.device)
-            one: dict[str, Any] = {"edges": number[self.edges[:, own]], "points": len(members)}
+        edges = _by_number(self.cloud_of_edges(), self.clouds)
+        for k, (points, own) in enumerate(zip(self.members(), edges, strict=True)):
+            one: dict[str, Any] = {"edges": number[self.edges[:, own]], "points": len(points)}
             if self.cells is not None and self.cell is not None and self.pbc is not None:
                 whole = self.cell.dim() == 2
                 one["cells"] = self.cells[own]
@@ -307,6 +307,11 @@ def _in_a_row(numbers: list[Tensor], counts: list[int]) -> Tensor:
     """The numbers of things that are so many in each part, for all parts together."""
     before = itertools.accumulate(counts[:-1], initial=0)
     return torch.cat([one + k for one, k in zip(numbers, before, strict=True)], -1)
+
+
+def _by_number(numbers: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Where each number below the count stands, in order."""
+    return numbers.argsort(stable=True).split(numbers.bincount(minlength=count).tolist())
 
 
 def _told(value: object) -> str:

@@ -60,7 +60,7 @@ class Cloud:
         # more, as a point may be rounded onto the wall.
         self.margin = radius * np.linalg.norm(inverse, axis=0) * (1 + 1e-9) + 1e-9
         self.reach = np.where(periodic, np.ceil(self.margin), 0)
-        self.slack = _ROUNDING * (radius + np.abs(self.x).max(initial=0) + np.abs(cell).sum())
+        self.slack = _ROUNDING * (radius + np.abs(self.x).max(initial=0) + np.abs(self.cell).sum())
         refuse_many("images of points", float(len(x) * np.prod(2 * self.reach + 1)), radius)
 
     @functools.cached_property
@@ -93,8 +93,7 @@ class Cloud:
 
     def shifts(self, step: np.ndarray) -> np.ndarray:
         """From a point to its image. Not a matrix product, whose rounding depends on its size."""
-        parts = self.steps[step][:, :, None] * self.cell
-        return sum(parts[:, axis] for axis in range(1, len(self.cell))) + parts[:, 0]
+        return functools.reduce(np.add, self.steps[step].T[:, :, None] * self.cell[:, None])
 
     def most(self) -> float:
         """A bound on the pairs, from the numbers of points in boxes that the radius spans."""
@@ -119,8 +118,7 @@ class Cloud:
             The pairs, in order.
         """
         by_vesin = vesin is not None and len(self.cell) <= 3
-        keys, distances = self._by_vesin() if by_vesin else self._by_trees()
-        close = np.flatnonzero(distances > self.radius - self.slack)
+        keys, close = self._by_vesin() if by_vesin else self._by_trees()
         i, j, step = self._split(keys[close])
         vectors = self.x[j] - self.x[i] + self.shifts(step)
         outside = close[_squares(vectors.T) > self.radius**2]
@@ -179,7 +177,7 @@ class Cloud:
         return shown
 
     def _by_vesin(self) -> tuple[np.ndarray, np.ndarray]:
-        """Keys and distances of pairs up to beyond the radius; vesin works in three dimensions."""
+        """Keys of pairs up to beyond the radius, and which are close to it; vesin works in 3-D."""
         x, cell, periodic = np.zeros((len(self.x), 3)), np.eye(3), np.zeros(3, bool)
         n = len(self.cell)
         x[:, :n], cell[:n, :n], periodic[:n] = self.x, self.cell, self.periodic
@@ -192,10 +190,10 @@ class Cloud:
                 step += cells[block, axis] * self.stride[axis]
             i, j = found[block].astype(np.int64).T
             keys[block] = self._key(i, j, step)
-        return keys, distances.copy()
+        return keys, np.flatnonzero(distances > self.radius - self.slack)
 
     def _by_trees(self) -> tuple[np.ndarray, np.ndarray]:
-        """Keys and distances of pairs up to beyond the radius."""
+        """Keys of pairs up to beyond the radius, and which are close to it."""
         step, point = self.images
         points, images = self.trees
         near: Any = points.sparse_distance_matrix(
@@ -203,7 +201,8 @@ class Cloud:
         )
         i, j, step = near["i"], point[near["j"]], step[near["j"]]
         other = (i != j) | (step != len(self.steps) // 2)
-        return self._key(i, j, step)[other], near["v"][other]
+        keys, distances = self._key(i, j, step)[other], near["v"][other]
+        return keys, np.flatnonzero(distances > self.radius - self.slack)
 
 
 def all_pairs(

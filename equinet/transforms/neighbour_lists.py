@@ -101,14 +101,20 @@ def knn_graph(
         The graph, in the order of ``radius_graph``.
     Raises:
         TypeError: if the positions or the cell are not real.
-        ValueError: if a shape does not fit, or a number is not finite or out of range.
+        ValueError: if a shape does not fit, a number is not finite or out of range, or the vectors
+            of a cell do not span space, and for more than 1e8 pairs of points.
 
     Example:
         >>> knn_graph(torch.tensor([[0.0], [1.0], [3.0]]), 1).edges.tolist()
         [[1, 0, 1], [0, 1, 2]]
     """
     points = _Points(positions, batch, cell, pbc)
-    check_integer(count, "count", most=10**6)
+    check_integer(count, "count", most=10**4)
+    if count * len(points.x) > MOST:
+        raise ValueError(
+            f"count: expected one with at most {MOST:.0e} pairs, got {count} for each of "
+            f"{len(points.x)} points"
+        )
     members, found = [np.zeros(0, np.int64)], [no_pairs(positions.shape[1])]
     for own, (x, lattice, periodic) in points.each(points.sizes > 0):
         members.append(own)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -305,6 +306,8 @@ def _others() -> Iterator[Call]:
     assert graph.cells is not None and graph.cell is not None
     yield call(transforms.Graph, graph.edges, 6, graph.cells, graph.cell)
     yield call(graph.vectors, positions, name="Graph.vectors")
+    wire = {"positions": positions, "numbers": [1] * 6, "cell": cell, "pbc": [False, False, True]}
+    yield call(transforms.from_atoms, SimpleNamespace(**wire), 1.5)
     volume = eq.Volume("SO(3)")
     yield call(transforms.voxelize, positions, _random(6, 2), volume, (4, 4, 4), 0.6, batch=batch)
     yield call(transforms.rotate_randomly, _random(2, 1, 6, 6))

@@ -105,3 +105,8 @@ def test_bad_input():
     lacking = SimpleNamespace(pos=x, edge_index=graph.edges, cell=torch.eye(3))
     with pytest.raises(ValueError, match="^cells: expected them with cell, and not without"):
         from_data(lacking)
+    with pytest.raises(ValueError, match=r"^data.cell: expected \(3, 3\), got \(2, 3, 3\)"):
+        from_data(SimpleNamespace(**(vars(lacking) | {"cell": torch.eye(3).repeat(2, 1, 1)})))
+    for convert in (lambda wrong: to_data(wrong, x), lambda wrong: to_atoms(wrong, x, numbers)):
+        with pytest.raises(TypeError, match="^graph: expected a transforms.Graph, got tuple"):
+            convert(tuple(graph))

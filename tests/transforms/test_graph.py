@@ -174,6 +174,41 @@ def test_a_convolution_takes_it(generator):
             layer(x, positions, wrong)
 
 
+class Strained(torch.nn.Module):
+    """Lengths as a function of a strain of the crystal, whose derivative is the stress."""
+
+    def forward(self, x: Tensor, graph: Graph, strain: Tensor) -> Tensor:
+        stretch = torch.eye(3, dtype=x.dtype) + strain
+        return replace(graph, cell=graph.cell @ stretch).vectors(x @ stretch).norm(dim=1).sum()
+
+
+@pytest.mark.compile
+def test_a_strain_of_the_cell_through_compile():
+    x, graph = crystal()
+    zero = torch.zeros(3, 3, dtype=DOUBLE)
+    compiled = torch.compile(Strained(), fullgraph=True, dynamic=True, backend="aot_eager")
+    by_strain = [
+        torch.autograd.grad(module(x, graph, strain), strain)[0]
+        for module in (compiled, Strained())
+        for strain in (zero.clone().requires_grad_(),)
+    ]
+    assert_close(by_strain[0], by_strain[1], ROUNDING)
+    r = graph.vectors(x)
+    expected = torch.einsum("ei,ej->ij", r / r.norm(dim=1, keepdim=True), r)
+    assert_close(by_strain[1], expected, SYMMETRY)
+
+
+@pytest.mark.compile
+def test_a_convolution_takes_it_through_compile(generator):
+    kind = Points(so3()).fields("2x0 + 1x1")
+    radial = RadialNetwork(2.0, features=3, generator=generator)
+    layer = PointConv(kind, kind, radial, neighbours=6, generator=generator).double()
+    compiled = torch.compile(layer, fullgraph=True, dynamic=True, backend="aot_eager")
+    positions, graph = crystal()
+    x = torch.randn(kind.shape(4), generator=generator, dtype=DOUBLE)
+    assert_close(compiled(x, positions, graph), layer(x, positions, graph), ROUNDING)
+
+
 EDGES = torch.tensor([[1, 0, 2], [0, 1, 1]])
 
 
@@ -234,3 +269,7 @@ def test_other_bad_input():
     for wrong in (graph, [graph, x], None):
         with pytest.raises(TypeError, match="^graphs: expected a list of them, got"):
             Graph.batch(wrong)
+    across = Graph(torch.tensor([[0], [1]]), 2, clouds=2, cloud=torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match="^edges: expected none from one cloud to another"):
+        across.split()
+    assert [own.tolist() for own in across.members()] == [[0], [1]]

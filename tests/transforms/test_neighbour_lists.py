@@ -68,11 +68,10 @@ def test_against_all_images(case, search, generator):
     assert (graph.vectors(x).norm(dim=1) <= case.radius + ROUNDING).all()
 
 
+@pytest.mark.skipif(near_pairs.vesin is None, reason="needs vesin")
 @over("case", CASES)
 def test_both_searches_give_the_same(case, monkeypatch, generator):
     """Also at the radius itself, where atoms of a crystal like to be, and seen from far away."""
-    if near_pairs.vesin is None:
-        pytest.skip("needs vesin")
     lattice = torch.cartesian_prod(*[torch.arange(3.0, dtype=torch.float64)] * len(case.pbc))
     lattice = lattice.reshape(-1, len(case.pbc))
     far = 0.1 * lattice + 1000 / 3
@@ -262,3 +261,27 @@ def test_more_pairs_than_fit_into_memory():
         radius_graph(x, 1.0)
     with pytest.raises(ValueError, match="^radius: .* pairs, got 1.1e.08 for"):
         radius_graph(x[:15_000], 1.0, torch.arange(15_000) % 2)
+
+
+def test_the_nearest_with_bad_input():
+    x = torch.rand(20_000, 1, generator=torch.Generator().manual_seed(0))
+    for count, message in ((0, "count: .* from 1 to 10,000, got 0"), (2.0, "count: .* got 2.0")):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            knn_graph(x, count)
+    with pytest.raises(ValueError, match="^count: .* 1e.08 pairs, got 9000 for each of 20000 poi"):
+        knn_graph(x, 9000)
+
+
+def test_far_apart_and_far_away(search, generator):
+    """Points that are spread over 10^9 radii, and those that have left their cell long ago."""
+    spread = 1e9 * torch.randn(100, 3, generator=generator, dtype=torch.float64)
+    assert radius_graph(spread, 1.0).edges.shape == (2, 0)
+    pair = torch.cat([spread, spread + 0.5])
+    assert radius_graph(pair, 1.0).edges.shape == (2, 200)
+    cell = torch.tensor(SKEW, dtype=torch.float64)
+    x = _points(5, 3, generator)
+    steps = torch.randint(-1000, 1000, (5, 3), generator=generator)
+    near, far = (radius_graph(y, 2.0, cell=cell) for y in (x, x + steps.double() @ cell))
+    j, i = near.edges
+    assert torch.equal(far.edges, near.edges)
+    assert torch.equal(far.cells, near.cells + steps[i] - steps[j])

@@ -84,9 +84,11 @@ def on_points() -> Tensor:
     graph = transforms.radius_graph(positions, 2.0)
     assert_type(graph, transforms.Graph)
     assert_type(graph.shifts, Tensor | None)
-    edges, _ = graph
     convolution = enn.PointConv(x, y, radial, neighbours=4.0)
-    return convolution(torch.rand(5, 2), positions, edges)
+    edges, shifts = graph
+    return convolution(torch.rand(5, 2), positions, graph) + convolution(
+        torch.rand(5, 2), positions, edges, shifts
+    )
 
 
 def mathematics() -> KernelBasis:
