@@ -60,7 +60,8 @@ INVENTORY = {
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",
-    "equinet.transforms": "StereographicProjection radius_graph rotate_randomly voxelize",
+    "equinet.transforms": """Graph StereographicProjection from_atoms from_data knn_graph
+        radius_graph rotate_randomly to_atoms to_data voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -106,6 +107,15 @@ class RadialNetwork(nn.Module):
         return f"cutoff={self.cutoff}, features={self.features}, basis={self.basis}"
 
 
+@runtime_checkable
+class Neighbours(Protocol):
+    """What ``transforms.Graph`` is here: edges and shifts of something that each point has."""
+
+    def of(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Both, or ValueError if ``x`` is of other points."""
+        ...
+
+
 class PointConv(Steerable):
     r"""Steerable convolution on points, along the edges of a neighbour list (V4).
 
@@ -123,9 +133,9 @@ class PointConv(Steerable):
     Shape:
         x ``(points, channels in)``, positions ``(points, n)``, edges int64 ``(2, count)`` with rows
         j, the neighbour, and i, and shifts ``(count, n)``, which are added to x_j - x_i (for
-        neighbours in another cell of a crystal), to ``(points, channels out)``. See
-        ``transforms.radius_graph``; a batch is the clouds in a row. On a GPU the check that the
-        edges are numbers of points waits for them.
+        neighbours in another cell of a crystal), to ``(points, channels out)``. A Graph of
+        ``transforms.radius_graph`` may stand for both; a batch is the clouds in a row. On a GPU the
+        check that the edges are numbers of points waits for them.
     Raises:
         ValueError: for types over another space, an argument out of range, and if there is no
             kernel but zero; in ``forward`` for another shape, and for an edge to no point.
@@ -187,19 +197,25 @@ class PointConv(Steerable):
         }
 
     def forward(
-        self, x: Tensor, positions: Tensor, edges: Tensor, shifts: Tensor | None = None
+        self,
+        x: Tensor,
+        positions: Tensor,
+        edges: Tensor | Neighbours,
+        shifts: Tensor | None = None,
     ) -> Tensor:
         """The convolved features.
 
         Args:
             x: ``(points, channels in)``.
             positions: ``(points, n)``.
-            edges: int64 ``(2, count)``, rows j, the neighbour, and i.
+            edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
             shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
         Returns:
             ``(points, channels out)``.
         """
         self.check(x)
+        if isinstance(edges, Neighbours):
+            edges, shifts = edges.of(x)
         self._check_edges(x, positions, edges, shifts)
         source, target = edges
         # index_select refuses a negative number in a traced program too, where indexing takes it.

@@ -104,7 +104,7 @@ def test_flags_are_true_or_false(flag):
     if name in ("bias", "affine"):  # on means to learn more
         assert len(list(on.parameters())) > len(list(off.parameters()))
     elif name == "loop":
-        assert on[0].tolist() == [[0], [0]] and off[0].tolist() == [[], []]
+        assert on.edges.tolist() == [[0], [0]] and off.edges.tolist() == [[], []]
     elif name == "track_running_stats":
         assert on.running_mean is not None and off.running_mean is None
     else:

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -25,7 +26,6 @@ from equinet import (
     testing,
     transforms,
 )
-from equinet.transforms.graph import radius_graph
 from tests.laws.module_cases import MODULES
 
 
@@ -299,7 +299,15 @@ def _checks() -> Iterator[Call]:
 def _others() -> Iterator[Call]:
     positions = _random(6, 3)
     batch = torch.tensor([0, 0, 0, 1, 1, 1])
-    yield call(radius_graph, positions, 1.5, batch, cell=3 * torch.eye(3))
+    cell = 3 * torch.eye(3)
+    yield call(transforms.radius_graph, positions, 1.5, batch, cell=cell, pbc=(True, True, False))
+    yield call(transforms.knn_graph, positions, 2, batch, cell=cell)
+    graph = transforms.radius_graph(positions, 1.5, batch, cell=cell)
+    assert graph.cells is not None and graph.cell is not None
+    yield call(transforms.Graph, graph.edges, 6, graph.cells, graph.cell)
+    yield call(graph.vectors, positions, name="Graph.vectors")
+    wire = {"positions": positions, "numbers": [1] * 6, "cell": cell, "pbc": [False, False, True]}
+    yield call(transforms.from_atoms, SimpleNamespace(**wire), 1.5)
     volume = eq.Volume("SO(3)")
     yield call(transforms.voxelize, positions, _random(6, 2), volume, (4, 4, 4), 0.6, batch=batch)
     yield call(transforms.rotate_randomly, _random(2, 1, 6, 6))
