@@ -19,9 +19,10 @@ from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
-from equinet.nn.point_conv import PointConv, RadialNetwork
+from equinet.nn.point_conv import PointConv
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
 from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm

@@ -292,7 +292,7 @@ def _clouds(points: int, _: Generator, __: torch.dtype) -> tuple[Tensor, int]:
 
 
 def _point_conv(in_type: FieldType, out_type: FieldType, *, generator: Generator):
-    radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), basis=3, generator=generator)
+    radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), num_basis=3, generator=generator)
     return nn.PointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
 
 

@@ -309,7 +309,7 @@ def _others() -> Iterator[Call]:
     yield call(project.forward, _random(2, 1, 8, 8), R, name="StereographicProjection.forward")
     yield call(nn.gated, volume.fields("1x0 + 1x1"))
     yield call(nn.squash, _random(4).abs())
-    yield call(nn.RadialNetwork, 2.0, 4, (8,), 4)
+    yield call(nn.RadialNetwork, 2.0, 4, (8,), "bessel", 4, attributes=2)
 
 
 def _modules() -> Iterator[Call]:
