@@ -9,7 +9,7 @@ from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import Dropout, DropPath, FieldDropout
 from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
-from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
+from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
 from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNorm as InducedNorm
 from equinet.nn.induced import InducedNormActivation
@@ -22,6 +22,7 @@ from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
 from equinet.nn.point_conv import PointConv
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.product import Product
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
 from equinet.nn.sequential import Sequential
@@ -73,6 +74,7 @@ __all__ = [
     "PixelShuffle",
     "PointConv",
     "Pointwise",
+    "Product",
     "RMSNorm",
     "RadialNetwork",
     "ReLU",
@@ -84,6 +86,7 @@ __all__ = [
     "Softplus",
     "SphereConv",
     "SqueezeExcite",
+    "SumPool",
     "Summary",
     "Tanh",
     "TensorProduct",

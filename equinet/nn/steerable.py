@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType
@@ -111,7 +112,9 @@ class Steerable(KernelLayer):
 
     def shift(self) -> Tensor | None:
         """The bias on each channel of the output."""
-        return None if self.bias is None else self.get_buffer("invariants") @ self.bias
+        if self.bias is None:
+            return None
+        return F.linear(self.bias, self.get_buffer("invariants"))
 
     def filters(self, weight: Tensor | None = None) -> Tensor:
         """``dense``, by its old name."""
