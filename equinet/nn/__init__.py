@@ -30,6 +30,7 @@ from equinet.nn.spectral import spectral_norm
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summaries import Summary, summary
+from equinet.nn.symmetric_power import SymmetricPower
 from equinet.nn.tensor_product import TensorProduct
 from equinet.nn.vector_field import VectorFieldPool
 
@@ -88,6 +89,7 @@ __all__ = [
     "SqueezeExcite",
     "SumPool",
     "Summary",
+    "SymmetricPower",
     "Tanh",
     "TensorProduct",
     "Typed",

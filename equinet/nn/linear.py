@@ -13,12 +13,12 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Space
 from equinet.harmonics import ConstantFunction
+from equinet.nn.arguments import check_kind
 from equinet.nn.layout import laid_out
 from equinet.nn.plain import filled
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_integer
-from equinet.numerics.values import check_numbers
 from equinet.ops import full_precision
 from equinet.rep import Block
 from equinet.steerable import Intertwiners, SampledKernels, kernel_basis
@@ -93,7 +93,7 @@ class Linear(Steerable):
             ValueError: for a kind without weights, and for kinds where there are to be none.
         """
         self.check(x)
-        self._check_kind(x, kind)
+        check_kind(x, kind, self.kinds)
         with full_precision(x):
             weight, bias = self.dense(), self.shift()
         bias = None if bias is None else bias.flatten()
@@ -105,13 +105,6 @@ class Linear(Steerable):
             y = y.unflatten(1, (self.kinds, -1))
             y = torch.take_along_dim(y, kind.view(-1, *[1] * (y.dim() - 1)), 1).squeeze(1)
         return laid_out(y, x)
-
-    def _check_kind(self, x: Tensor, kind: Tensor | None) -> None:
-        if (self.kinds is None) != (kind is None):
-            wanted = "None, without kinds" if self.kinds is None else "the kind of each sample"
-            raise ValueError(f"kind: expected {wanted}, got {type(kind).__name__}")
-        if kind is not None:
-            check_numbers("kind", kind, "the kind of each sample", x.shape[:1], x, self.kinds)
 
     def export(self) -> nn.Module:
         """``torch.nn.Linear`` or, over a grid, a convolution of size 1; with kinds a copy."""

@@ -24,7 +24,7 @@ def layers() -> dict[str, nn.KernelLayer]:
     """Every layer with kernels among the cases of the module law, in float64."""
     kinds = re.compile(
         "_?(Conv|Sphere|Point|Homogeneous|point_)?(Conv|conv|Linear|TensorProduct)"
-        "|_product|_channelwise|_power"
+        "|_product|_channelwise|SymmetricPower"
     )
     made = {str(case): case() for case in MODULES if kinds.match(str(case))}
     return {name: m.double() for name, m in made.items() if isinstance(m, nn.KernelLayer)}

@@ -1,0 +1,145 @@
+r"""Equivariant polynomials, the maps that are not linear but in the powers of a vector.
+
+.. math:: P(\rho(h) x) = \psi(h) P(x), \qquad
+          P \in \bigoplus_{\nu \ge 1} \mathrm{Hom}_H(\mathrm{Sym}^\nu V, \psi) \quad (K8)
+
+Every one of degree nu is a sum of products of those of degree nu - 1 with x, coupled by
+``rep.clebsch_gordan``: so all are found degree by degree, on the monomials, and what is not
+independent is left out.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from equinet.numerics.cached import cached, on_cpu
+from equinet.numerics.subspace import span_basis
+from equinet.rep import Irrep, clebsch_gordan, couple
+
+Monomial = tuple[int, ...]  # numbers of the variables, ascending
+
+
+def monomials(dim: int, degree: int) -> list[Monomial]:
+    """All monomials of one degree in ``dim`` variables, in the order of a dictionary."""
+    return list(itertools.combinations_with_replacement(range(dim), degree))
+
+
+@cached(64)
+def equivariant_polynomials(
+    psis: tuple[Irrep, ...], outs: tuple[Irrep, ...], order: int
+) -> tuple[Tensor, ...]:
+    """A basis of the equivariant polynomials (K8) of degrees 1 to ``order``.
+
+    The symmetric tensors of those of one degree are orthonormal.
+
+    Args:
+        psis: whose sum is V, each once.
+        outs: where the polynomials lead.
+        order: the largest degree.
+    Returns:
+        For each irrep of ``outs`` the coefficients of the monomials, by degree and then by
+        dictionary, float64 ``(polynomials, dim, monomials)``.
+    """
+    dim = sum(psi.dim for psi in psis)
+    starts = list(itertools.accumulate([psi.dim for psi in psis], initial=0))
+    rows: list[list[Tensor]] = [[] for _ in outs]
+    sizes = [len(monomials(dim, degree)) for degree in range(1, order + 1)]
+    found = {
+        psi: torch.nn.functional.pad(psi.endomorphisms, (start, dim - start - psi.dim))
+        for psi, start in zip(psis, starts, strict=False)
+    }
+    for degree, size in enumerate(sizes, 1):
+        if degree > 1:
+            found = _next(found, psis, outs if degree == order else None, dim, degree)
+        before = sum(sizes[: degree - 1])
+        for own, out in zip(rows, outs, strict=True):
+            if out in found:
+                after = sum(sizes[degree:])
+                own.append(torch.nn.functional.pad(found[out], (before, after)))
+        assert all(basis.shape[2] == size for basis in found.values())
+    return tuple(
+        torch.cat(own) if own else torch.zeros(0, out.dim, sum(sizes), dtype=torch.float64)
+        for own, out in zip(rows, outs, strict=True)
+    )
+
+
+def _next(
+    found: dict[Irrep, Tensor],
+    psis: tuple[Irrep, ...],
+    outs: tuple[Irrep, ...] | None,
+    dim: int,
+    degree: int,
+) -> dict[Irrep, Tensor]:
+    """The polynomials of a degree to ``outs``, or to all irreps, from those of one degree less."""
+    names = monomials(dim, degree)
+    number = {name: i for i, name in enumerate(names)}
+    times = torch.tensor(
+        [
+            [number[tuple(sorted((*name, i)))] for name in monomials(dim, degree - 1)]
+            for i in range(dim)
+        ]
+    )
+    # The norm of a symmetric tensor is that of its polynomial, with alpha! / degree! a monomial.
+    norms = torch.tensor([_norm(name) for name in names], dtype=torch.float64)
+    targets = outs or dict.fromkeys(
+        out for psi, chi in itertools.product(found, psis) for out, _ in couple(psi, chi)
+    )
+    result = {}
+    for out in targets:
+        rows, start = [], 0
+        for chi in psis:
+            index = times[start : start + chi.dim].flatten()
+            start += chi.dim
+            for psi, basis in found.items():
+                c = clebsch_gordan(psi, chi, out)
+                terms = torch.einsum("qaid,pam->qpdim", c, basis).flatten(3).flatten(0, 2)
+                product = terms.new_zeros(len(terms), len(names)).index_add(1, index, terms)
+                rows.append(product.unflatten(0, (-1, out.dim)) if len(terms) else product[:0])
+        rows = [row for row in rows if len(row)]
+        if rows and len(basis := span_basis((torch.cat(rows) * norms).flatten(1))):
+            result[out] = basis.unflatten(1, (out.dim, -1)) / norms
+    return result
+
+
+def _norm(name: Monomial) -> float:
+    powers = math.prod(math.factorial(name.count(i)) for i in set(name))
+    return math.sqrt(powers / math.factorial(len(name)))
+
+
+@dataclass(frozen=True)
+class SymmetricMaps:
+    """All equivariant polynomials between two sums of irreps, counted by characters.
+
+    Attributes:
+        psis: whose sum the polynomials start from.
+        outs: where they lead.
+        order: the largest degree; the smallest is 1.
+        filters: how many times there are all of them.
+    """
+
+    psis: tuple[Irrep, ...]
+    outs: tuple[Irrep, ...]
+    order: int
+    filters: int = 1
+
+    @property
+    @on_cpu
+    def dim(self) -> int:
+        r"""The mean of chi_{Sym^nu V} chi_out, where h_nu = 1 / nu \sum_i chi_V(g^i) h_{nu - i}."""
+        degrees = [max(psi.degree for psi in some) for some in (self.psis, self.outs)]
+        g, weights = self.psis[0].group.grid(self.order * degrees[0] + degrees[1])
+        powers = [
+            sum(psi.character(torch.linalg.matrix_power(g, i)) for psi in self.psis)
+            for i in range(1, self.order + 1)
+        ]
+        h = [torch.ones(len(g), dtype=torch.float64)]
+        for degree in range(1, self.order + 1):
+            terms = [powers[i] * h[degree - 1 - i] for i in range(degree)]
+            h.append(torch.stack(terms).sum(0) / degree)
+        out = torch.stack([psi.character(g) for psi in self.outs]).sum(0)
+        return self.filters * round(float(weights @ (torch.stack(h[1:]).sum(0) * out)))
