@@ -10,8 +10,8 @@ from equinet.numerics import Constant, Constants
 from equinet.rep.fibres import change_blocks
 
 
-class SplitIrreps(Constants):
-    """All copies of each irrep of the fields, counted over all blocks.
+class _IrrepParts(Constants):
+    """The way between fields and the copies of each of their irreps, counted over all blocks.
 
     Args:
         fields: of finite dimension.
@@ -26,6 +26,14 @@ class SplitIrreps(Constants):
         self.blocks = [(mul, rho.dim) for mul, rho in fields.blocks]
         self.irreps = [(count, psi.dim) for psi, count in fields.fibre.counts.items()]
         self.set_constants()
+
+    def _ordered(self, z: Tensor) -> Tensor:
+        order = self._buffers.get("order")
+        return z if order is None else z.index_select(0, order)
+
+
+class SplitIrreps(_IrrepParts):
+    """All copies of each irrep of the fields."""
 
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         found: dict[str, Constant] = {"inverse": self.fibre.matrices(inverse=True)}
@@ -36,28 +44,12 @@ class SplitIrreps(Constants):
     def forward(self, x: Tensor) -> list[Tensor]:
         """From ``(channels, points)`` all copies of each irrep: ``(copy, component, points)``."""
         z = change_blocks(x, 0, self.blocks, self.listed("inverse", gaps=True))
-        order = self._buffers.get("order")
-        z = z if order is None else z.index_select(0, order)
-        parts = z.split([count * dim for count, dim in self.irreps])
+        parts = self._ordered(z).split([count * dim for count, dim in self.irreps])
         return [part.unflatten(0, size) for part, size in zip(parts, self.irreps, strict=True)]
 
 
-class JoinIrreps(Constants):
-    """Fields of the copies of each irrep, the inverse of ``SplitIrreps``.
-
-    Args:
-        fields: of finite dimension.
-
-    Attributes:
-        irreps: (copies, dimension) of each.
-    """
-
-    def __init__(self, fields: FieldType) -> None:
-        super().__init__()
-        self.fibre = fields.fibre
-        self.blocks = [(mul, rho.dim) for mul, rho in fields.blocks]
-        self.irreps = [(count, psi.dim) for psi, count in fields.fibre.counts.items()]
-        self.set_constants()
+class JoinIrreps(_IrrepParts):
+    """Fields of the copies of each irrep, the inverse of ``SplitIrreps``."""
 
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         found: dict[str, Constant] = {"basis": self.fibre.matrices()}
@@ -80,7 +72,5 @@ class JoinIrreps(Constants):
             else x.new_zeros(count * dim, x.shape[1])
             for some, (count, dim) in zip(terms, self.irreps, strict=True)
         ]
-        z = torch.cat(parts)
-        order = self._buffers.get("order")
-        z = z if order is None else z.index_select(0, order)
+        z = self._ordered(torch.cat(parts))
         return change_blocks(z, 0, self.blocks, self.listed("basis", gaps=True))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from typing import NamedTuple
 
 import torch
@@ -72,7 +73,7 @@ class Product(KernelLayer):
         ValueError: for types over different spaces, fields sampled on a continuous group, unequal
             numbers of channels, and if no product leads to any field of ``out_type``.
     Warns:
-        UserWarning: if channels of ``in_type`` or ``out_type`` have no product.
+        UserWarning: if channels of a type have no product.
 
     Attributes:
         weight: W in a row, for each pair of irreps i, j and each k ``(u, v, paths, o)``, or
@@ -133,6 +134,17 @@ class Product(KernelLayer):
                 f"and {self.right_type!r} to {self.out_type!r}"
             )
         self.set_paths(irrep_paths(self.in_type, self.out_type, products))
+        right = list(self.right_type.fibre.counts)
+        used = {right[pair.right] for pair in self.pairs}
+        deaf = [
+            rho.name for _, rho in self.right_type.blocks if used.isdisjoint(rho.multiplicities)
+        ]
+        if deaf and not all(rho.is_trivial for _, rho in self.out_type.blocks):
+            warnings.warn(
+                f"Product: dead paths; no product takes {', '.join(deaf)} of {self.right_type!r}: "
+                "ignored",
+                stacklevel=3,
+            )
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         """Draw the initial weights anew, as the constructor does."""
@@ -200,7 +212,8 @@ class Product(KernelLayer):
         Returns:
             ``out_type.shape(batch, ...)``.
         Raises:
-            ValueError: if there are more of one than of the other.
+            TypeError: if one has another dtype than the other.
+        ValueError: if there are more of one than of the other, or they are on two devices.
         """
         self.check(x)
         self.right_type.check(y, "y")
@@ -209,6 +222,8 @@ class Product(KernelLayer):
                 f"y: expected as many samples and points as x, {tuple(x.shape)}, got "
                 f"{tuple(y.shape)}"
             )
+        if y.device != x.device:
+            raise ValueError(f"y: expected a tensor on {x.device}, as x, got one on {y.device}")
         if y.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
             raise TypeError(f"y: expected {x.dtype} as x, got {y.dtype}; use y.to(x.dtype)")
         wide = torch.promote_types(x.dtype, torch.float32)  # products need the digits

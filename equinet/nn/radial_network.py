@@ -44,7 +44,7 @@ class RadialNetwork(nn.Module):
         cutoff: c, in units of length.
         features: number of functions.
         hidden: widths of the hidden layers; without any, phi is linear in u b and u a.
-        basis: the functions b, "gaussian" or "bessel".
+        basis: the functions b, "gaussian" or "bessel"; a number, deprecated, is ``num_basis``.
         num_basis: how many.
         envelope: p, the larger the later u falls; by default 3 for Gaussians and 6 for Bessel
             functions.
@@ -160,6 +160,11 @@ class RadialNetwork(nn.Module):
             )
         if check_floating("attributes", attributes).shape != shape:
             raise ValueError(f"attributes: expected {shape}, got {tuple(attributes.shape)}")
+        if attributes.device != r.device:
+            raise ValueError(
+                f"attributes: expected a tensor on {r.device}, as the distances, got one on "
+                f"{attributes.device}"
+            )
         return attributes
 
     def extra_repr(self) -> str:

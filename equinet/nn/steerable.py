@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType
@@ -114,7 +113,7 @@ class Steerable(KernelLayer):
         """The bias on each channel of the output."""
         if self.bias is None:
             return None
-        return F.linear(self.bias, self.get_buffer("invariants"))
+        return self.bias @ self.get_buffer("invariants").mT
 
     def filters(self, weight: Tensor | None = None) -> Tensor:
         """``dense``, by its old name."""

@@ -22,7 +22,12 @@ from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
 from equinet.rep import Irrep
-from equinet.steerable.polynomials import SymmetricMaps, equivariant_polynomials, monomials
+from equinet.steerable.polynomials import (
+    SymmetricMaps,
+    equivariant_polynomials,
+    mean_squares,
+    monomials,
+)
 
 _HIGHEST, _MOST_KINDS = 12, 10_000
 
@@ -39,9 +44,9 @@ class SymmetricPower(KernelLayer):
     the monomials, one factor at a time: binomial(dim V + nu - 1, nu) of them in place of the
     dim V^nu entries of a tensor.
 
-    Initial weights are normal with variance 1; the polynomials are scaled so that normal inputs of
-    variance 1 give outputs of mean square 1 or, from degree 2 on, a few times that. Over the sphere powers have
-    degrees above the band, so the equivariance is approximate there.
+    Initial weights are normal with variance 1; the polynomials are scaled so that independent
+    normal inputs of variance 1 give outputs of mean square 1. Over the sphere powers have degrees
+    above the band, so the equivariance is approximate there.
 
     Args:
         in_type: fields of finite dimension, equally many copies of every irrep: the channels.
@@ -143,17 +148,10 @@ class SymmetricPower(KernelLayer):
         return f"{super().meaning()}, polynomials {fingerprint(self._basis())}"
 
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
-        degrees = range(1, self.order + 1)
-        names = [monomials(self.dim, degree) for degree in degrees]
+        names = [monomials(self.dim, degree) for degree in range(1, self.order + 1)]
         numbers = [{name: i for i, name in enumerate(own)} for own in names]
-        # E |P(x)|^2 >= nu! for a polynomial whose tensor has norm 1, and normal x.
-        sizes = [math.factorial(nu) for nu, own in zip(degrees, names, strict=True) for _ in own]
-        squares = torch.tensor(sizes, dtype=torch.float64)
         return {
-            "basis": [
-                polynomials * (polynomials.shape[1] / max(len(polynomials), 1) / squares).sqrt()
-                for polynomials in self._basis()
-            ],
+            "basis": [self._scaled(polynomials) for polynomials in self._basis()],
             # Each monomial is one of a degree less times one variable.
             "first": [
                 torch.tensor([before[name[:-1]] for name in own])
@@ -161,6 +159,11 @@ class SymmetricPower(KernelLayer):
             ],
             "last": [torch.tensor([name[-1] for name in own]) for own in names[1:]],
         }
+
+    def _scaled(self, polynomials: Tensor) -> Tensor:
+        """Each of n polynomials to one irrep has mean square 1 / n a component."""
+        squares = mean_squares(polynomials, self.dim, self.order) * len(polynomials)
+        return polynomials * (polynomials.shape[1] / squares).sqrt()[:, None, None]
 
     def dense(self) -> Tensor:
         """The coefficients of the monomials of each channel, in the basis of irreps.
@@ -214,8 +217,8 @@ class SymmetricPower(KernelLayer):
         if kind is None:
             z = z.squeeze(1)
         else:
-            points = kind[:, None].expand(-1, y[0, 0].numel() if y.dim() > 2 else 1).flatten()
-            z = torch.take_along_dim(z, points.view(1, 1, 1, -1), 1).squeeze(1)
+            points = kind[:, None].expand(-1, y.shape[2:].numel()).flatten()
+            z = torch.take_along_dim(z, points[None, None, None], 1).squeeze(1)
         terms = [[part.flatten(1)] for part in z.split([dim for _, dim in self.join.irreps], 1)]
         z = self.join(terms, flat)
         return laid_out(z.unflatten(1, y.shape[1:]).movedim(0, 1), x).to(x.dtype)

@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from equinet.numerics.cached import cached, on_cpu
@@ -50,18 +51,16 @@ def equivariant_polynomials(
     rows: list[list[Tensor]] = [[] for _ in outs]
     sizes = [len(monomials(dim, degree)) for degree in range(1, order + 1)]
     found = {
-        psi: torch.nn.functional.pad(psi.endomorphisms, (start, dim - start - psi.dim))
+        psi: F.pad(psi.endomorphisms / math.sqrt(psi.dim), (start, dim - start - psi.dim))
         for psi, start in zip(psis, starts, strict=False)
     }
-    for degree, size in enumerate(sizes, 1):
+    for degree in range(1, order + 1):
         if degree > 1:
             found = _next(found, psis, outs if degree == order else None, dim, degree)
-        before = sum(sizes[: degree - 1])
+        before, after = sum(sizes[: degree - 1]), sum(sizes[degree:])
         for own, out in zip(rows, outs, strict=True):
             if out in found:
-                after = sum(sizes[degree:])
-                own.append(torch.nn.functional.pad(found[out], (before, after)))
-        assert all(basis.shape[2] == size for basis in found.values())
+                own.append(F.pad(found[out], (before, after)))
     return tuple(
         torch.cat(own) if own else torch.zeros(0, out.dim, sum(sizes), dtype=torch.float64)
         for own, out in zip(rows, outs, strict=True)
@@ -97,18 +96,58 @@ def _next(
             start += chi.dim
             for psi, basis in found.items():
                 c = clebsch_gordan(psi, chi, out)
-                terms = torch.einsum("qaid,pam->qpdim", c, basis).flatten(3).flatten(0, 2)
-                product = terms.new_zeros(len(terms), len(names)).index_add(1, index, terms)
-                rows.append(product.unflatten(0, (-1, out.dim)) if len(terms) else product[:0])
-        rows = [row for row in rows if len(row)]
+                if len(c):
+                    terms = torch.einsum("qaid,pam->qpdim", c, basis).flatten(3)
+                    product = terms.new_zeros(*terms.shape[:3], len(names))
+                    rows.append(product.index_add(3, index, terms).flatten(0, 1))
         if rows and len(basis := span_basis((torch.cat(rows) * norms).flatten(1))):
             result[out] = basis.unflatten(1, (out.dim, -1)) / norms
     return result
 
 
 def _norm(name: Monomial) -> float:
-    powers = math.prod(math.factorial(name.count(i)) for i in set(name))
-    return math.sqrt(powers / math.factorial(len(name)))
+    return math.sqrt(_factorials(name) / math.factorial(len(name)))
+
+
+def _factorials(name: Monomial) -> int:
+    """Alpha!, the product of the factorials of the exponents."""
+    return math.prod(math.factorial(name.count(i)) for i in set(name))
+
+
+def mean_squares(polynomials: Tensor, dim: int, order: int) -> Tensor:
+    r"""E \|P(x)\|^2 for normal x of variance 1, from the expansion in Hermite polynomials.
+
+    .. math:: E |P|^2 = \sum_j \Bigl\| \frac{\Delta^j P}{2^j j!} \Bigr\|^2, \qquad
+              \Bigl\| \sum_\alpha c_\alpha x^\alpha \Bigr\|^2 = \sum_\alpha \alpha!\, c_\alpha^2
+
+    Args:
+        polynomials: homogeneous, by their coefficients as of ``equivariant_polynomials``.
+        dim: number of variables.
+        order: the largest degree.
+    Returns:
+        ``(polynomials,)``.
+    """
+    names = [name for degree in range(order + 1) for name in monomials(dim, degree)]
+    number = {name: i for i, name in enumerate(names)}
+    second = [  # derivatives: of which monomial, to which, and the factor
+        (number[name], number[_without_two(name, i)], count * (count - 1))
+        for name in names
+        for i in set(name)
+        if (count := name.count(i)) > 1
+    ]
+    source, target, factor = torch.tensor(second or [(0, 0, 0)]).T
+    weights = torch.tensor([_factorials(name) for name in names], dtype=torch.float64)
+    p = F.pad(polynomials, (1, 0))  # the constant is a monomial too
+    total = p.new_zeros(len(p))
+    for j in range(order // 2 + 1):
+        total += (p.square() * weights).sum((1, 2)) / (2**j * math.factorial(j)) ** 2
+        p = torch.zeros_like(p).index_add(2, target, p[..., source] * factor)
+    return total
+
+
+def _without_two(name: Monomial, i: int) -> Monomial:
+    start = name.index(i)
+    return name[:start] + name[start + 2 :]
 
 
 @dataclass(frozen=True)
@@ -134,7 +173,9 @@ class SymmetricMaps:
         degrees = [max(psi.degree for psi in some) for some in (self.psis, self.outs)]
         g, weights = self.psis[0].group.grid(self.order * degrees[0] + degrees[1])
         powers = [
-            sum(psi.character(torch.linalg.matrix_power(g, i)) for psi in self.psis)
+            torch.stack([psi.character(torch.linalg.matrix_power(g, i)) for psi in self.psis]).sum(
+                0
+            )
             for i in range(1, self.order + 1)
         ]
         h = [torch.ones(len(g), dtype=torch.float64)]

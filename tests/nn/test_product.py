@@ -154,6 +154,9 @@ def test_bad_input():
         Product(x, x, fields("3x1"), "channelwise")
     with pytest.raises(ValueError, match="^paths: expected 'full' or 'channelwise', got 'uvu'"):
         Product(x, x, x, "uvu")
+    with pytest.warns(UserWarning, match="dead paths; no product takes 5 of .*: ignored") as got:
+        Product(x, fields("1x1 + 1x5"), x)
+    assert got[0].filename == __file__
     module = Product(x, x, x)
     for y, kind, words in (
         (torch.ones(3, 6), ValueError, "as many samples and points as x"),

@@ -37,6 +37,8 @@ LEARNING = {
     "RadialNetwork": radial,
     "SqueezeExcite": lambda **options: nn.SqueezeExcite(H, **options),
     "TensorProduct": lambda **options: nn.TensorProduct(VECTORS, VECTORS, **options),
+    "Product": lambda **options: nn.Product(VECTORS, VECTORS, VECTORS, **options),
+    "SymmetricPower": lambda **options: nn.SymmetricPower(VECTORS, VECTORS, 2, **options),
 }
 NORMS = {
     "BatchNorm": lambda **options: nn.BatchNorm(H, **options),
