@@ -172,15 +172,11 @@ class SymmetricMaps:
         r"""The mean of chi_{Sym^nu V} chi_out, where h_nu = 1 / nu \sum_i chi_V(g^i) h_{nu - i}."""
         degrees = [max(psi.degree for psi in some) for some in (self.psis, self.outs)]
         g, weights = self.psis[0].group.grid(self.order * degrees[0] + degrees[1])
-        powers = [
-            torch.stack([psi.character(torch.linalg.matrix_power(g, i)) for psi in self.psis]).sum(
-                0
-            )
-            for i in range(1, self.order + 1)
-        ]
+        moved = [torch.linalg.matrix_power(g, i) for i in range(1, self.order + 1)]
+        sums = [torch.stack([psi.character(power) for psi in self.psis]).sum(0) for power in moved]
         h = [torch.ones(len(g), dtype=torch.float64)]
         for degree in range(1, self.order + 1):
-            terms = [powers[i] * h[degree - 1 - i] for i in range(degree)]
+            terms = [sums[i] * h[degree - 1 - i] for i in range(degree)]
             h.append(torch.stack(terms).sum(0) / degree)
         out = torch.stack([psi.character(g) for psi in self.outs]).sum(0)
         return self.filters * round(float(weights @ (torch.stack(h[1:]).sum(0) * out)))
