@@ -9,7 +9,7 @@ from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import Dropout, DropPath, FieldDropout
 from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
-from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
+from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
 from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNorm as InducedNorm
 from equinet.nn.induced import InducedNormActivation
@@ -19,15 +19,18 @@ from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
-from equinet.nn.point_conv import PointConv, RadialNetwork
+from equinet.nn.point_conv import PointConv
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.product import Product
+from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
 from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summaries import Summary, summary
+from equinet.nn.symmetric_power import SymmetricPower
 from equinet.nn.tensor_product import TensorProduct
 from equinet.nn.vector_field import VectorFieldPool
 
@@ -72,6 +75,7 @@ __all__ = [
     "PixelShuffle",
     "PointConv",
     "Pointwise",
+    "Product",
     "RMSNorm",
     "RadialNetwork",
     "ReLU",
@@ -83,7 +87,9 @@ __all__ = [
     "Softplus",
     "SphereConv",
     "SqueezeExcite",
+    "SumPool",
     "Summary",
+    "SymmetricPower",
     "Tanh",
     "TensorProduct",
     "Typed",

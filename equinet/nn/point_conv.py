@@ -10,20 +10,18 @@ of the distance.
 from __future__ import annotations
 
 import functools
-import itertools
 import math
 from typing import Protocol, runtime_checkable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Points
 from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
-from equinet.nn.module import check_place, randn
+from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
-from equinet.numerics.arguments import check_integer, check_memory, check_number, is_integer, is_row
+from equinet.numerics.arguments import check_integer, check_memory, check_number, is_integer
 from equinet.numerics.values import check_floating, check_numbers
 from equinet.ops import full_precision
 from equinet.rep import Block
@@ -34,77 +32,6 @@ from equinet.steerable.kernel_bases import names
 _FINITE_LMAX = 3
 
 _PADDED = "; of a list padded with -1 take edges[:, (edges >= 0).all(0)], and the same shifts"
-
-
-class RadialNetwork(nn.Module):
-    r"""Learned functions of the distance, which fall smoothly to zero at a cutoff.
-
-    .. math:: \varphi(r) = u(r / c)\, \mathrm{MLP}(b(r)), \qquad
-              u(t) = (1 - t)^3 (1 + 3 t + 6 t^2) \quad (V5)
-
-    where the b are Gaussians at equal distances.
-
-    Args:
-        cutoff: c, in units of length.
-        features: number of functions.
-        hidden: widths of the hidden layers; without any, phi = u b.
-        basis: number of Gaussians.
-        generator: for the initial weights.
-        device, dtype: of the weights, as in ``torch.nn``.
-    Raises:
-        TypeError: if ``hidden`` is no row.
-        ValueError: for a number out of range.
-    Shape:
-        ``(...)`` to ``(..., features)``, of second moment about 1.
-    """
-
-    def __init__(
-        self,
-        cutoff: float,
-        features: int = 16,
-        hidden: tuple[int, ...] = (32,),
-        basis: int = 8,
-        *,
-        generator: torch.Generator | None = None,
-        device: torch.device | str | None = None,
-        dtype: torch.dtype | None = None,
-    ) -> None:
-        super().__init__()
-        self.cutoff = check_number(cutoff, "cutoff", above=0)
-        self.features = check_integer(features, "features")
-        self.basis = check_integer(basis, "basis")
-        if not is_row(hidden):
-            raise TypeError(f"hidden: expected widths of layers, got {hidden!r}")
-        widths = (basis, *(check_integer(width, "hidden") for width in hidden), features)
-        weights = sum(math.prod(pair) for pair in itertools.pairwise(widths))
-        check_memory(weights, "hidden", f"layers of widths {widths}")
-        check_place(device, dtype)
-        self.weights = nn.ParameterList(
-            torch.empty(wide, narrow, device=device, dtype=dtype)
-            for narrow, wide in zip(widths[:-1], widths[1:], strict=True)
-        )
-        self.reset_parameters(generator)
-
-    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
-        """Draw the initial weights anew, as the constructor does."""
-        with torch.no_grad():
-            for weight in self.weights:
-                start = randn(*weight.shape, generator=generator)
-                weight.copy_(start / math.sqrt(weight.shape[1]))
-
-    def forward(self, r: Tensor) -> Tensor:
-        check_floating("r", r)
-        t = (r / self.cutoff).clamp(max=1)[..., None]
-        step = 1 / (self.basis + 1)
-        centres = torch.arange(1, self.basis + 1, dtype=r.dtype, device=r.device) * step
-        # The sum of their squares is about 1.12 / 2 * sqrt(pi) everywhere, and then 1 a function.
-        y = torch.exp(-(((t - centres) / step) ** 2) / 2) * math.sqrt(self.basis / 1.2533)
-        for i, weight in enumerate(self.weights):
-            y = F.linear(y if i == 0 else F.silu(y) / 0.5967, weight)  # SiLU's second moment
-        return y * (1 - t) ** 3 * (1 + 3 * t + 6 * t * t)
-
-    def extra_repr(self) -> str:
-        return f"cutoff={self.cutoff}, features={self.features}, basis={self.basis}"
 
 
 @runtime_checkable
@@ -123,7 +50,8 @@ class PointConv(Steerable):
         in_type: fields over ``Points`` in R^1, R^2 or R^3.
         out_type: fields over the same ``Points``.
         radial: the functions phi of the distance, ``(edges,)`` to ``(edges, radial.features)``:
-            ``RadialNetwork``, or a module of yours with the attribute ``features``.
+            ``RadialNetwork``, or a module of yours with the attribute ``features``. Attributes of
+            the edges are its second argument.
         neighbours: the mean number of neighbours of a point, which keeps the variance.
         lmax: largest degree of the harmonics; by default all that the irreps of a continuous group
             can use, 3 for a finite group.
@@ -134,8 +62,9 @@ class PointConv(Steerable):
         x ``(points, channels in)``, positions ``(points, n)``, edges int64 ``(2, count)`` with rows
         j, the neighbour, and i, and shifts ``(count, n)``, which are added to x_j - x_i (for
         neighbours in another cell of a crystal), to ``(points, channels out)``. A Graph of
-        ``transforms.radius_graph`` may stand for both; a batch is the clouds in a row. On a GPU the
-        check that the edges are numbers of points waits for them.
+        ``transforms.radius_graph`` may stand for both; a batch is the clouds in a row. Where
+        ``radial`` takes attributes of the edges, ``attributes=`` passes them, ``(count,
+        attributes)``. On a GPU the check that the edges are numbers of points waits for them.
     Raises:
         ValueError: for types over another space, an argument out of range, and if there is no
             kernel but zero; in ``forward`` for another shape, and for an edge to no point.
@@ -202,6 +131,8 @@ class PointConv(Steerable):
         positions: Tensor,
         edges: Tensor | Neighbours,
         shifts: Tensor | None = None,
+        *,
+        attributes: Tensor | None = None,
     ) -> Tensor:
         """The convolved features.
 
@@ -210,6 +141,7 @@ class PointConv(Steerable):
             positions: ``(points, n)``.
             edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
             shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
+            attributes: what the functions of the distance take besides it, ``(count, ...)``.
         Returns:
             ``(points, channels out)``.
         """
@@ -222,7 +154,8 @@ class PointConv(Steerable):
         r = positions.index_select(0, source) - positions.index_select(0, target)
         r = r if shifts is None else r + shifts
         features = x.index_select(0, source)
-        radial = self.radial(_length(r)).to(x.dtype)
+        given = () if attributes is None else (attributes,)
+        radial = self.radial(_length(r), *given).to(x.dtype)
         harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
         harmonics = harmonics.to(x.dtype)
         # Sums over the neighbours come first, as they do not need the filter: (m, point, k, in).

@@ -317,7 +317,15 @@ def _others() -> Iterator[Call]:
     yield call(project.forward, _random(2, 1, 8, 8), R, name="StereographicProjection.forward")
     yield call(nn.gated, volume.fields("1x0 + 1x1"))
     yield call(nn.squash, _random(4).abs())
-    yield call(nn.RadialNetwork, 2.0, 4, (8,), 4)
+    vectors = eq.Point("O(3)", dim=3).fields("2x1o")
+    axial = eq.Point("O(3)", dim=3).fields("2x1e")
+    yield call(nn.Product, vectors, vectors, axial, "channelwise")
+    product = nn.Product(vectors, vectors, axial)
+    yield call(product.forward, _random(3, 6), _random(3, 6), name="Product.forward")
+    linear = nn.Linear(vectors, vectors, kinds=2)
+    kinds = torch.tensor([0, 1, 1])
+    yield call(linear.forward, _random(3, 6), kinds, name="Linear.forward, kinds")
+    yield call(nn.RadialNetwork, 2.0, 4, (8,), "bessel", 4, attributes=2)
 
 
 def _modules() -> Iterator[Call]:

@@ -200,6 +200,7 @@ WELCOME: dict[tuple[str, str, str], str] = {
     ("s2_ifft", "spin", "negative"): "A spin may be negative.",
     ("Representation", "name", "text"): "A representation may be called anything.",
     ("automorphisms", "name", "text"): "A group may be called anything.",
+    ("RadialNetwork", "basis", "number"): "It is the number of Gaussians, for one version more.",
     ("irrep", "name", "number"): "The degree of an irrep of SO(3) is its name.",
     ("Irrep", "name", "number"): "The degree of an irrep of SO(3) is its name.",
     ("axial", "axis", "negative"): "An axis may point anywhere.",
