@@ -101,7 +101,7 @@ def check_clouds(in_type: FieldType, x: Tensor, batch: object, count: int | None
     check_numbers("batch", batch, "the number of the cloud of each point", x.shape[:1], x, count)
 
 
-def check_kind(x: Tensor, kind: Any, kinds: int | None) -> None:
+def check_kind(x: Tensor, kind: object, kinds: int | None) -> None:
     """Raise ValueError unless ``kind`` is a number below ``kinds`` for each sample, or both None.
 
     Args:
