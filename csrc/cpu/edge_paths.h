@@ -42,8 +42,8 @@ struct Block {
 };
 
 struct Path {
-    Block from, to;
-    int64_t kernel, weight, weight_at;  // where it starts in a row of K, of W, and of W padded
+    Block from, to, weight;  // in rows of x, of z and of w
+    int64_t kernel;          // where it starts in a row of K
 };
 
 constexpr int kColumns = 7;  // of a kernel at a time
@@ -88,7 +88,7 @@ inline void turn(const Path& path, const T* kernels, const T* x, const T* weight
             constexpr int V = decltype(shape)::vectors;
             Vector<T> right[D][V], w[V];
             for (int v = 0; v < V; ++v) {
-                w[v] = load(weights + path.weight_at + u + v * lanes<T>());
+                w[v] = load(weights + path.weight.at + u + v * lanes<T>());
                 for (int d = 0; d < D; ++d) right[d][v] = load(from + d * wide + u + v * lanes<T>());
             }
             const T* kernel = kernels + path.kernel + m0;
@@ -145,7 +145,7 @@ inline void gradients(const Path& path, const T* kernels, const T* x, const T* w
             constexpr int V = decltype(shape)::vectors, one = lanes<T>();
             Vector<T> right[D][V], down[D][V], w[V], of_w[V] = {};
             for (int k = 0; k < V; ++k) {
-                w[k] = load(weights + path.weight_at + u + k * one);
+                w[k] = load(weights + path.weight.at + u + k * one);
                 for (int d = 0; d < D; ++d) {
                     right[d][k] = load(x + start + d * wide + u + k * one);
                     down[d][k] = load(to_x + start + d * wide + u + k * one);
@@ -172,7 +172,7 @@ inline void gradients(const Path& path, const T* kernels, const T* x, const T* w
                 for (int k = 0; k < V; ++k) of_w[k] += own[k] * turned[k];
             }
             for (int k = 0; k < V; ++k) {
-                store<T>(to_weights + path.weight_at + u + k * one, of_w[k], m0 > 0);
+                store<T>(to_weights + path.weight.at + u + k * one, of_w[k], m0 > 0);
                 for (int d = 0; d < D; ++d) {
                     store<T>(to_x + start + d * wide + u + k * one, down[d][k], false);
                 }

@@ -106,7 +106,7 @@ class Plan {
         for (int64_t p = 0; p < paths; ++p, n += 2) {
             const eq::Block& from = block_.data()[n[0]];
             const eq::Block to{from.channels, n[1], from.wide, z_width, z_row};
-            path_.data()[p] = {from, to, entries, columns, wide};
+            path_.data()[p] = {from, to, {to.channels, 1, to.wide, columns, wide}, entries};
             z_width += to.channels * to.dim;
             z_row += to.wide * to.dim;
             entries += to.dim * from.dim;
@@ -133,18 +133,11 @@ class Plan {
     void unpack_z(const T* from, T* row) const {
         for (int64_t p = 0; p < paths; ++p) path(p).to.unpack(from, row);
     }
-    // Columns of W, or of w, to padded ones and back.
     void pack_w(const T* row, T* to) const {
-        for (int64_t p = 0; p < paths; ++p) {
-            const eq::Path& own = path(p);
-            eq::Block{own.to.channels, 1, own.to.wide, own.weight, own.weight_at}.pack(row, to);
-        }
+        for (int64_t p = 0; p < paths; ++p) path(p).weight.pack(row, to);
     }
     void unpack_w(const T* from, T* row) const {
-        for (int64_t p = 0; p < paths; ++p) {
-            const eq::Path& own = path(p);
-            eq::Block{own.to.channels, 1, own.to.wide, own.weight, own.weight_at}.unpack(from, row);
-        }
+        for (int64_t p = 0; p < paths; ++p) path(p).weight.unpack(from, row);
     }
 
     const int64_t blocks, paths;

@@ -134,12 +134,14 @@ def edge_order(edges: Tensor, sources: int, targets: int | None = None) -> EdgeO
     check_counts("edge_order", "sources", counts[:1])
     check_counts("edge_order", "targets", counts[1:])
     check_edges("edge_order", edges, counts)
-    order = edges.argsort(dim=1, stable=True)
-    starts = [
-        torch.searchsorted(row[by], torch.arange(count + 1, device=edges.device))
-        for row, by, count in zip(edges, order, counts, strict=True)
-    ]
-    return EdgeOrder(edges.contiguous(), order, *starts)
+    starts = [_starts(ends, count) for ends, count in zip(edges.unbind(), counts, strict=True)]
+    return EdgeOrder(edges.contiguous(), edges.argsort(dim=1, stable=True), *starts)
+
+
+def _starts(ends: Tensor, count: int) -> Tensor:
+    """Where in sorted order the edges of each point start: how many end at points before it."""
+    many = ends.new_zeros(count + 1).index_add(0, ends + 1, torch.ones_like(ends))
+    return many.cumsum(0)
 
 
 def check_edges(operator: str, edges: Tensor, counts: tuple[int, int]) -> None:
