@@ -34,13 +34,14 @@ INVENTORY = {
         hessian_split hinge lattice_error ntk_parametrize power_law satisfied soft_hinge square
         tangent_kernel tangent_product violations""",
     "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d ConvTranspose1d
-        ConvTranspose2d ConvTranspose3d Downsample DropPath Dropout ELU EquivariantModule
-        FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
-        HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate KernelLayer LayerNorm
-        LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle
-        PointConv Pointwise RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
-        Softplus SphereConv SqueezeExcite Summary Tanh TensorProduct Typed Upsample VectorFieldPool
-        convert_sync_batchnorm gated shuffled spectral_norm squash summary""",
+        ConvTranspose2d ConvTranspose3d DepthwisePointConv Downsample DropPath Dropout ELU
+        EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool
+        GroupNorm GroupPool HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate
+        KernelLayer LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool
+        NormPool PixelShuffle PointConv Pointwise RMSNorm RadialNetwork ReLU Residual Restrict
+        Sequential SiLU Sigmoid Softplus SphereConv SqueezeExcite Summary Tanh TensorProduct Typed
+        Upsample VectorFieldPool convert_sync_batchnorm gated shuffled spectral_norm squash
+        summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
