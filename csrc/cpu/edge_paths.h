@@ -139,7 +139,7 @@ inline void gradients(const Path& path, const T* kernels, const T* x, const T* w
                       T* to_x, T* to_weights, T* to_kernels, T* room) {
     const int64_t rows = path.to.dim, dim = path.from.dim, wide = path.to.wide;
     for_columns(dim, [&](auto columns, int64_t m0) {
-        constexpr int D = decltype(columns)::rows, most = D * 4 + 10 <= kRegisters ? 2 : 1;
+        constexpr int D = decltype(columns)::rows, most = D * 4 + 14 <= kRegisters ? 2 : 1;
         const int64_t start = path.from.at + m0 * wide;
         for_channels<T, most>(wide, [&](auto shape, int64_t u) {
             constexpr int V = decltype(shape)::vectors, one = lanes<T>();
