@@ -5,6 +5,7 @@ from equinet.nn.adaptive_pool import AdaptiveAvgPool
 from equinet.nn.batch_norm import BatchNorm, convert_sync_batchnorm
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from equinet.nn.depthwise import DepthwisePointConv
 from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import Dropout, DropPath, FieldDropout
 from equinet.nn.fourier import FourierPointwise
@@ -45,6 +46,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "DepthwisePointConv",
     "Downsample",
     "DropPath",
     "Dropout",

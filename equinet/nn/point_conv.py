@@ -85,23 +85,9 @@ class PointConv(Steerable):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
-        check_over(Points, in_type, out_type)
-        features = getattr(radial, "features", None)
-        if not is_integer(features):
-            raise ValueError(
-                "radial: expected a module with the attribute features, the number of its "
-                f"functions, got {type(radial).__name__}"
-            )
-        check_number(neighbours, "neighbours", above=0)
-        group = in_type.space.fibre_group
-        if lmax is None:
-            most = [max(rho.degree for _, rho in t.blocks) for t in (in_type, out_type)]
-            lmax = _FINITE_LMAX if group.is_finite else sum(most)
-        check_integer(lmax, "lmax", least=0)
-        harmonics = (lmax + 1) ** (group.n - 1)
-        check_memory(harmonics**2, "lmax", f"products of {harmonics} harmonics")
-        self.lmax, self.n = lmax, group.n
-        sample = functools.partial(_coefficients, in_type.blocks, out_type.blocks, lmax)
+        features, lmax = check_point_layer(in_type, out_type, radial, neighbours, lmax)
+        self.lmax, self.n = lmax, in_type.space.fibre_group.n
+        sample = functools.partial(direction_kernels, in_type.blocks, out_type.blocks, lmax)
         gain = 1 / math.sqrt(features * neighbours)
         super().__init__(in_type, out_type, sample, features, bias, gain, generator)
         self.radial = radial
@@ -117,13 +103,7 @@ class PointConv(Steerable):
         return f"{super().meaning()}, {self.radial.extra_repr()}" if own else super().meaning()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        sizes = [y.shape[-1] for y in angular_harmonics(self.lmax, torch.zeros(1, self.n))]
-        # Times these, every harmonic has second moment 1 in a random direction.
-        sizes = torch.tensor(sizes, dtype=torch.float64)
-        return {
-            **super().constants(dtype),
-            "norms": sizes.sqrt().repeat_interleave(sizes.long()),
-        }
+        return {**super().constants(dtype), "norms": harmonic_norms(self.lmax, self.n)}
 
     def forward(
         self,
@@ -146,16 +126,11 @@ class PointConv(Steerable):
             ``(points, channels out)``.
         """
         self.check(x)
-        if isinstance(edges, Neighbours):
-            edges, shifts = edges.of(x)
-        self._check_edges(x, positions, edges, shifts)
-        source, target = edges
-        # index_select refuses a negative number in a traced program too, where indexing takes it.
-        r = positions.index_select(0, source) - positions.index_select(0, target)
-        r = r if shifts is None else r + shifts
+        edges, shifts = neighbours_of(x, edges, shifts)
+        r, (source, target) = edge_vectors(self, x, positions, edges, shifts), edges
         features = x.index_select(0, source)
         given = () if attributes is None else (attributes,)
-        radial = self.radial(_length(r), *given).to(x.dtype)
+        radial = self.radial(length(r), *given).to(x.dtype)
         harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
         harmonics = harmonics.to(x.dtype)
         # Sums over the neighbours come first, as they do not need the filter: (m, point, k, in).
@@ -172,39 +147,138 @@ class PointConv(Steerable):
             y = torch.einsum("mpki,koim->po", sums.to(filters.dtype), filters)
         return (y if bias is None else y + bias).to(x.dtype)
 
-    def _check_edges(
-        self, x: Tensor, positions: Tensor, edges: Tensor, shifts: Tensor | None
-    ) -> None:
-        points = x.shape[0]
-        self._check_vectors("positions", positions, points)
-        check_numbers(
-            "edges", edges, "the numbers of neighbour and point", (2, "count"), x, points, _PADDED
+
+def neighbours_of(
+    x: Tensor, edges: Tensor | Neighbours, shifts: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Edges and shifts, of a graph or as they are given.
+
+    Args:
+        x: the features.
+        edges: a ``transforms.Graph``, or int64 ``(2, count)``.
+        shifts: ``(count, n)``, or None.
+    Returns:
+        Both as tensors.
+    Raises:
+        ValueError: if a graph is of other points.
+    """
+    return edges.of(x) if isinstance(edges, Neighbours) else (edges, shifts)
+
+
+class PointLayer(Protocol):
+    """What ``edge_vectors`` asks of a layer."""
+
+    n: int
+    weight: nn.Parameter
+
+
+def check_point_layer(
+    in_type: FieldType,
+    out_type: FieldType,
+    radial: nn.Module,
+    neighbours: float,
+    lmax: int | None,
+) -> tuple[int, int]:
+    """Check the arguments of a layer whose kernels are functions of the distance and direction.
+
+    Args:
+        in_type: as ``PointConv`` takes it, and so the others.
+        out_type: of the output.
+        radial: the functions of the distance.
+        neighbours: their mean number.
+        lmax: the largest degree, or None.
+    Returns:
+        The number of radial functions, and the largest degree of the harmonics.
+    Raises:
+        ValueError: for types over another space, and for an argument out of range.
+    """
+    check_over(Points, in_type, out_type)
+    features = getattr(radial, "features", None)
+    if not is_integer(features):
+        raise ValueError(
+            "radial: expected a module with the attribute features, the number of its "
+            f"functions, got {type(radial).__name__}"
         )
-        if shifts is not None:
-            self._check_vectors("shifts", shifts, edges.shape[1])
-
-    def _check_vectors(self, name: str, vectors: Tensor, count: int) -> None:
-        """Raise unless these are vectors, of the dtype and on the device of the weights."""
-        own = self.weight
-        check_floating(name, vectors)
-        if vectors.dim() != 2 or vectors.shape[0] != count or vectors.shape[1] != self.n:
-            raise ValueError(f"{name}: expected ({count}, {self.n}), got {tuple(vectors.shape)}")
-        if vectors.device != own.device:
-            raise ValueError(
-                f"{name}: expected a tensor on {own.device}, where this PointConv is, got one on "
-                f"{vectors.device}"
-            )
-        if vectors.dtype != own.dtype and not torch.is_autocast_enabled(own.device.type):
-            raise TypeError(
-                f"{name}: expected {own.dtype} as this PointConv, got {vectors.dtype}; use "
-                f"{name}.to({own.dtype})"
-            )
+    check_number(neighbours, "neighbours", above=0)
+    group = in_type.space.fibre_group
+    if lmax is None:
+        most = [max(rho.degree for _, rho in t.blocks) for t in (in_type, out_type)]
+        lmax = _FINITE_LMAX if group.is_finite else sum(most)
+    check_integer(lmax, "lmax", least=0)
+    harmonics = (lmax + 1) ** (group.n - 1)
+    check_memory(harmonics**2, "lmax", f"products of {harmonics} harmonics")
+    return features, lmax
 
 
-def _coefficients(
+def harmonic_norms(lmax: int, n: int) -> Tensor:
+    """Times these, every harmonic up to a degree has second moment 1 in a random direction."""
+    sizes = [y.shape[-1] for y in angular_harmonics(lmax, torch.zeros(1, n))]
+    sizes = torch.tensor(sizes, dtype=torch.float64)
+    return sizes.sqrt().repeat_interleave(sizes.long())
+
+
+def edge_vectors(
+    layer: PointLayer, x: Tensor, positions: Tensor, edges: Tensor, shifts: Tensor | None
+) -> Tensor:
+    """The vectors x_j - x_i + shift along the edges, after a check of them.
+
+    Args:
+        layer: that takes them.
+        x: its fields.
+        positions: of the points.
+        edges: as ``PointConv`` takes them.
+        shifts: along the edges, or None.
+    Returns:
+        ``(count, n)``.
+    Raises:
+        ValueError: for another shape or device, and for an edge to no point.
+        TypeError: for another dtype than that of the layer.
+    """
+    points = x.shape[0]
+    _check_vectors(layer, "positions", positions, points)
+    check_numbers(
+        "edges", edges, "the numbers of neighbour and point", (2, "count"), x, points, _PADDED
+    )
+    if shifts is not None:
+        _check_vectors(layer, "shifts", shifts, edges.shape[1])
+    source, target = edges
+    # index_select refuses a negative number in a traced program too, where indexing takes it.
+    r = positions.index_select(0, source) - positions.index_select(0, target)
+    return r if shifts is None else r + shifts
+
+
+def _check_vectors(layer: PointLayer, name: str, vectors: Tensor, count: int) -> None:
+    """Raise unless these are vectors, of the dtype and on the device of the weights."""
+    own, kind = layer.weight, type(layer).__name__
+    check_floating(name, vectors)
+    if vectors.dim() != 2 or vectors.shape[0] != count or vectors.shape[1] != layer.n:
+        raise ValueError(f"{name}: expected ({count}, {layer.n}), got {tuple(vectors.shape)}")
+    if vectors.device != own.device:
+        raise ValueError(
+            f"{name}: expected a tensor on {own.device}, where this {kind} is, got one on "
+            f"{vectors.device}"
+        )
+    if vectors.dtype != own.dtype and not torch.is_autocast_enabled(own.device.type):
+        raise TypeError(
+            f"{name}: expected {own.dtype} as this {kind}, got {vectors.dtype}; use "
+            f"{name}.to({own.dtype})"
+        )
+
+
+def direction_kernels(
     blocks_in: tuple[Block, ...], blocks_out: tuple[Block, ...], lmax: int
 ) -> SampledKernels:
-    """The kernels as coefficients of the angular harmonics."""
+    """The kernels between two fibres as coefficients of the angular harmonics.
+
+    Args:
+        blocks_in: of the fields that go in.
+        blocks_out: of those that come out.
+        lmax: the largest degree of the harmonics.
+    Returns:
+        Kernels whose points are the harmonics, with the norms of ``SampledKernels.scaled``.
+    Raises:
+        ValueError: if there is no kernel but zero.
+    """
     group = blocks_in[0][1].group
     basis = kernel_basis(blocks_in, blocks_out, Harmonics(group, Angular(lmax)))
     values = angular_coefficients(group, lmax)
@@ -218,7 +292,7 @@ def _coefficients(
     return sampled.scaled()
 
 
-def _length(r: Tensor) -> Tensor:
+def length(r: Tensor) -> Tensor:
     """|r|, with gradient 0 at 0."""
     squares = (r * r).sum(-1)
     off = squares > 0

@@ -322,6 +322,11 @@ def _channelwise(in_type: FieldType, out_type: FieldType, *, generator: Generato
     return nn.Product(in_type, vectors, out_type, "channelwise", generator=generator)
 
 
+def _conv_depthwise(in_type: FieldType, out_type: FieldType, *, generator: Generator):
+    radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), num_basis=3, generator=generator)
+    return nn.DepthwisePointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
+
+
 def _residual(in_type: FieldType, *, generator: Generator):
     # Without a bias, as everywhere before a batch norm: its gradient is 0 but for rounding.
     body = nn.Conv2d(in_type, in_type, 3, padding=1, bias=False, generator=generator)
@@ -359,6 +364,14 @@ FIBREWISE: list[ModuleCase] = [
     _case(
         *(_point_conv, POINTS, "1x0e + 1x1o -> 2x0e + 1x1o"),
         **dict(traced=True, others=_neighbours),
+    ),
+    _case(
+        *(_conv_depthwise, POINTS, "2x0e + 1x1o -> 2x0e + 1x1o + 1x2e"),
+        **dict(traced=True, others=_neighbours),
+    ),
+    _case(
+        *(_conv_depthwise, Points("O", dim=3), "1x T1 + 1x regular -> 1x regular + 1x A1"),
+        **dict(others=_neighbours),
     ),
     _case(
         *(nn.Linear, POINTS, "2x0e + 2x1o -> 3x0e + 1x1o"),

@@ -348,6 +348,10 @@ def _operators() -> Iterator[Call]:
     """The functions that call the compiled operators."""
     yield call(ops.relu, _random(4))
     yield call(ops.zero_where, _random(4), torch.tensor([True, False, True, False]))
+    edges, plan = torch.tensor([[0, 2, 1], [1, 1, 0]]), ops.EdgePlan(((2, 3),), ((0, 1), (0, 3)))
+    order = ops.edge_order(edges, 3, 2)
+    x, kernels, hidden, weights = (_random(*n) for n in ((3, 6), (3, 12), (3, 5), (5, 4)))
+    yield call(ops.edge_sum, plan, x, kernels, hidden, weights, order)
 
 
 def _learning() -> Iterator[Call]:
