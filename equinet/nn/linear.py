@@ -103,7 +103,8 @@ class Linear(Steerable):
             y = F.conv1d(x.flatten(2), weight[..., None], bias).unflatten(2, x.shape[2:])
         if self.kinds is not None and kind is not None:
             y = y.unflatten(1, (self.kinds, -1))
-            y = torch.take_along_dim(y, kind.view(-1, *[1] * (y.dim() - 1)), 1).squeeze(1)
+            rows = torch.arange(y.shape[0], device=y.device) * self.kinds + kind
+            y = y.flatten(0, 1).index_select(0, rows)
         return laid_out(y, x)
 
     def export(self) -> nn.Module:
