@@ -12,7 +12,17 @@ from equinet.field import Sphere
 from equinet.harmonics import Analysis, Synthesis
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.steerable import Steerable
-from equinet.ops import block_products, expansion, filter_spectra, masking, s2, so3
+from equinet.ops import (
+    EdgePlan,
+    block_products,
+    edge_order,
+    edge_sums,
+    expansion,
+    filter_spectra,
+    masking,
+    s2,
+    so3,
+)
 from equinet.ops.native.first_use import moved
 from equinet.ops.native.operator import Operator
 
@@ -64,6 +74,7 @@ def works() -> list[Work]:
         *_filters("filter of Conv3d SO(3) 16x0 + 8x1 + 4x2, 5^3", conv3d()),
         *_filters("filter of Conv2d C8 16x regular, 5^2", conv2d()),
         _masked("gradient of ReLU on SO(3), band 10, 20 x 32", 10, 20, 32),
+        *_edges("32x (0e + 1o + 2e) along 6744 edges of 300 points", 32, 2),
     ]
 
 
@@ -141,6 +152,34 @@ def _masked(task: str, band: int, channels: int, batch: int) -> Work:
     """What ReLU does on the way back through functions on SO(3)."""
     signal = _random(channels, *[2 * band] * 3, batch)
     return Work(task, masking.OPERATOR, (signal, signal <= 0))
+
+
+def _edges(task: str, channels: int, lmax: int) -> list[Work]:
+    """All paths between irreps of O(3) with the parity of a sphere's, and all gradients."""
+    points, count, features, degrees = 300, 6744, 32, range(lmax + 1)
+    paths = tuple(
+        (into, 2 * out + 1)
+        for out in degrees
+        for into in degrees
+        for l in degrees
+        if abs(into - out) <= l <= into + out and (into + l + out) % 2 == 0
+    )
+    plan = EdgePlan(tuple((channels, 2 * l + 1) for l in degrees), paths)
+    x, kernels, weights, out = plan.sizes
+    ends = torch.randint(points, (2, count), generator=torch.Generator().manual_seed(0))
+    given = (
+        *(_random(points, x), _random(count, kernels)),
+        *(_random(count, features), _random(features, weights)),
+        *(*edge_order(ends, points), plan.numbers()),
+    )
+    return [
+        Work(f"{task}, sum", edge_sums.EDGE_SUM, given),
+        Work(
+            f"{task}, gradients",
+            edge_sums.GRADIENTS,
+            (_random(points, out), *given, [0, 1, 2, 3]),
+        ),
+    ]
 
 
 def _random(*shape: int) -> Tensor:

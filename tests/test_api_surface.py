@@ -34,20 +34,21 @@ INVENTORY = {
         hessian_split hinge lattice_error ntk_parametrize power_law satisfied soft_hinge square
         tangent_kernel tangent_product violations""",
     "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d ConvTranspose1d
-        ConvTranspose2d ConvTranspose3d Downsample DropPath Dropout ELU EquivariantModule
-        FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool GroupNorm GroupPool
-        HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate KernelLayer LayerNorm
-        LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle
-        PointConv Pointwise RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
-        Softplus SphereConv SqueezeExcite Summary Tanh TensorProduct Typed Upsample VectorFieldPool
-        convert_sync_batchnorm gated shuffled spectral_norm squash summary""",
+        ConvTranspose2d ConvTranspose3d DepthwisePointConv Downsample DropPath Dropout ELU
+        EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool
+        GroupNorm GroupPool HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate
+        KernelLayer LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool
+        NormPool PixelShuffle PointConv Pointwise Product RMSNorm RadialNetwork ReLU Residual
+        Restrict Sequential SiLU Sigmoid Softplus SphereConv SqueezeExcite SumPool Summary
+        SymmetricPower Tanh TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm
+        gated shuffled spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
         wigner_d_real""",
-    "equinet.ops": """FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide block_matmul
-        chunks expand filter_spectrum full_precision relu s2_analysis s2_synthesis so3_analysis
-        so3_synthesis status zero_where""",
+    "equinet.ops": """EdgeOrder EdgePlan FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide
+        block_matmul chunks edge_order edge_sum expand filter_spectrum full_precision relu
+        s2_analysis s2_synthesis so3_analysis so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose
@@ -60,7 +61,8 @@ INVENTORY = {
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",
-    "equinet.transforms": "StereographicProjection radius_graph rotate_randomly voxelize",
+    "equinet.transforms": """Graph StereographicProjection from_atoms from_data knn_graph
+        radius_graph rotate_randomly to_atoms to_data voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 

@@ -19,5 +19,6 @@
     EQ_API auto* const eq_##name##_f32 = &name<float>; \
     EQ_API auto* const eq_##name##_f64 = &name<double>;
 
-// What an operator returns. Shapes and types were checked by the caller.
-enum { EQ_OK = 0, EQ_NO_MEMORY = 1 };
+// What an operator returns. Shapes and types were checked by the caller; the numbers of points that
+// edges hold are not, as that is a pass over them.
+enum { EQ_OK = 0, EQ_NO_MEMORY = 1, EQ_BAD_EDGES = 2 };

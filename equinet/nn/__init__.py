@@ -7,11 +7,12 @@ from equinet.nn.adaptive_pool import AdaptiveAvgPool
 from equinet.nn.batch_norm import BatchNorm, convert_sync_batchnorm
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from equinet.nn.depthwise import DepthwisePointConv
 from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import Dropout, DropPath, FieldDropout
 from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
-from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
+from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
 from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNormActivation
 from equinet.nn.kernel_layer import KernelLayer
@@ -20,15 +21,18 @@ from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
-from equinet.nn.point_conv import PointConv, RadialNetwork
+from equinet.nn.point_conv import PointConv
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.product import Product
+from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
 from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summaries import Summary, summary
+from equinet.nn.symmetric_power import SymmetricPower
 from equinet.nn.tensor_product import TensorProduct
 from equinet.nn.vector_field import VectorFieldPool
 from equinet.numerics.deprecation import warn_renamed
@@ -44,6 +48,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "DepthwisePointConv",
     "Downsample",
     "DropPath",
     "Dropout",
@@ -74,6 +79,7 @@ __all__ = [
     "PixelShuffle",
     "PointConv",
     "Pointwise",
+    "Product",
     "RMSNorm",
     "RadialNetwork",
     "ReLU",
@@ -85,7 +91,9 @@ __all__ = [
     "Softplus",
     "SphereConv",
     "SqueezeExcite",
+    "SumPool",
     "Summary",
+    "SymmetricPower",
     "Tanh",
     "TensorProduct",
     "Typed",

@@ -101,6 +101,23 @@ def check_clouds(in_type: FieldType, x: Tensor, batch: object, count: int | None
     check_numbers("batch", batch, "the number of the cloud of each point", x.shape[:1], x, count)
 
 
+def check_kind(x: Tensor, kind: object, kinds: int | None) -> None:
+    """Raise ValueError unless ``kind`` is a number below ``kinds`` for each sample, or both None.
+
+    Args:
+        x: the samples.
+        kind: of each, or None.
+        kinds: how many there are, or None.
+    Raises:
+        ValueError: if one is None and the other is not, and for other numbers.
+    """
+    if (kinds is None) != (kind is None):
+        wanted = "None, without kinds" if kinds is None else "the kind of each sample"
+        raise ValueError(f"kind: expected {wanted}, got {type(kind).__name__}")
+    if kind is not None:
+        check_numbers("kind", kind, "the kind of each sample", x.shape[:1], x, kinds)
+
+
 def _device() -> torch.device:
     """Where new tensors are made, if they have values there."""
     device = torch.get_default_device()

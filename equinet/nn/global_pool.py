@@ -121,10 +121,9 @@ class GlobalAvgPool(_GlobalPool):
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
         # Sums, as ONNX takes the last of the values where scatter_reduce means their mean.
-        y = x.to(torch.promote_types(x.dtype, torch.float32))  # sums need the digits
-        sums = y.new_zeros(count, y.shape[1]).index_add(0, batch, y)
-        points = y.new_zeros(count).index_add(0, batch, torch.ones_like(y[:, 0]))
-        return (sums / points.clamp(min=1)[:, None]).to(x.dtype)
+        sums = _sums(x, batch, count)
+        points = _sums(torch.ones_like(x[:, :1]), batch, count)
+        return (sums / points.clamp(min=1)).to(x.dtype)
 
     def over_space(self, x: Tensor) -> Tensor:
         mean = self._weighted(x) if self.is_weighted else x.mean(tuple(range(2, x.dim())))
@@ -146,6 +145,46 @@ class GlobalAvgPool(_GlobalPool):
         count, channels = self.components.shape
         layer = nn.Linear(channels, count, bias=False, device="meta")
         return nn.Sequential(*plain, filled(layer, self.components, None))
+
+
+class SumPool(GlobalAvgPool):
+    r"""Sum over the points of each cloud, of a grid, or of a finite space, y = sum_x f(x).
+
+    What is extensive is a sum: the energy of a molecule is one over its atoms. Over a finite space
+    it is the sum of what ``GlobalAvgPool`` takes the mean of.
+
+    Args:
+        in_type: fields over a space whose points weigh the same, with an invariant vector in each
+            over a ``HomogeneousSpace``.
+    Shape:
+        As ``GlobalAvgPool``.
+    Raises:
+        ValueError: over a sphere, where the sum would depend on the grid; in ``forward`` if a
+            number in ``batch`` is negative or not below ``count``.
+
+    Example:
+        >>> from equinet.field import Points
+        >>> energies = SumPool(Points("O(3)", dim=3).fields("1x0e"))
+        >>> energies(torch.ones(5, 1), torch.tensor([0, 1, 0, 1, 1])).flatten()
+        tensor([2., 3.])
+    """
+
+    def __init__(self, in_type: FieldType) -> None:
+        super().__init__(in_type)
+        if self.is_weighted:
+            raise ValueError(
+                f"in_type: expected fields over a space whose points weigh the same, got "
+                f"{in_type!r}; enn.Integrate has the integral over a sphere"
+            )
+
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
+        return _sums(x, batch, count).to(x.dtype)
+
+    def over_space(self, x: Tensor) -> Tensor:
+        return super().over_space(x) * x.shape[2:].numel()
+
+    def plain(self) -> None:
+        """None: no module of torch sums over space."""
 
 
 class Integrate(GlobalAvgPool):
@@ -196,6 +235,12 @@ class GlobalMaxPool(_GlobalPool):
         plain = self.plain()
         whole = self.in_type.space.is_parallel or all(dim == 1 for dim in self.in_type.dims)
         return super().export() if plain is None or not whole else plain
+
+
+def _sums(x: Tensor, batch: Tensor, count: int) -> Tensor:
+    """The sum over each cloud, in single precision at least, as sums need the digits."""
+    y = x.to(torch.promote_types(x.dtype, torch.float32))
+    return y.new_zeros(count, y.shape[1]).index_add(0, batch, y)
 
 
 def _clouds(x: Tensor, batch: Tensor | None, count: int | None) -> tuple[Tensor, int]:

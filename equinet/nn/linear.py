@@ -13,15 +13,18 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Space
 from equinet.harmonics import ConstantFunction
+from equinet.nn.arguments import check_kind
 from equinet.nn.layout import laid_out
 from equinet.nn.plain import filled
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
+from equinet.numerics.arguments import check_integer
 from equinet.ops import full_precision
 from equinet.rep import Block
 from equinet.steerable import Intertwiners, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
 
+_MOST_KINDS = 10_000
 _PLAIN = {0: nn.Linear, 1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 
 
@@ -29,17 +32,20 @@ class Linear(Steerable):
     r"""The same equivariant matrix at every point of any space (V3).
 
     Over ``Point`` it is ``torch.nn.Linear``, over a grid a convolution with a filter of size 1. By
-    Schur's lemma it maps an irrep only to copies of itself.
+    Schur's lemma it maps an irrep only to copies of itself. With ``kinds`` there is one matrix for
+    each kind of sample, W_{kind(x)}, such as the species of an atom: as many layers in one.
 
     Args:
         in_type: fields over any space.
         out_type: fields over the same space.
         bias: add a learned constant to the invariant channels of the output.
+        kinds: how many kinds of samples there are; None for one matrix for all.
         generator: for the initial weights, normal with variance 1; inputs of variance 1 give
             outputs of variance 1.
         device, dtype: of the module, as in ``torch.nn``.
     Shape:
-        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``.
+        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``. With ``kinds`` a second
+        argument says the kind of each sample, over ``Points`` of each point, int64 ``(batch,)``.
     Raises:
         ValueError: for types over different spaces, and if there is no map but zero.
     Warns:
@@ -52,6 +58,7 @@ class Linear(Steerable):
         out_type: FieldType,
         bias: bool = True,
         *,
+        kinds: int | None = None,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -63,25 +70,47 @@ class Linear(Steerable):
                     f"{name}: expected fibres of finite dimension, got {value!r}, functions on the "
                     "group; SphereConv mixes those"
                 )
+        self.kinds = None if kinds is None else check_integer(kinds, "kinds", most=_MOST_KINDS)
         sample = functools.partial(_maps, in_type.blocks, out_type.blocks)
-        super().__init__(in_type, out_type, sample, 1, bias, 1.0, generator)
+        super().__init__(in_type, out_type, sample, kinds or 1, bias, 1.0, generator)
+        if self.kinds is not None and self.bias is not None:
+            self.bias = nn.Parameter(self.bias.new_zeros(self.kinds, len(self.bias)))
         self.place(device, dtype)
 
     def kernel_space(self) -> Intertwiners:
         """All matrices between the fibres."""
-        return Intertwiners(*self.fibres())
+        return Intertwiners(*self.fibres(), filters=len(self.weight))
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, kind: Tensor | None = None) -> Tensor:
+        """The fields times the matrix, that of its kind for each sample.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            kind: of each sample, int64 ``(batch,)``; None without ``kinds``.
+        Returns:
+            ``out_type.shape(batch, ...)``.
+        Raises:
+            ValueError: for a kind without weights, and for kinds where there are to be none.
+        """
         self.check(x)
+        check_kind(x, kind, self.kinds)
         with full_precision(x):
             weight, bias = self.dense(), self.shift()
+        bias = None if bias is None else bias.flatten()
         if x.dim() == 2:
-            return F.linear(x, weight, bias)
-        y = F.conv1d(x.flatten(2), weight[..., None], bias)
-        return laid_out(y.unflatten(2, x.shape[2:]), x)
+            y = F.linear(x, weight, bias)
+        else:
+            y = F.conv1d(x.flatten(2), weight[..., None], bias).unflatten(2, x.shape[2:])
+        if self.kinds is not None and kind is not None:
+            y = y.unflatten(1, (self.kinds, -1))
+            rows = torch.arange(y.shape[0], device=y.device) * self.kinds + kind
+            y = y.flatten(0, 1).index_select(0, rows)
+        return laid_out(y, x)
 
     def export(self) -> nn.Module:
-        """``torch.nn.Linear`` or, over a grid, a convolution of size 1."""
+        """``torch.nn.Linear`` or, over a grid, a convolution of size 1; with kinds a copy."""
+        if self.kinds is not None:
+            return super().export()
         weight, bias = self.dense(), self.shift()
         axes = len(self.in_type.space.axes(self.in_type.blocks))
         sizes = self.in_type.channels, self.out_type.channels, *[1] * (axes > 0)

@@ -111,7 +111,9 @@ class Steerable(KernelLayer):
 
     def shift(self) -> Tensor | None:
         """The bias on each channel of the output."""
-        return None if self.bias is None else self.get_buffer("invariants") @ self.bias
+        if self.bias is None:
+            return None
+        return self.bias @ self.get_buffer("invariants").mT
 
     def filters(self, weight: Tensor | None = None) -> Tensor:
         """What ``dense`` is made of, all filters with one axis of points, as it was before."""

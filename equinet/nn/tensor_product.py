@@ -10,6 +10,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equinet.field import FieldType
+from equinet.nn.bilinear import check_factors, mapped, rows_of
+from equinet.nn.irrep_parts import JoinIrreps, SplitIrreps
 from equinet.nn.kernel_layer import KernelLayer, irrep_paths
 from equinet.nn.layout import laid_out
 from equinet.nn.meaning import fingerprint
@@ -17,9 +19,9 @@ from equinet.nn.module import randn
 from equinet.nn.steerable import field_numbers
 from equinet.numerics import Constant
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.subspace import span_basis
 from equinet.ops import full_precision
 from equinet.rep import Irrep, clebsch_gordan
-from equinet.rep.fibres import change_blocks
 
 
 class IrrepProduct(NamedTuple):
@@ -93,18 +95,15 @@ class TensorProduct(KernelLayer):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
+        check_factors(in_type=in_type, out_type=out_type)
         super().__init__(in_type, out_type)
-        _check_types(in_type, out_type)
         self.aliases = in_type.space.is_band_limited
-        self.sizes_in = [(mul, rho.dim) for mul, rho in in_type.blocks]
-        self.sizes_out = [(mul, rho.dim) for mul, rho in out_type.blocks]
-        self.irreps_in = [(count, psi.dim) for psi, count in in_type.fibre.counts.items()]
-        self.irreps_out = [(count, psi.dim) for psi, count in out_type.fibre.counts.items()]
+        self.split, self.join = SplitIrreps(in_type), JoinIrreps(out_type)
         self.pairs = _pairs(in_type, out_type)
         self._check_paths()
         self.mixers = nn.ParameterList(torch.empty(p.copies, p.others) for p in self.pairs)
         self.weights = nn.ParameterList(
-            torch.empty(self.irreps_out[k][0], pair.copies, count)
+            torch.empty(self.join.irreps[k][0], pair.copies, count)
             for pair in self.pairs
             for k, count in pair.paths
         )
@@ -130,7 +129,7 @@ class TensorProduct(KernelLayer):
 
     def reset_parameters(self, generator: Generator | None = None) -> None:
         """Draw the initial weights anew; each of N paths into k has 1 / N of the mean square."""
-        incoming = [0] * len(self.irreps_out)
+        incoming = [0] * len(self.join.irreps)
         for pair in self.pairs:
             for k, count in pair.paths:
                 incoming[k] += count
@@ -142,7 +141,7 @@ class TensorProduct(KernelLayer):
                 for k, _ in pair.paths:
                     weight = next(weights)
                     # The products (constants) have squares of mean 1 / dim.
-                    scale = math.sqrt(self.irreps_out[k][1] / (pair.copies * incoming[k]))
+                    scale = math.sqrt(self.join.irreps[k][1] / (pair.copies * incoming[k]))
                     weight.copy_(randn(*weight.shape, generator=generator) * scale)
 
     @on_cpu
@@ -155,22 +154,12 @@ class TensorProduct(KernelLayer):
         irreps_in, irreps_out = list(self.in_type.fibre.counts), list(self.out_type.fibre.counts)
         found = []
         for pair in self.pairs:
-            rows = [_products(pair, irreps_in, irreps_out[k]) for k, _ in pair.paths]
-            found.append(torch.cat([c.permute(0, 3, 1, 2).flatten(2).flatten(0, 1) for c in rows]))
+            maps = [_products(pair, irreps_in, irreps_out[k]) for k, _ in pair.paths]
+            found.append(torch.cat([rows_of(c) for c in maps]))
         return found
 
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
-        fibre_in, fibre_out = self.in_type.fibre, self.out_type.fibre
-        found: dict[str, Constant] = {
-            "inverse": fibre_in.matrices(inverse=True),
-            "basis": fibre_out.matrices(),
-            "products": self._products(),
-        }
-        if fibre_in.permutation is not None:
-            found["order_in"] = fibre_in.permutation.argsort()
-        if fibre_out.permutation is not None:
-            found["order_out"] = fibre_out.permutation
-        return found
+        return {"products": self._products()}
 
     def dense(self) -> Tensor:
         """The symmetric T with z_o = sum_ij T_oij x_i x_j.
@@ -201,51 +190,21 @@ class TensorProduct(KernelLayer):
 
     def _square(self, x: Tensor) -> Tensor:
         """The map on vectors, ``(channels in, points)`` to ``(channels out, points)``."""
-        return self._fields(self._multiply(self._irreps(x)), x)
-
-    def _irreps(self, x: Tensor) -> list[Tensor]:
-        """From ``(channels, points)`` all copies of each irrep: ``(copy, component, points)``."""
-        z = change_blocks(x, 0, self.sizes_in, self.listed("inverse", gaps=True))
-        order = self._buffers.get("order_in")
-        z = z if order is None else z.index_select(0, order)
-        parts = z.split([count * dim for count, dim in self.irreps_in])
-        return [part.unflatten(0, size) for part, size in zip(parts, self.irreps_in, strict=True)]
+        return self.join(self._multiply(self.split(x)), x)
 
     def _multiply(self, parts: list[Tensor]) -> list[list[Tensor]]:
         """The terms of each irrep of the output: ``(copy, component and point)``."""
-        found: list[list[Tensor]] = [[] for _ in self.irreps_out]
+        found: list[list[Tensor]] = [[] for _ in self.join.irreps]
         weights, products = iter(self.weights), self.listed("products")
         for pair, mixer, product in zip(self.pairs, self.mixers, products, strict=True):
             left, right = parts[pair.left], parts[pair.right]
             # V: for each copy u on the left one sum of the copies on the right.
             mixed = (mixer.to(right) @ right.flatten(1)).unflatten(1, right.shape[1:])
-            # All products of two components at once, as one matrix ((i, j), (copy, point)), so
-            # that the maps C of every irrep of the output and every path are one matrix product.
-            outer = left.unsqueeze(2) * mixed.unsqueeze(1)  # (copy, i, j, points)
-            outer = outer.movedim(0, 2).flatten(0, 1).flatten(1)
-            # Rows are (irrep, path, component), columns (copy, point), which are taken apart.
-            terms = (product.to(outer) @ outer).unflatten(1, left.shape[::2])
-            sizes = [(count, self.irreps_out[k][1]) for k, count in pair.paths]
-            split = terms.split([count * dim for count, dim in sizes])
-            for (k, _), size, term in zip(pair.paths, sizes, split, strict=True):
-                # From (path, component, copy, points) to ((copy, path), (component, point)): W sums
-                # over copies and paths, its columns.
-                rows = term.unflatten(0, size).movedim(2, 0).flatten(0, 1).flatten(1)
+            sizes = [(count, self.join.irreps[k][1]) for k, count in pair.paths]
+            terms = mapped(left.unsqueeze(2) * mixed.unsqueeze(1), product, sizes)
+            for (k, _), rows in zip(pair.paths, terms, strict=True):
                 found[k].append(next(weights).to(rows).flatten(1) @ rows)
         return found
-
-    def _fields(self, irreps: list[list[Tensor]], x: Tensor) -> Tensor:
-        """The output from all terms of each irrep of it; zero where there are none."""
-        parts = [
-            sum(terms[1:], terms[0]).view(count * dim, x.shape[1])
-            if terms
-            else x.new_zeros(count * dim, x.shape[1])
-            for terms, (count, dim) in zip(irreps, self.irreps_out, strict=True)
-        ]
-        z = torch.cat(parts)
-        order = self._buffers.get("order_out")
-        z = z if order is None else z.index_select(0, order)
-        return change_blocks(z, 0, self.sizes_out, self.listed("basis", gaps=True))
 
 
 def _pairs(in_type: FieldType, out_type: FieldType) -> list[IrrepProduct]:
@@ -270,7 +229,10 @@ def _products(pair: IrrepProduct, irreps_in: list[Irrep], psi: Irrep) -> Tensor:
     if pair.left != pair.right or not len(c):
         return c
     # x_u meets itself, where the antisymmetric part is zero: those two kinds are kept apart.
-    even, odd = _orthonormal(c + c.transpose(1, 2)), _orthonormal(c - c.transpose(1, 2))
+    even, odd = (
+        span_basis((c + sign * c.transpose(1, 2)).flatten(1)).unflatten(1, c.shape[1:])
+        for sign in (1, -1)
+    )
     kinds = [(even, 1), (odd, -1)] if pair.copies > 1 else [(even, 1)]
     scaled = []
     for products, sign in kinds:
@@ -279,29 +241,3 @@ def _products(pair: IrrepProduct, irreps_in: list[Irrep], psi: Irrep) -> Tensor:
         square = 1 + (sign + trace) / pair.copies
         scaled.append(products / square.sqrt()[:, None, None, None])
     return torch.cat(scaled)
-
-
-def _orthonormal(products: Tensor) -> Tensor:
-    """An orthonormal basis of the span of the first axis, by Gram and Schmidt."""
-    found: list[Tensor] = []
-    for c in products:
-        for other in found:
-            c = c - other * (other * c).sum()
-        if c.norm() > 1e-6:
-            found.append(c / c.norm())
-    return torch.stack(found) if found else products[:0]
-
-
-def _check_types(in_type: FieldType, out_type: FieldType) -> None:
-    if not isinstance(out_type, FieldType):
-        raise TypeError(f"out_type: expected a FieldType, got {type(out_type).__name__}")
-    if out_type.space != in_type.space:
-        raise ValueError(
-            f"out_type: expected fields over {in_type.space}, as in_type, got {out_type!r}"
-        )
-    for name, field_type in (("in_type", in_type), ("out_type", out_type)):
-        for _, rho in field_type.blocks:
-            if rho.is_sampled:
-                raise ValueError(
-                    f"{name}: expected fields of finite dimension, got {rho!r} in {field_type!r}"
-                )

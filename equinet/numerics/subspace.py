@@ -37,6 +37,23 @@ def range_basis(projector: Tensor) -> Tensor:
     return torch.stack(basis, 1) if basis else projector[:, :0]
 
 
+def span_basis(rows: Tensor) -> Tensor:
+    """Orthonormal basis of the span of rows of order one, by Gram and Schmidt in their order.
+
+    Args:
+        rows: ``(count, n)``.
+    Returns:
+        ``(rank, n)``.
+    """
+    basis = rows[:0]
+    for row in rows:
+        for _ in range(2):  # once more: the rounding of the first pass does not add up
+            row = row - (basis @ row) @ basis
+        if row.norm() > _GAP:
+            basis = torch.cat([basis, row[None] / row.norm()])
+    return basis
+
+
 def eigenprojectors(symmetric: Tensor) -> list[Tensor]:
     """Projectors on the eigenspaces of a symmetric matrix, by increasing eigenvalue.
 

@@ -5,6 +5,8 @@ Knows no group. How the compiled part is built and bound is in ``native``; it is
 
 from equinet.ops.availability import status
 from equinet.ops.block_products import block_matmul
+from equinet.ops.edge_plan import EdgeOrder, EdgePlan, edge_order
+from equinet.ops.edge_sums import edge_sum
 from equinet.ops.expansion import expand
 from equinet.ops.expansion_plan import Plan, Side
 from equinet.ops.filter_spectra import filter_spectrum
@@ -18,6 +20,8 @@ from equinet.ops.spectrum_plan import SpectrumPlan, SpectrumSide
 from equinet.ops.wigner import chunks
 
 __all__ = [
+    "EdgeOrder",
+    "EdgePlan",
     "FieldTables",
     "GroupTables",
     "Plan",
@@ -26,6 +30,8 @@ __all__ = [
     "SpectrumSide",
     "block_matmul",
     "chunks",
+    "edge_order",
+    "edge_sum",
     "expand",
     "filter_spectrum",
     "full_precision",

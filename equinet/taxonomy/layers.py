@@ -91,7 +91,7 @@ def vectors(group: str, radius: float, refinement: int, generator: Generator) ->
 def points(group: str, fields: str, refinement: int, generator: Generator) -> Layer:
     """A convolution over all pairs of points, with learned functions of the distance."""
     x, y = types(Points(group, dim=3), fields)
-    radial = RadialNetwork(4.0, features=4, hidden=(8,), basis=4, generator=generator)
+    radial = RadialNetwork(4.0, features=4, hidden=(8,), num_basis=4, generator=generator)
     return PointConv(x, y, radial, neighbours=7.0, generator=generator)
 
 

@@ -140,6 +140,7 @@ def certificate(
     ``PointConv``        for each radial function all functions of the direction; for a finite group
                          of degree up to ``lmax``
     ``SphereConv``       all linear maps between fields of its band
+    ``SymmetricPower``   all polynomials of each channel up to its degree
     ===================  ==========================================================================
 
     Equivariance is measured in float64 on random fields as by ``assert_equivariant``, layer by

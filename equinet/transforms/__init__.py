@@ -1,7 +1,20 @@
 """Data into fields."""
 
-from equinet.transforms.graph import radius_graph
+from equinet.transforms.exchange import from_atoms, from_data, to_atoms, to_data
+from equinet.transforms.graph import Graph
+from equinet.transforms.neighbour_lists import knn_graph, radius_graph
 from equinet.transforms.sphere import StereographicProjection, rotate_randomly
 from equinet.transforms.voxels import voxelize
 
-__all__ = ["StereographicProjection", "radius_graph", "rotate_randomly", "voxelize"]
+__all__ = [
+    "Graph",
+    "StereographicProjection",
+    "from_atoms",
+    "from_data",
+    "knn_graph",
+    "radius_graph",
+    "rotate_randomly",
+    "to_atoms",
+    "to_data",
+    "voxelize",
+]

@@ -1,141 +1,321 @@
-"""Points into neighbour lists, open or periodic."""
+"""A neighbour list with all that belongs to it, as one value."""
 
+from __future__ import annotations
+
+import itertools
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-import numpy as np
 import torch
-from scipy.spatial import KDTree
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
-from equinet.numerics.arguments import check_flag, check_number
-from equinet.numerics.values import check_numbers, check_real
-
-_MOST = 10**8  # pairs of points, some 10 GB
+from equinet.numerics.arguments import check_integer, is_row
+from equinet.numerics.values import check_floating, check_numbers, check_real
 
 
-def radius_graph(
-    positions: Tensor,
-    radius: float,
-    batch: Tensor | None = None,
-    *,
-    cell: Tensor | None = None,
-    loop: bool = False,
-) -> tuple[Tensor, Tensor | None]:
-    """All pairs of points that are at most ``radius`` apart.
+@dataclass(frozen=True, eq=False)
+class Graph:
+    r"""Points, which of them are neighbours, and how space repeats.
 
-    Args:
-        positions: ``(points, n)``, in units of length.
-        radius: the largest distance.
-        batch: number of the cloud of each point, int64 ``(points,)``; clouds do not see each other.
-        cell: rows are the vectors after which space repeats, ``(n, n)``, or one cell for each
-            cloud, ``(clouds, n, n)``; a point then sees all images, also of itself.
-        loop: whether a point is a neighbour of itself, at distance 0.
-    Returns:
-        edges, int64 ``(2, count)`` with rows j, the neighbour, and i, sorted by i; and shifts
-        ``(count, n)`` with which x_j - x_i + shift is the vector to the neighbour, None without a
-        cell.
+    .. math:: r_e = x_{j(e)} - x_{i(e)} + s_e\, C
+
+    is the vector of the edge e to its neighbour j, where the integers s say in which cell it is.
+    A graph does not hold positions: they, and the cell, may change while the edges stay, and
+    derivatives by both go through ``vectors``. It can be pickled, is equal to itself only, as a
+    tensor is, and ``edges, shifts = graph`` takes it apart.
+
+    Attributes:
+        edges: int64 ``(2, count)``, rows j, the neighbour, and i; in any order.
+        points: their number.
+        cells: the integers s, int64 ``(count, n)``; None without a cell.
+        cell: C, whose rows are the vectors after which space repeats, ``(n, n)``, or one for each
+            cloud, ``(clouds, n, n)``.
+        pbc: for each axis of the cell whether space repeats along it, bool ``(n,)`` or
+            ``(clouds, n)``, as ``cell``; by default all do.
+        clouds: the number of clouds.
+        cloud: that of each point, int64 ``(points,)``; None for a single one.
+        order: where the edges stand that are sorted by j and, in the second row, by i, int64
+            ``(2, count)``; see ``ordered``.
     Raises:
-        TypeError: if the positions or the cell are not real.
-        ValueError: if a shape does not fit, a number is not finite or out of range, or the vectors
-            of a cell do not span space, and for more than 1e8 pairs of points.
+        TypeError: if the edges are no tensor, or the cell is not real.
+        ValueError: if a shape does not fit, a number is out of range, or ``cells`` come without
+            ``cell``.
 
     Example:
-        >>> radius_graph(torch.tensor([[0.0], [1.0], [3.0]]), 1.5)[0].tolist()
-        [[1, 0], [0, 1]]
-        >>> radius_graph(torch.tensor([[0.0]]), 1.0, cell=torch.eye(1))[1].tolist()
-        [[-1.0], [1.0]]
+        >>> graph = Graph(torch.tensor([[1, 0], [0, 1]]), points=2)
+        >>> graph.vectors(torch.tensor([[0.0], [3.0]])).tolist()
+        [[3.0], [-3.0]]
     """
-    check_real("positions", positions, ("points", "n"))
-    count, n = positions.shape
-    check_number(radius, "radius", above=0)
-    check_flag(loop, "loop")
-    if cell is not None:
-        _check_cell(cell, n, batch)
-    if batch is not None:
-        clouds = None if cell is None or cell.dim() == 2 else len(cell)
-        what = "the number of the cloud of each point"
-        check_numbers("batch", batch, what, (count,), positions, clouds)
-    x = positions.detach().double().cpu().numpy()
-    cells = None if cell is None else cell.detach().double().cpu().reshape(-1, n, n).numpy()
-    nearby = []
-    for cloud, members in _members(count, batch):
-        own = None if cells is None else cells[cloud if len(cells) > 1 else 0]
-        nearby.append(_Nearby(members, x[members], radius, own))
-    if sum(cloud.inside.n * cloud.copies.n for cloud in nearby) > _MOST:
-        _refuse_many("pairs", sum(cloud.count() for cloud in nearby), radius)
-    found = [(*np.zeros((2, 0), int), np.zeros((0, n)))]
-    found += [cloud.pairs(loop) for cloud in nearby]
-    j, i, shifts = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    order = np.lexsort((j, i))
-    edges = torch.from_numpy(np.stack([j, i])[:, order]).long().to(positions.device)
-    if cell is None:
-        return edges, None
-    return edges, torch.from_numpy(shifts[order]).to(positions)
 
+    edges: Tensor
+    points: int
+    cells: Tensor | None = None
+    cell: Tensor | None = None
+    pbc: Tensor | None = None
+    clouds: int = 1  # above cloud, and cells above cell: torch.export replaces by prefix
+    cloud: Tensor | None = None
+    order: Tensor | None = None
 
-class _Nearby:
-    """The points of one cloud and, beside them, their images that the radius may reach."""
+    def __post_init__(self) -> None:
+        check_integer(self.points, "points", least=0)
+        check_integer(self.clouds, "clouds", least=0)
+        if not isinstance(self.edges, Tensor):
+            raise TypeError(f"edges: expected a tensor, got {type(self.edges).__name__}")
+        what = "the numbers of neighbour and point"
+        check_numbers("edges", self.edges, what, (2, "count"), self.edges, self.points)
+        if self.cloud is not None:
+            what, shape = "the number of the cloud of each point", (self.points,)
+            check_numbers("cloud", self.cloud, what, shape, self.edges, self.clouds)
+        elif self.clouds != 1:
+            raise ValueError(f"cloud: expected those of {self.clouds} clouds, got None")
+        if self.order is not None:
+            shape, count = tuple(self.edges.shape), self.edges.shape[1]
+            check_numbers("order", self.order, "numbers of edges", shape, self.edges, count)
+        if (self.cells is None) != (self.cell is None):
+            raise ValueError("cells: expected them with cell, and not without, got one of the two")
+        if self.cells is not None and self.cell is not None:
+            self._check_cell(self.cells, self.cell)
+        elif self.pbc is not None:
+            raise ValueError("pbc: expected None without cell")
 
-    def __init__(
-        self, members: np.ndarray, x: np.ndarray, radius: float, cell: np.ndarray | None
-    ) -> None:
-        self.members = members
-        self.wraps, self.images, self.radius = np.zeros(x.shape), np.zeros((1, x.shape[1])), radius
-        if cell is not None:
-            inverse = np.linalg.inv(cell)
-            self.wraps = np.floor(x @ inverse) @ cell  # from the cell at the origin to the point
-            # The distance of opposite faces says how many cells the radius reaches.
-            reach = np.ceil(radius * np.linalg.norm(inverse, axis=0))
-            _refuse_many("images of points", len(x) * np.prod(2 * reach + 1), radius)
-            steps = np.meshgrid(*(np.arange(-k, k + 1) for k in reach), indexing="ij")
-            self.images = np.stack(steps, -1).reshape(-1, len(cell)) @ cell
-        inside = x - self.wraps
-        self.inside = KDTree(inside)
-        self.copies = KDTree((self.images[:, None] + inside).reshape(-1, x.shape[1]))
+    def _check_cell(self, cells: Tensor, cell: Tensor) -> None:
+        single = isinstance(cell, Tensor) and cell.dim() == 2
+        n = cell.shape[-1] if isinstance(cell, Tensor) and cell.dim() else 0
+        check_real("cell", cell, (n, n) if single else (self.clouds, n, n))
+        wanted = (self.edges.shape[1], n)
+        if not isinstance(cells, Tensor) or cells.dtype != torch.int64 or cells.shape != wanted:
+            raise ValueError(f"cells: expected int64 {wanted}, got {_told(cells)}")
+        if self.pbc is None:
+            every = torch.ones(cell.shape[:-1], dtype=torch.bool, device=cell.device)
+            object.__setattr__(self, "pbc", every)
+        elif (
+            not isinstance(self.pbc, Tensor)
+            or self.pbc.dtype != torch.bool
+            or self.pbc.shape != cell.shape[:-1]
+        ):
+            raise ValueError(f"pbc: expected bool {(*cell.shape[:-1],)}, got {_told(self.pbc)}")
+        for name, tensor in (("cells", cells), ("cell", cell), ("pbc", self.pbc)):
+            if tensor is not None and tensor.device != self.edges.device:
+                raise ValueError(
+                    f"{name}: expected a tensor on {self.edges.device}, where the edges are, got "
+                    f"one on {tensor.device}"
+                )
 
-    def count(self) -> int:
-        """Of pairs, also of a point with itself."""
-        return int(self.inside.count_neighbors(self.copies, self.radius))
+    @property
+    def shifts(self) -> Tensor | None:
+        """The vectors s C ``(count, n)``, added to x_j - x_i; None without a cell."""
+        if self.cells is None or self.cell is None:
+            return None
+        cell = self.cell
+        if cell.dim() == 3:
+            cell = cell.index_select(0, self.cloud_of_edges())
+        # Not a matrix product: autocast would compute it with three digits.
+        return (self.cells[:, :, None] * cell).sum(1)
 
-    def pairs(self, loop: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Numbers of neighbours and points, and the shifts between them."""
-        near: Any = self.inside.sparse_distance_matrix(
-            self.copies, self.radius, output_type="ndarray"
+    def cloud_of_edges(self) -> Tensor:
+        """The number of the cloud of each edge, int64 ``(count,)``."""
+        if self.cloud is None:
+            return torch.zeros_like(self.edges[1])
+        return self.cloud.index_select(0, self.edges[1])
+
+    def of(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """The edges and shifts, for something that there is of each point.
+
+        Args:
+            x: features or positions, ``(points, ...)``.
+        Returns:
+            ``edges`` and ``shifts``.
+        Raises:
+            ValueError: if ``x`` is of another number of points.
+        """
+        if not isinstance(x, Tensor) or not x.dim() or x.shape[0] != self.points:
+            raise ValueError(f"x: expected something of {self.points} points, got {_told(x)}")
+        return self.edges, self.shifts
+
+    def vectors(self, positions: Tensor) -> Tensor:
+        """From every point to its neighbours.
+
+        Args:
+            positions: ``(points, n)``.
+        Returns:
+            x_j - x_i + s C, ``(count, n)``.
+        Raises:
+            TypeError: if the positions are not real.
+            ValueError: if they are of another number of points.
+        """
+        check_floating("positions", positions, *(() if self.cell is None else self.cell.shape[-1:]))
+        if positions.dim() != 2 or positions.shape[0] != self.points:
+            raise ValueError(f"positions: expected ({self.points}, n), got {_told(positions)}")
+        (source, target), shifts = self
+        r = positions.index_select(0, source) - positions.index_select(0, target)
+        return r if shifts is None else r + shifts
+
+    def ordered(self) -> Graph:
+        """The same graph, with ``order``: both sums, over i and over j, can go along the edges."""
+        if self.order is not None:
+            return self
+        return replace(self, order=torch.argsort(self.edges, dim=1, stable=True))
+
+    def to(
+        self,
+        device: torch.device | str | torch.dtype | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Graph:
+        """The graph there, and with that dtype of the cell.
+
+        Args:
+            device: where to, as in ``torch.Tensor.to``; a dtype may stand here too.
+            dtype: of the cell.
+        Returns:
+            A graph.
+        """
+        if isinstance(device, torch.dtype):
+            device, dtype = None, device
+        moved: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            moved[field.name] = value.to(device=device) if isinstance(value, Tensor) else value
+        if self.cell is not None and dtype is not None:
+            moved["cell"] = moved["cell"].to(dtype)
+        return Graph(**moved)
+
+    @classmethod
+    def batch(cls, graphs: Sequence[Graph]) -> Graph:
+        """One graph of many, whose clouds and points stand in a row.
+
+        Args:
+            graphs: at least one; those without a cell may stand beside those with one.
+        Returns:
+            A graph with ``clouds`` of all; ``positions`` and features are what ``torch.cat`` makes.
+        Raises:
+            TypeError: if they are no graphs.
+            ValueError: if there is none.
+        """
+        if not is_row(graphs) or not all(isinstance(graph, Graph) for graph in graphs):
+            raise TypeError(f"graphs: expected a list of them, got {type(graphs).__name__}")
+        if not graphs:
+            raise ValueError("graphs: expected at least one, got none")
+        joined: dict[str, Any] = {
+            "edges": _in_a_row([graph.edges for graph in graphs], [g.points for g in graphs]),
+            "points": sum(graph.points for graph in graphs),
+            "cloud": _in_a_row([graph._cloud() for graph in graphs], [g.clouds for g in graphs]),
+            "clouds": sum(graph.clouds for graph in graphs),
+        }
+        orders = [graph.order for graph in graphs if graph.order is not None]
+        if len(orders) == len(graphs):
+            joined["order"] = _in_a_row(orders, [order.shape[1] for order in orders])
+        like = next((graph.cell for graph in graphs if graph.cell is not None), None)
+        if like is not None:
+            parts = zip(*(graph._cell(like) for graph in graphs), strict=True)
+            joined |= dict(zip(("cells", "cell", "pbc"), map(torch.cat, parts), strict=True))
+        return cls(**joined)
+
+    def members(self) -> tuple[Tensor, ...]:
+        """The numbers of the points of each cloud, in order."""
+        return _by_number(self._cloud(), self.clouds)
+
+    def split(self) -> list[Graph]:
+        """The clouds, each a graph of its own: what ``batch`` has joined.
+
+        Returns:
+            One graph for each of the ``clouds``; its points are the ``members``.
+        Raises:
+            ValueError: if an edge goes from one cloud to another.
+        """
+        if not torch.equal(self._cloud()[self.edges[0]], self.cloud_of_edges()):
+            raise ValueError("edges: expected none from one cloud to another")
+        number = torch.empty_like(self._cloud())  # of each point within its cloud
+        for own in self.members():
+            number[own] = torch.arange(len(own), device=number.device)
+        graphs = []
+        edges = _by_number(self.cloud_of_edges(), self.clouds)
+        for k, (points, own) in enumerate(zip(self.members(), edges, strict=True)):
+            one: dict[str, Any] = {"edges": number[self.edges[:, own]], "points": len(points)}
+            if self.cells is not None and self.cell is not None and self.pbc is not None:
+                whole = self.cell.dim() == 2
+                one["cells"] = self.cells[own]
+                one["cell"] = self.cell if whole else self.cell[k]
+                one["pbc"] = self.pbc if whole else self.pbc[k]
+            graphs.append(Graph(**one))
+        return graphs
+
+    def _cloud(self) -> Tensor:
+        return self.edges.new_zeros(self.points) if self.cloud is None else self.cloud
+
+    def _cell(self, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Cells, cell and pbc, one for each cloud; of open space a cell of zeros."""
+        n = like.shape[-1]
+        if self.cells is None or self.cell is None or self.pbc is None:
+            cells = self.edges.new_zeros(self.edges.shape[1], n)
+            cell = like.new_zeros(self.clouds, n, n)
+            return cells, cell, cell.new_zeros(self.clouds, n, dtype=torch.bool)
+        return (
+            self.cells,
+            self.cell.expand(self.clouds, n, n),
+            self.pbc.expand(self.clouds, n),
         )
-        i, (image, j) = near["i"], np.divmod(near["j"], self.inside.n)
-        itself = (i == j) & (self.images == 0).all(axis=1)[image]
-        kept = slice(None) if loop else ~itself
-        i, j, image = i[kept], j[kept], image[kept]
-        shifts = self.images[image] + self.wraps[i] - self.wraps[j]
-        return self.members[j], self.members[i], shifts
+
+    def __iter__(self) -> Iterator[Any]:
+        yield self.edges
+        yield self.shifts
+
+    def __getitem__(self, index: int) -> Tensor | None:
+        """The edges and shifts by number, as of the tuple that graphs were."""
+        text = "graph[0], graph[1]: use graph.edges, graph.shifts, or edges, shifts = graph"
+        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return (self.edges, self.shifts)[index]
+
+    def __repr__(self) -> str:
+        parts = [f"points={self.points}", f"edges={self.edges.shape[1]}"]
+        if self.clouds != 1:
+            parts.append(f"clouds={self.clouds}")
+        if self.pbc is not None:
+            parts.append(f"pbc={self.pbc.tolist() if self.pbc.dim() == 1 else 'by cloud'}")
+        return f"Graph({', '.join(parts)})"
 
 
-def _members(count: int, batch: Tensor | None) -> list[tuple[int, np.ndarray]]:
-    """The number of each cloud that is not empty, and the numbers of its points."""
-    clouds = np.zeros(count, int) if batch is None else batch.cpu().numpy()
-    order = np.argsort(clouds, kind="stable")
-    numbers, first = np.unique(clouds[order], return_index=True)
-    return list(zip(numbers.tolist(), np.split(order, first[1:]), strict=True)) if count else []
+def _flat(graph: Graph) -> tuple[list[Any], None]:
+    return [getattr(graph, field.name) for field in fields(Graph)], None
 
 
-def _refuse_many(what: str, number: float, radius: float) -> None:
-    if number > _MOST:
-        raise ValueError(
-            f"radius: expected one with at most {_MOST:.0e} {what}, got {number:.2g} for "
-            f"{radius!r}; take a smaller radius, or fewer points at a time"
-        )
+def _flat_by_name(graph: Graph) -> tuple[list[tuple[Any, Any]], None]:
+    return [(pytree.GetAttrKey(f.name), getattr(graph, f.name)) for f in fields(Graph)], None
 
 
-def _check_cell(cell: Tensor, n: int, batch: Tensor | None) -> None:
-    """Raise unless it is a cell, or one for each cloud, whose vectors span space."""
-    single = isinstance(cell, Tensor) and cell.dim() == 2
-    check_real("cell", cell, (n, n) if single else ("clouds", n, n))
-    if not single and batch is None and len(cell) != 1:
-        raise ValueError(f"cell: expected ({n}, {n}) without batch, got {tuple(cell.shape)}")
-    for one in cell.detach().double().cpu().reshape(-1, n, n):
-        sizes = torch.linalg.svdvals(one)
-        if not sizes.min() > 1e-10 * sizes.max():
-            raise ValueError(
-                f"cell: expected {n} vectors that span space, got {one.tolist()}; along an axis "
-                "that does not repeat, take a vector longer than the points and the radius"
-            )
+def _built(values: Iterable[Any], context: None) -> Graph:
+    """A graph of anything: torch puts names of axes and other things where numbers were."""
+    graph = object.__new__(Graph)
+    for field, value in zip(fields(Graph), values, strict=True):
+        object.__setattr__(graph, field.name, value)
+    return graph
+
+
+# Not torch.export.register_dataclass, which calls the constructor, and that refuses such things.
+pytree.register_pytree_node(
+    Graph,
+    _flat,
+    _built,
+    serialized_type_name="equinet.transforms.Graph",
+    flatten_with_keys_fn=_flat_by_name,
+)
+
+
+def _in_a_row(numbers: list[Tensor], counts: list[int]) -> Tensor:
+    """The numbers of things that are so many in each part, for all parts together."""
+    before = itertools.accumulate(counts[:-1], initial=0)
+    return torch.cat([one + k for one, k in zip(numbers, before, strict=True)], -1)
+
+
+def _by_number(numbers: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Where each number below the count stands, in order."""
+    return numbers.argsort(stable=True).split(numbers.bincount(minlength=count).tolist())
+
+
+def _told(value: object) -> str:
+    """Dtype and shape of a tensor, or the type."""
+    if isinstance(value, Tensor):
+        return f"{value.dtype} {tuple(value.shape)}"
+    return type(value).__name__

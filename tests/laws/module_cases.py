@@ -40,6 +40,7 @@ LINE = Line("O(1)")
 C4, C8, D4, SO2, O2 = (Plane(name) for name in ("C4", "C8", "D4", "SO(2)", "O(2)"))
 SO3, O3, OCTAHEDRAL = (Volume(name) for name in ("SO(3)", "O(3)", "O"))
 POINT, POINTS = Point("O(3)", dim=3), Points("O(3)", dim=3)
+PLANE_POINTS = Points("C4", dim=2)
 # Finite spaces: vertices, faces and centre of an icosahedron, and the members of a set.
 VERTICES, FACES = (HomogeneousSpace.of(icosahedral(), axes(fold)) for fold in (5, 3))
 CENTRE = HomogeneousSpace(icosahedral(), icosahedral())
@@ -291,9 +292,39 @@ def _clouds(points: int, _: Generator, __: torch.dtype) -> tuple[Tensor, int]:
     return torch.arange(points) ** 2 % 3, points
 
 
+def _kinds(points: int, _: Generator, __: torch.dtype) -> tuple[Tensor]:
+    """One of two kinds for each point."""
+    return (torch.arange(points) % 2,)
+
+
 def _point_conv(in_type: FieldType, out_type: FieldType, *, generator: Generator):
-    radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), basis=3, generator=generator)
+    radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), num_basis=3, generator=generator)
     return nn.PointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
+
+
+def _vectors(points: int, generator: Generator, dtype: torch.dtype) -> tuple[Tensor]:
+    """One vector at each point."""
+    return (torch.randn(points, 3, generator=generator, dtype=torch.float64).to(dtype),)
+
+
+def _plane_vectors(points: int, generator: Generator, dtype: torch.dtype) -> tuple[Tensor]:
+    return (torch.randn(points, 2, generator=generator, dtype=torch.float64).to(dtype),)
+
+
+def _product(in_type: FieldType, out_type: FieldType, *, generator: Generator):
+    """With a vector at every point."""
+    vectors = in_type.space.fields("1x vector")
+    return nn.Product(in_type, vectors, out_type, generator=generator)
+
+
+def _channelwise(in_type: FieldType, out_type: FieldType, *, generator: Generator):
+    vectors = in_type.space.fields("1x vector")
+    return nn.Product(in_type, vectors, out_type, "channelwise", generator=generator)
+
+
+def _conv_depthwise(in_type: FieldType, out_type: FieldType, *, generator: Generator):
+    radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), num_basis=3, generator=generator)
+    return nn.DepthwisePointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
 
 
 def _residual(in_type: FieldType, *, generator: Generator):
@@ -334,6 +365,19 @@ FIBREWISE: list[ModuleCase] = [
         *(_point_conv, POINTS, "1x0e + 1x1o -> 2x0e + 1x1o"),
         **dict(traced=True, others=_neighbours),
     ),
+    _case(
+        *(_conv_depthwise, POINTS, "2x0e + 1x1o -> 2x0e + 1x1o + 1x2e"),
+        **dict(traced=True, others=_neighbours),
+    ),
+    _case(
+        *(_conv_depthwise, Points("O", dim=3), "1x T1 + 1x regular -> 1x regular + 1x A1"),
+        **dict(others=_neighbours),
+    ),
+    _case(
+        *(nn.Linear, POINTS, "2x0e + 2x1o -> 3x0e + 1x1o"),
+        **dict(kinds=2, others=_kinds, traced=True),
+    ),
+    _case(nn.Linear, VERTICES, "1xA + 1xE1 -> 2xA + 1xE1", kinds=2, others=_kinds),
     _case(nn.Pointwise, C4, "1x trivial + 2x regular", torch.tanh, plain=True, traced=True),
     _case(nn.Pointwise, O2, "1x0e + 2x0o", torch.tanh, plain=True),
     _case(nn.ReLU, OCTAHEDRAL, "1x A1 + 1x regular", plain=True, traced=True),
@@ -348,6 +392,19 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.TensorProduct, SO3, "2x0 + 2x1 -> 1x0 + 1x1 + 1x2", traced=True),
     _case(nn.TensorProduct, C8, "2x1 -> 1x0 + 1x2"),
     _case(nn.TensorProduct, POINT, "2x0o + 2x1o -> 1x0e + 1x1e"),
+    _case(
+        *(_product, POINTS, "2x0e + 2x1o -> 2x0e + 1x1e + 2x1o"),
+        **dict(others=_vectors, traced=True),
+    ),
+    _case(_channelwise, POINTS, "2x0e + 2x1o -> 2x1o + 2x1e", others=_vectors),
+    _case(_product, Points("SO(3)", dim=3), "2x0 + 2x1 -> 1x1 + 1x2", others=_vectors),
+    _case(_product, Points("O", dim=3), "1x T1 + 1x E -> 1x regular", others=_vectors),
+    _case(_channelwise, PLANE_POINTS, "1x regular -> 1x regular", others=_plane_vectors),
+    _case(nn.SymmetricPower, POINTS, "2x0e + 2x1o -> 2x0e + 2x1o", 3, traced=True),
+    _case(nn.SymmetricPower, SO3, "1x0 + 1x1 -> 1x1 + 1x2", 2),
+    _case(nn.SymmetricPower, OCTAHEDRAL, "1x T1 + 1x A1 -> 1x E + 1x T1", 3),
+    _case(nn.SymmetricPower, C4, "1x regular -> 1x regular", 2),
+    _case(nn.SymmetricPower, POINTS, "2x0e + 2x1o -> 2x1o", 2, kinds=2, others=_kinds),
     _case(nn.InducedNormActivation, D4, "2x induced(C4,1)", 2, plain=True, traced=True),
     _case(nn.VectorFieldPool, C8, "2x regular", traced=True),
     _case(nn.VectorFieldPool, OCTAHEDRAL, "1x regular"),
@@ -412,6 +469,9 @@ POOLS: list[ModuleCase] = [
         *(nn.GlobalMaxPool, Points("C4", dim=2), "1x trivial + 1x regular"),
         **dict(others=_clouds, traced=True),
     ),
+    _case(nn.SumPool, POINTS, "2x0e + 1x1o", others=_clouds, traced=True),
+    _case(nn.SumPool, C4, "2x trivial + 1x vector"),
+    _case(nn.SumPool, VERTICES, "2xA + 1x regular"),
     _case(nn.Downsample, C4, "1x regular", 2, sizes=(7, 7), plain=True, traced=True),
     _case(nn.Downsample, SO3, "1x0 + 1x1", 2, kernel_size=4, padding=1, plain=True),
     _case(nn.Upsample, D4, "1x regular + 1x vector", 2, mode="nearest", plain=True, traced=True),

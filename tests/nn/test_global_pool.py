@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from equinet import Plane, Point, Points, Sphere, Volume
-from equinet.field import act
+from equinet import Plane, Point, Points, Sphere, Volume, symmetric
+from equinet.field import HomogeneousSpace, act
 from equinet.nn import Sequential
-from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate
+from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
 from equinet.nn.pool import GroupPool
 from tests.laws.direct import grid
 from tests.nn.symmetric import F64, GRIDS, PERMUTED, assert_equivariant, field
@@ -134,6 +134,25 @@ def test_means_over_clouds(generator):
     moved = module(act(CLOUDS, g, x), INDEX)
     assert_close(moved, act(module.out_type, g, expected), SYMMETRY)
     assert torch.autograd.gradcheck(lambda x: module(x, INDEX), (x.requires_grad_(),))
+
+
+def test_sums(generator):
+    """Over clouds, grids and finite spaces; over the sphere they would depend on the grid."""
+    x = torch.randn(5, 5, generator=generator, dtype=F64)
+    pool = SumPool(CLOUDS)
+    expected = torch.stack([x[[0, 2]].sum(0), torch.zeros(5, dtype=F64), x[[1, 3, 4]].sum(0)])
+    assert_close(pool(x, INDEX), expected, ROUNDING)
+    assert_close(pool(x), x.sum(0, keepdim=True), ROUNDING)
+    assert pool.out_type == GlobalAvgPool(CLOUDS).out_type
+    for in_type in GRIDS:
+        y = field(in_type, generator=generator)
+        assert_close(SumPool(in_type)(y), y.flatten(2).sum(-1), SYMMETRY)
+        assert_close(SumPool(in_type).export()(y), y.flatten(2).sum(-1), SYMMETRY)
+    ring = HomogeneousSpace.of(symmetric(4), torch.eye(4)).fields("2x trivial")
+    z = torch.randn(ring.shape(3), generator=generator, dtype=F64)
+    assert_close(SumPool(ring).double()(z), z.sum(2), ROUNDING)
+    with pytest.raises(ValueError, match="^in_type: expected fields over a space whose points wei"):
+        SumPool(Sphere(2).fields("1x0"))
 
 
 def test_means_of_half_precision_keep_their_digits(generator):

@@ -23,7 +23,10 @@ F64 = torch.float64
 @functools.cache
 def layers() -> dict[str, nn.KernelLayer]:
     """Every layer with kernels among the cases of the module law, in float64."""
-    kinds = re.compile("_?(Conv|Sphere|Point|Homogeneous|point_)?(Conv|conv|Linear|TensorProduct)")
+    kinds = re.compile(
+        "_?(Conv|Sphere|Point|Homogeneous|point_)?(Conv|conv|Linear|TensorProduct)"
+        "|_product|_channelwise|SymmetricPower"
+    )
     made = {str(case): case() for case in MODULES if kinds.match(str(case))}
     return {name: m.double() for name, m in made.items() if isinstance(m, nn.KernelLayer)}
 
@@ -61,7 +64,8 @@ def test_the_kernel_is_made_of_the_weights_and_linear_in_them():
 def test_the_field_numbers_are_those_of_the_types():
     """Where the axes of the kernel are those of the types."""
     for name, layer in layers().items():
-        if not isinstance(layer, nn.Linear | nn.Conv2d) or getattr(layer, "groups", 1) > 1:
+        single = getattr(layer, "kinds", None) is None and getattr(layer, "groups", 1) == 1
+        if not isinstance(layer, nn.Linear | nn.Conv2d) or not single:
             continue
         out, into = field_numbers(layer.out_type), field_numbers(layer.in_type)
         points = layer.dense()[0, 0].numel()

@@ -89,6 +89,50 @@ def test_export(name, generator):
     assert_close(plain(x), layer(x), ROUNDING)
 
 
+@every_case
+def test_weights_by_kind(name, generator):
+    """As many layers as there are kinds, each on its samples."""
+    space, text_in, text_out = CASES[name]
+    types = space.fields(text_in), space.fields(text_out)
+    layer = Linear(*types, kinds=3, generator=generator).double()
+    torch.nn.init.normal_(layer.bias, generator=generator)
+    _, x = _layer(name, generator)
+    kind = torch.tensor([2, 0, 2, 1, 0])
+    y = layer(x, kind)
+    for k in range(3):
+        single = Linear(*types).double()
+        single.load_state_dict(
+            {
+                **single.state_dict(),
+                "weight": layer.weight[k : k + 1],
+                "bias": layer.bias[k],
+            }
+        )
+        assert_close(y[kind == k], single(x)[kind == k], ROUNDING)
+        assert (y - single(x))[kind != k].abs().max() > 0.01  # negative control
+    plain = layer.export()
+    assert_close(plain(x, kind), y, ROUNDING)
+
+
+def test_a_kind_without_weights():
+    x = Points(o3()).fields("2x0e")
+    layer, one = Linear(x, x, kinds=2), Linear(x, x)
+    for kind, words in (
+        (torch.tensor([0, 2]), "the kind of each sample, from 0 to 1, got 2"),
+        (torch.tensor([0, -1]), "the kind of each sample, from 0 to 1, got -1"),
+        (torch.tensor([0]), r"the kind of each sample, int64 \(2,\) on cpu"),
+        (torch.tensor([0.0, 1.0]), r"the kind of each sample, int64 \(2,\) on cpu"),
+        (None, "the kind of each sample, got NoneType"),
+    ):
+        with pytest.raises(ValueError, match=f"^kind: expected {words}"):
+            layer(torch.ones(2, 2), kind)
+    with pytest.raises(ValueError, match="^kind: expected None, without kinds, got Tensor"):
+        one(torch.ones(2, 2), torch.tensor([0, 1]))
+    for kinds in (0, True, 2.5):
+        with pytest.raises(ValueError, match="^kinds: expected an integer"):
+            Linear(x, x, kinds=kinds)
+
+
 def test_schur():
     """An irrep maps to copies of itself only; the rest is named."""
     space = Point(so3())

@@ -101,16 +101,23 @@ def test_shifts_are_added(generator):
     assert_close(layer(torch.cat([x, x]), twice, more, far), torch.cat([y, y]), SYMMETRY)
 
 
-def test_radial_functions(generator):
-    """They and two derivatives vanish at the cutoff; second moments are about one."""
-    radial = RadialNetwork(2.0, features=400, generator=generator).double()
-    r = torch.tensor([1.999999, 2.0, 2.5], dtype=torch.float64)
-    assert radial(r).abs().max() < ROUNDING
-    t = torch.linspace(0.0, 1.2, 50, dtype=torch.float64)
-    envelope = (1 - t / 2) ** 3 * (1 + 1.5 * t + 1.5 * t * t)
-    moment = ((radial(t) / envelope[:, None]) ** 2).mean()
-    assert 0.5 < moment < 2
-    assert radial(t).shape == (50, 400)
+def test_attributes_of_edges_reach_the_radial_network(generator):
+    """An attribute that is one on some edges only weighs those otherwise."""
+    space = Points(so3())
+    h = space.fields("2x0 + 1x1")
+    radial = RadialNetwork(2.5, features=5, attributes=1, generator=generator)
+    layer = PointConv(h, h, radial, neighbours=6, generator=generator).double()
+    positions = _cloud(space, 6, generator, spread=0.5)
+    edges, shifts = radius_graph(positions, 2.5)
+    x = torch.randn(h.shape(6), generator=generator, dtype=torch.float64)
+    first = (edges[1] == 0).double()[:, None]
+    y = layer(x, positions, edges, attributes=first)
+    other = layer(x, positions, edges, shifts, attributes=torch.zeros_like(first))
+    assert (y[0] - other[0]).abs().max() > 1e-3
+    assert_close(y[1:], other[1:], ROUNDING)
+    for wrong in (None, first[1:], first[:, 0]):
+        with pytest.raises(ValueError, match="^attributes: expected"):
+            layer(x, positions, edges, attributes=wrong)
 
 
 def test_variance_is_kept(generator):
@@ -169,10 +176,6 @@ def test_bad_input(generator):
     ):
         with pytest.raises(TypeError, match=f"^{name}"):
             layer(*bad)
-    with pytest.raises(ValueError, match="^cutoff: expected"):
-        RadialNetwork(-1.0)
-    with pytest.raises(ValueError, match="^features: expected"):
-        RadialNetwork(1.0, features=0)
 
 
 def test_an_edge_to_no_point(generator):

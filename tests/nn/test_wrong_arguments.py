@@ -18,7 +18,7 @@ SAMPLED = Point("SO(3)", dim=3).fields("1x regular(2)")
 
 
 def radial(**options):
-    return nn.RadialNetwork(2.0, 2, (3,), 4, **options)
+    return nn.RadialNetwork(2.0, 2, (3,), num_basis=4, **options)
 
 
 class Given(torch.nn.Module):
@@ -37,6 +37,8 @@ LEARNING = {
     "RadialNetwork": radial,
     "SqueezeExcite": lambda **options: nn.SqueezeExcite(H, **options),
     "TensorProduct": lambda **options: nn.TensorProduct(VECTORS, VECTORS, **options),
+    "Product": lambda **options: nn.Product(VECTORS, VECTORS, VECTORS, **options),
+    "SymmetricPower": lambda **options: nn.SymmetricPower(VECTORS, VECTORS, 2, **options),
 }
 NORMS = {
     "BatchNorm": lambda **options: nn.BatchNorm(H, **options),
@@ -104,7 +106,7 @@ def test_flags_are_true_or_false(flag):
     if name in ("bias", "affine"):  # on means to learn more
         assert len(list(on.parameters())) > len(list(off.parameters()))
     elif name == "loop":
-        assert on[0].tolist() == [[0], [0]] and off[0].tolist() == [[], []]
+        assert on.edges.tolist() == [[0], [0]] and off.edges.tolist() == [[], []]
     elif name == "track_running_stats":
         assert on.running_mean is not None and off.running_mean is None
     else:
@@ -167,7 +169,7 @@ def test_sizes_in_their_range():
     counts = (0, -1, 2.5, True, "3", None, 10**400)
     refused(lambda **o: nn.Conv2d(H, H, 3, **o), "groups", counts[:-1], ValueError)
     refused(lambda **o: nn.GroupNorm(H, **o), "num_groups", counts, ValueError)
-    for name in ("features", "basis"):
+    for name in ("features", "num_basis"):
         refused(lambda **o: nn.RadialNetwork(1.0, **o), name, counts[:-1], ValueError)
     refused(radial_of_widths, "hidden", ((0,), (2.5,), ("3",), (None,), 3, None, {1: 2}))
     assert [len(radial_of_widths(hidden=wide).weights) for wide in ((), [2], (3, 2))] == [1, 2, 3]

@@ -8,11 +8,14 @@ from hypothesis import strategies as st
 
 from equinet.harmonics import Analysis, Synthesis
 from equinet.ops import (
+    EdgePlan,
     Plan,
     Side,
     SpectrumPlan,
     SpectrumSide,
     block_products,
+    edge_order,
+    edge_sums,
     expansion,
     filter_spectra,
     masking,
@@ -215,6 +218,58 @@ def drawn_masked(draw) -> Case:
     return masked(shape, tuple(draw(axes)))
 
 
+def edges_of(count: int, sources: int, targets: int) -> torch.Tensor:
+    """In no order, some of them twice."""
+    generator = torch.Generator().manual_seed(count)
+    sizes = max(sources, 1), max(targets, 1)  # there may be no point where there is no edge
+    ends = [torch.randint(size, (count,), generator=generator) for size in sizes]
+    return torch.stack(ends)
+
+
+def sum_over_edges(
+    plan: EdgePlan, edges: torch.Tensor, sources: int, targets: int, features: int
+) -> Case:
+    x, kernels, weights, _ = plan.sizes
+    count = edges.shape[1]
+    sizes = (sources, x), (count, kernels), (count, features), (features, weights)
+    generator = torch.Generator().manual_seed(count)
+    tensors = [torch.randn(size, dtype=F64, generator=generator) for size in sizes]
+    order = edge_order(edges, sources, targets)
+    return Case(edge_sums.EDGE_SUM, (*tensors, *order, plan.numbers()))
+
+
+def gradients_over_edges(case: Case, wanted: list[int]) -> Case:
+    """The other operator, of the same graph."""
+    width = edge_sums.edge_plan_of(case.plan.numbers).sizes[3]
+    generator = torch.Generator().manual_seed(width)
+    v = torch.randn(case.plan.targets, width, dtype=F64, generator=generator)
+    return Case(edge_sums.GRADIENTS, (v, *case.arguments, wanted))
+
+
+@st.composite
+def edge_plans(draw) -> EdgePlan:
+    dim = st.sampled_from([1, 2, 3, 5, 8, 13])  # also beyond the columns of a kernel at a time
+    block = st.tuples(st.sampled_from([1, 2, 5, 16, 17, 33]), dim)
+    blocks = tuple(draw(st.lists(block, min_size=1, max_size=3)))
+    path = st.tuples(st.sampled_from(range(len(blocks))), dim)
+    return EdgePlan(blocks, tuple(draw(st.lists(path, min_size=1, max_size=4))))
+
+
+@st.composite
+def sums_over_edges(draw) -> Case:
+    count = draw(st.sampled_from([0, 1, 7, 50]))  # also beyond a block
+    sources, targets = (draw(st.integers(1 if count else 0, 5)) for _ in range(2))
+    features = draw(st.sampled_from([0, 1, 3, 18]))
+    edges = edges_of(count, sources, targets)
+    return sum_over_edges(draw(edge_plans()), edges, sources, targets, features)
+
+
+@st.composite
+def gradients_over_drawn_edges(draw) -> Case:
+    wanted = sorted(draw(st.sets(st.integers(1, 3))))
+    return gradients_over_edges(draw(sums_over_edges()), [0, *wanted])
+
+
 SCALARS_AND_MIXED = Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True))
 FILTER = Plan(
     SCALARS_AND_MIXED,
@@ -239,6 +294,9 @@ WIDE_LOCAL_FILTER = SpectrumPlan(
     SpectrumSide((13, 5), ((1, 3, 5, 7), (0, 2, 2, 2))),
     (270, 31, 3, 12),
 )
+# Scalars, vectors and tensors, to vectors, scalars and tensors.
+EDGES = EdgePlan(((2, 1), (3, 3), (1, 4)), ((0, 3), (1, 2), (1, 1), (2, 2)))
+WIDE_EDGES = EdgePlan(((33, 1), (17, 9)), ((0, 3), (1, 13), (1, 1)))
 
 # Any shapes, for values.
 DRAWN = {
@@ -250,6 +308,8 @@ DRAWN = {
     "so3_analysis": so3_transforms(ANALYSIS),
     "expansion": drawn_filters(),
     "filter_spectrum": drawn_local_filters(),
+    "edge_sum": sums_over_edges(),
+    "edge_sum_gradients": gradients_over_drawn_edges(),
     "zero_where": drawn_masked(),
 }
 
@@ -260,12 +320,16 @@ SMALL += [so3_transform(o, 3, 2, 1, 3, masked=True) for o in (SYNTHESIS, ANALYSI
 SMALL += [s2_transform(3, 2, n, 2, 1, inverse) for n in (0, 1) for inverse in (True, False)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 SMALL += [local_filter(LOCAL_FILTER, mode) for mode in range(2)]
+SMALL += [sum_over_edges(EDGES, edges_of(4, 3, 2), 3, 2, 2)]
+SMALL += [gradients_over_edges(SMALL[-1], wanted) for wanted in ([0, 1, 2, 3], [0, 2])]
 SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 
 # Some beyond a block of the CPU and the GPU, with remainders.
 LARGE = [block_product([(130, 3), (2, 66), (65, 17)], 23, mode, True) for mode in range(3)]
 LARGE += [filters(WIDE_FILTER, 2, mode) for mode in range(2)]
 LARGE += [local_filter(WIDE_LOCAL_FILTER, mode) for mode in range(2)]
+LARGE += [sum_over_edges(WIDE_EDGES, edges_of(1100, 9, 50), 9, 50, 19)]
+LARGE += [gradients_over_edges(LARGE[-1], [0, 1, 2, 3])]
 LARGE += [so3_transform(o, 16, 15, 2, 5, True) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
 LARGE += [s2_transform(70, 20, n, 3, 7, inverse) for n in (0, 2) for inverse in (True, False)]
 LARGE += [s2_transform(70, 70, 0, 1, 1, inverse) for inverse in (True, False)]

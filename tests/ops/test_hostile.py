@@ -7,7 +7,14 @@ import torch
 
 from equinet import ops
 from equinet.harmonics import Analysis, Synthesis
-from tests.ops.operator_cases import FILTER, LOCAL_FILTER, SMALL
+from tests.ops.operator_cases import (
+    EDGES,
+    FILTER,
+    LOCAL_FILTER,
+    SMALL,
+    edges_of,
+    sum_over_edges,
+)
 
 SIZES = [0, -1, 1, 2, 7, 10**6, 2**31, 2**40, 2**62, -(2**62)]
 F64 = torch.float64
@@ -73,6 +80,8 @@ FIELD = Synthesis(3, 2, 0, F64).field_tables()
 W, K, Q = (torch.zeros(n, dtype=F64) for n in FILTER.sizes)
 V, B = (torch.zeros(n, dtype=F64) for n in LOCAL_FILTER.sizes[:2])
 X = torch.zeros(2, 3, dtype=F64)
+EDGE_SUM = sum_over_edges(EDGES, edges_of(4, 3, 3), 3, 3, 2)
+EDGE_ORDER = ops.EdgeOrder(*EDGE_SUM.arguments[4:8])
 CALLS = [  # each function of its arguments, with what is right
     (ops.block_matmul, (V[:6], V[:6], [3], [2], 3, V[:3])),
     (ops.expand, (FILTER, W[None], K, Q, FILTER.table())),
@@ -82,6 +91,8 @@ CALLS = [  # each function of its arguments, with what is right
     (ops.so3_synthesis, (torch.zeros(10, 6, dtype=F64), SYNTHESIS, 2)),
     (ops.so3_analysis, (torch.zeros(1, 1, 6, 6, 6, dtype=F64), ANALYSIS)),
     (ops.zero_where, (X, X > 0)),
+    (ops.edge_order, (EDGE_ORDER.edges, 3)),
+    (ops.edge_sum, (EDGES, *EDGE_SUM.arguments[:4], EDGE_ORDER)),
     (ops.relu, (X,)),
 ]
 

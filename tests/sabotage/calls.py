@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -25,7 +26,6 @@ from equinet import (
     testing,
     transforms,
 )
-from equinet.transforms.graph import radius_graph
 from tests.laws.module_cases import MODULES
 
 
@@ -299,7 +299,15 @@ def _checks() -> Iterator[Call]:
 def _others() -> Iterator[Call]:
     positions = _random(6, 3)
     batch = torch.tensor([0, 0, 0, 1, 1, 1])
-    yield call(radius_graph, positions, 1.5, batch, cell=3 * torch.eye(3))
+    cell = 3 * torch.eye(3)
+    yield call(transforms.radius_graph, positions, 1.5, batch, cell=cell, pbc=(True, True, False))
+    yield call(transforms.knn_graph, positions, 2, batch, cell=cell)
+    graph = transforms.radius_graph(positions, 1.5, batch, cell=cell)
+    assert graph.cells is not None and graph.cell is not None
+    yield call(transforms.Graph, graph.edges, 6, graph.cells, graph.cell)
+    yield call(graph.vectors, positions, name="Graph.vectors")
+    wire = {"positions": positions, "numbers": [1] * 6, "cell": cell, "pbc": [False, False, True]}
+    yield call(transforms.from_atoms, SimpleNamespace(**wire), 1.5)
     volume = eq.Volume("SO(3)")
     yield call(transforms.voxelize, positions, _random(6, 2), volume, (4, 4, 4), 0.6, batch=batch)
     yield call(transforms.rotate_randomly, _random(2, 1, 6, 6))
@@ -309,7 +317,15 @@ def _others() -> Iterator[Call]:
     yield call(project.forward, _random(2, 1, 8, 8), R, name="StereographicProjection.forward")
     yield call(nn.gated, volume.fields("1x0 + 1x1"))
     yield call(nn.squash, _random(4).abs())
-    yield call(nn.RadialNetwork, 2.0, 4, (8,), 4)
+    vectors = eq.Point("O(3)", dim=3).fields("2x1o")
+    axial = eq.Point("O(3)", dim=3).fields("2x1e")
+    yield call(nn.Product, vectors, vectors, axial, "channelwise")
+    product = nn.Product(vectors, vectors, axial)
+    yield call(product.forward, _random(3, 6), _random(3, 6), name="Product.forward")
+    linear = nn.Linear(vectors, vectors, kinds=2)
+    kinds = torch.tensor([0, 1, 1])
+    yield call(linear.forward, _random(3, 6), kinds, name="Linear.forward, kinds")
+    yield call(nn.RadialNetwork, 2.0, 4, (8,), "bessel", 4, attributes=2)
 
 
 def _modules() -> Iterator[Call]:
@@ -332,6 +348,10 @@ def _operators() -> Iterator[Call]:
     """The functions that call the compiled operators."""
     yield call(ops.relu, _random(4))
     yield call(ops.zero_where, _random(4), torch.tensor([True, False, True, False]))
+    edges, plan = torch.tensor([[0, 2, 1], [1, 1, 0]]), ops.EdgePlan(((2, 3),), ((0, 1), (0, 3)))
+    order = ops.edge_order(edges, 3, 2)
+    x, kernels, hidden, weights = (_random(*n) for n in ((3, 6), (3, 12), (3, 5), (5, 4)))
+    yield call(ops.edge_sum, plan, x, kernels, hidden, weights, order)
 
 
 def _learning() -> Iterator[Call]:

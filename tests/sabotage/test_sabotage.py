@@ -65,9 +65,14 @@ EXCEPTED = {
     "Space": "It is a base class, for those who write spaces.",
     "turn_fibres": "It serves the method ``act`` of a space, whose arguments were checked.",
     **dict.fromkeys(
-        "FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide block_matmul chunks expand "
-        "filter_spectrum s2_analysis s2_synthesis so3_analysis so3_synthesis".split(),
+        "EdgeOrder EdgePlan FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide "
+        "block_matmul chunks edge_order expand filter_spectrum s2_analysis s2_synthesis "
+        "so3_analysis so3_synthesis".split(),
         "Their own tests spoil the tables and the arguments of operators.",
+    ),
+    **dict.fromkeys(
+        "from_data to_atoms to_data".split(),
+        "They hand on the tensors of a value, and their own tests spoil their arguments.",
     ),
     "full_precision": "It takes tensors for their device, and is a context.",
     "input_sizes": "It is drawn with the checks that call it.",

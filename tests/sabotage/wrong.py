@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from equinet.learning import Flow, HessianSplit
+from equinet.transforms import Graph
 from tests.sabotage.calls import Call
 from tests.tolerances import SINGLE
 
@@ -168,7 +169,7 @@ def _alike(result: Any, sound: Any) -> bool:
         return len(result) == len(sound) and all(map(_alike, result, sound))
     if isinstance(sound, dict):
         return list(result) == list(sound) and all(_alike(result[key], sound[key]) for key in sound)
-    if isinstance(sound, Flow | HessianSplit):  # they have tensors, and no equality
+    if isinstance(sound, Flow | Graph | HessianSplit):  # they have tensors, and no equality
         return _alike(vars(result), vars(sound))
     return bool(result == sound)
 
@@ -199,6 +200,7 @@ WELCOME: dict[tuple[str, str, str], str] = {
     ("s2_ifft", "spin", "negative"): "A spin may be negative.",
     ("Representation", "name", "text"): "A representation may be called anything.",
     ("automorphisms", "name", "text"): "A group may be called anything.",
+    ("RadialNetwork", "basis", "number"): "It is the number of Gaussians, for one version more.",
     ("irrep", "name", "number"): "The degree of an irrep of SO(3) is its name.",
     ("Irrep", "name", "number"): "The degree of an irrep of SO(3) is its name.",
     ("axial", "axis", "negative"): "An axis may point anywhere.",

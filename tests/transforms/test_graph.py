@@ -1,120 +1,275 @@
-"""Neighbour lists against brute force."""
+"""The graph as a value: it moves, travels, joins and refuses what does not fit."""
 
-import itertools
-import math
+import copy
+import pickle
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
 
-from equinet.transforms import radius_graph
-from tests.tolerances import ROUNDING, assert_close
+from equinet import Points, so3
+from equinet.nn import PointConv, RadialNetwork
+from equinet.transforms import Graph, radius_graph
+from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
-
-def _points(count, n, generator):
-    return 3 * torch.rand(count, n, generator=generator, dtype=torch.float64)
-
-
-@pytest.mark.parametrize("n", [1, 2, 3])
-@pytest.mark.parametrize("loop", [False, True])
-def test_open(n, loop, generator):
-    x = _points(40, n, generator)
-    distance = torch.cdist(x, x)
-    near = distance <= 0.7
-    if not loop:
-        near.fill_diagonal_(False)
-    edges, shifts = radius_graph(x, 0.7, loop=loop)
-    assert shifts is None and edges.dtype == torch.int64
-    assert torch.equal(edges.flip(0), near.nonzero().mT)
+DOUBLE = torch.float64
 
 
-def test_clouds_do_not_see_each_other(generator):
-    x = _points(30, 3, generator)
-    batch = torch.randint(3, (30,), generator=generator)
-    edges, _ = radius_graph(x, 1.0, batch)
-    near = (torch.cdist(x, x) <= 1.0) & (batch[:, None] == batch)
-    near.fill_diagonal_(False)
-    assert torch.equal(edges.flip(0), near.nonzero().mT)
+def cloud(count=6, generator=None, dtype=DOUBLE):
+    generator = generator or torch.Generator().manual_seed(count)
+    return 3 * torch.rand(count, 3, generator=generator, dtype=dtype)
 
 
-@pytest.mark.parametrize("radius", [0.4, 1.0, 2.5])
-def test_periodic(radius, generator):
-    """All images in a skew cell, also with points outside of it and a radius beyond it."""
-    cell = torch.tensor([[1.0, 0.0, 0.0], [0.4, 0.9, 0.0], [-0.2, 0.3, 1.2]], dtype=torch.float64)
-    x = _points(4, 3, generator) - 1
-    edges, shifts = radius_graph(x, radius, cell=cell)
-    found = {
-        (int(j), int(i), *(shift @ torch.linalg.inv(cell)).round().int().tolist())
-        for (j, i), shift in zip(edges.mT, shifts, strict=True)
-    }
-    steps = range(-8, 9)
-    expected = set()
-    for step in itertools.product(steps, repeat=3):
-        image = torch.tensor(step, dtype=torch.float64) @ cell
-        near = (x[None] + image - x[:, None]).norm(dim=-1) <= radius  # (i, j)
-        expected |= {(int(j), int(i), *step) for i, j in near.nonzero() if (i != j or any(step))}
-    assert found == expected and len(found) == edges.shape[1]
-    vectors = x[edges[0]] - x[edges[1]] + shifts
-    assert (vectors.norm(dim=1) <= radius + ROUNDING).all()
+def crystal(count=4):
+    x = cloud(count)
+    return x, radius_graph(x, 2.0, cell=3 * torch.eye(3, dtype=DOUBLE), pbc=(True, True, False))
 
 
-def test_a_cell_for_each_cloud(generator):
-    x = _points(6, 2, generator)
-    batch = torch.tensor([0, 0, 0, 1, 1, 1])
-    cells = torch.stack([torch.eye(2), 1.5 * torch.eye(2)]).double()
-    edges, shifts = radius_graph(x, 1.2, batch, cell=cells)
-    first, second = (radius_graph(x[batch == k], 1.2, cell=cells[k]) for k in (0, 1))
-    assert torch.equal(edges, torch.cat([first[0], second[0] + 3], 1))
-    assert_close(shifts, torch.cat([first[1], second[1]]), ROUNDING)
+def alike(first: Graph, second: Graph) -> bool:
+    pairs = ((getattr(first, f.name), getattr(second, f.name)) for f in fields(Graph))
+    return all(torch.equal(a, b) if isinstance(a, Tensor) else a == b for a, b in pairs)
 
 
-def test_empty():
-    edges, shifts = radius_graph(torch.zeros(0, 3), 1.0, cell=torch.eye(3))
-    assert edges.shape == (2, 0) and shifts.shape == (0, 3)
+def test_it_is_frozen_and_travels():
+    _, graph = crystal()
+    with pytest.raises(FrozenInstanceError):
+        graph.points = 3
+    for again in (pickle.loads(pickle.dumps(graph)), copy.deepcopy(graph), copy.copy(graph)):
+        assert alike(again, graph) and not alike(replace(again, points=9), graph)
+    assert repr(graph) == f"Graph(points=4, edges={graph.edges.shape[1]}, pbc=[True, True, False])"
+
+
+def test_it_moves():
+    _, graph = crystal()
+    graph = graph.ordered()
+    for single in (graph.to(torch.float32), graph.to("cpu", torch.float32)):
+        assert single.cell.dtype == single.shifts.dtype == torch.float32
+        assert single.edges.dtype == single.cells.dtype == single.order.dtype == torch.int64
+    there = graph.to("meta")
+    kinds = {name.device.type for name in vars(there).values() if isinstance(name, Tensor)}
+    assert kinds == {"meta"} and there.points == 4
+    assert alike(graph.to("cpu"), graph)
+
+
+def test_what_it_was_before():
+    """A pair of edges and shifts, taken apart, and for a while by number."""
+    _, graph = crystal()
+    edges, shifts = graph
+    assert edges is graph.edges and torch.equal(shifts, graph.shifts)
+    with pytest.warns(DeprecationWarning, match=r"^graph\[0\], graph\[1\]: use graph.edges"):
+        assert graph[0] is edges
+    edges, shifts = radius_graph(cloud(), 1.0)
+    assert shifts is None
+
+
+def test_shifts_are_differentiable_and_full_in_autocast():
+    """By the cell: the stress of a crystal is such a derivative."""
+    x, graph = crystal()
+    cell = graph.cell.clone().requires_grad_()
+    lengths = replace(graph, cell=cell).vectors(x.requires_grad_()).pow(2).sum()
+    by_cell, by_x = torch.autograd.grad(lengths, (cell, x))
+    r = graph.vectors(x).detach()
+    assert_close(by_cell, 2 * graph.cells.to(DOUBLE).mT @ r, ROUNDING)
+    ends = x.new_zeros(4, 3).index_add(0, graph.edges[0], 2 * r)
+    assert_close(by_x, ends.index_add(0, graph.edges[1], -2 * r), ROUNDING)
+    single = graph.to(torch.float32)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(single.shifts, graph.shifts.float())
+
+
+def test_order_sorts_by_neighbour_and_by_point(generator):
+    _, graph = crystal(9)
+    mixed = torch.randperm(graph.edges.shape[1], generator=generator)
+    graph = replace(graph, edges=graph.edges[:, mixed], cells=graph.cells[mixed]).ordered()
+    for row in (0, 1):
+        rows = graph.edges[row, graph.order[row]]
+        assert torch.equal(rows, graph.edges[row].sort().values)
+        assert torch.equal(graph.order[row].sort().values, torch.arange(len(rows)))
+    assert graph.ordered() is graph
+    joined = Graph.batch([graph, graph])
+    assert alike(joined, replace(joined, order=None).ordered())
+
+
+def test_batch_and_split(generator):
+    """Molecules and crystals in a row; a batch of batches is a batch."""
+    x, graph = crystal()
+    parts = [radius_graph(cloud(5), 1.5), graph, radius_graph(cloud(0), 1.0), graph]
+    batch = Graph.batch(parts)
+    assert (batch.points, batch.clouds) == (13, 4)
+    assert batch.cloud.bincount(minlength=4).tolist() == [5, 4, 0, 4]
+    assert batch.pbc.tolist() == [
+        [False] * 3,
+        [True, True, False],
+        [False] * 3,
+        [True, True, False],
+    ]
+    positions = torch.cat([cloud(5), x, x])
+    expected = torch.cat([parts[0].vectors(cloud(5)), graph.vectors(x), graph.vectors(x)])
+    assert_close(batch.vectors(positions), expected, ROUNDING)
+    for part, one in zip(batch.split(), parts, strict=True):
+        assert torch.equal(part.edges, one.edges) and part.points == one.points
+        assert one.cells is None or torch.equal(part.cells, one.cells)
+    twice = Graph.batch([Graph.batch(parts[:2]), Graph.batch(parts[2:])])
+    assert alike(twice, batch)
+    molecules = Graph.batch([parts[0], parts[2]])
+    assert molecules.cell is None and molecules.shifts is None
+
+
+def test_it_is_what_radius_graph_finds_at_once():
+    sizes = [5, 70, 3]
+    clouds = [cloud(count) for count in sizes]
+    batch = torch.arange(3).repeat_interleave(torch.tensor(sizes))
+    whole = radius_graph(torch.cat(clouds), 1.0, batch)
+    assert alike(whole, Graph.batch([radius_graph(x, 1.0) for x in clouds]))
+
+
+def collate(samples):
+    positions, graphs = zip(*samples, strict=True)
+    return torch.cat(positions), Graph.batch(graphs)
+
+
+def test_in_a_data_loader():
+    data = [(cloud(count), radius_graph(cloud(count), 1.5)) for count in range(2, 8)]
+    for positions, graph in DataLoader(data, batch_size=3, collate_fn=collate):
+        assert graph.clouds == 3 and graph.points == len(positions)
+        assert (graph.vectors(positions).norm(dim=1) <= 1.5).all()
+
+
+class Lengths(torch.nn.Module):
+    def forward(self, x: Tensor, graph: Graph) -> Tensor:
+        lengths = graph.vectors(x).norm(dim=1)
+        return x.new_zeros(graph.points).index_add(0, graph.edges[1], lengths)
+
+
+@pytest.mark.compile
+def test_through_compile_and_export():
+    x, graph = crystal()
+    batch, positions = Graph.batch([graph, graph]), torch.cat([x, x])
+    compiled = torch.compile(Lengths(), fullgraph=True, dynamic=True, backend="aot_eager")
+    for arguments in ((x, graph), (positions, batch), (cloud(7), radius_graph(cloud(7), 2.0))):
+        assert_close(compiled(*arguments), Lengths()(*arguments), ROUNDING)
+    program = torch.export.export(Lengths(), (positions, batch)).module()
+    assert_close(program(positions, batch), Lengths()(positions, batch), ROUNDING)
+
+
+def test_a_convolution_takes_it(generator):
+    kind = Points(so3()).fields("2x0 + 1x1")
+    radial = RadialNetwork(2.0, features=3, generator=generator)
+    layer = PointConv(kind, kind, radial, neighbours=6, generator=generator).double()
+    positions, graph = crystal()
+    x = torch.randn(kind.shape(4), generator=generator, dtype=DOUBLE)
+    y = layer(x, positions, graph)
+    assert torch.equal(y, layer(x, positions, *graph))
+    batch = Graph.batch([graph, graph])
+    joined = layer(torch.cat([x, x]), torch.cat([positions, positions]), batch)
+    assert_close(joined, torch.cat([y, y]), SYMMETRY)
+    with pytest.raises(ValueError, match=r"^x: expected something of 8 points, got .* \(4, 5\)"):
+        layer(x, positions, batch)
+    empty = radius_graph(cloud(0), 1.0)
+    assert layer(x[:0], cloud(0), empty).shape == (0, 5)
+    for wrong in (None, [[0], [1]], 3):
+        with pytest.raises(ValueError, match="^edges: expected the numbers of neighbour"):
+            layer(x, positions, wrong)
+
+
+class Strained(torch.nn.Module):
+    """Lengths as a function of a strain of the crystal, whose derivative is the stress."""
+
+    def forward(self, x: Tensor, graph: Graph, strain: Tensor) -> Tensor:
+        stretch = torch.eye(3, dtype=x.dtype) + strain
+        return replace(graph, cell=graph.cell @ stretch).vectors(x @ stretch).norm(dim=1).sum()
+
+
+@pytest.mark.compile
+def test_a_strain_of_the_cell_through_compile():
+    x, graph = crystal()
+    zero = torch.zeros(3, 3, dtype=DOUBLE)
+    compiled = torch.compile(Strained(), fullgraph=True, dynamic=True, backend="aot_eager")
+    by_strain = [
+        torch.autograd.grad(module(x, graph, strain), strain)[0]
+        for module in (compiled, Strained())
+        for strain in (zero.clone().requires_grad_(),)
+    ]
+    assert_close(by_strain[0], by_strain[1], ROUNDING)
+    r = graph.vectors(x)
+    expected = torch.einsum("ei,ej->ij", r / r.norm(dim=1, keepdim=True), r)
+    assert_close(by_strain[1], expected, SYMMETRY)
+
+
+@pytest.mark.compile
+def test_a_convolution_takes_it_through_compile(generator):
+    kind = Points(so3()).fields("2x0 + 1x1")
+    radial = RadialNetwork(2.0, features=3, generator=generator)
+    layer = PointConv(kind, kind, radial, neighbours=6, generator=generator).double()
+    compiled = torch.compile(layer, fullgraph=True, dynamic=True, backend="aot_eager")
+    positions, graph = crystal()
+    x = torch.randn(kind.shape(4), generator=generator, dtype=DOUBLE)
+    assert_close(compiled(x, positions, graph), layer(x, positions, graph), ROUNDING)
+
+
+EDGES = torch.tensor([[1, 0, 2], [0, 1, 1]])
 
 
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"positions": torch.zeros(4)}, ValueError, r"positions: expected \(points, n\), got \(4,"),
-        ({"positions": torch.zeros(4, 2).int()}, TypeError, "positions: .* got torch.int32"),
-        ({"positions": [[0.0, 0.0]]}, TypeError, "positions: .* got list"),
-        *[
-            ({"positions": torch.tensor([[0.0, 1.0]] * 3 + [[0.0, bad]])}, ValueError, message)
-            for bad, message in (
-                (math.nan, r"positions: expected finite numbers, got \[0.0, nan\] at 3"),
-                (math.inf, r"positions: expected finite numbers, got \[0.0, inf\] at 3"),
-            )
-        ],
-        ({"radius": 0.0}, ValueError, "radius: expected a number > 0, got 0.0"),
-        ({"radius": True}, ValueError, "radius: expected a number > 0, got True"),
-        ({"batch": torch.zeros(2).long()}, ValueError, r"batch: .* int64 \(4,\) on cpu, got"),
-        ({"batch": torch.tensor([0, -1, 0, 0])}, ValueError, "batch: .* >= 0, got -1"),
+        ({"edges": EDGES.tolist()}, TypeError, "edges: expected a tensor, got list"),
+        ({"edges": EDGES.int()}, ValueError, r"edges: .* int64 \(2, count\) on cpu, got"),
+        ({"edges": EDGES.mT}, ValueError, r"edges: .* int64 \(2, count\) on cpu, got"),
+        ({"edges": EDGES - 1}, ValueError, "edges: .* from 0 to 2, got -1"),
+        ({"points": 2}, ValueError, "edges: .* from 0 to 1, got 2"),
+        ({"points": 0}, ValueError, "edges: .* of none, got 2"),
+        ({"points": -1}, ValueError, "points: expected an integer >= 0, got -1"),
+        ({"points": 2.5}, ValueError, "points: expected an integer >= 0, got 2.5"),
+        ({"cells": None}, ValueError, "cells: expected them with cell, and not without"),
+        ({"cell": None, "pbc": None}, ValueError, "cells: expected them with cell, and not"),
         (
-            {"batch": torch.tensor([0, 0, 1, 2]), "cell": torch.eye(2).expand(2, 2, 2)},
+            {"cells": EDGES.mT},
             ValueError,
-            "batch: expected the number of the cloud of each point, from 0 to 1, got 2",
+            r"cells: expected int64 \(3, 3\), got .* \(3, 2",
         ),
-        ({"cell": torch.eye(3)}, ValueError, r"cell: expected \(2, 2\), got \(3, 3\)"),
-        ({"cell": torch.eye(2)[None, None]}, ValueError, r"cell: expected \(clouds, 2, 2\), got"),
-        ({"cell": torch.eye(2).expand(2, 2, 2)}, ValueError, r"cell: expected \(2, 2\) without"),
-        ({"cell": torch.diag(torch.tensor([4.0, 0.0]))}, ValueError, "cell: .* that span space"),
-        ({"cell": torch.tensor([[1.0, 2.0], [2.0, 4.0]])}, ValueError, "cell: .* that span space"),
-        ({"cell": math.nan * torch.eye(2)}, ValueError, "cell: expected finite numbers"),
-        ({"cell": 1e-5 * torch.eye(2)}, ValueError, "radius: .* images of points, got 1.6e.11 for"),
-        ({"radius": 1e9, "cell": torch.eye(2)}, ValueError, "radius: .* images of points, got"),
+        ({"cells": torch.zeros(3, 3)}, ValueError, "cells: expected int64 .* got torch.float32"),
+        ({"cell": torch.eye(3).long()}, TypeError, "cell: expected a real floating tensor, got"),
+        ({"cell": torch.eye(3)[:2]}, ValueError, r"cell: expected \(3, 3\), got \(2, 3\)"),
+        ({"cell": torch.nan * torch.eye(3)}, ValueError, "cell: expected finite numbers, got"),
+        ({"cell": torch.eye(3).to("meta")}, ValueError, "cell: expected a tensor on cpu, where"),
+        ({"pbc": torch.ones(3)}, ValueError, r"pbc: expected bool \(3,\), got torch.float32"),
+        ({"pbc": (True,) * 3}, ValueError, r"pbc: expected bool \(3,\), got tuple"),
+        ({"cloud": torch.zeros(2).long()}, ValueError, r"cloud: .* int64 \(3,\) on cpu, got"),
+        ({"cloud": torch.tensor([0, 1, 2]), "clouds": 2}, ValueError, "cloud: .* from 0 to 1, got"),
+        ({"clouds": 2}, ValueError, "cloud: expected those of 2 clouds, got None"),
+        ({"order": EDGES + 3}, ValueError, "order: expected numbers of edges, from 0 to 2, got 5"),
     ],
 )
 def test_bad_input(change, error, message):
-    good = {"positions": torch.zeros(4, 2), "radius": 1.0}
-    assert radius_graph(**good)[0].shape == (2, 12)
+    good = {
+        "edges": EDGES,
+        "points": 3,
+        "cells": torch.zeros(3, 3).long(),
+        "cell": torch.eye(3),
+        "pbc": torch.tensor([True, False, True]),
+    }
+    assert Graph(**good).shifts.shape == (3, 3)
     with pytest.raises(error, match=f"^{message}"):
-        radius_graph(**(good | change))
+        Graph(**(good | change))
 
 
-def test_more_pairs_than_fit_into_memory():
-    """They are counted before they are made: 20,000 points within one radius, and two halves."""
-    x = torch.zeros(20_000, 1)
-    with pytest.raises(ValueError, match="^radius: .* at most 1e.08 pairs, got 4e.08 for 1.0;"):
-        radius_graph(x, 1.0)
-    with pytest.raises(ValueError, match="^radius: .* pairs, got 1.1e.08 for"):
-        radius_graph(x[:15_000], 1.0, torch.arange(15_000) % 2)
+def test_other_bad_input():
+    x, graph = crystal()
+    with pytest.raises(ValueError, match=r"^positions: expected \(4, n\), got .* \(3, 3\)"):
+        graph.vectors(x[:3])
+    with pytest.raises(ValueError, match=r"^positions: expected the shape \(..., 3\), got"):
+        graph.vectors(x[:, :2])
+    with pytest.raises(ValueError, match="^pbc: expected None without cell"):
+        Graph(EDGES, 3, pbc=torch.tensor([True]))
+    with pytest.raises(ValueError, match="^graphs: expected at least one, got none"):
+        Graph.batch([])
+    for wrong in (graph, [graph, x], None):
+        with pytest.raises(TypeError, match="^graphs: expected a list of them, got"):
+            Graph.batch(wrong)
+    across = Graph(torch.tensor([[0], [1]]), 2, clouds=2, cloud=torch.tensor([0, 1]))
+    with pytest.raises(ValueError, match="^edges: expected none from one cloud to another"):
+        across.split()
+    assert [own.tolist() for own in across.members()] == [[0], [1]]

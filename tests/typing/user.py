@@ -81,10 +81,14 @@ def on_points() -> Tensor:
     x, y = points.fields("2x0e"), points.fields("1x0e + 1x1o")
     radial = enn.RadialNetwork(cutoff=2.0, features=4)
     positions = torch.rand(5, 3)
-    edges, shifts = transforms.radius_graph(positions, 2.0)
-    assert_type(shifts, Tensor | None)
+    graph = transforms.radius_graph(positions, 2.0)
+    assert_type(graph, transforms.Graph)
+    assert_type(graph.shifts, Tensor | None)
     convolution = enn.PointConv(x, y, radial, neighbours=4.0)
-    return convolution(torch.rand(5, 2), positions, edges)
+    edges, shifts = graph
+    return convolution(torch.rand(5, 2), positions, graph) + convolution(
+        torch.rand(5, 2), positions, edges, shifts
+    )
 
 
 def mathematics() -> KernelBasis:

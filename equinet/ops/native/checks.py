@@ -63,15 +63,31 @@ def check_indices(operator: str, name: str, x: Tensor, count: int | None, like: 
         ValueError: for another shape.
         TypeError: for another dtype or device.
     """
-    _check_is_tensor(operator, name, x)
+    check_integers(operator, name, x, (count,), like)
+
+
+def check_integers(
+    operator: str, name: str, x: Tensor, shape: tuple[int | None, ...], like: Tensor
+) -> None:
+    """Refuse what is no table of integers on the device of another tensor.
+
+    Args:
+        operator: its name, for the message.
+        name: of the argument.
+        x: the argument.
+        shape: the size of each axis, None for any.
+        like: the tensor whose device ``x`` must share.
+    Raises:
+        ValueError: for another shape.
+        TypeError: for another dtype or device, or what is no dense tensor.
+    """
+    _check_is_dense(operator, name, x)
     if x.dtype != torch.int64 or x.device != like.device:
         raise TypeError(
             f"{operator}: {name}: expected torch.int64 on {like.device}, got {x.dtype} on "
             f"{x.device}"
         )
-    if x.dim() != 1 or (count is not None and len(x) != count):
-        wanted = "any" if count is None else count
-        raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
+    _check_shape(operator, name, x, shape)
 
 
 def check_tensor(
@@ -90,12 +106,8 @@ def check_tensor(
         TypeError: for another dtype or device than that of ``like``, numbers that are not real, or
             what is no dense tensor.
     """
-    _check_is_tensor(operator, name, x)
-    if x.layout != torch.strided:
-        raise TypeError(f"{operator}: {name}: expected a dense tensor, got {x.layout}")
-    if x.shape != shape and not _has_shape(x, shape):  # mostly the first says it, which is fast
-        wanted = ", ".join("any" if size is None else str(size) for size in shape)
-        raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
+    _check_is_dense(operator, name, x)
+    _check_shape(operator, name, x, shape)
     if not x.is_floating_point():
         raise TypeError(f"{operator}: {name}: expected real numbers, got {x.dtype}")
     if like is not None and (x.dtype, x.device) != (like.dtype, like.device):
@@ -103,6 +115,18 @@ def check_tensor(
             f"{operator}: {name}: expected {like.dtype} on {like.device}, got {x.dtype} on "
             f"{x.device}"
         )
+
+
+def _check_is_dense(operator: str, name: str, x: Tensor) -> None:
+    _check_is_tensor(operator, name, x)
+    if x.layout != torch.strided:
+        raise TypeError(f"{operator}: {name}: expected a dense tensor, got {x.layout}")
+
+
+def _check_shape(operator: str, name: str, x: Tensor, shape: tuple[int | None, ...]) -> None:
+    if x.shape != shape and not _has_shape(x, shape):  # mostly the first says it, which is fast
+        wanted = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{operator}: {name}: expected the shape ({wanted}), got {tuple(x.shape)}")
 
 
 def _has_shape(x: Tensor, shape: tuple[int | None, ...]) -> bool:
@@ -129,9 +153,7 @@ def check_mask(
     """
     if mask is None:
         return
-    _check_is_tensor(operator, name, mask)
-    if mask.layout != torch.strided:
-        raise TypeError(f"{operator}: {name}: expected a dense tensor, got {mask.layout}")
+    _check_is_dense(operator, name, mask)
     if mask.dtype != torch.bool or mask.device != like.device:
         raise TypeError(
             f"{operator}: {name}: expected torch.bool on {like.device}, got {mask.dtype} on "

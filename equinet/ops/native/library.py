@@ -24,6 +24,7 @@ TYPES: dict[torch.dtype, tuple[str, Real]] = {
 INTEGERS = {"int64_t": ctypes.c_int64, "int32_t": ctypes.c_int32, "double": ctypes.c_double}
 POINTERS = {"int64_t*": torch.int64, "uint8_t*": torch.bool}
 FAILURES = {1: "out of memory"}
+BAD_EDGES = 2  # as in csrc/common/api.h
 TORCH_LIBRARIES = {"linux": "libtorch_cpu.so", "darwin": "libtorch_cpu.dylib"}
 
 
@@ -78,6 +79,7 @@ class Library:
                 pointer, numbers. The tensors must have the dtype that is declared.
         Raises:
             TypeError: for other arguments than those that are declared.
+            ValueError: if edges are no numbers of points, or in no order.
             RuntimeError: if the operator fails.
         """
         declared = self.signatures[name]
@@ -87,7 +89,13 @@ class Library:
             _pointer(name, kind, value, dtype) if kind.endswith("*") else value
             for kind, value in zip(declared, arguments, strict=True)
         ]
-        if failure := self._functions[name, dtype](*values):
+        failure = self._functions[name, dtype](*values)
+        if failure == BAD_EDGES:
+            raise ValueError(
+                f"{name}: edges: expected numbers of points and the order that edge_order finds, "
+                "got others"
+            )
+        if failure:
             raise RuntimeError(f"equinet::{name}: {FAILURES.get(failure, f'error {failure}')}")
 
 
@@ -223,6 +231,7 @@ def call(name: str, dtype: torch.dtype, *arguments: Argument) -> None:
         dtype: of T, float32 or float64.
         arguments: as ``Library.call`` takes them.
     Raises:
+        ValueError: if edges are no numbers of points, or in no order.
         RuntimeError: if there is no library, or the operator fails.
     """
     if CPU is None:

@@ -19,7 +19,7 @@ from equinet.ops.native import cuda, first_use, library
 
 P = TypeVar("P", bound=tuple[Any, ...])  # the plan of an operator
 Q = TypeVar("Q", bound=tuple[Any, ...])  # the plan of its adjoint
-R = TypeVar("R", bound=Tensor | tuple[Tensor, Tensor])  # what it returns
+R = TypeVar("R", bound=Tensor | tuple[Tensor, ...])  # what it returns
 T = TypeVar("T")
 Gradients = tuple[Tensor | None, ...]
 
@@ -35,6 +35,8 @@ class _Context(Protocol):
     rest: tuple[Any, ...]
 
     def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+    def set_materialize_grads(self, value: bool) -> None: ...
 
 
 class Operator(Generic[P, R]):
@@ -154,21 +156,26 @@ class Operator(Generic[P, R]):
         self._register(setup, backward)
 
     def differentiate(
-        self, gradients: Callable[[Sequence[bool], Tensor, Tensor, P], Gradients]
+        self, gradients: Callable[[Sequence[bool], Any, Tensor, P], Gradients]
     ) -> None:
         """Differentiate this operator by hand, where more than its tensor has a gradient.
 
         Args:
-            gradients: called with which arguments need one, the gradient of the result, the tensor
-                and the plan; returns those of the first arguments, the others have none. Made of
-                operators that are differentiable themselves.
+            gradients: called with which arguments need one, the gradient of the result (of several
+                results a tuple, with None for those without), the tensor and the plan; returns
+                those of the first arguments, the others have none. Made of operators that are
+                differentiable themselves.
         """
 
         def setup(ctx: _Context, inputs: tuple[Any, ...], output: R) -> None:
             ctx.save_for_backward(*inputs[: 1 + self.tensors])
             ctx.rest = inputs[1 + self.tensors :]
+            ctx.set_materialize_grads(False)
 
-        def backward(ctx: _Context, gradient: Tensor, *_: Tensor) -> Gradients:
+        def backward(ctx: _Context, first: Tensor | None, *others: Tensor | None) -> Gradients:
+            gradient = (first, *others) if others else first
+            if first is None and all(other is None for other in others):
+                return (None,) * len(ctx.needs_input_grad)
             x, *tensors = ctx.saved_tensors
             plan = self.plan(*tensors, *ctx.rest)
             found = gradients(ctx.needs_input_grad, gradient, x, plan)

@@ -1,0 +1,222 @@
+r"""Convolutions on points in which kernels act on every channel by itself.
+
+.. math:: y_i = M z_i, \qquad z_{ipu} = \frac{1}{\sqrt{\bar N}} \sum_{j \in N(i)}
+          w_{pu}(|r|)\, K_p(r / |r|)\, f_{ju}, \qquad r = x_j - x_i \quad (V7)
+
+where a path p is a kernel K_p from the irrep of the channels u to another one, w = phi W are
+learned functions of the distance, and M is a learned equivariant matrix, which mixes the channels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from equinet.field import FieldType
+from equinet.harmonics import angular_harmonics
+from equinet.nn.kernel_layer import KernelLayer, irrep_paths
+from equinet.nn.linear import Linear
+from equinet.nn.meaning import fingerprint
+from equinet.nn.module import randn
+from equinet.nn.point_conv import (
+    Neighbours,
+    check_point_layer,
+    direction_kernels,
+    edge_vectors,
+    harmonic_norms,
+    length,
+    neighbours_of,
+)
+from equinet.nn.radial_network import RadialNetwork
+from equinet.nn.steerable import field_numbers
+from equinet.numerics.arguments import check_generator
+from equinet.ops import EdgePlan, edge_order, edge_sum, full_precision
+from equinet.rep import Fibre
+from equinet.rep.representation import check_rep
+from equinet.steerable import DirectionKernels
+
+
+class DepthwisePointConv(KernelLayer):
+    r"""A convolution on points that turns every channel by itself, along all paths, and then mixes.
+
+    Between the channels of two irreps ``PointConv`` has a function of the distance for every pair
+    of them, this layer one for every channel and path (V7): it costs less by a factor of the number
+    of channels. It is what NequIP calls an interaction, a product "uvu" and a linear map.
+
+    Args:
+        in_type: fields over ``Points`` in R^1, R^2 or R^3.
+        out_type: fields over the same ``Points``.
+        radial: functions phi of the distance, ``(edges,)`` to ``(edges, radial.features)``:
+            ``RadialNetwork``, or a module of yours with the attribute ``features``.
+        neighbours: the mean number of neighbours of a point, which keeps the variance.
+        lmax: largest degree of the harmonics; by default all that the irreps of a continuous group
+            can use, 3 for a finite group.
+        bias: add a learned constant to the invariant channels of the output.
+        generator: for the initial weights.
+        device, dtype: of the module and of ``radial``, as in ``torch.nn``.
+    Shape:
+        As ``PointConv``.
+    Raises:
+        ValueError: for types over another space, an argument out of range, and if there is no
+            kernel but zero; in ``forward`` for another shape, and for an edge to no point.
+
+    Attributes:
+        weight: W, ``(radial.features, columns)``, with a column for every path and channel of it.
+        mix: M, a ``Linear``.
+    """
+
+    lacking = "it has one function of the distance for every channel, and mixes them afterwards"
+    calls_below: ClassVar[int] = 3
+
+    kernels: Tensor
+
+    def __init__(
+        self,
+        in_type: FieldType,
+        out_type: FieldType,
+        radial: nn.Module,
+        *,
+        neighbours: float,
+        lmax: int | None = None,
+        bias: bool = True,
+        generator: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        features, lmax = check_point_layer(in_type, out_type, radial, neighbours, lmax)
+        check_generator(generator)
+        super().__init__(in_type, out_type)
+        self.lmax, self.n = lmax, in_type.space.fibre_group.n
+        with torch.device("cpu"):
+            pairs = direction_kernels(in_type.blocks, out_type.blocks, lmax).pairs
+            counts = in_type.fibre.counts
+            paths = [pair for pair, found in pairs.items() for _ in found]
+            fibre = Fibre(tuple((counts[psi], check_rep(psi_out)) for psi_out, psi in paths))
+            between = in_type.space.fields(fibre.blocks)
+        kinds = list(counts)
+        self._plan = EdgePlan(
+            tuple((count, psi.dim) for psi, count in counts.items()),
+            tuple((kinds.index(psi), psi_out.dim) for psi_out, psi in paths),
+        )
+        self._kernels = fingerprint(pairs.values())
+        self._gain = 1 / math.sqrt(features * neighbours)
+        self.mix = Linear(between, out_type, bias, generator=generator)
+        self.weight = nn.Parameter(torch.empty(features, self._plan.sizes[2]))
+        self.reset_parameters(generator)
+        self.set_constants()
+        self.radial = radial
+        self.place(device, dtype)
+        self.set_paths(irrep_paths(in_type, out_type, pairs))
+
+    def reset_parameters(self, generator: torch.Generator | None = None) -> None:
+        """Draw the initial weights W anew, as the constructor does."""
+        with torch.no_grad():
+            self.weight.copy_(self._gain * randn(*self.weight.shape, generator=generator))
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor | list[Tensor | None]]:
+        norms = harmonic_norms(self.lmax, self.n)
+        pairs = direction_kernels(self.in_type.blocks, self.out_type.blocks, self.lmax).pairs
+        paths = [
+            kernel * (math.sqrt(psi_out.dim) / kernel.norm())
+            for (psi_out, _), kernels in pairs.items()
+            for kernel in kernels
+        ]
+        kernels = torch.cat([kernel.flatten(0, 1) for kernel in paths])
+        return {"kernels": norms[:, None] * kernels.mT, "into": [_into_irreps(self.in_type.fibre)]}
+
+    def meaning(self) -> str:
+        """The types, and the kernels of which the weights are coefficients."""
+        own = isinstance(self.radial, RadialNetwork)
+        found = f"{super().meaning()}, kernels {self._kernels}"
+        return f"{found}, {self.radial.extra_repr()}" if own else found
+
+    def dense(self) -> Tensor:
+        """For each radial function a filter, in the harmonics of the direction.
+
+        Returns:
+            ``(radial.features * dim out, dim in, harmonics)``, for ``angular_harmonics`` as they
+            are.
+        """
+        plan, mix = self._plan, self.mix.dense()
+        harmonics, features = self.kernels.shape[0], self.weight.shape[0]
+        sizes = [channels * dim for channels, dim in plan.blocks]
+        blocks = [mix.new_zeros(features, len(mix), size, harmonics) for size in sizes]
+        for (number, _), path in zip(plan.paths, plan.places, strict=True):
+            kernel = self.kernels.narrow(1, path.kernel, path.dim_out * path.dim_in)
+            kernel = kernel.unflatten(1, (path.dim_out, path.dim_in))
+            rows = mix.narrow(1, path.out, path.channels * path.dim_out)
+            rows = rows.unflatten(1, (path.channels, path.dim_out))
+            weight = self.weight.narrow(1, path.weight, path.channels)
+            found = torch.einsum("oun,fu,hnm->foumh", rows, weight, kernel)
+            blocks[number] = blocks[number] + found.flatten(2, 3)
+        filters = torch.cat(blocks, 2)
+        (into,) = self.listed("into", gaps=True)
+        if into is not None:
+            filters = torch.einsum("fogh,gi->foih", filters, into)
+        return filters.flatten(0, 1)
+
+    def fields(self) -> Tensor:
+        rows, columns = field_numbers(self.out_type.fibre), field_numbers(self.in_type.fibre)
+        filters = torch.arange(len(self.weight))[:, None] * (int(rows.max()) + 1)
+        columns = columns.repeat_interleave(len(self.kernels))
+        return torch.cartesian_prod((rows + filters).flatten(), columns)
+
+    def kernel_space(self) -> DirectionKernels:
+        """For each radial function, all functions of the direction."""
+        fibres = self.in_type.fibre, self.out_type.fibre
+        return DirectionKernels(*fibres, self.lmax, filters=len(self.weight))
+
+    def forward(
+        self,
+        x: Tensor,
+        positions: Tensor,
+        edges: Tensor | Neighbours,
+        shifts: Tensor | None = None,
+        *,
+        attributes: Tensor | None = None,
+    ) -> Tensor:
+        """The convolved features.
+
+        Args:
+            x: ``(points, channels in)``.
+            positions: ``(points, n)``.
+            edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
+            shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
+            attributes: what the functions of the distance take besides it, ``(count, ...)``.
+        Returns:
+            ``(points, channels out)``.
+        """
+        self.check(x)
+        edges, shifts = neighbours_of(x, edges, shifts)
+        r = edge_vectors(self, x, positions, edges, shifts)
+        dtype, (into,) = self.weight.dtype, self.listed("into", gaps=True)
+        given = () if attributes is None else (attributes,)
+        radial = self.radial(length(r), *given).to(dtype)
+        harmonics = torch.cat(angular_harmonics(self.lmax, r), -1).to(dtype)
+        with full_precision(x):
+            features = x.to(dtype) if into is None else x.to(dtype) @ into.mT
+            order = edge_order(edges, x.shape[0])
+            kernels = harmonics @ self.kernels
+            z = edge_sum(self._plan, features, kernels, radial, self.weight, order)
+            return self.mix(z).to(x.dtype)
+
+
+def _into_irreps(fibre: Fibre) -> Tensor | None:
+    """What takes a vector to its parts in irreps, those of equal ones together.
+
+    Returns:
+        float64 ``(dim, dim)``; None if they are there already.
+    """
+    changes = zip(fibre.blocks, fibre.matrices(inverse=True), strict=True)
+    blocks = [
+        [torch.eye(rho.dim, dtype=torch.float64) if change is None else change] * mul
+        for (mul, rho), change in changes
+    ]
+    matrix = torch.block_diag(*itertools.chain.from_iterable(blocks))
+    if fibre.permutation is not None:
+        matrix = matrix[fibre.permutation.argsort()]
+    return None if torch.equal(matrix, torch.eye(fibre.dim, dtype=torch.float64)) else matrix
