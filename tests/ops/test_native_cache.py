@@ -200,12 +200,12 @@ def test_without_a_cache(lack, words, tmp_path, monkeypatch, capsys):
     found, problem = library.load()
     assert found is None
     assert words in problem or (lack is read_only and problem == "not compiled")
-    assert build.main() == 1
+    assert build.main([]) == 1
     out, said = capsys.readouterr()
     assert out == "" and said.startswith("equinet: no cache") and words in said
     assert said.count("\n") == 1
     monkeypatch.setenv("EQUINET_BUILD", "auto")  # nothing is required
-    assert build.main() == 0 and capsys.readouterr().err == said
+    assert build.main([]) == 0 and capsys.readouterr().err == said
 
 
 @pytest.mark.skipif(

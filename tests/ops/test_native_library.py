@@ -257,6 +257,11 @@ def test_the_command_builds_what_the_next_import_finds(tmp_path):
     done = run(["-m", "equinet.build"], out=tmp_path, **settings)
     assert done.returncode == 0, done.stderr
     assert f"{compile.library_name('default')}: compiled" in done.stdout
+    without = dict(settings, CXX="no-such-compiler")
+    twice = run(["-m", "equinet.build"], out=tmp_path, **without)
+    assert f"{compile.library_name('default')}: there already" in twice.stdout, twice.stderr
+    again = run(["-m", "equinet.build", "--again"], out=tmp_path, **without)
+    assert again.returncode == 1 and "no C++ compiler" in again.stderr
     said = run(tell, out=tmp_path, EQUINET_BUILD="require").stdout
     assert "CPU operators: compiled for" in said
     off = run(tell, out=tmp_path, EQUINET_BUILD="0").stdout

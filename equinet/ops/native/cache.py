@@ -78,6 +78,23 @@ def read(folder: Path, name: str, sources: str) -> tuple[Path, bytes]:
     return path, content
 
 
+def holds(folder: Path, name: str, sources: str) -> bool:
+    """Whether ``read`` would give a file.
+
+    Args:
+        folder: of the cache, from ``place``.
+        name: of the file.
+        sources: the hash of the sources that it must have been made from.
+    Returns:
+        False too for what is there and not to be trusted.
+    """
+    try:
+        read(folder, name, sources)
+    except OSError:
+        return False
+    return True
+
+
 def keep(folder: Path, name: str, sources: str, content: bytes) -> Path:
     """Put a file into the cache, so that at any moment it is there as a whole or not at all.
 

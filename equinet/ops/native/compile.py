@@ -22,6 +22,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2]
 INSTALLED = PACKAGE / "_compiled"  # where an installation puts what it compiled
 LOG = "build.log"
+COMPILED, THERE = "compiled", "there already"  # what the log says of a file that serves
 
 # Not -ffast-math: with GCC it turns off denormal numbers in the whole process. Products may be
 # fused with sums (fma), as in every BLAS.
@@ -215,7 +216,13 @@ def manylinux(libraries: list[bytes]) -> str | None:
 # --- all of it ------------------------------------------------------------------------------------
 
 
-def build(folder: Path, out: Path, cpu: str = "auto", cuda: str = "auto") -> str:
+def build(
+    folder: Path,
+    out: Path,
+    cpu: str = "auto",
+    cuda: str = "auto",
+    is_there: Callable[[str], bool] = lambda name: False,
+) -> str:
     """Compile what can be compiled, and keep in ``out`` a log of what could not, and why.
 
     Args:
@@ -223,6 +230,7 @@ def build(folder: Path, out: Path, cpu: str = "auto", cuda: str = "auto") -> str
         out: the folder for the results.
         cpu: ``auto``, ``0`` to leave out or ``require`` to fail where it cannot be compiled.
         cuda: the same for GPU code.
+        is_there: whether there is a file of this name already, so that it need not be compiled.
     Returns:
         The log: a line, or a compiler's message, for each file.
     Raises:
@@ -237,13 +245,15 @@ def build(folder: Path, out: Path, cpu: str = "auto", cuda: str = "auto") -> str
     if cuda != "0":
         jobs.append((fatbin_name(folder), cuda, lambda: compile_cuda(folder, out)))
     with ThreadPoolExecutor() as pool:
-        outcomes = list(pool.map(lambda job: _attempt(job[2]), jobs))
+        outcomes = list(
+            pool.map(lambda job: THERE if is_there(job[0]) else _attempt(job[2]), jobs)
+        )
     lines = [f"{name}: {outcome}" for (name, _, _), outcome in zip(jobs, outcomes, strict=True)]
     log = "\n".join(lines) or "nothing was asked for (EQUINET_BUILD=0, EQUINET_CUDA=0)"
     out.mkdir(parents=True, exist_ok=True)
     (out / LOG).write_text(log + "\n", encoding="utf-8")
     for (name, wanted, _), outcome in zip(jobs, outcomes, strict=True):
-        if wanted == "require" and outcome != "compiled":
+        if wanted == "require" and outcome not in (COMPILED, THERE):
             raise BuildError(f"{name} is required, but: {outcome}")
     return log
 
@@ -253,4 +263,4 @@ def _attempt(job: Callable[[], object]) -> str:
         job()
     except (BuildError, OSError) as error:
         return str(error)
-    return "compiled"
+    return COMPILED
