@@ -17,6 +17,8 @@ from tests.ops.emulation.gpu import compile_driver, dispatched_to_gpu
 from tests.ops.operator_cases import SMALL, block_product, first
 from tests.tolerances import ROUNDING, assert_close
 
+pytestmark = pytest.mark.native
+
 CPU, F32, F64 = torch.device("cpu"), torch.float32, torch.float64
 DTYPES = [F32, F64]
 
