@@ -111,7 +111,11 @@ def test_points_take_more_arguments(generator):
     with FlopCounterMode(display=False) as counter:
         conv(torch.zeros(5, 2), **arguments)
     for model, given, message in (
-        (conv, {}, "PointConv .*, positions, edges, .*, of which it needs positions, edges, got none"),
+        (
+            conv,
+            {},
+            "PointConv .*, positions, edges, .*, of which it needs positions, edges, got none",
+        ),
         (conv, dict(positions=torch.zeros(5, 3)), "PointConv .* it needs edges, got positions"),
         (Linear(into, into), arguments, "Linear takes beside the fields, kind, got positions"),
     ):
