@@ -6,6 +6,9 @@ r"""Equivariant linear maps between fibres.
 from __future__ import annotations
 
 import functools
+import itertools
+import math
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -20,7 +23,7 @@ from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_integer
 from equinet.ops import full_precision
-from equinet.rep import Block
+from equinet.rep import Block, Irrep
 from equinet.steerable import Intertwiners, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
 
@@ -72,6 +75,8 @@ class Linear(Steerable):
                 )
         self.kinds = None if kinds is None else check_integer(kinds, "kinds", most=_MOST_KINDS)
         sample = functools.partial(_maps, in_type.blocks, out_type.blocks)
+        with torch.device("cpu"):
+            self._parts = _irrep_maps(sample())
         super().__init__(in_type, out_type, sample, kinds or 1, bias, 1.0, generator)
         if self.kinds is not None and self.bias is not None:
             self.bias = nn.Parameter(self.bias.new_zeros(self.kinds, len(self.bias)))
@@ -94,18 +99,58 @@ class Linear(Steerable):
         """
         self.check(x)
         check_kind(x, kind, self.kinds)
-        with full_precision(x):
-            weight, bias = self.dense(), self.shift()
-        bias = None if bias is None else bias.flatten()
-        if x.dim() == 2:
-            y = F.linear(x, weight, bias)
-        else:
-            y = F.conv1d(x.flatten(2), weight[..., None], bias).unflatten(2, x.shape[2:])
+        y = self._by_irreps(x) if self._parts and x.dim() == 2 else self._as_matrix(x)
         if self.kinds is not None and kind is not None:
             y = y.unflatten(1, (self.kinds, -1))
             rows = torch.arange(y.shape[0], device=y.device) * self.kinds + kind
             y = y.flatten(0, 1).index_select(0, rows)
         return laid_out(y, x)
+
+    def _as_matrix(self, x: Tensor) -> Tensor:
+        with full_precision(x):
+            weight, bias = self.dense(), self.shift()
+        bias = None if bias is None else bias.flatten()
+        if x.dim() == 2:
+            return F.linear(x, weight, bias)
+        return F.conv1d(x.flatten(2), weight[..., None], bias).unflatten(2, x.shape[2:])
+
+    def _by_irreps(self, x: Tensor) -> Tensor:
+        """The same without the zeros of the matrix, which are most of it."""
+        kinds, into, out = len(self.weight), *map(self._buffers.get, ("order_in", "order_out"))
+        x = x if into is None else x.index_select(1, into)
+        parts = []
+        for part in self._parts:
+            if not part.copies_in:
+                parts.append(x.new_zeros(x.shape[0], kinds, part.copies_out * part.dim))
+                continue
+            sizes = (part.copies_out, part.copies_in, part.ends)
+            weight = self.weight.narrow(1, part.weight, math.prod(sizes)).unflatten(1, sizes)
+            vectors = x.narrow(1, part.into, part.copies_in * part.dim)
+            kernels = self.kernels.narrow(0, part.kernel, part.ends * part.dim**2)
+            if part.ends == 1:  # the identity times a number: every component by itself
+                matrix = (weight[..., 0] * kernels[0]).flatten(0, 1)
+                # Rows of copies first, since a product of matrices needs them side by side.
+                rows = vectors.unflatten(1, (part.copies_in, part.dim)).mT
+                y = F.linear(rows.reshape(-1, part.copies_in), matrix)
+                y = y.view(-1, part.dim, kinds, part.copies_out).permute(0, 2, 3, 1)
+            else:
+                kernels = kernels.unflatten(0, (part.ends, part.dim, part.dim))
+                matrix = torch.einsum("kuve,eij->kuivj", weight, kernels)
+                y = F.linear(vectors, matrix.flatten(3).flatten(0, 2))
+            parts.append(y.reshape(-1, kinds, part.copies_out * part.dim))
+        y = torch.cat(parts, 2)
+        y = y if out is None else y.index_select(2, out)
+        bias = self.shift()
+        return (y if bias is None else y + bias.to(y.dtype)).flatten(1)
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        found = super().constants(dtype)
+        into, out = (fibre.permutation for fibre in self.fibres())
+        if self._parts and into is not None:
+            found["order_in"] = into.argsort()
+        if self._parts and out is not None:
+            found["order_out"] = out
+        return found
 
     def export(self) -> nn.Module:
         """``torch.nn.Linear`` or, over a grid, a convolution of size 1; with kinds a copy."""
@@ -116,6 +161,48 @@ class Linear(Steerable):
         sizes = self.in_type.channels, self.out_type.channels, *[1] * (axes > 0)
         layer = _PLAIN[axes](*sizes, bias=bias is not None, device="meta")
         return filled(layer, weight.view(*weight.shape, *[1] * axes), bias)
+
+
+class IrrepMaps(NamedTuple):
+    """The maps between all copies of one irrep psi: matrices of weights, times End(psi).
+
+    Attributes:
+        dim: of psi.
+        ends: of End(psi), the number of kernels.
+        copies_in, copies_out: how many there are.
+        into: the first component of psi in the input, with equal irreps side by side.
+        weight, kernel: the first one of each.
+    """
+
+    dim: int
+    ends: int
+    copies_in: int
+    copies_out: int
+    into: int
+    weight: int
+    kernel: int
+
+
+def _irrep_maps(sampled: SampledKernels) -> tuple[IrrepMaps, ...]:
+    """For each irrep of the output; none for fields that are not made of irreps as they are."""
+    fibres = sampled.fibre_in, sampled.fibre_out
+    if any(matrix is not None for fibre in fibres for matrix in fibre.matrices()):
+        return ()
+    counts_in, counts_out = (fibre.counts for fibre in fibres)
+    first = dict(zip(counts_in, itertools.accumulate(_sizes(counts_in), initial=0), strict=False))
+    found, weight, kernel = [], 0, 0
+    for psi, copies in counts_out.items():
+        kernels = sampled.pairs.get((psi, psi), torch.empty(0))
+        place = first.get(psi, 0), weight, kernel
+        found.append(IrrepMaps(psi.dim, len(kernels), counts_in.get(psi, 0), copies, *place))
+        weight += copies * counts_in.get(psi, 0) * len(kernels)
+        kernel += kernels.numel()
+    return tuple(found)
+
+
+def _sizes(counts: dict[Irrep, int]) -> list[int]:
+    """The number of components of each irrep."""
+    return [copies * psi.dim for psi, copies in counts.items()]
 
 
 def _maps(blocks_in: tuple[Block, ...], blocks_out: tuple[Block, ...]) -> SampledKernels:

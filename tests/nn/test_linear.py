@@ -13,6 +13,8 @@ DOUBLE = torch.float64
 CASES = {
     "SO(3)": (Point(so3()), "4x0 + 3x1 + 2x2", "2x0 + 5x1 + 2x2"),
     "O(3)": (Points(o3()), "2x0e + 2x0o + 1x1o", "1x0e + 3x0o + 2x1o"),
+    "equal irreps apart": (Points(o3()), "2x0e + 3x1o + 1x0e + 2x1o", "1x1o + 2x0e + 2x1o"),
+    "complex type": (Points(so2()), "2x0 + 3x1 + 2x2 + 1x1", "2x2 + 2x1 + 1x0"),
     "S4": (Point(symmetric(4)), "3x vector", "2x vector + 1x trivial"),
     "plane": (Plane(dihedral(4)), "2x regular + 1x vector", "1x regular + 2x vector"),
     "line": (Line("O(1)"), "2x regular", "1x trivial + 1x 0o"),
@@ -47,6 +49,15 @@ def test_it_is_a_matrix_that_commutes(name, generator):
     into, out = layer.in_type.rho(g), layer.out_type.rho(g)
     noise = torch.randn(weight.shape, generator=generator, dtype=DOUBLE)  # negative control
     assert (noise @ into - out @ noise).abs().max() > 0.1
+
+
+def test_what_no_map_ends_in_is_zero(generator):
+    space = Points(o3())
+    into, out = space.fields("2x0e + 3x1o"), space.fields("1x1o + 2x2e + 1x0e")
+    with pytest.warns(UserWarning, match="no kernel ends in 2e"):
+        layer = Linear(into, out, generator=generator)
+    y = layer(torch.randn(5, into.channels, generator=generator))
+    assert not y[:, 3:13].any() and y[:, :3].all() and y[:, 13].all()
 
 
 @every_case

@@ -72,7 +72,7 @@ def test_linear_maps_need_no_sizes():
     point = Point("SO(3)", dim=3)
     linear = Linear(point.fields("4x0 + 2x1"), point.fields("3x0 + 5x1"))
     found = summary(linear, batch=7)
-    assert found.flops == 2 * 7 * 10 * 18 and found.parameters == 4 * 3 + 2 * 5 + 3
+    assert found.flops == 2 * 7 * (4 * 3 + 2 * 5 * 3) and found.parameters == 4 * 3 + 2 * 5 + 3
 
 
 @pytest.mark.parametrize("batch", [1, 4])
