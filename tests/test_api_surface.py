@@ -61,8 +61,9 @@ INVENTORY = {
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",
-    "equinet.transforms": """Graph StereographicProjection from_atoms from_data knn_graph
-        radius_graph rotate_randomly to_atoms to_data voxelize""",
+    "equinet.transforms": """Graph StereographicProjection farthest_points from_atoms from_data
+        knn_graph neighbour_graph radius_graph rotate_randomly to_atoms to_data voxel_points
+        voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 
