@@ -95,7 +95,12 @@ class Graph:
         n = cell.shape[-1] if isinstance(cell, Tensor) and cell.dim() else 0
         check_real("cell", cell, (n, n) if single else (self.clouds, n, n))
         wanted = (self.edges.shape[1], n)
-        if not isinstance(cells, Tensor) or cells.dtype != torch.int64 or cells.shape != wanted:
+        if (
+            not isinstance(cells, Tensor)
+            or cells.layout != torch.strided
+            or cells.dtype != torch.int64
+            or cells.shape != wanted
+        ):
             raise ValueError(f"cells: expected int64 {wanted}, got {_told(cells)}")
         if self.pbc is None:
             every = torch.ones(cell.shape[:-1], dtype=torch.bool, device=cell.device)
@@ -350,5 +355,6 @@ def _by_number(numbers: Tensor, count: int) -> tuple[Tensor, ...]:
 def _told(value: object) -> str:
     """Dtype and shape of a tensor, or the type."""
     if isinstance(value, Tensor):
-        return f"{value.dtype} {tuple(value.shape)}"
+        kind = value.dtype if value.layout == torch.strided else value.layout
+        return f"{kind} {tuple(value.shape)}"
     return type(value).__name__

@@ -192,3 +192,24 @@ def test_ghost_atoms(generator):
     own = edges[:, edges[1] < 5]
     y = layer(x, (positions, positions[:5]), own)
     assert_close(y, layer(x, positions, edges)[:5], SYMMETRY)
+
+
+@pytest.mark.compile
+def test_through_compile(generator):
+    """Down along a graph and up along another, with numbers of points that change."""
+    h = Points(o3()).fields("2x0e + 1x1o")
+    radial = RadialNetwork(1.7, features=4, generator=generator)
+    down = DepthwisePointConv(h, h, radial, neighbours=3, generator=generator).double()
+    up = PointPool(h, "inverse")
+
+    def net(x, fine, coarse, there, back):
+        return up(down(x, (fine, coarse), there), (coarse, fine), back)
+
+    torch.compiler.reset()
+    compiled = torch.compile(net, fullgraph=True, dynamic=True, backend="eager")
+    for count in (12, 15):
+        fine, coarse, there = levels(h.space, generator, count)
+        back = neighbour_graph(coarse, fine, count=3)
+        x = torch.randn(h.shape(count), generator=generator, dtype=F64)
+        arguments = x, fine, coarse, there, back
+        assert_close(compiled(*arguments), net(*arguments), ROUNDING)

@@ -9,6 +9,8 @@ from equinet.transforms import (
     farthest_points,
     neighbour_graph,
     radius_graph,
+    to_atoms,
+    to_data,
     voxel_points,
 )
 from tests.over import over
@@ -137,6 +139,9 @@ def test_graphs_of_each_cloud(options, generator):
     assert torch.equal(joined.cloud, graph.cloud)
     with pytest.raises(ValueError, match="^sources: expected None"):
         joined.split()
+    for hand_over in (lambda: to_data(joined, y), lambda: to_atoms(joined, y, of_y)):
+        with pytest.raises(ValueError, match="^graph: expected edges between the points of one"):
+            hand_over()
 
 
 def test_the_nearest(generator):
