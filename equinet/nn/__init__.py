@@ -21,7 +21,9 @@ from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
 from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
+from equinet.nn.point_attention import PointAttention
 from equinet.nn.point_conv import PointConv
+from equinet.nn.point_pool import PointPool, PointUnpool
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
 from equinet.nn.product import Product
@@ -77,7 +79,10 @@ __all__ = [
     "NormMaxPool",
     "NormPool",
     "PixelShuffle",
+    "PointAttention",
     "PointConv",
+    "PointPool",
+    "PointUnpool",
     "Pointwise",
     "Product",
     "RMSNorm",

@@ -24,9 +24,11 @@ from equinet.nn.meaning import fingerprint
 from equinet.nn.module import randn
 from equinet.nn.point_conv import (
     Neighbours,
+    Positions,
     check_point_layer,
     direction_kernels,
     edge_vectors,
+    ends_of,
     harmonic_norms,
     length,
     neighbours_of,
@@ -173,7 +175,7 @@ class DepthwisePointConv(KernelLayer):
     def forward(
         self,
         x: Tensor,
-        positions: Tensor,
+        positions: Positions,
         edges: Tensor | Neighbours,
         shifts: Tensor | None = None,
         *,
@@ -183,7 +185,7 @@ class DepthwisePointConv(KernelLayer):
 
         Args:
             x: ``(points, channels in)``.
-            positions: ``(points, n)``.
+            positions: ``(points, n)``; of both ends as a pair where they are other points.
             edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
             shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
             attributes: what the functions of the distance take besides it, ``(count, ...)``.
@@ -199,7 +201,7 @@ class DepthwisePointConv(KernelLayer):
         harmonics = torch.cat(angular_harmonics(self.lmax, r), -1).to(dtype)
         with full_precision(x):
             features = x.to(dtype) if into is None else x.to(dtype) @ into.mT
-            order = edge_order(edges, x.shape[0])
+            order = edge_order(edges, x.shape[0], ends_of(positions)[1].shape[0])
             kernels = harmonics @ self.kernels
             z = edge_sum(self._plan, features, kernels, radial, self.weight, order)
             return self.mix(z).to(x.dtype)

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.arguments import check_clouds, check_share
+from equinet.nn.clouds import clouds_of
 from equinet.nn.field_norm import field_of
 from equinet.nn.module import EquivariantModule
 from equinet.numerics.arguments import check_flag
@@ -14,8 +15,8 @@ class FieldDropout(EquivariantModule):
     r"""In training, set whole fields to zero with probability p, and divide the others by 1 - p.
 
     All components of a field and all of space share one draw, for each sample, so the values that
-    are left transform as before; ``torch.nn.Dropout3d`` on trivial fields. Over ``Points`` the
-    first axis has points, and each point has its own draw.
+    are left transform as before; ``torch.nn.Dropout3d`` on trivial fields. Over ``Points`` a sample
+    is a point or, with ``batch``, a cloud, all points of which then share the draw.
 
     ``enn.Dropout`` is another name of it. ``torch.nn.Dropout`` draws for every value, which no
     symmetry of space or of a field survives.
@@ -25,6 +26,9 @@ class FieldDropout(EquivariantModule):
         p: the probability, from 0 to 1.
         inplace: in training, write the result over the input, as in torch; not where the input is
             needed again, as by the shortcut of a ``Residual``.
+    Shape:
+        ``in_type.shape(batch, ...)`` to the same. Over ``Points``, ``forward(x, batch, count)``
+        takes the number of the cloud of each point and the number of clouds, as ``GlobalAvgPool``.
     Raises:
         ValueError: if p is no probability.
         TypeError: if ``inplace`` is neither True nor False.
@@ -41,12 +45,29 @@ class FieldDropout(EquivariantModule):
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         return {"field_of": field_of(self.in_type)}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
+        """The fields, some of them zero while training.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            batch: over ``Points``, the number of the cloud of each point, int64 ``(points,)``;
+                without it each point has its own draw.
+            count: over ``Points``, of the clouds, by default the largest number and one.
+        Returns:
+            In the shape of ``x``.
+        Raises:
+            ValueError: if a number in ``batch`` is negative or not below ``count``.
+        """
         self.check(x)
+        check_clouds(self.in_type, x, batch, count)
         if not self.training:
             return x
-        kept = nn.functional.dropout(x.new_ones(x.shape[0], self.fields), self.p)
+        samples = x.shape[0]
+        if batch is not None or count is not None:
+            batch, samples = clouds_of(x, batch, count)
+        kept = nn.functional.dropout(x.new_ones(samples, self.fields), self.p)
         kept = kept.index_select(1, self.field_of)
+        kept = kept if batch is None else kept.index_select(0, batch)
         kept = kept.view(*kept.shape, *[1] * (x.dim() - 2))
         return x.mul_(kept) if self.inplace else x * kept
 

@@ -8,14 +8,12 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, sphere_of
 from equinet.nn.arguments import check_clouds
+from equinet.nn.clouds import cloud_means, cloud_sums, clouds_of
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import filled
 from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
-from equinet.numerics.arguments import check_integer
-from equinet.numerics.values import check_numbers
 
-_MOST = 2**31 - 1  # clouds
 _POOLS = {
     1: (nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
     2: (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d),
@@ -41,7 +39,7 @@ class _GlobalPool(EquivariantModule[FieldType | None]):
     def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
         self.check(x)
         if self.in_type.space.in_clouds:
-            return self.over_clouds(x, *_clouds(x, batch, count))
+            return self.over_clouds(x, *clouds_of(x, batch, count))
         check_clouds(self.in_type, x, batch, count)
         return self.over_space(x)
 
@@ -120,10 +118,7 @@ class GlobalAvgPool(_GlobalPool):
         return found
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
-        # Sums, as ONNX takes the last of the values where scatter_reduce means their mean.
-        sums = _sums(x, batch, count)
-        points = _sums(torch.ones_like(x[:, :1]), batch, count)
-        return (sums / points.clamp(min=1)).to(x.dtype)
+        return cloud_means(x, batch, count).to(x.dtype)
 
     def over_space(self, x: Tensor) -> Tensor:
         mean = self._weighted(x) if self.is_weighted else x.mean(tuple(range(2, x.dim())))
@@ -178,7 +173,7 @@ class SumPool(GlobalAvgPool):
             )
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
-        return _sums(x, batch, count).to(x.dtype)
+        return cloud_sums(x, batch, count).to(x.dtype)
 
     def over_space(self, x: Tensor) -> Tensor:
         return super().over_space(x) * x.shape[2:].numel()
@@ -235,29 +230,6 @@ class GlobalMaxPool(_GlobalPool):
         plain = self.plain()
         whole = self.in_type.space.is_parallel or all(dim == 1 for dim in self.in_type.dims)
         return super().export() if plain is None or not whole else plain
-
-
-def _sums(x: Tensor, batch: Tensor, count: int) -> Tensor:
-    """The sum over each cloud, in single precision at least, as sums need the digits."""
-    y = x.to(torch.promote_types(x.dtype, torch.float32))
-    return y.new_zeros(count, y.shape[1]).index_add(0, batch, y)
-
-
-def _clouds(x: Tensor, batch: Tensor | None, count: int | None) -> tuple[Tensor, int]:
-    """The number of the cloud of each point, and how many clouds there are."""
-    if count is not None:
-        check_integer(count, "count", least=0, most=_MOST)
-    if batch is None:
-        if count not in (None, 1):
-            raise ValueError(
-                f"batch: expected the number of the cloud of each point, for {count} clouds, got "
-                "None"
-            )
-        return torch.zeros(x.shape[0], dtype=torch.int64, device=x.device), 1
-    check_numbers("batch", batch, "the number of the cloud of each point", x.shape[:1], x, count)
-    if count is None:
-        count = int(batch.max()) + 1 if len(batch) else 0
-    return batch, count
 
 
 def _check_invariants(in_type: FieldType) -> None:

@@ -11,8 +11,8 @@ with G if the expectation E does. On trivial fields these are the layers of ``to
 layer         E is over
 ============  ====================================================================================
 BatchNorm     batch and space, for each field; mu = b = 0 on request
-InstanceNorm  space, for each sample and field
-GroupNorm     space and a group of fields, for each sample
+InstanceNorm  space, for each sample and field; over ``Points`` each cloud
+GroupNorm     space and a group of fields, for each sample; over ``Points`` each cloud
 LayerNorm     all fields, for each point of space
 RMSNorm       all fields, for each point of space; mu = b = 0
 ============  ====================================================================================
@@ -28,6 +28,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType
+from equinet.nn.arguments import check_clouds
+from equinet.nn.clouds import cloud_means, clouds_of
 from equinet.nn.field_norm import FieldNorm, invariants, moments
 from equinet.nn.layout import laid_out
 from equinet.numerics import Constant
@@ -80,13 +82,7 @@ class SpaceNorm(FieldNorm):
 
     def normalize(self, x: Tensor, m: Tensor, variance: Tensor) -> Tensor:
         """(N1) with these statistics."""
-        scale = (variance + self.eps).rsqrt()
-        if self.weight is not None:
-            scale = scale * self.weight
-        scale = scale.index_select(1, self.field_of)
-        shift = -self.spread(m) * scale
-        if self.bias is not None:
-            shift = shift + self.spread(self.bias[None])
+        scale, shift = self.scale_and_shift(m, variance)
         if not x.numel():
             return x * (scale + shift).sum().to(x.dtype)  # nothing, with all gradients
         # w x + b in one pass, forward and backward: torch's layer with statistics 0 and 1.
@@ -95,24 +91,71 @@ class SpaceNorm(FieldNorm):
         y = F.batch_norm(rows, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0)
         return laid_out(y.view(x.shape), x)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def scale_and_shift(self, m: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """What (N1) with these statistics multiplies channels by, and then adds."""
+        scale = (variance + self.eps).rsqrt()
+        if self.weight is not None:
+            scale = scale * self.weight
+        scale = scale.index_select(1, self.field_of)
+        shift = -self.spread(m) * scale
+        return scale, shift if self.bias is None else shift + self.spread(self.bias[None])
+
+
+class SampleNorm(SpaceNorm):
+    """Statistics of every sample, over ``Points`` of every cloud."""
+
+    def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
+        """The fields with these statistics.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            batch: over ``Points``, the number of the cloud of each point, int64 ``(points,)``;
+                without it all are one cloud.
+            count: over ``Points``, of the clouds, by default the largest number and one.
+        Returns:
+            In the shape of ``x``.
+        Raises:
+            ValueError: if a number in ``batch`` is negative or not below ``count``.
+        """
         self.check(x)
+        if self.in_type.space.in_clouds:
+            return self.over_clouds(x, *clouds_of(x, batch, count))
+        check_clouds(self.in_type, x, batch, count)
         return self.normalize(x, *self.statistics(widened(x)))
 
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
+        """(N1) with the statistics of each cloud.
 
-class InstanceNorm(SpaceNorm):
+        Args:
+            x: ``(points, channels)``.
+            batch: the number of the cloud of each point.
+            count: of the clouds.
+        Returns:
+            In the shape of ``x``.
+        """
+        y = widened(x)
+        mean = cloud_means(y, batch, count)
+        var = cloud_means((y - mean.index_select(0, batch)).square(), batch, count)
+        scale, shift = self.scale_and_shift(*self.of_fields(mean, var))
+        return (y * scale.index_select(0, batch) + shift.index_select(0, batch)).to(x.dtype)
+
+
+class InstanceNorm(SampleNorm):
     r"""Normalise every field of every sample over space (N1), as ``torch.nn.InstanceNorm3d``.
 
     The statistics are those of the sample, in evaluation too; ``BatchNorm`` has running ones.
 
     Args:
-        in_type: fields over a grid or the sphere.
+        in_type: fields over a space with points.
         eps: added to the variance.
         affine: learn w, one a field, and b, one for each invariant vector.
         bias: learn b, if ``affine``; False for w alone.
         device, dtype: of the module, as in ``torch.nn``.
+    Shape:
+        ``in_type.shape(batch, ...)`` to the same. Over ``Points``, ``forward(x, batch, count)``
+        takes the number of the cloud of each point and the number of clouds, as ``GlobalAvgPool``.
     Raises:
-        ValueError: over ``Point`` and ``Points``, and if a rho is not orthogonal.
+        ValueError: over ``Point``, and if a rho is not orthogonal.
     """
 
     def __init__(
@@ -131,7 +174,6 @@ class InstanceNorm(SpaceNorm):
                 "in_type: there is no space to average over; use GroupNorm or "
                 f"LayerNorm, got {in_type!r}"
             )
-        _refuse_clouds(in_type)
         self.set_constants()
         self.place(device, dtype)
 
@@ -140,21 +182,22 @@ class InstanceNorm(SpaceNorm):
         return _exported(self, self.in_type.copies) or super().export()
 
 
-class GroupNorm(SpaceNorm):
+class GroupNorm(SampleNorm):
     r"""Normalise groups of fields of every sample over space (N1), as ``torch.nn.GroupNorm``.
 
     With one group, all fields of a sample have one mu and one sigma over all of space.
 
     Args:
-        in_type: fields over a grid, the sphere or ``Point``.
+        in_type: fields over any space.
         num_groups: the fields, in order, fall into so many groups of equal number.
         eps: added to the variance.
         affine: learn w, one a field, and b, one for each invariant vector.
         bias: learn b, if ``affine``; False for w alone.
         device, dtype: of the module, as in ``torch.nn``.
+    Shape:
+        As ``InstanceNorm``.
     Raises:
-        ValueError: if the fields do not fall into such groups, over ``Points``, and if a rho is not
-            orthogonal.
+        ValueError: if the fields do not fall into such groups, and if a rho is not orthogonal.
     """
 
     group_of: Tensor
@@ -172,7 +215,6 @@ class GroupNorm(SpaceNorm):
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__(in_type, eps, affine, bias=bias)
-        _refuse_clouds(in_type)
         self.num_groups = check_integer(num_groups, "num_groups")
         if in_type.copies % num_groups:
             raise ValueError(
@@ -323,21 +365,18 @@ def _over_channels(x: Tensor, weights: Tensor) -> Tensor:
     return rows.view(x.shape[0], 1, *x.shape[2:])
 
 
-def _refuse_clouds(in_type: FieldType) -> None:
-    if in_type.space.in_clouds:
-        raise ValueError(
-            "in_type: over Points the samples are not told apart; use BatchNorm, LayerNorm or "
-            f"RMSNorm, got {in_type!r}"
-        )
-
-
 def _exported(module: SpaceNorm, groups: int) -> nn.Module | None:
     """``torch.nn.GroupNorm`` if all fields are scalars in their own basis, on a grid or a point."""
     in_type = module.in_type
-    plain = in_type.space.weights is None and all(
-        d == 1 and k == 1 and bool((vectors > 0).all())
-        for d, k, vectors in zip(
-            in_type.dims, module.means, module.listed("invariants"), strict=True
+    space = in_type.space
+    plain = (
+        space.weights is None
+        and not space.in_clouds
+        and all(
+            d == 1 and k == 1 and bool((vectors > 0).all())
+            for d, k, vectors in zip(
+                in_type.dims, module.means, module.listed("invariants"), strict=True
+            )
         )
     )
     if not plain:

@@ -31,6 +31,8 @@ from equinet.steerable.kernel_bases import names
 # For groups whose irreps have no degree, fine enough to tell the elements of a cube's group apart.
 _FINITE_LMAX = 3
 
+Positions = Tensor | tuple[Tensor, Tensor]  # of both ends of edges, where they are other points
+
 _PADDED = "; of a list padded with -1 take edges[:, (edges >= 0).all(0)], and the same shifts"
 
 
@@ -38,8 +40,8 @@ _PADDED = "; of a list padded with -1 take edges[:, (edges >= 0).all(0)], and th
 class Neighbours(Protocol):
     """What ``transforms.Graph`` is here: edges and shifts of something that each point has."""
 
-    def of(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Both, or ValueError if ``x`` is of other points."""
+    def of(self, x: Tensor, end: int = 0) -> tuple[Tensor, Tensor | None]:
+        """Both, or ValueError if ``x`` is of other points than those where edges start, or end."""
         ...
 
 
@@ -65,6 +67,10 @@ class PointConv(Steerable):
         ``transforms.radius_graph`` may stand for both; a batch is the clouds in a row. Where
         ``radial`` takes attributes of the edges, ``attributes=`` passes them, ``(count,
         attributes)``. On a GPU the check that the edges are numbers of points waits for them.
+
+        Where the j are other points than the i, as atoms with ghosts around them or a finer level
+        are, x is of the former and positions are a pair, ``((sources, n), (targets, n))``: the
+        result is ``(targets, channels out)``. ``transforms.neighbour_graph`` has such edges.
     Raises:
         ValueError: for types over another space, an argument out of range, and if there is no
             kernel but zero; in ``forward`` for another shape, and for an edge to no point.
@@ -108,7 +114,7 @@ class PointConv(Steerable):
     def forward(
         self,
         x: Tensor,
-        positions: Tensor,
+        positions: Positions,
         edges: Tensor | Neighbours,
         shifts: Tensor | None = None,
         *,
@@ -118,7 +124,7 @@ class PointConv(Steerable):
 
         Args:
             x: ``(points, channels in)``.
-            positions: ``(points, n)``.
+            positions: ``(points, n)``; of both ends as a pair where they are other points.
             edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
             shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
             attributes: what the functions of the distance take besides it, ``(count, ...)``.
@@ -128,7 +134,7 @@ class PointConv(Steerable):
         self.check(x)
         edges, shifts = neighbours_of(x, edges, shifts)
         r, (source, target) = edge_vectors(self, x, positions, edges, shifts), edges
-        features = x.index_select(0, source)
+        features, points = x.index_select(0, source), ends_of(positions)[1].shape[0]
         given = () if attributes is None else (attributes,)
         radial = self.radial(length(r), *given).to(x.dtype)
         harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
@@ -136,7 +142,7 @@ class PointConv(Steerable):
         # Sums over the neighbours come first, as they do not need the filter: (m, point, k, in).
         sums = torch.stack(
             [
-                x.new_zeros(x.shape[0], radial.shape[1], x.shape[1]).index_add(
+                x.new_zeros(points, radial.shape[1], x.shape[1]).index_add(
                     0, target, (radial * y[:, None])[:, :, None] * features[:, None]
                 )
                 for y in harmonics.unbind(-1)
@@ -149,7 +155,7 @@ class PointConv(Steerable):
 
 
 def neighbours_of(
-    x: Tensor, edges: Tensor | Neighbours, shifts: Tensor | None
+    x: Tensor, edges: Tensor | Neighbours, shifts: Tensor | None, end: int = 0
 ) -> tuple[Tensor, Tensor | None]:
     """Edges and shifts, of a graph or as they are given.
 
@@ -157,19 +163,36 @@ def neighbours_of(
         x: the features.
         edges: a ``transforms.Graph``, or int64 ``(2, count)``.
         shifts: ``(count, n)``, or None.
+        end: at which points the features are, 0 where edges start, 1 where they end.
     Returns:
         Both as tensors.
     Raises:
         ValueError: if a graph is of other points.
     """
-    return edges.of(x) if isinstance(edges, Neighbours) else (edges, shifts)
+    return edges.of(x, end) if isinstance(edges, Neighbours) else (edges, shifts)
+
+
+def ends_of(positions: Positions) -> tuple[Tensor, Tensor]:
+    """Where edges start, and where they end.
+
+    Args:
+        positions: of all points, or of both ends.
+    Returns:
+        Both.
+    Raises:
+        ValueError: if it is a row of anything but two.
+    """
+    if not isinstance(positions, tuple | list):
+        return positions, positions
+    if len(positions) != 2:
+        raise ValueError(f"positions: expected a tensor or a pair, got {len(positions)}")
+    return positions[0], positions[1]
 
 
 class PointLayer(Protocol):
     """What ``edge_vectors`` asks of a layer."""
 
     n: int
-    weight: nn.Parameter
 
 
 def check_point_layer(
@@ -218,50 +241,63 @@ def harmonic_norms(lmax: int, n: int) -> Tensor:
 
 
 def edge_vectors(
-    layer: PointLayer, x: Tensor, positions: Tensor, edges: Tensor, shifts: Tensor | None
+    layer: PointLayer,
+    x: Tensor,
+    positions: Positions,
+    edges: Tensor,
+    shifts: Tensor | None,
+    end: int = 0,
 ) -> Tensor:
     """The vectors x_j - x_i + shift along the edges, after a check of them.
 
     Args:
         layer: that takes them.
-        x: its fields.
+        x: its fields, checked.
         positions: of the points.
         edges: as ``PointConv`` takes them.
         shifts: along the edges, or None.
+        end: at which points the fields are, 0 where edges start, 1 where they end.
     Returns:
         ``(count, n)``.
     Raises:
         ValueError: for another shape or device, and for an edge to no point.
         TypeError: for another dtype than that of the layer.
     """
-    points = x.shape[0]
-    _check_vectors(layer, "positions", positions, points)
-    check_numbers(
-        "edges", edges, "the numbers of neighbour and point", (2, "count"), x, points, _PADDED
-    )
+    points, pair, what = x.shape[0], ends_of(positions), "the numbers of neighbour and point"
+    _check_vectors(layer, x, "positions", pair[end], points)
+    if pair[0] is pair[1]:
+        check_numbers("edges", edges, what, (2, "count"), x, points, _PADDED)
+    else:
+        _check_vectors(layer, x, "positions", pair[1 - end])
+        check_numbers("edges", edges, what, (2, "count"), x, padded=_PADDED)
+        for row, one in zip(edges, pair, strict=True):
+            check_numbers("edges", row, what, ("count",), x, one.shape[0])
     if shifts is not None:
-        _check_vectors(layer, "shifts", shifts, edges.shape[1])
+        _check_vectors(layer, x, "shifts", shifts, edges.shape[1])
     source, target = edges
     # index_select refuses a negative number in a traced program too, where indexing takes it.
-    r = positions.index_select(0, source) - positions.index_select(0, target)
+    r = pair[0].index_select(0, source) - pair[1].index_select(0, target)
     return r if shifts is None else r + shifts
 
 
-def _check_vectors(layer: PointLayer, name: str, vectors: Tensor, count: int) -> None:
-    """Raise unless these are vectors, of the dtype and on the device of the weights."""
-    own, kind = layer.weight, type(layer).__name__
-    check_floating(name, vectors)
-    if vectors.dim() != 2 or vectors.shape[0] != count or vectors.shape[1] != layer.n:
-        raise ValueError(f"{name}: expected ({count}, {layer.n}), got {tuple(vectors.shape)}")
-    if vectors.device != own.device:
+def _check_vectors(
+    layer: PointLayer, x: Tensor, name: str, vectors: Tensor, count: int | None = None
+) -> None:
+    """Raise unless these are vectors, of the dtype and on the device of the fields."""
+    kind = type(layer).__name__
+    check_floating(name, vectors, layer.n)
+    if vectors.dim() != 2 or count is not None and vectors.shape[0] != count:
+        wanted = "any" if count is None else count
+        raise ValueError(f"{name}: expected ({wanted}, {layer.n}), got {tuple(vectors.shape)}")
+    if vectors.device != x.device:
         raise ValueError(
-            f"{name}: expected a tensor on {own.device}, where this {kind} is, got one on "
+            f"{name}: expected a tensor on {x.device}, where this {kind} is, got one on "
             f"{vectors.device}"
         )
-    if vectors.dtype != own.dtype and not torch.is_autocast_enabled(own.device.type):
+    if vectors.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
         raise TypeError(
-            f"{name}: expected {own.dtype} as this {kind}, got {vectors.dtype}; use "
-            f"{name}.to({own.dtype})"
+            f"{name}: expected {x.dtype} as this {kind}, got {vectors.dtype}; use "
+            f"{name}.to({x.dtype})"
         )
 
 

@@ -130,7 +130,17 @@ class RadialNetwork(nn.Module):
             y = torch.cat([y, self._checked(attributes, r).to(y)], -1)
         for i, weight in enumerate(self.weights):
             y = F.linear(y if i == 0 else F.silu(y) / 0.5967, weight)  # SiLU's second moment
-        return y * self._envelope(t)
+        return y * envelope(t, self.envelope)
+
+    def window(self, r: Tensor) -> Tensor:
+        """The envelope u alone: 1 at distance 0, and smoothly 0 at the cutoff.
+
+        Args:
+            r: distances, ``(...)``.
+        Returns:
+            In the shape of ``r``.
+        """
+        return envelope((r / self.cutoff).clamp(max=1), self.envelope)
 
     def _gaussians(self, t: Tensor) -> Tensor:
         step = 1 / (self.num_basis + 1)
@@ -142,13 +152,6 @@ class RadialNetwork(nn.Module):
         roots = math.pi * torch.arange(1, self.num_basis + 1, dtype=t.dtype, device=t.device)
         t = t.clamp(min=_NEAR)
         return math.sqrt(2 / 3) * torch.sin(roots * t) / t
-
-    def _envelope(self, t: Tensor) -> Tensor:
-        """u, by Horner's rule; the series is that of (1 - t)^-3."""
-        series = torch.zeros_like(t)
-        for k in reversed(range(self.envelope)):
-            series = series * t + (k + 1) * (k + 2) // 2
-        return (1 - t) ** 3 * series
 
     def _checked(self, attributes: Tensor | None, r: Tensor) -> Tensor:
         shape = (*r.shape, self.attributes)
@@ -173,3 +176,18 @@ class RadialNetwork(nn.Module):
         if (self.basis, self.envelope) != ("gaussian", _ENVELOPES["gaussian"]):
             words += f" {self.basis}, envelope={self.envelope}"
         return words + (f", attributes={self.attributes}" if self.attributes else "")
+
+
+def envelope(t: Tensor, order: int) -> Tensor:
+    """The polynomial u of ``RadialNetwork``, by Horner's rule; the series is that of (1 - t)^-3.
+
+    Args:
+        t: distances in units of the cutoff, at most 1.
+        order: p.
+    Returns:
+        In the shape of ``t``.
+    """
+    series = torch.zeros_like(t)
+    for k in reversed(range(order)):
+        series = series * t + (k + 1) * (k + 2) // 2
+    return (1 - t) ** 3 * series

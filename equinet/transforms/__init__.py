@@ -2,6 +2,7 @@
 
 from equinet.transforms.exchange import from_atoms, from_data, to_atoms, to_data
 from equinet.transforms.graph import Graph
+from equinet.transforms.levels import farthest_points, neighbour_graph, voxel_points
 from equinet.transforms.neighbour_lists import knn_graph, radius_graph
 from equinet.transforms.sphere import StereographicProjection, rotate_randomly
 from equinet.transforms.voxels import voxelize
@@ -9,12 +10,15 @@ from equinet.transforms.voxels import voxelize
 __all__ = [
     "Graph",
     "StereographicProjection",
+    "farthest_points",
     "from_atoms",
     "from_data",
     "knn_graph",
+    "neighbour_graph",
     "radius_graph",
     "rotate_randomly",
     "to_atoms",
     "to_data",
+    "voxel_points",
     "voxelize",
 ]

@@ -86,7 +86,7 @@ def to_atoms(graph: Graph, positions: Tensor, numbers: Tensor) -> list[dict[str,
         For each cloud its ``positions``, ``numbers``, ``cell`` and ``pbc``; of open space, zeros.
     Raises:
         TypeError: if there is no graph, or the positions are not real.
-        ValueError: if they are of other points.
+        ValueError: if they are of other points, or edges start at points of another set.
     """
     _check_graph(graph)
     check_real("positions", positions, (graph.points, 3))
@@ -148,7 +148,8 @@ def to_data(graph: Graph, positions: Tensor) -> dict[str, Tensor]:
         ``unit_shifts`` ``(count, n)``.
     Raises:
         TypeError: if there is no graph, or the positions are not real.
-        ValueError: if they are of other points, or the graph is of many clouds.
+        ValueError: if they are of other points, the graph is of many clouds, or edges start at
+            points of another set.
     """
     _check_graph(graph)
     check_real("positions", positions, (graph.points, "n"))
@@ -176,3 +177,5 @@ def _shaped(name: str, value: Tensor, shape: tuple[int, ...]) -> Tensor:
 def _check_graph(graph: object) -> None:
     if not isinstance(graph, Graph):
         raise TypeError(f"graph: expected a transforms.Graph, got {type(graph).__name__}")
+    if graph.sources is not None:
+        raise ValueError(f"graph: expected edges between the points of one set, got {graph!r}")

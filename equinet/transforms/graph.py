@@ -39,6 +39,8 @@ class Graph:
         cloud: that of each point, int64 ``(points,)``; None for a single one.
         order: where the edges stand that are sorted by j and, in the second row, by i, int64
             ``(2, count)``; see ``ordered``.
+        sources: the number of the points j where they are others than the points i, such as the
+            atoms of a cell with ghosts around it, or a finer level; None where they are the same.
     Raises:
         TypeError: if the edges are no tensor, or the cell is not real.
         ValueError: if a shape does not fit, a number is out of range, or ``cells`` come without
@@ -58,6 +60,7 @@ class Graph:
     clouds: int = 1  # above cloud, and cells above cell: torch.export replaces by prefix
     cloud: Tensor | None = None
     order: Tensor | None = None
+    sources: int | None = None
 
     def __post_init__(self) -> None:
         check_integer(self.points, "points", least=0)
@@ -65,7 +68,13 @@ class Graph:
         if not isinstance(self.edges, Tensor):
             raise TypeError(f"edges: expected a tensor, got {type(self.edges).__name__}")
         what = "the numbers of neighbour and point"
-        check_numbers("edges", self.edges, what, (2, "count"), self.edges, self.points)
+        if self.sources is None:
+            check_numbers("edges", self.edges, what, (2, "count"), self.edges, self.points)
+        else:
+            check_integer(self.sources, "sources", least=0)
+            check_numbers("edges", self.edges, what, (2, "count"), self.edges)
+            for row, end, count in zip(self.edges, ("neighbour", "point"), self.ends, strict=True):
+                check_numbers("edges", row, f"the number of each {end}", ("count",), row, count)
         if self.cloud is not None:
             what, shape = "the number of the cloud of each point", (self.points,)
             check_numbers("cloud", self.cloud, what, shape, self.edges, self.clouds)
@@ -86,7 +95,12 @@ class Graph:
         n = cell.shape[-1] if isinstance(cell, Tensor) and cell.dim() else 0
         check_real("cell", cell, (n, n) if single else (self.clouds, n, n))
         wanted = (self.edges.shape[1], n)
-        if not isinstance(cells, Tensor) or cells.dtype != torch.int64 or cells.shape != wanted:
+        if (
+            not isinstance(cells, Tensor)
+            or cells.layout != torch.strided
+            or cells.dtype != torch.int64
+            or cells.shape != wanted
+        ):
             raise ValueError(f"cells: expected int64 {wanted}, got {_told(cells)}")
         if self.pbc is None:
             every = torch.ones(cell.shape[:-1], dtype=torch.bool, device=cell.device)
@@ -105,6 +119,11 @@ class Graph:
                 )
 
     @property
+    def ends(self) -> tuple[int, int]:
+        """How many points edges start from, and to how many they lead."""
+        return self.points if self.sources is None else self.sources, self.points
+
+    @property
     def shifts(self) -> Tensor | None:
         """The vectors s C ``(count, n)``, added to x_j - x_i; None without a cell."""
         if self.cells is None or self.cell is None:
@@ -121,36 +140,43 @@ class Graph:
             return torch.zeros_like(self.edges[1])
         return self.cloud.index_select(0, self.edges[1])
 
-    def of(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
+    def of(self, x: Tensor, end: int = 0) -> tuple[Tensor, Tensor | None]:
         """The edges and shifts, for something that there is of each point.
 
         Args:
             x: features or positions, ``(points, ...)``.
+            end: which points they are where there are two kinds, 0 for those where edges start, 1
+                for those where they end.
         Returns:
             ``edges`` and ``shifts``.
         Raises:
             ValueError: if ``x`` is of another number of points.
         """
-        if not isinstance(x, Tensor) or not x.dim() or x.shape[0] != self.points:
-            raise ValueError(f"x: expected something of {self.points} points, got {_told(x)}")
+        if not isinstance(x, Tensor) or not x.dim() or x.shape[0] != self.ends[end]:
+            raise ValueError(f"x: expected something of {self.ends[end]} points, got {_told(x)}")
         return self.edges, self.shifts
 
-    def vectors(self, positions: Tensor) -> Tensor:
+    def vectors(self, positions: Tensor | tuple[Tensor, Tensor]) -> Tensor:
         """From every point to its neighbours.
 
         Args:
-            positions: ``(points, n)``.
+            positions: ``(points, n)``; of both where the sources are other points, as a pair.
         Returns:
             x_j - x_i + s C, ``(count, n)``.
         Raises:
             TypeError: if the positions are not real.
             ValueError: if they are of another number of points.
         """
-        check_floating("positions", positions, *(() if self.cell is None else self.cell.shape[-1:]))
-        if positions.dim() != 2 or positions.shape[0] != self.points:
-            raise ValueError(f"positions: expected ({self.points}, n), got {_told(positions)}")
+        pair = positions if isinstance(positions, tuple) else (positions, positions)
+        if len(pair) != 2:
+            raise ValueError(f"positions: expected a tensor or two, got {len(pair)}")
+        last = () if self.cell is None else self.cell.shape[-1:]
+        for one, count in zip(pair, self.ends, strict=True):
+            check_floating("positions", one, *last)
+            if one.dim() != 2 or one.shape[0] != count:
+                raise ValueError(f"positions: expected ({count}, n), got {_told(one)}")
         (source, target), shifts = self
-        r = positions.index_select(0, source) - positions.index_select(0, target)
+        r = pair[0].index_select(0, source) - pair[1].index_select(0, target)
         return r if shifts is None else r + shifts
 
     def ordered(self) -> Graph:
@@ -199,11 +225,13 @@ class Graph:
         if not graphs:
             raise ValueError("graphs: expected at least one, got none")
         joined: dict[str, Any] = {
-            "edges": _in_a_row([graph.edges for graph in graphs], [g.points for g in graphs]),
+            "edges": torch.stack([_in_a_row(*row) for row in _rows(graphs)]),
             "points": sum(graph.points for graph in graphs),
             "cloud": _in_a_row([graph._cloud() for graph in graphs], [g.clouds for g in graphs]),
             "clouds": sum(graph.clouds for graph in graphs),
         }
+        if any(graph.sources is not None for graph in graphs):
+            joined["sources"] = sum(graph.ends[0] for graph in graphs)
         orders = [graph.order for graph in graphs if graph.order is not None]
         if len(orders) == len(graphs):
             joined["order"] = _in_a_row(orders, [order.shape[1] for order in orders])
@@ -223,8 +251,10 @@ class Graph:
         Returns:
             One graph for each of the ``clouds``; its points are the ``members``.
         Raises:
-            ValueError: if an edge goes from one cloud to another.
+            ValueError: if an edge goes from one cloud to another, or from other points.
         """
+        if self.sources is not None:
+            raise ValueError("sources: expected None, as the clouds of other points are not known")
         if not torch.equal(self._cloud()[self.edges[0]], self.cloud_of_edges()):
             raise ValueError("edges: expected none from one cloud to another")
         number = torch.empty_like(self._cloud())  # of each point within its cloud
@@ -270,6 +300,8 @@ class Graph:
 
     def __repr__(self) -> str:
         parts = [f"points={self.points}", f"edges={self.edges.shape[1]}"]
+        if self.sources is not None:
+            parts.append(f"sources={self.sources}")
         if self.clouds != 1:
             parts.append(f"clouds={self.clouds}")
         if self.pbc is not None:
@@ -303,6 +335,12 @@ pytree.register_pytree_node(
 )
 
 
+def _rows(graphs: Sequence[Graph]) -> Iterator[tuple[list[Tensor], list[int]]]:
+    """For both ends of the edges, theirs in each graph and how many points there are."""
+    for end in (0, 1):
+        yield [graph.edges[end] for graph in graphs], [graph.ends[end] for graph in graphs]
+
+
 def _in_a_row(numbers: list[Tensor], counts: list[int]) -> Tensor:
     """The numbers of things that are so many in each part, for all parts together."""
     before = itertools.accumulate(counts[:-1], initial=0)
@@ -317,5 +355,6 @@ def _by_number(numbers: Tensor, count: int) -> tuple[Tensor, ...]:
 def _told(value: object) -> str:
     """Dtype and shape of a tensor, or the type."""
     if isinstance(value, Tensor):
-        return f"{value.dtype} {tuple(value.shape)}"
+        kind = value.dtype if value.layout == torch.strided else value.layout
+        return f"{kind} {tuple(value.shape)}"
     return type(value).__name__

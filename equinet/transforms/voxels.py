@@ -11,6 +11,7 @@ from equinet.field import Space
 from equinet.field.grid import Grid
 from equinet.numerics.arguments import check_integer, check_number, is_row
 from equinet.numerics.values import check_floating, check_numbers, check_real
+from equinet.transforms.clouds import padded
 
 _MOST = 10**10  # numbers in a tensor, 40 GB in float32
 
@@ -63,7 +64,7 @@ def voxelize(
     _check(points, values, space, sizes, sigma)
     batch, samples = _samples(points, batch, samples)
     _refuse_many(values, batch, samples, sizes)
-    points, values = _pad(points, batch, samples), _pad(values, batch, samples)
+    points, values = padded(points, batch, samples), padded(values, batch, samples)
     factors = []  # of the Gaussian, one for each axis: (samples, most, size)
     scale = 1 / (math.sqrt(2 * math.pi) * sigma)
     for k, sign, size in zip(space.coordinates, space.signs, sizes, strict=True):
@@ -132,14 +133,3 @@ def _refuse_many(values: Tensor, batch: Tensor, samples: int, sizes: tuple[int, 
             f", {samples} samples and {channels} channels; take a coarser grid, or fewer samples "
             "or points at a time"
         )
-
-
-def _pad(rows: Tensor, batch: Tensor, samples: int) -> Tensor:
-    """The rows of each sample beside each other, zeros behind: ``(samples, most, columns)``."""
-    count = torch.bincount(batch, minlength=samples)
-    order = torch.argsort(batch, stable=True)
-    first = (count.cumsum(0) - count)[batch[order]]
-    place = torch.arange(len(batch), device=batch.device) - first
-    most = int(count.max()) if samples else 0
-    padded = rows.new_zeros(samples, most, rows.shape[1])
-    return padded.index_put((batch[order], place), rows[order])

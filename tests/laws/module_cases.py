@@ -287,6 +287,11 @@ def _neighbours(points: int, generator: Generator, dtype: torch.dtype) -> tuple[
     return positions.to(dtype), edges
 
 
+def _plane_neighbours(points: int, generator: Generator, dtype: torch.dtype):
+    positions, edges = _neighbours(points, generator, dtype)
+    return positions[:, :2].contiguous(), edges
+
+
 def _clouds(points: int, _: Generator, __: torch.dtype) -> tuple[Tensor, int]:
     """The number of the cloud of each point, and of clouds: of 3 points none, one and two."""
     return torch.arange(points) ** 2 % 3, points
@@ -325,6 +330,12 @@ def _channelwise(in_type: FieldType, out_type: FieldType, *, generator: Generato
 def _conv_depthwise(in_type: FieldType, out_type: FieldType, *, generator: Generator):
     radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), num_basis=3, generator=generator)
     return nn.DepthwisePointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
+
+
+def _attention(in_type: FieldType, out_type: FieldType, *, generator: Generator):
+    radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), num_basis=3, generator=generator)
+    options = dict(neighbours=2.0, heads=2, key_copies=1, generator=generator)
+    return nn.PointAttention(in_type, out_type, radial, **options)
 
 
 def _residual(in_type: FieldType, *, generator: Generator):
@@ -374,6 +385,23 @@ FIBREWISE: list[ModuleCase] = [
         **dict(others=_neighbours),
     ),
     _case(
+        *(_attention, POINTS, "2x0e + 1x1o -> 2x0e + 1x1o + 1x2e"),
+        **dict(traced=True, others=_neighbours),
+    ),
+    _case(_attention, Points("SO(3)", dim=3), "2x0 + 1x1 -> 1x0 + 1x1", others=_neighbours),
+    _case(
+        *(_attention, Points("O", dim=3), "1x T1 + 1x regular -> 1x regular + 1x A1"),
+        **dict(others=_neighbours),
+    ),
+    _case(_attention, Points("SO(2)", dim=2), "1x0 + 1x1 -> 1x0 + 1x2", others=_plane_neighbours),
+    _case(_attention, PLANE_POINTS, "1x regular -> 1x regular", others=_plane_neighbours),
+    _case(
+        *(nn.PointPool, POINTS, "2x0e + 1x1o + 1x2e", "inverse", 4.0),
+        **dict(traced=True, others=_neighbours),
+    ),
+    _case(nn.PointPool, PLANE_POINTS, "1x regular", cutoff=4.0, others=_plane_neighbours),
+    _case(nn.PointUnpool, POINTS, "2x0e + 1x1o", "inverse", traced=True, others=_neighbours),
+    _case(
         *(nn.Linear, POINTS, "2x0e + 2x1o -> 3x0e + 1x1o"),
         **dict(kinds=2, others=_kinds, traced=True),
     ),
@@ -414,6 +442,8 @@ FIBREWISE: list[ModuleCase] = [
     _case(nn.BatchNorm, POINTS, "2x0e + 2x1o", plain=True),
     _case(nn.InstanceNorm, SO2, "2x0 + 2x1", traced=True),
     _case(nn.GroupNorm, SO3, "2x0 + 2x1", num_groups=2, traced=True),
+    _case(nn.InstanceNorm, POINTS, "2x0e + 2x1o", others=_clouds, traced=True),
+    _case(nn.GroupNorm, POINTS, "2x0e + 2x1o", num_groups=2, others=_clouds),
     _case(nn.LayerNorm, D4, "1x regular + 2x vector", traced=True),
     _case(nn.LayerNorm, POINT, "2x0e + 2x1o", bias=False),
     _case(nn.RMSNorm, POINTS, "2x0e + 2x1o", traced=True),

@@ -9,6 +9,8 @@ import inspect
 
 import pytest
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
 
 from equinet import FieldType, nn
 from equinet.field import act, random_field
@@ -218,7 +220,8 @@ def test_another_dtype_or_device_is_refused(case, generator):
     x, *others = case.arguments(module, generator)
     tensors = [*module.parameters(), *module.buffers()]
     if not any(tensor.is_floating_point() for tensor in tensors):
-        assert module(x.double(), *others).dtype == F64
+        wide = tree_map_only(Tensor, lambda y: y.double() if y.is_floating_point() else y, others)
+        assert module(x.double(), *wide).dtype == F64
         return
     with pytest.raises(TypeError, match=r"^x: expected torch.float32 .*, got torch.float64"):
         module(x.double(), *others)

@@ -141,3 +141,27 @@ def test_clouds_are_refused_elsewhere():
     for wrong in (torch.zeros(3, dtype=torch.int64), torch.zeros(2), [0, 1], 3):
         with pytest.raises(ValueError, match=r"^batch: expected .* int64 \(2,\) on cpu, got"):
             module.eval()(torch.zeros(2, 1), wrong)
+
+
+def test_the_points_of_a_cloud_share_what_is_dropped(generator):
+    in_type = Points("O(3)", dim=3).fields("20x0e + 10x1o")
+    x, batch = torch.ones(in_type.shape(60)), torch.arange(60) % 4
+    module = FieldDropout(in_type, 0.5).train()
+    torch.manual_seed(0)
+    y = module(x, batch, 4)
+    for number in range(4):
+        own = y[batch == number]
+        assert torch.equal(own, own[:1].expand_as(own))
+    assert not torch.equal(y[0], y[1])
+    for part in in_type.split(y):
+        assert torch.equal(part, part[..., :1].expand_as(part))
+    torch.manual_seed(0)
+    assert torch.equal(module(x, batch), y)
+    torch.manual_seed(0)
+    assert torch.equal(module(x[:4])[batch], y)  # one draw for each, as of so many points
+    assert torch.equal(module.eval()(x, batch), x)
+    one = module.train()(x, None, 1)
+    assert torch.equal(one, one[:1].expand_as(one)) and not torch.equal(module(x)[0], module(x)[1])
+    for wrong in (torch.zeros(3, dtype=torch.int64), -torch.ones(60, dtype=torch.int64)):
+        with pytest.raises(ValueError, match="^batch: expected"):
+            module.eval()(x, wrong)

@@ -284,8 +284,7 @@ def test_e3nns_batch_norm(generator):
 @every_type
 @pytest.mark.parametrize("training", [True, False], ids=["train", "eval"])
 def test_equivariance(in_type, training, generator):
-    kinds = [BatchNorm, LayerNorm, RMSNorm]
-    kinds += [] if isinstance(in_type.space, Points) else [make_group]
+    kinds = [BatchNorm, LayerNorm, RMSNorm, make_group]
     kinds += [InstanceNorm] if in_type in GRIDS else []
     for kind in kinds:
         for size in (4, 5):
@@ -535,11 +534,7 @@ def test_functional_transforms(generator):
 # --- bad input ------------------------------------------------------------------------------------
 
 
-def test_where_samples_are_not_told_apart():
-    points = Points("SO(3)", dim=3).fields("2x0")
-    for kind in (InstanceNorm, make_group):
-        with pytest.raises(ValueError, match="^in_type: over Points .*use BatchNorm"):
-            kind(points)
+def test_where_there_is_no_space():
     with pytest.raises(ValueError, match="^in_type: there is no space to average over"):
         InstanceNorm(Point("SO(3)", dim=3).fields("2x0"))
 
@@ -565,3 +560,55 @@ def test_repr_tells_the_options():
     in_type = Plane("C4").fields("2x trivial")
     assert "eps=1e-05, affine=True, momentum=0.1" in repr(BatchNorm(in_type))
     assert "num_groups=2" in repr(GroupNorm(in_type, 2))
+
+
+# --- clouds ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [InstanceNorm, make_group])
+@pytest.mark.parametrize("affine", [True, False])
+def test_each_cloud_has_statistics_of_its_own(kind, affine, generator):
+    """As if it were alone, and as a sample over a line of as many points."""
+    in_type = Points("O(3)", dim=3).fields("2x0e + 1x0o + 1x1o")
+    module = _stir(kind(in_type, affine=affine), generator)
+    batch = torch.tensor([0, 2, 0, 3, 2, 2, 0])
+    x = _shifted(in_type, generator, batch=7)
+    y = module(x, batch, 5)
+    assert_close(module(x, batch), y, ROUNDING)
+    for number in (0, 2, 3):
+        own = batch == number
+        assert_close(y[own], module(x[own]), ROUNDING)
+        assert_close(y[own], module(x[own], torch.zeros_like(batch[own])), ROUNDING)
+    assert (y - module(x)).abs().max() > 0.1  # negative control: all as one cloud
+    if not affine:
+        own = y[batch == 2]
+        for part in in_type.split(own)[:2]:
+            if kind is InstanceNorm and part.shape[1] == 2:
+                assert_close(part.mean(0), torch.zeros(2, 1), SYMMETRY)
+
+
+def test_clouds_by_the_formula(generator):
+    in_type = Points("O(3)", dim=3).fields("2x0e + 1x0o + 2x1o")
+    module = _stir(InstanceNorm(in_type, affine=True), generator)
+    batch = torch.tensor([1, 0, 1, 1, 0])
+    x = _shifted(in_type, generator, batch=5)
+    expected = torch.empty_like(x)
+    for number in range(2):
+        own = x[batch == number].mT[None]  # a sample, with the points along an axis of space
+        row = brute_force(in_type, own, (2,), module.weight, module.bias)
+        expected[batch == number] = row[0].mT
+    assert_close(module(x, batch), expected, SYMMETRY)
+
+
+def test_numbers_of_clouds_are_checked():
+    in_type = Points("O(3)", dim=3).fields("2x0e")
+    x = torch.zeros(3, 2)
+    for kind in (InstanceNorm, make_group):
+        for batch, count in ((torch.tensor([0, 1, 2]), 2), (torch.tensor([0, -1, 0]), None)):
+            with pytest.raises(ValueError, match="^batch: expected"):
+                kind(in_type)(x, batch, count)
+        with pytest.raises(ValueError, match="^batch: expected .* for 2 clouds, got None"):
+            kind(in_type)(x, None, 2)
+    module = InstanceNorm(Plane("C4").fields("2x trivial"))
+    with pytest.raises(ValueError, match="^batch: has a meaning over Points only"):
+        module(torch.zeros(2, 2, 4, 4), torch.zeros(2, dtype=torch.int64))

@@ -61,9 +61,9 @@ def test_values_and_two_derivatives_vanish_at_the_cutoff(basis, p):
     order = {"gaussian": 3, "bessel": 6}[basis] if p is None else p
     assert radial.envelope == order
     t = torch.linspace(0.01, 1, 30, dtype=F64)[:, None]
-    assert_close(radial._envelope(t), _envelope(t, order), ROUNDING)
+    assert_close(radial.window(c * t), _envelope(t, order), ROUNDING)
     r = torch.tensor(c - 1e-9, dtype=F64).requires_grad_()
-    derivative = radial._envelope(r[None] / c)[0]
+    derivative = radial.window(r[None])[0]
     for _ in range(3):
         assert abs(derivative.detach()) < 1e-6
         (derivative,) = torch.autograd.grad(derivative, r, create_graph=True)
@@ -77,7 +77,7 @@ def test_second_moments_are_about_one(basis, generator):
     radial = RadialNetwork(2.0, 400, basis=basis, attributes=3, generator=generator).double()
     r = 2 * torch.rand(200, generator=generator, dtype=F64) ** (1 / 3)
     a = torch.randn(200, 3, generator=generator, dtype=F64)
-    y = radial(r, a) / radial._envelope(r[:, None] / 2)
+    y = radial(r, a) / radial.window(r[:, None])
     assert y.shape == (200, 400)
     assert 0.5 < y.square().mean() < 2
 
@@ -98,7 +98,7 @@ def test_attributes(generator):
     assert radial.weights[0].shape == (4, 5)
     r = torch.tensor([0.3, 1.0], dtype=F64)
     a = torch.randn(2, 2, generator=generator, dtype=F64)
-    part = (a @ radial.weights[0][:, 3:].mT) * radial._envelope(r[:, None] / 2)
+    part = (a @ radial.weights[0][:, 3:].mT) * radial.window(r[:, None])
     assert_close(radial(r, a) - radial(r, torch.zeros_like(a)), part, ROUNDING)
     for wrong in (None, a[:1], a[:, :1]):
         with pytest.raises(ValueError, match="^attributes: expected"):

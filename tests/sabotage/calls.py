@@ -302,6 +302,15 @@ def _others() -> Iterator[Call]:
     cell = 3 * torch.eye(3)
     yield call(transforms.radius_graph, positions, 1.5, batch, cell=cell, pbc=(True, True, False))
     yield call(transforms.knn_graph, positions, 2, batch, cell=cell)
+    yield call(transforms.farthest_points, positions, 2, batch)
+    yield call(transforms.voxel_points, positions, 0.7, batch)
+    levels = dict(source_batch=batch, target_batch=batch[2:])
+    yield call(
+        transforms.neighbour_graph, positions, positions[2:], 1.5, cell=cell, **levels, pbc=True
+    )
+    yield call(
+        transforms.neighbour_graph, positions, positions[2:], count=2, name="neighbour_graph, count"
+    )
     graph = transforms.radius_graph(positions, 1.5, batch, cell=cell)
     assert graph.cells is not None and graph.cell is not None
     yield call(transforms.Graph, graph.edges, 6, graph.cells, graph.cell)
