@@ -42,7 +42,7 @@ from equinet.group import (
 from equinet.nn import summary
 
 if TYPE_CHECKING:
-    from equinet import learning, taxonomy, testing, transforms
+    from equinet import convert, learning, taxonomy, testing, transforms
     from equinet.taxonomy import catalogue
 else:  # a checker of types knows them from above, and finds no others
 
@@ -66,6 +66,7 @@ __all__ = [
     "Volume",
     "act",
     "catalogue",
+    "convert",
     "cyclic",
     "dihedral",
     "field",
@@ -94,6 +95,7 @@ __all__ = [
 # What no network needs comes when it is asked for: a quarter of what there is to import.
 _LATER = {
     "catalogue": "equinet.taxonomy",
+    "convert": "equinet.convert",
     "learning": "equinet.learning",
     "taxonomy": "equinet.taxonomy",
     "testing": "equinet.testing",

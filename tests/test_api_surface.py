@@ -12,9 +12,10 @@ import equinet
 
 INVENTORY = {
     "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act catalogue
-        cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops
+        convert cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops
         point_group rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral
         transforms""",
+    "equinet.convert": "from_e3nn from_e3nn_convolution",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise Plane
         Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual random_field resample space_of sphere_of torus
@@ -100,7 +101,7 @@ def test_version():
 def test_what_no_network_needs_comes_when_asked_for():
     program = """
 import sys, equinet
-later = ("learning", "taxonomy", "testing", "transforms")
+later = ("convert", "learning", "taxonomy", "testing", "transforms")
 assert set(equinet.__all__) <= set(dir(equinet))
 print(*(f"equinet.{name}" in sys.modules for name in later), "equinet.nn" in sys.modules)
 print(*(getattr(equinet, name).__name__ for name in (*later, "catalogue")))
@@ -114,9 +115,10 @@ assert not hasattr(equinet, "nothing")
         check=True,
     )
     before, after = run.stdout.splitlines()
-    assert before == "False False False False True"
+    assert before == "False False False False False True"
     assert after == (
-        "equinet.learning equinet.taxonomy equinet.testing equinet.transforms catalogue"
+        "equinet.convert equinet.learning equinet.taxonomy equinet.testing equinet.transforms "
+        "catalogue"
     )
 
 

@@ -6,11 +6,12 @@ In: strings. Out: blocks.
 import re
 from collections.abc import Iterable, Iterator
 
-from equinet.group import Group
+from equinet.group import SO3, Group
 from equinet.rep import Irrep, Representation, named
 from equinet.rep.fibres import Block
 
 _MULTIPLICITY = re.compile(r"\s*([0-9]{1,18})\s*x\s*", re.ASCII)
+_PARITY = re.compile(r"([0-9]+)[eoy]", re.ASCII)  # an irrep of O(3)
 _PLAIN = re.compile(r"[A-Za-z0-9_;'\"]")
 _CLOSING = {"(": ")", "[": "]"}
 
@@ -18,8 +19,8 @@ _CLOSING = {"(": ")", "[": "]"}
 def parse_blocks(text: str, group: Group) -> tuple[Block, ...]:
     """Blocks from the string notation; multiplicity, "x", name, joined by "+".
 
-    As in e3nn an irrep without a multiplicity stands once, "1e + 2x0e", and one with multiplicity 0
-    is left out.
+    The strings of e3nn are among them: an irrep without a multiplicity stands once, "1e + 2x0e",
+    one with multiplicity 0 is left out, and "1y" is "1o", "2y" is "2e".
 
     A name has letters, digits, "_", ";" and the primes ' and "; after a bracket ( or [ anything but
     "+" up to the one that closes it.
@@ -41,7 +42,7 @@ def parse_blocks(text: str, group: Group) -> tuple[Block, ...]:
         if not _is_name(name) or start is None and not _is_irrep(group, name):
             raise ValueError(
                 f"fields: expected terms like '16x0' or '8x regular' joined by '+', got {term!r} "
-                f"{where}"
+                f"{where}{_hint(group, name)}"
             )
         if mul or not _is_irrep(group, name):
             if not mul:
@@ -49,11 +50,17 @@ def parse_blocks(text: str, group: Group) -> tuple[Block, ...]:
             try:
                 blocks.append((mul, named(group, name)))
             except ValueError as error:
-                raise ValueError(f"fields: {where}: {error}") from error
+                raise ValueError(f"fields: {where}: {error}{_hint(group, name)}") from error
         position += len(term) + 1
     if not blocks:
         raise ValueError(f"multiplicity: expected one that is not 0 in {text!r}, got 0")
     return tuple(blocks)
+
+
+def _hint(group: Group, name: str) -> str:
+    """What to do about an irrep of O(3) where the group is SO(3)."""
+    match = _PARITY.fullmatch(name) if isinstance(group, SO3) else None
+    return f"; over SO(3) it is {match[1]!r}, without a parity, which O(3) has" if match else ""
 
 
 def _is_irrep(group: Group, name: str) -> bool:

@@ -61,6 +61,15 @@ class EquivariantModule(Constants, Generic[Out]):
                 raise TypeError(f"{name}: expected a FieldType, got {type(value).__name__}")
         self.in_type, self.out_type = in_type, out_type
 
+    @property
+    def argument_types(self) -> dict[str, FieldType]:
+        """Types of what ``forward`` takes besides ``x`` that are fields too, by name; here none.
+
+        Checks draw such fields and move them with ``x``. A module of yours, of any class, may have
+        an attribute of this name.
+        """
+        return {}
+
     def check(self, x: Tensor) -> None:
         """Raise unless ``x`` is a batch of fields of ``in_type``, where and as the module is.
 

@@ -118,6 +118,10 @@ class Product(KernelLayer):
         self.set_constants()
         self.place(device, dtype)
 
+    @property
+    def argument_types(self) -> dict[str, FieldType]:
+        return {"y": self.right_type}
+
     def _shape(self, pair: IrrepPair, k: int, count: int) -> tuple[int, ...]:
         """Of the weights of the products of a pair that lead to irrep k."""
         copies = self.left.irreps[pair.left][0], self.right.irreps[pair.right][0]

@@ -15,7 +15,7 @@ from equinet.numerics import eigenprojectors, generic_symmetric, range_basis
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import cached
 from equinet.rep.finite import finite_laws
-from equinet.rep.lie import Law, lie_law, lie_names
+from equinet.rep.lie import Law, lie_alias, lie_law, lie_names
 from equinet.rep.schur import Map, averages, endomorphisms, projector
 from equinet.rep.young import aliases
 
@@ -54,6 +54,8 @@ class Irrep:
             raise TypeError(f"name: expected a string, got {type(self.name).__name__}")
         if isinstance(self.group, FiniteGroup):
             object.__setattr__(self, "name", aliases(self.group).get(self.name, self.name))
+        else:
+            object.__setattr__(self, "name", lie_alias(self.group, self.name))
         law = _law(self.group, self.name)
         for attribute in ("dim", "degree", "ends"):
             object.__setattr__(self, attribute, getattr(law, attribute))

@@ -60,6 +60,19 @@ def lie_names(group: Group, lmax: int) -> list[str]:
     raise TypeError(f"group: expected a continuous group with known irreps, got {group!r}")
 
 
+def lie_alias(group: Group, name: str) -> str:
+    """The name of an irrep that is also called otherwise.
+
+    Args:
+        group: any.
+        name: "2y" is, in O(3) and as e3nn has it, that of the harmonics of degree 2, "2e".
+    Returns:
+        The name that ``lie_names`` has, or what was given.
+    """
+    match = re.fullmatch("(0|[1-9][0-9]{,8})y", name) if isinstance(group, O3) else None
+    return f"{match[1]}{'eo'[int(match[1]) % 2]}" if match else name
+
+
 def lie_law(group: Group, name: str) -> Law | None:
     """The irrep called ``name``, None if there is none.
 

@@ -140,6 +140,7 @@ def certificate(
     ``PointConv``        for each radial function all functions of the direction; for a finite group
                          of degree up to ``lmax``
     ``SphereConv``       all linear maps between fields of its band
+    ``Product``          all bilinear maps of the two fields
     ``SymmetricPower``   all polynomials of each channel up to its degree
     ===================  ==========================================================================
 

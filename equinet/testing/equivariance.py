@@ -50,7 +50,8 @@ def equivariance_error(
     the largest ball of the grid. What this interpolation does is measured beside it.
 
     Args:
-        module: Phi, from ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``.
+        module: Phi, from ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``. If it
+            takes more fields, its attribute ``argument_types`` says their types by name.
         in_type: type of the input; ``module.in_type`` if None.
         out_type: type of the output; None means ``module.out_type`` where there is one, and
             otherwise that the output is invariant.

@@ -5,7 +5,7 @@ In: a module, types and options. Out: ``Experiment``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, nn
@@ -14,7 +14,7 @@ from equinet.field import FieldType
 from equinet.field.grid import Grid
 from equinet.group import Group, is_subgroup
 from equinet.testing.draws import Draw
-from equinet.testing.sizes import fitting_sizes, like_of, sizes_of
+from equinet.testing.sizes import argument_types, fitting_sizes, like_of, sizes_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Experiment:
         grids: that of the input and those of fields inside; empty if it is over another space.
         aliases: whether a module inside says that it is equivariant up to aliasing only.
         like: a tensor with the dtype and on the device of the module.
+        inputs: all fields that the module takes, side by side: what is drawn and moved.
+        others: the channels of those after the first, by the names of the arguments.
         sizes: of the open axes of the input; None if there are none.
         coarse: sizes at which the elements and the smooth fields are drawn.
         scale: how many times as fine the former are.
@@ -43,6 +45,8 @@ class Experiment:
     grids: tuple[Grid, ...]
     aliases: bool
     like: Tensor
+    inputs: FieldType
+    others: Mapping[str, slice]
     sizes: tuple[int, ...] | None
     coarse: tuple[int, ...] | None
     scale: int = 1
@@ -76,7 +80,12 @@ class Experiment:
         found = [t.space.grid for t in types] if grid is not None else []
         grids = tuple(dict.fromkeys(other for other in found if other is not None))
         sizes, like = sizes_of(module, in_type, draw.sizes), like_of(module, like)
-        return cls(module, in_type, out_type, draw, group, grids, aliases, like, sizes, sizes)
+        inputs, others = in_type, {}
+        for name, fields in argument_types(module, in_type).items():
+            others[name] = slice(inputs.channels, inputs.channels + fields.channels)
+            inputs = inputs + fields
+        known = module, in_type, out_type, draw, group, grids, aliases, like, inputs, others
+        return cls(*known, sizes, sizes)
 
     def refined(self, scale: int) -> Experiment:
         """The same smooth fields and the elements that move them, on a finer grid.

@@ -210,7 +210,7 @@ def run(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any] | None =
 
     Args:
         experiment: on the module.
-        x: its input, float64.
+        x: its input, float64; all ``inputs`` side by side.
         arguments: more keyword arguments of the module.
     Returns:
         float64, on the CPU.
@@ -223,7 +223,10 @@ def run(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any] | None =
         for name, value in (arguments or {}).items()
     }
     # A copy, for a module that writes into its input.
-    return numbers(experiment.module(x.to(like, copy=True), **known))
+    x = x.to(like, copy=True)
+    others = {name: x[:, part] for name, part in experiment.others.items()}
+    first = x[:, : experiment.in_type.channels] if others else x
+    return numbers(experiment.module(first, **others, **known))
 
 
 def numbers(y: object, argument: str = "module") -> Tensor:

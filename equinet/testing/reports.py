@@ -15,6 +15,7 @@ from equinet.numerics.tables import Table, Tabular, error_cell
 from equinet.testing.draws import Draw
 from equinet.testing.experiments import Experiment, type_of
 from equinet.testing.outcomes import Call, Outcome, Part, errors, outcome
+from equinet.testing.sizes import argument_types
 from equinet.testing.sources import NAMES, Sources, sources
 from equinet.testing.trials import SMOOTHNESS, trials
 
@@ -198,7 +199,12 @@ def _alone(experiment: Experiment, call: Call) -> Experiment:
     """A layer on its own, for inputs of the size that it has in the network."""
     draw, (_, module, in_type, out_type) = experiment.draw, call.layer
     if in_type.space.grid is None:
-        given = {name: value for name, value in call.arguments.items() if value is not None}
+        more = argument_types(module, in_type)  # fields, which are drawn
+        given = {
+            name: value
+            for name, value in call.arguments.items()
+            if value is not None and name not in more
+        }
         batch = None if given else draw.batch
         axes = zip(in_type.axes.values(), call.sizes, strict=True)
         sizes = tuple(size for wanted, size in axes if wanted is None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
@@ -123,7 +123,12 @@ def _wrong_layers(module: nn.Module, in_type: FieldType, size: int) -> list[str]
     sizes = (size,) * len(in_type.open_axes)
     try:
         with torch.no_grad(), _watched(module) as wrong:
-            module(torch.zeros(in_type.shape(1, *sizes)).to(like_of(module)))
+            types = argument_types(module, in_type)
+            x, *others = (
+                torch.zeros(fields.shape(1, *sizes)).to(like_of(module))
+                for fields in (in_type, *types.values())
+            )
+            module(x, **dict(zip(types, others, strict=True)))
     except (RuntimeError, ValueError) as error:
         error.add_note(f"sizes: {in_type!r} of sizes {sizes} was tried; say sizes=")
         raise
@@ -174,6 +179,30 @@ _STRIDED = (
 def _each(value: object, n: int) -> tuple[int, ...]:
     """One number for each axis; a padding by name belongs to stride 1, where nothing matters."""
     return (0,) * n if isinstance(value, str) else per_axis(value, n)
+
+
+def argument_types(module: nn.Module, in_type: FieldType) -> dict[str, FieldType]:
+    """Types of the fields that a module takes besides the first, as it says them.
+
+    Args:
+        module: that may have the attribute ``argument_types``.
+        in_type: of the first.
+    Returns:
+        By the names of the arguments of ``forward``.
+    Raises:
+        TypeError: if it says something else.
+        ValueError: if they are over another space.
+    """
+    said = getattr(module, "argument_types", {})
+    if not isinstance(said, Mapping) or not all(isinstance(t, FieldType) for t in said.values()):
+        raise TypeError(f"module: expected argument_types with a FieldType by name, got {said!r}")
+    for name, fields in said.items():
+        if fields.space != in_type.space:
+            raise ValueError(
+                f"module: expected its argument {name} over {in_type.space}, as the first, got "
+                f"{fields!r}"
+            )
+    return dict(said)
 
 
 def like_of(module: nn.Module, default: Tensor | None = None) -> Tensor:

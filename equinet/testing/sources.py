@@ -101,7 +101,7 @@ def sources(layer: Experiment, elements: Tensor) -> Sources:
         draw = layer.draw
         width = SMOOTHNESS if draw.smoothness is None else draw.smoothness
         f = SmoothField.draw(
-            layer.in_type, draw.batch or 2, width, Generator().manual_seed(draw.seed)
+            layer.inputs, draw.batch or 2, width, Generator().manual_seed(draw.seed)
         )
         probe = _Probe(layer, f, elements, layer.sizes)
         if not probe.gives_maps:

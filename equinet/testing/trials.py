@@ -20,6 +20,7 @@ from torch import Generator, Tensor, nn
 
 from equinet.field import act, random_field
 from equinet.field.noise import noise_options
+from equinet.numerics.values import check_real
 from equinet.testing.elements import exact_elements, grid_elements
 from equinet.testing.experiments import Experiment
 from equinet.testing.smooth import SmoothField, inner_radius
@@ -35,7 +36,7 @@ class Trial:
 
     Attributes:
         elements: ``(count, n, n)``.
-        values: the fields, float64.
+        values: the fields, float64; of a module with several, all ``inputs`` side by side.
         move: from an element to the values of the moved fields.
         between: whether the elements take grid points between grid points, so that the output is
             moved by interpolation and compared in the middle of the grid.
@@ -75,30 +76,35 @@ def trials(experiment: Experiment, *, by_kind: bool = False) -> list[Trial]:
 
 def _exact(experiment: Experiment) -> Trial:
     """Random fields, all of which every element moves exactly."""
-    in_type, draw = experiment.in_type, experiment.draw
+    inputs, draw = experiment.inputs, experiment.draw
     generator = Generator().manual_seed(draw.seed)
-    space, given = in_type.space, dict(draw.arguments or {})
+    space, given = inputs.space, dict(draw.arguments or {})
     count, translation = draw.batch or _FIELDS, None
-    if not space.axes(in_type.blocks):
-        count = len(given["positions"]) if "positions" in given else draw.batch or _VECTORS
+    if not space.axes(inputs.blocks):
+        counted = [given[name] for name in ("positions", *experiment.others) if name in given]
+        count = len(counted[0]) if counted else draw.batch or _VECTORS
     if space.in_clouds:
         given = _neighbourhood(experiment.module, space.group.n, count, generator) | given
-    options = {name: getattr(draw, name) for name in noise_options(in_type)}
+    options = {name: getattr(draw, name) for name in noise_options(inputs)}
     if "sizes" in options:
         options["sizes"] = experiment.sizes
     if "band" in options and draw.band is None and experiment.aliases:
         options["band"] = space.room  # products of nonlinearities need room below the band
-    values = random_field(in_type, count, generator=generator, dtype=torch.float64, **options)
+    values = random_field(inputs, count, generator=generator, dtype=torch.float64, **options)
+    for name, part in experiment.others.items():
+        if name in given:
+            check_real(name, given[name], values[:, part].shape)
+            values[:, part] = given.pop(name)
     if space.in_clouds:  # whose positions G translates too
         translation = torch.randn(space.group.n, generator=generator, dtype=torch.float64)
     elements = exact_elements(experiment.group, space, experiment.sizes or (), draw, generator)
-    move = functools.partial(act, in_type, x=values)
+    move = functools.partial(act, inputs, x=values)
     return Trial(elements, values, move, False, functools.partial(_moved, given, translation))
 
 
 def _on_grid(experiment: Experiment, by_kind: bool) -> list[Trial]:
     """White noise for the elements that keep the grid, a smooth field for the others."""
-    in_type, draw = experiment.in_type, experiment.draw
+    inputs, draw = experiment.inputs, experiment.draw
     sizes, coarse = experiment.sizes, experiment.coarse
     assert sizes is not None and coarse is not None
     batch, found = draw.batch or _FIELDS, []
@@ -106,15 +112,15 @@ def _on_grid(experiment: Experiment, by_kind: bool) -> list[Trial]:
     for elements, between, generator in drawn:
         if between:
             width = SMOOTHNESS if draw.smoothness is None else draw.smoothness
-            radius = inner_radius(in_type, coarse)
-            smooth = SmoothField.draw(in_type, batch, width, generator, radius)
+            radius = inner_radius(inputs, coarse)
+            smooth = SmoothField.draw(inputs, batch, width, generator, radius)
             smooth = smooth.refined(experiment.scale)
             values, move = smooth.sample(sizes), functools.partial(smooth.moved_sample, sizes)
         else:
             values = random_field(
-                in_type, batch, sizes=sizes, smoothness=0, generator=generator, dtype=torch.float64
+                inputs, batch, sizes=sizes, smoothness=0, generator=generator, dtype=torch.float64
             )
-            move = functools.partial(act, in_type, x=values)
+            move = functools.partial(act, inputs, x=values)
         found.append(Trial(elements, values, move, between))
     return found
 

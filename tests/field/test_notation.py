@@ -1,8 +1,12 @@
 """The grammar of field types, whatever the group; ``test_field_type`` has the sphere's."""
 
+import re
 from types import SimpleNamespace
 
+import e3nn.o3
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from equinet.field import FieldType, Line, Plane, Point, Points, Volume, notation
 from equinet.group import (
@@ -152,6 +156,64 @@ def test_a_representation_without_a_name_is_shown_as_such():
 def test_strings_of_e3nn(space, e3nn, ours):
     """An irrep alone stands once; none of an irrep is none."""
     assert space.fields(e3nn) == space.fields(ours)
+
+
+def _parsed(text):
+    """What both parsers make of a string: pairs (multiplicity, irrep), or None if they refuse."""
+    try:
+        theirs = [(mul, str(psi)) for mul, psi in e3nn.o3.Irreps(text) if mul]
+    except ValueError:
+        theirs = None
+    try:
+        blocks = Point(o3()).fields(text).blocks
+        ours = [(mul, psi.name) for mul, rho in blocks for psi in rho.multiplicities]
+    except ValueError as error:
+        assert str(error).startswith(("fields: ", "multiplicity: ")), error
+        ours = None
+    return ours, theirs or None  # a field type has a field
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "8x0e+4x1o", "1x0e + 1x1o", "1e + 2e", "0e", "0x1o + 0e", "16x0e + 0x1o+8x2e", "3x1e+3x1e",
+        " 2 x 0o +\t1o ", "1y + 2y + 4x0y", "128x0e + 128x1o + 64x2e", "10x12o", "0e+0o+1e+1o",
+        str(e3nn.o3.Irreps.spherical_harmonics(4)), str(e3nn.o3.Irreps("3x0e+2x1o").sort().irreps),
+    ],
+)  # fmt: skip
+def test_irreps_of_e3nn(text):
+    ours, theirs = _parsed(text)
+    assert ours == theirs and ours
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "0x1o", "0x0e+0x1e", "+", "0e+", "+0e", "0e++1o", "x0e", "2x", "2xx0e", "2x2x0e",
+        "-1x0e", "-1e", "1.5x0e", "e", "1", "1p", "3x1", "0E", "0e 1o", "0e, 1o", "0e;1o", "(0e)",
+        "2*0e", "0e-1o", "1x0e|1o", "nonsense", "1x nonsense",
+    ],
+)  # fmt: skip
+def test_what_e3nn_refuses_is_refused(text):
+    assert _parsed(text) == (None, None)
+
+
+@given(st.text("0123 xeoyp+", max_size=9))
+def test_any_string_is_to_e3nn_what_it_is_here(text):
+    """But for "0 e" and "00e", which nobody writes, and which are refused."""
+    ours, theirs = _parsed(text)
+    odd = any(
+        re.fullmatch(r"0+\d+[eoy]|\d+\s+[eoy]", t.split("x")[-1].strip()) for t in text.split("+")
+    )
+    assert ours == theirs or odd and ours is None
+
+
+@pytest.mark.parametrize("text", ["1e + 2e", "8x0e+4x1o", "1x0 + 1y"])
+def test_over_so3_a_parity_is_refused_with_what_to_do(text):
+    with pytest.raises(
+        ValueError, match=r"^fields: .*; over SO\(3\) it is '[01]', without a parity"
+    ):
+        Point(so3()).fields(text)
 
 
 def test_a_whole_representation_needs_its_multiplicity():

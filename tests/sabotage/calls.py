@@ -9,11 +9,14 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
+import e3nn.nn
+import e3nn.o3
 import torch
 from torch import Tensor
 
 import equinet as eq
 from equinet import (
+    convert,
     field,
     group,
     harmonics,
@@ -337,6 +340,26 @@ def _others() -> Iterator[Call]:
     yield call(nn.RadialNetwork, 2.0, 4, (8,), "bessel", 4, attributes=2)
 
 
+def _converted() -> Iterator[Call]:
+    points = eq.Points("O(3)", 3)
+    linear = e3nn.o3.Linear("2x0e + 1x1o", "1x0e + 1x1o")
+    yield call(convert.from_e3nn, linear, points)
+    y = "0e + 1o"
+    product = e3nn.o3.TensorProduct(
+        *(y, y, "0e + 1o + 1o + 0e"),
+        [(0, 0, 0, "uvu", True), (0, 1, 1, "uvu", True), (1, 0, 2, "uvu", True),
+         (1, 1, 3, "uvu", True)],
+        shared_weights=False,
+    )  # fmt: skip
+    layers = product, e3nn.nn.FullyConnectedNet([2, 3, 4], torch.relu), None
+    options = dict(basis=_two_functions, space=points)
+    yield call(convert.from_e3nn_convolution, *layers, **options)
+
+
+def _two_functions(r: Tensor) -> Tensor:
+    return torch.stack([r, r * r], 1)
+
+
 def _modules() -> Iterator[Call]:
     """The constructor and the call of the first module of each class in the laws."""
     generator, kinds = torch.Generator().manual_seed(0), set()
@@ -403,6 +426,7 @@ def _network(seed: int) -> torch.nn.Module:
 
 
 MAKERS: dict[str, Callable[[], Iterator[Call]]] = {
+    "convert": _converted,
     "field": _fields,
     "group": _groups,
     "harmonics": _harmonics,
