@@ -28,7 +28,9 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from equinet.ops import edge_sums_gpu
 from equinet.ops.edge_plan import EdgeOrder, EdgePlan, Path, check_edges, edge_plan_of, row_sizes
+from equinet.ops.example_tables import integers
 from equinet.ops.native import library
 from equinet.ops.native.checks import check_integers, check_tensor, check_tensors
 from equinet.ops.native.operator import Gradients, Operator
@@ -241,6 +243,47 @@ def _gradients_cpu(v: Tensor, plan: EdgeGradients) -> Four:
     return found
 
 
+def _gpu(x: Tensor, plan: EdgeSum) -> Tensor:
+    return edge_sums_gpu.edge_sum(plan.numbers, *_dense(x, plan))
+
+
+def _gradients_gpu(v: Tensor, plan: EdgeGradients) -> Four:
+    factors, order = _dense(plan.x, plan.sum)
+    return edge_sums_gpu.gradients(plan.numbers, v.contiguous(), factors, order, plan.wanted)
+
+
+def _dense(x: Tensor, plan: EdgeSum) -> tuple[edge_sums_gpu.Factors, EdgeOrder]:
+    """The factors and the graph, contiguous."""
+    x, *rest = (tensor.contiguous() for tensor in (x, *plan[:7]))
+    return edge_sums_gpu.Factors(x, *rest[:3]), EdgeOrder(*rest[3:])
+
+
+def _fits(x: Tensor, plan: EdgeSum) -> bool:
+    sizes = edge_sums_gpu.sizes_of(EdgeOrder(*plan[3:7]), plan.hidden)
+    return edge_sums_gpu.fits([edge_sums_gpu.SUM], plan.numbers, sizes)
+
+
+def _gradients_fit(v: Tensor, plan: EdgeGradients) -> bool:
+    sizes = edge_sums_gpu.sizes_of(EdgeOrder(*plan[4:8]), plan.hidden)
+    return edge_sums_gpu.fits(plan.wanted, plan.numbers, sizes)
+
+
+def _examples() -> list[tuple[Tensor, EdgeSum]]:
+    return [
+        (factors.x, EdgeSum(*factors[1:], *order, plan.numbers()))
+        for plan, factors, order in edge_sums_gpu.examples()
+    ]
+
+
+def _gradients_examples() -> list[tuple[Tensor, EdgeGradients]]:
+    found = []
+    for x, plan in _examples():
+        shape = plan.targets, edge_plan_of(plan.numbers).sizes[3]
+        v = integers(shape, torch.Generator().manual_seed(0))
+        found.append((v, EdgeGradients(x, *plan, list(range(4)))))
+    return found
+
+
 def _counts(x: Tensor, plan: EdgeSum) -> tuple[Sequence[int], int, int, int, int, int]:
     """The numbers of the plan, of its paths, sources, targets, edges and features of an edge."""
     numbers = tuple(plan.numbers)
@@ -257,6 +300,9 @@ EDGE_SUM = Operator(
     fake=_fake,
     check=_check,
     cpu=_cpu,
+    gpu=_gpu,
+    fits=_fits,
+    examples=_examples,
 )
 GRADIENTS = Operator(
     "edge_sum_gradients(Tensor gradient, Tensor x, Tensor kernels, Tensor hidden, Tensor weights, "
@@ -267,6 +313,9 @@ GRADIENTS = Operator(
     fake=_fake_gradients,
     check=_check_gradients,
     cpu=_gradients_cpu,
+    gpu=_gradients_gpu,
+    fits=_gradients_fit,
+    examples=_gradients_examples,
 )
 
 
