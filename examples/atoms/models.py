@@ -1,8 +1,8 @@
 """Two networks of atoms, in calls of the library.
 
 Both are called as ``network(kinds, positions, graph)``, with the species int64 ``(points,)``,
-positions ``(points, 3)`` and a ``transforms.Graph``, and return ``(points, 1)``, the sum of which is
-the energy of a molecule, or vectors and tensors behind it.
+positions ``(points, 3)`` and a ``transforms.Graph``, and return ``(points, 1)``, whose sum is the
+energy of a molecule, or vectors and tensors behind it.
 """
 
 import itertools

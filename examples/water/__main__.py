@@ -19,7 +19,7 @@ from examples.common.table import markdown
 from .artificial import artificial
 from .data import Pair, load
 from .figures import forces_figure, tensors_figure
-from .runs import OUT, Task, drift, forces, tensors
+from .runs import COLUMNS, Task, drift, forces, tensors
 
 RUNS = Path("runs/water")
 # What the demo asks for, of frames that are made up.
@@ -126,7 +126,7 @@ def learn_tensors(
     pairs: Mapping[str, Pair], options: argparse.Namespace, out: Path, given: dict[str, Any]
 ) -> None:
     """A network for each tensor, and the control; prints a table and draws a figure."""
-    own = {target: pairs["polarisability" if target == "control" else target] for target in OUT}
+    own = {target: pairs["polarisability" if target == "control" else target] for target in COLUMNS}
     kept = {"jobs": options.jobs, "fresh": options.fresh}
     rows: dict[str, dict[str, float]] = {}
     for target, pair in own.items():

@@ -44,7 +44,8 @@ def artificial(frames: int = 60) -> dict[str, Pair]:
         "polarisability": torch.eye(3) + 0.3 * (bonds[..., None] * bonds[..., None, :]).sum(2),
     }
     values = {name: tensor.to_irreps(tensors[name]) for name, tensor in TENSORS.items()}
-    own = {name: divided(Part(*frame, value)) for name, value in values.items()}
+    none = torch.zeros_like(energies)
+    own = {name: divided(Part(*frame, value, none)) for name, value in values.items()}
     return {"forces": divided(Part(*frame, forces.float(), energies)), **own}
 
 

@@ -1,7 +1,7 @@
 """Frames of liquid water and what was computed of them. In: an archive, or none. Out: parts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -36,14 +36,14 @@ class Part:
         cells: rows after which space repeats, ``(frames, 3, 3)``.
         values: forces ``(frames, atoms, 3)`` in eV per angstrom, or the components of the tensors
             of the oxygens, ``(frames, oxygens, components)``.
-        energies: in eV, float64 ``(frames,)``; None for tensors.
+        energies: in eV, float64 ``(frames,)``; zeros beside tensors.
     """
 
     kinds: Tensor
     positions: Tensor
     cells: Tensor
     values: Tensor
-    energies: Tensor | None = None
+    energies: Tensor
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -60,9 +60,8 @@ class Part:
 
     def take(self, frames: Tensor | slice) -> "Part":
         """Some of the frames."""
-        energies = None if self.energies is None else self.energies[frames]
-        parts = (tensor[frames] for tensor in (self.positions, self.cells, self.values))
-        return Part(self.kinds, *parts, energies)
+        x, cells, values = self.positions[frames], self.cells[frames], self.values[frames]
+        return Part(self.kinds, x, cells, values, self.energies[frames])
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ def load(path: Path) -> dict[str, Pair]:
     energies = torch.from_numpy(z["ef_energy"].astype(np.float64))
     if energies.shape != (len(forces),) or forces.values.shape != forces.positions.shape:
         raise InputError(f"data: expected an energy and forces for each frame of {path}")
-    found = {"forces": divided(Part(*_tensors(forces), energies))}
+    found = {"forces": divided(replace(forces, energies=energies))}
     for target, tensor in TENSORS.items():
         parts = []
         for part in ("train", "valid"):
@@ -110,13 +109,9 @@ def load(path: Path) -> dict[str, Pair]:
             if size != 3**tensor.rank or one.values.shape[1] != int((one.kinds == 0).sum()):
                 raise InputError(f"data: expected {own} (frames, oxygens, {3**tensor.rank})")
             values = one.values.unflatten(-1, (3,) * tensor.rank)
-            parts.append(Part(*_tensors(one)[:3], tensor.to_irreps(values)))
+            parts.append(replace(one, values=tensor.to_irreps(values)))
         found[target] = Pair(*parts)
     return found
-
-
-def _tensors(part: Part) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    return part.kinds, part.positions, part.cells, part.values
 
 
 def _part(
@@ -131,4 +126,5 @@ def _part(
     if not fits or cells.shape != (len(x), 3, 3) or len(values) != len(x):
         shapes = ", ".join(f"{name} {z[name].shape}" for name in names)
         raise InputError(f"data: {path}: expected five frames of {atoms} atoms, got {shapes}")
-    return Part(torch.from_numpy((z[numbers] == 1).astype(np.int64)), x, cells, values)
+    kinds = torch.from_numpy((z[numbers] == 1).astype(np.int64))
+    return Part(kinds, x, cells, values, torch.zeros(len(x), dtype=torch.float64))

@@ -1,7 +1,6 @@
 """What is learned from which frames. In: tasks. Out: errors, and energies along a trajectory."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from equinet.transforms import radius_graph
 from examples.atoms import training
 from examples.atoms.energies import energies_and_forces
-from examples.atoms.models import NETWORKS, SPACE
+from examples.atoms.models import NETWORKS
 from examples.atoms.structures import Atoms, Structures
 from examples.atoms.training import learn
 from examples.common.sweep import Desk
@@ -25,7 +24,8 @@ SEEN = 16  # frames of the test part that are looked at during a training
 ENERGY_WEIGHT = 0.1
 TEMPERATURE = 300.0
 NOTES = 10  # steps from one note of the energies to the next
-OUT = {"dipole": "1x1o", "polarisability": "1x0e + 1x2e", "control": "1x0e"}
+# Columns of a scalar, a vector and a tensor, which the network gives.
+COLUMNS = {"dipole": (1, 2, 3), "polarisability": (0, 4, 5, 6, 7, 8), "control": (0,)}
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Task(training.Task):
     """All that decides the result.
 
     Attributes:
-        target: "forces", or a key of ``OUT``; the control has polarisabilities without l = 2.
+        target: "forces", or a key of ``COLUMNS``; the control has polarisabilities without l = 2.
         motion: steps of the trajectory with the trained forces; 0 for none.
     """
 
@@ -44,7 +44,6 @@ class Task(training.Task):
 def forces(pair: Pair, task: Task, desk: Desk) -> dict[str, Any]:
     """Learn forces and energies, then let the atoms move by them."""
     train, test = pair.train.take(slice(task.size)), pair.test
-    assert train.energies is not None and test.energies is not None
     scale, mean, atoms = train.values.std().item(), train.energies.mean(), len(train.kinds)
     targets = ((train.energies - mean) / scale).float()
     structures = train.structures(task.cutoff)
@@ -112,17 +111,17 @@ def drift(found: dict[str, list[float]], atoms: int) -> tuple[float, float]:
 def tensors(pair: Pair, task: Task, desk: Desk) -> dict[str, Any]:
     """Learn the dipoles or polarisabilities of the oxygens."""
     train, test = pair.train.take(slice(task.size)), pair.test
-    out = SPACE.fields(OUT[task.target])
+    columns = COLUMNS[task.target]
     centre = train.values.mean((0, 1))
     centre[int(task.target != "dipole") :] = 0  # a constant is a scalar: of the isotropic part
     spread = (train.values - centre).square().mean().sqrt()
     structures = train.structures(task.cutoff)
-    network = _network(task, structures, out_type=out)
+    network = _network(task, structures, outputs=2)
     oxygens = torch.where(train.kinds == 0)[0]
 
     def answers(network: nn.Module, atoms: Atoms) -> Tensor:
-        """Components of the oxygens of all frames, zero for those that the network lacks."""
-        found = network(*atoms).unflatten(0, (-1, len(train.kinds)))[:, oxygens]
+        """Components of the oxygens of all frames, zero for those that the control lacks."""
+        found = network(*atoms).unflatten(0, (-1, len(train.kinds)))[:, oxygens][..., columns]
         return F.pad(found, (0, len(centre) - found.shape[-1]))
 
     def loss(network: nn.Module, indices: Tensor) -> Tensor:

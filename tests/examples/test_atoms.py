@@ -112,7 +112,7 @@ def lesson():
     return loss, watch
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     pass
 
 
@@ -128,11 +128,11 @@ def test_a_training_that_was_stopped_ends_with_the_same_bits(tmp_path, monkeypat
         nonlocal calls
         calls += 1
         if calls == 17:
-            raise Stopped
+            raise StoppedError
         return loss(net, indices)
 
     desk = Desk(tmp_path / "parts", lambda share: None)
-    with pytest.raises(Stopped):
+    with pytest.raises(StoppedError):
         learn(TASK, network("nequip"), breaks, watch, desk)
     again, _ = learn(TASK, parts, loss, watch, desk)
     assert again == history
