@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from examples.common.figures import save
 
@@ -25,6 +26,9 @@ def curves_figure(path: Path, curves: Curves, composition: float) -> None:
         panel.loglog([*curve], [*curve.values()], style, label=name)
     panel.axhline(composition, color="0.6", linewidth=0.8, label="composition alone")
     panel.axhline(1, color="0.6", linewidth=0.8, linestyle=":", label="chemical accuracy")
+    sizes = sorted({size for curve in curves.values() for size in curve})
+    panel.set_xticks(sizes, [f"{size:,}" for size in sizes])
+    panel.xaxis.set_minor_formatter(NullFormatter())
     panel.set(xlabel="molecules learned from", ylabel="mean absolute error, kcal/mol")
     panel.grid(alpha=0.3, which="both")
     panel.legend(fontsize=8)

@@ -23,13 +23,14 @@ def pieces_figure(path: Path, network: Reader | None, copies: int = 20) -> None:
     """
     rows = 1 if network is None else 2
     figure = Figure(figsize=(1.4 * len(PIECES), 1.9 * rows), layout="constrained")
-    for column, (name, points) in enumerate(zip(PIECES, pieces().numpy(), strict=True)):
+    centred = pieces() - pieces().mean(1, keepdim=True)
+    for column, (name, points) in enumerate(zip(PIECES, centred.numpy(), strict=True)):
         panel = figure.add_subplot(rows, len(PIECES), column + 1, projection="3d")
         for i, j in np.argwhere(np.triu(np.linalg.norm(points[:, None] - points, axis=2) == 1)):
             panel.plot(*points[[i, j]].T, color="0.5")
         panel.plot(*points.T, "o", color="C0", markersize=5)
         panel.set_box_aspect((1, 1, 1), zoom=1.4)  # pyright: ignore[reportArgumentType]
-        panel.set(xlim=(-0.5, 2.5), ylim=(-1, 2), zlim=(0, 3), title=name)
+        panel.set(xlim=(-1.2, 1.2), ylim=(-1.2, 1.2), zlim=(-1.2, 1.2), title=name)
         panel.set_axis_off()
     if network is not None:
         seen, labels = turned(copies, torch.Generator().manual_seed(0))

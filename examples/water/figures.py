@@ -27,18 +27,18 @@ def forces_figure(path: Path, results: Results, atoms: int) -> None:
     first, *others = figure.subplots(1, 1 + bool(moving), squeeze=False)[0]
     for name, result in results.items():
         steps = [line["step"] for line in result["history"]]
-        first.loglog(steps, [1000 * line["forces"] for line in result["history"]], label=name)
+        first.semilogy(steps, [1000 * line["forces"] for line in result["history"]], label=name)
     first.set(xlabel="steps", ylabel="RMSE of the forces, meV / Å")
     first.grid(alpha=0.3, which="both")
     first.legend(fontsize=8)
     for panel in others:
         for number, (name, found) in enumerate(moving.items()):
             time = np.array(found["time"]) / 1000
-            for key, style in (("total", "-"), ("potential", ":")):
-                energy = 1000 * (np.array(found[key]) - found[key][0]) / atoms
-                panel.plot(time, energy, style, color=f"C{number}", label=f"{name}, {key}")
             slope, _ = drift(found, atoms)
-            panel.set(title=f"drift {slope:.2g} meV / ps for each atom")
+            words = {"total": f"total: {slope:.2g} meV / ps", "potential": "potential"}
+            for (key, text), style in zip(words.items(), ("-", ":"), strict=True):
+                energy = 1000 * (np.array(found[key]) - found[key][0]) / atoms
+                panel.plot(time, energy, style, color=f"C{number}", label=f"{name}, {text}")
         panel.set(xlabel="time, ps", ylabel="energy of an atom, meV")
         panel.legend(fontsize=8)
     save(figure, path)
