@@ -4,6 +4,7 @@ The training is a function of the settings and the samples alone: stopped at any
 again it ends with the same bits.
 """
 
+import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from examples.common.checkpoint import write_atomic
 from examples.common.errors import InputError
 from examples.common.settings import cosine
 from examples.common.streams import epoch_order
@@ -115,14 +117,14 @@ class Learning:
 def learn(
     task: Task, network: nn.Module, loss: Loss, watch: Watch, desk: Desk
 ) -> tuple[list[dict[str, float]], float]:
-    """Train to the end, from the newest checkpoint if there is one.
+    """Train to the end, from the newest checkpoint if there is one, and keep ``weights.pt``.
 
     Args:
         task: what decides the result.
         network: changed in place.
         loss: of a network on some of the ``task.size`` samples, by number.
         watch: what to write down of a network ``LOOKS`` times.
-        desk: where checkpoints go.
+        desk: where checkpoints and weights go.
     Returns:
         What was written down, and the seconds of a processor that it took.
     """
@@ -144,4 +146,7 @@ def learn(
         if now - saved_at > SAVE_SECONDS or learning.step == task.steps:
             desk.save(learning.step, learning.state())
             saved_at = now
+    weights = io.BytesIO()
+    torch.save(network.state_dict(), weights)
+    write_atomic(desk.folder / "weights.pt", weights.getvalue())
     return learning.history, round(learning.seconds, 1)

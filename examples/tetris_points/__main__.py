@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m examples.tetris_points", description=__doc__)
     commands = top.add_subparsers(required=True, metavar="train | table | figure")
 
-    command = train_command(commands, _train, OUT, network="odd", epochs=5, batch=8)
+    command = train_command(commands, _train, OUT, network="odd", epochs=4, batch=8)
     command.add_argument(
         "--tests", type=positive, default=TESTS, help="orientations of each piece in the test"
     )

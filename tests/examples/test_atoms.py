@@ -136,8 +136,11 @@ def test_a_training_that_was_stopped_ends_with_the_same_bits(tmp_path, monkeypat
         learn(TASK, network("nequip"), breaks, watch, desk)
     again, _ = learn(TASK, parts, loss, watch, desk)
     assert again == history
+    kept = torch.load(tmp_path / "parts" / "weights.pt", weights_only=True)
     for one, other in zip(whole.parameters(), parts.parameters(), strict=True):
         assert torch.equal(one, other)
+    parts.load_state_dict(kept)
+    assert torch.equal(kept["embedding.weight"], whole.embedding.weight)
 
 
 @pytest.mark.parametrize("name", ["size", "steps", "learning_rate", "cutoff"])
