@@ -36,9 +36,8 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--steps", type=positive, help="of each network")
     for name in ("channels", "layers", "batch"):
         top.add_argument(f"--{name}", type=positive, default=getattr(Task, name))
-    for name in ("cutoff", "learning_rate"):
-        option = "--" + name.replace("_", "-")
-        top.add_argument(option, type=float, default=getattr(Task, name))
+    top.add_argument("--cutoff", type=float, default=3.5, help="in angstrom")
+    top.add_argument("--learning-rate", type=float, default=Task.learning_rate)
     top.add_argument("--seed", type=natural, default=0)
     sweep_options(top, RUNS)
     top.set_defaults(command=_run)
