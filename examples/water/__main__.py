@@ -41,12 +41,12 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--network", choices=tuple(NETWORKS), default="nequip")
     command.add_argument("--sizes", type=positive, nargs="+", default=[80, 320], help="frames")
     command.add_argument("--motion", type=natural, default=2000, help="steps of the trajectories")
-    _options(command, steps=20_000, batch=1, lmax=1)
+    _options(command, steps=6_000, batch=1)
     sweep_options(command, RUNS / "forces")
     command.set_defaults(command=_forces)
 
     command = commands.add_parser("tensors", help="learn dipoles and polarisabilities")
-    _options(command, steps=2_000, batch=2, lmax=2)
+    _options(command, steps=1_000, batch=2)
     sweep_options(command, RUNS / "tensors")
     command.set_defaults(command=_tensors)
 
@@ -56,14 +56,14 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _options(command: argparse.ArgumentParser, *, steps: int, batch: int, lmax: int) -> None:
+def _options(command: argparse.ArgumentParser, *, steps: int, batch: int) -> None:
     command.add_argument("--data", type=Path, required=True, help="water_dft.npz")
     command.add_argument("--steps", type=positive, default=steps, help="of each network")
     command.add_argument("--batch", type=positive, default=batch, help="frames of a step")
-    command.add_argument("--lmax", type=natural, default=lmax, help="largest degree")
-    for name in ("channels", "layers"):
-        command.add_argument(f"--{name}", type=positive, default=getattr(Task, name))
-    command.add_argument("--cutoff", type=float, default=4.5, help="in angstrom")
+    command.add_argument("--lmax", type=natural, default=2, help="largest degree")
+    command.add_argument("--channels", type=positive, default=Task.channels)
+    command.add_argument("--layers", type=positive, default=2)
+    command.add_argument("--cutoff", type=float, default=4.0, help="in angstrom")
     command.add_argument("--learning-rate", type=float, default=Task.learning_rate)
     command.add_argument("--seed", type=natural, default=0)
 
