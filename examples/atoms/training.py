@@ -7,7 +7,7 @@ again it ends with the same bits.
 import io
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
@@ -76,6 +76,7 @@ class Learning:
     def state(self) -> dict[str, Any]:
         """All that ``restore`` needs."""
         return {
+            "task": asdict(self.task),
             "step": self.step,
             "seconds": self.seconds,
             "running": self.running,
@@ -85,7 +86,16 @@ class Learning:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a saved state."""
+        """Go back to a saved state.
+
+        Raises:
+            InputError: if it is of another task.
+        """
+        if state.get("task") != asdict(self.task):
+            raise InputError(
+                "out: there is a training with other settings, or of another program, that has not "
+                "ended: take --fresh to forget it, or another --out"
+            )
         for name in ("step", "seconds", "running", "history"):
             setattr(self, name, state[name])
         self.network.load_state_dict(state["network"])

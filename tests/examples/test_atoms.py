@@ -134,6 +134,8 @@ def test_a_training_that_was_stopped_ends_with_the_same_bits(tmp_path, monkeypat
     desk = Desk(tmp_path / "parts", lambda share: None)
     with pytest.raises(StoppedError):
         learn(TASK, network("nequip"), breaks, watch, desk)
+    with pytest.raises(InputError, match="out: there is a training with other settings"):
+        learn(replace(TASK, lmax=2), network("nequip"), loss, watch, desk)
     again, _ = learn(TASK, parts, loss, watch, desk)
     assert again == history
     kept = torch.load(tmp_path / "parts" / "weights.pt", weights_only=True)
