@@ -56,13 +56,17 @@ class Settings:
 
         A function of the step alone, so there is no scheduler to save and to restore.
         """
-        progress = step / steps
         if self.schedule == "cosine":
-            warm = min(1.0, (step + 1) / WARM_UP)
-            return self.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * progress))
+            return self.learning_rate * cosine(step, steps)
         if self.schedule == "held":
-            return self.learning_rate * 20 ** -max(0.0, (progress - 0.4) / 0.6)
+            return self.learning_rate * 20 ** -max(0.0, (step / steps - 0.4) / 0.6)
         return self.learning_rate
+
+
+def cosine(step: int, steps: int) -> float:
+    """The share of the learning rate at a step: it rises for ``WARM_UP``, then falls to zero."""
+    warm = min(1.0, (step + 1) / WARM_UP)
+    return warm * 0.5 * (1 + math.cos(math.pi * step / steps))
 
 
 def read_settings(kind: type[S], saved: Mapping[str, Any], source: Path) -> S:

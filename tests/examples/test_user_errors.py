@@ -24,8 +24,8 @@ from tests.examples.conftest import ROOT, environment
 
 DIGITS = ("rotated_mnist", "spherical_mnist")
 ARCHIVES = (*DIGITS, "modelnet", "amino_acids")  # what reads an npz archive
-TRAINED = (*ARCHIVES, "tetris")
-EXAMPLES = (*TRAINED, "equivariance_error")
+TRAINED = (*ARCHIVES, "tetris", "tetris_points")
+EXAMPLES = (*TRAINED, "equivariance_error", "qm7")
 # A training that is over before it begins, if nothing is wrong.
 QUICK = {
     "amino_acids": ["train", "--data", "strands", "--train-size", "4", "--test-size", "2"],
@@ -33,6 +33,8 @@ QUICK = {
     "rotated_mnist": ["train", "--data", "digits.npz", "--limit", "2"],
     "spherical_mnist": ["train", "--data", "digits.npz", "--limit", "2"],
     "tetris": ["train", "--tests", "1"],
+    "tetris_points": ["train", "--tests", "1"],
+    "qm7": ["--sizes", "20", "--lmax", "0", "--steps", "1"],
     "equivariance_error": ["--bands", "2", "--depth", "1", "--channels", "1", "--rotations", "1"],
 }
 ARRAYS = {
