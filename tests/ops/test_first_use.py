@@ -47,7 +47,11 @@ MORE_FAULTS = {
         ("edge_sum", "const i64 row = r0 + lane", "const i64 row = lane"),
         ("edge_sum", "const i64 column = c0 + at", "const i64 column = at"),
         ("edge_sum", "by_source ? order : order + count", "order"),
-        ("edge_sum", "kernel] : T(0);\n    }\n    __syncwarp();", "kernel] : T(0);\n    }"),
+        (
+            "edge_sum",
+            "] : T(0);\n    }\n    __syncwarp();\n}\n\n// sum[i]",
+            "] : T(0);\n    }\n}\n//",
+        ),
     ],
     "edge_sum_gradients": [
         ("edge_sum", "last < paths.count && paths.path[last].x", "last < 0 && paths.path[last].x"),
