@@ -236,8 +236,8 @@ EQ_KERNEL(edge_sum)(int by_source, const T* left, const T* kernels, const T* hid
     }
 }
 
-// Vectors of eight components in the channels of a warp. One number more lies between components, for
-// them to be in banks of their own.
+// Vectors of eight components in the channels of a warp. Eight numbers more lie between components, for
+// some of them to be in other banks.
 struct Vectors {
     Eight channels[kEight][kWarp / kEight + 1];
     // Component r in the channel of a lane; zero beyond `dim`.
