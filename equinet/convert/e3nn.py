@@ -34,11 +34,13 @@ from equinet.convert.elementwise import Elementwise, plain
 from equinet.convert.weights import ProductPath, is_whole, set_matrix, set_products
 from equinet.field import FieldType, Space
 from equinet.nn import BatchNorm, Linear, Product
+from equinet.numerics.cached import on_cpu
 
 Maker = Callable[..., nn.Module]  # from a layer of e3nn and a space
 _MODES = {"uvw": "full", "uvu": "channelwise"}
 
 
+@on_cpu
 def from_e3nn(module: nn.Module, space: Space | None = None) -> nn.Module:
     """The layer of this library that is equal to one of e3nn, with its weights.
 
