@@ -46,18 +46,17 @@ def from_e3nn(module: nn.Module, space: Space | None = None) -> nn.Module:
 
     Features are what they were: the same tensor goes in and the same comes out, in training too.
 
-    ============================  ==================================================================
-    e3nn                          here
-    ============================  ==================================================================
-    ``o3.Linear``                 ``enn.Linear``
-    ``o3.FullyConnectedTensor``   ``enn.Product``
-    ``Product``
-    ``o3.TensorProduct``          ``enn.Product``, "full" or "channelwise", if it has all paths from
-                                  "uvw" or "uvu"; else a sum of such products between blocks
-    ``nn.BatchNorm``              ``enn.BatchNorm``; of scalars the running variance is from now on
-                                  that of ``torch.nn.BatchNorm1d``, larger by n / (n - 1)
-    ``nn.FullyConnectedNet``      ``torch.nn.Sequential`` of plain layers
-    ============================  ==================================================================
+    ==================================  ============================================================
+    e3nn                                here
+    ==================================  ============================================================
+    ``o3.Linear``                       ``enn.Linear``
+    ``o3.FullyConnectedTensorProduct``  ``enn.Product``
+    ``o3.TensorProduct``                ``enn.Product`` if it has all paths from "uvw" or "uvu";
+                                        else a sum of such products between blocks
+    ``nn.BatchNorm``                    ``enn.BatchNorm``; of scalars the running variance is from
+                                        now on that of ``torch.nn.BatchNorm1d``, n / (n - 1) of it
+    ``nn.FullyConnectedNet``            ``torch.nn.Sequential`` of plain layers
+    ==================================  ============================================================
 
     Weights are copied, in the dtype and to the device of the module; a layer of e3nn whose weights
     come with each call has none to copy, see ``from_e3nn_convolution``.
