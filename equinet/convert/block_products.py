@@ -46,10 +46,6 @@ class BlockProducts(EquivariantModule):
     def argument_types(self) -> dict[str, FieldType]:
         return {"y": self.right_type}
 
-    def meaning(self) -> str:
-        """The types, and between which blocks the products are."""
-        return f"{super().meaning()}, times {self.right_type!r}, {self.ends}"
-
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """The sum of the products.
 

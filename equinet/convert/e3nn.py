@@ -34,28 +34,29 @@ from equinet.convert.elementwise import Elementwise, plain
 from equinet.convert.weights import ProductPath, is_whole, set_matrix, set_products
 from equinet.field import FieldType, Space
 from equinet.nn import BatchNorm, Linear, Product
+from equinet.numerics.cached import on_cpu
 
 Maker = Callable[..., nn.Module]  # from a layer of e3nn and a space
 _MODES = {"uvw": "full", "uvu": "channelwise"}
 
 
+@on_cpu
 def from_e3nn(module: nn.Module, space: Space | None = None) -> nn.Module:
     """The layer of this library that is equal to one of e3nn, with its weights.
 
     Features are what they were: the same tensor goes in and the same comes out, in training too.
 
-    ============================  ==================================================================
-    e3nn                          here
-    ============================  ==================================================================
-    ``o3.Linear``                 ``enn.Linear``
-    ``o3.FullyConnectedTensor``   ``enn.Product``
-    ``Product``
-    ``o3.TensorProduct``          ``enn.Product``, "full" or "channelwise", if it has all paths from
-                                  "uvw" or "uvu"; else a sum of such products between blocks
-    ``nn.BatchNorm``              ``enn.BatchNorm``; of scalars the running variance is from now on
-                                  that of ``torch.nn.BatchNorm1d``, larger by n / (n - 1)
-    ``nn.FullyConnectedNet``      ``torch.nn.Sequential`` of plain layers
-    ============================  ==================================================================
+    ==================================  ============================================================
+    e3nn                                here
+    ==================================  ============================================================
+    ``o3.Linear``                       ``enn.Linear``
+    ``o3.FullyConnectedTensorProduct``  ``enn.Product``
+    ``o3.TensorProduct``                ``enn.Product`` if it has all paths from "uvw" or "uvu";
+                                        else a sum of such products between blocks
+    ``nn.BatchNorm``                    ``enn.BatchNorm``; of scalars the running variance is from
+                                        now on that of ``torch.nn.BatchNorm1d``, n / (n - 1) of it
+    ``nn.FullyConnectedNet``            ``torch.nn.Sequential`` of plain layers
+    ==================================  ============================================================
 
     Weights are copied, in the dtype and to the device of the module; a layer of e3nn whose weights
     come with each call has none to copy, see ``from_e3nn_convolution``.

@@ -34,9 +34,11 @@ from equinet.field import Space
 from equinet.nn import DepthwisePointConv
 from equinet.nn.point_conv import direction_kernels
 from equinet.numerics.arguments import check_choice, check_flag, check_number
+from equinet.numerics.cached import on_cpu
 from equinet.rep import wigner_3j
 
 
+@on_cpu
 def from_e3nn_convolution(
     product: TensorProductLayer,
     network: nn.Module,
@@ -105,7 +107,7 @@ def from_e3nn_convolution(
         lmax=max(l for _, l, _ in table),
         bias=bias is not None,
     )
-    given = last.weight.detach().double().mT / math.sqrt(neighbours)
+    given = last.weight.detach().to("cpu", torch.float64).mT / math.sqrt(neighbours)
     weight = torch.zeros(layer.weight.shape, dtype=torch.float64)
     mixed = torch.zeros(len(matrix), layer.mix.in_type.channels, dtype=torch.float64)
     for ours in _paths(layer):

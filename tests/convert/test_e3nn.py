@@ -212,6 +212,20 @@ def test_spaces(default_dtype):
         from_e3nn(theirs, "O(3)")
 
 
+@pytest.mark.parametrize("name", ["Linear, biases", "full", "some", "BatchNorm", "network"])
+def test_modes_of_torch_do_not_matter(name, default_dtype):
+    """Weights are copied as numbers, whatever the default device or mode is."""
+    theirs, ours, inputs = _pair(name, default_dtype)
+    for mode in (torch.device("meta"), torch.inference_mode(), torch.no_grad()):
+        with mode:
+            again = from_e3nn(theirs)
+        x = inputs[0].clone().requires_grad_()
+        y = again.eval()(x, *inputs[1:])
+        assert_close(y, ours.eval()(*inputs), 0.0)
+        y.sum().backward()
+        assert all(p.grad is not None for p in again.parameters() if p.requires_grad)
+
+
 REFUSED = {
     "own weights.*internal_weights=True": _linear(X, X, internal_weights=False),
     "no f_in and f_out": _linear(X, X, f_in=2, f_out=3),

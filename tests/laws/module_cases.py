@@ -22,6 +22,7 @@ from equinet import (
     nn,
     symmetric,
 )
+from equinet.convert.block_products import BlockProducts
 from equinet.field import HomogeneousSpace, random_field
 from equinet.field.grid import Grid
 from equinet.steerable import smooth
@@ -327,6 +328,15 @@ def _channelwise(in_type: FieldType, out_type: FieldType, *, generator: Generato
     return nn.Product(in_type, vectors, out_type, "channelwise", generator=generator)
 
 
+def _block_products(in_type: FieldType, out_type: FieldType, *, generator: Generator):
+    """What a tensor product of e3nn becomes; here it has one path, and some fields have none."""
+    space = in_type.space
+    left, out = space.fields([in_type.blocks[1]]), space.fields([out_type.blocks[0]])
+    y = space.fields("1x vector")
+    product = nn.Product(left, y, out, "channelwise", generator=generator)
+    return BlockProducts(in_type, y, out_type, [((1, 0, 0), product)])
+
+
 def _conv_depthwise(in_type: FieldType, out_type: FieldType, *, generator: Generator):
     radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), num_basis=3, generator=generator)
     return nn.DepthwisePointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
@@ -428,6 +438,7 @@ FIBREWISE: list[ModuleCase] = [
     _case(_product, Points("SO(3)", dim=3), "2x0 + 2x1 -> 1x1 + 1x2", others=_vectors),
     _case(_product, Points("O", dim=3), "1x T1 + 1x E -> 1x regular", others=_vectors),
     _case(_channelwise, PLANE_POINTS, "1x regular -> 1x regular", others=_plane_vectors),
+    _case(_block_products, POINTS, "2x0e + 2x1o -> 2x1e + 3x1o", others=_vectors),
     _case(nn.SymmetricPower, POINTS, "2x0e + 2x1o -> 2x0e + 2x1o", 3, traced=True),
     _case(nn.SymmetricPower, SO3, "1x0 + 1x1 -> 1x1 + 1x2", 2),
     _case(nn.SymmetricPower, OCTAHEDRAL, "1x T1 + 1x A1 -> 1x E + 1x T1", 3),

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from equinet import Plane, nn
+from equinet.convert.block_products import BlockProducts
 from equinet.group import cyclic, generate
 from equinet.harmonics import rotate_s2
 from equinet.nn.steerable import Steerable
@@ -316,7 +317,7 @@ def test_device_and_dtype_are_arguments(case, monkeypatch):
         assert (
             issubclass(kind, torch.nn.Sequential)
             or not list(module.state_dict())
-            or (kind in (nn.Residual, nn.Concat, nn.Pointwise))
+            or (kind in (nn.Residual, nn.Concat, nn.Pointwise, BlockProducts))
         )
         return
     init = kind.__init__
