@@ -62,7 +62,8 @@ class PointAttention(EquivariantModule):
         out_type: fields over the same ``Points``.
         radial: functions of the distance with an envelope, as ``RadialNetwork`` is: a module with
             the attribute ``features`` and the method ``window``.
-        neighbours: the mean number of neighbours of a point, which keeps the variance.
+        neighbours: the mean number of neighbours of a point, which keeps the variance where their
+            weights are even.
         heads: how many softmaxes there are.
         key_copies: how many copies of each irrep of ``in_type`` the query of a head has.
         lmax: largest degree of the harmonics, as in ``DepthwisePointConv``.
@@ -161,7 +162,7 @@ class PointAttention(EquivariantModule):
         Returns:
             ``(points, channels out)``.
         Raises:
-            ValueError: if ``targets`` are fields of another number of points than their positions.
+            ValueError: if ``targets`` lack, or are of other points than those where edges end.
         """
         self.check(x)
         edges, shifts = neighbours_of(x, edges, shifts)
@@ -177,18 +178,17 @@ class PointAttention(EquivariantModule):
 
     def _targets(self, x: Tensor, positions: Positions, targets: Tensor | None) -> Tensor:
         """The fields where edges end, checked."""
-        if targets is None:
-            fields = x
-        else:
+        starts, ends = ends_of(positions)
+        if targets is None and starts is ends:
+            return x
+        if targets is not None:
             self.in_type.check(targets, "targets")
-            fields = targets
-        count = ends_of(positions)[1].shape[0]
-        if fields.shape[0] != count:
+        if targets is None or targets.shape[0] != ends.shape[0]:
             raise ValueError(
-                f"targets: expected the fields of the {count} points where edges end, got "
+                f"targets: expected the fields of the {ends.shape[0]} points where edges end, got "
                 f"{'None' if targets is None else tuple(targets.shape)}"
             )
-        return fields
+        return targets
 
     def _scores(
         self, queries: Tensor, keys: Tensor, r: Tensor, edges: Tensor, radial: Tensor

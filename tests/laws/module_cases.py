@@ -399,10 +399,7 @@ FIBREWISE: list[ModuleCase] = [
         **dict(traced=True, others=_neighbours),
     ),
     _case(_attention, Points("SO(3)", dim=3), "2x0 + 1x1 -> 1x0 + 1x1", others=_neighbours),
-    _case(
-        *(_attention, Points("O", dim=3), "1x T1 + 1x regular -> 1x regular + 1x A1"),
-        **dict(others=_neighbours),
-    ),
+    _case(_attention, Points("O", dim=3), "1x T1 + 1x E -> 1x T2 + 1x A1", others=_neighbours),
     _case(_attention, Points("SO(2)", dim=2), "1x0 + 1x1 -> 1x0 + 1x2", others=_plane_neighbours),
     _case(_attention, PLANE_POINTS, "1x regular -> 1x regular", others=_plane_neighbours),
     _case(

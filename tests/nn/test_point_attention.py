@@ -173,19 +173,25 @@ def test_from_one_set_of_points_to_another(generator):
     assert_close(y, whole[7:], SYMMETRY)
     with pytest.raises(ValueError, match="^targets: expected the fields of the 3 points"):
         layer(x, (sources, targets), graph)
+    with pytest.raises(ValueError, match="^targets: expected the fields of the 7 points.* None"):
+        layer(x, (sources, sources + 1), graph.edges)
 
 
-def test_variance_is_about_kept(generator):
-    """Of neighbours at random directions, where scores and the envelope are not far from even."""
+def test_variance_is_kept_where_weights_are_even(generator):
+    """Of neighbours at random directions, but for the sink and the radial functions."""
     types = [Points(so3()).fields(text) for text in ("16x0 + 16x1", "40x0 + 40x1")]
     radial = RadialNetwork(CUTOFF, features=16, generator=generator)
     layer = PointAttention(*types, radial, neighbours=16, generator=generator)
-    count = 100
+    torch.nn.init.zeros_(layer.query.weight)
+    count, r = 100, torch.tensor([0.5])
     directions = torch.nn.functional.normalize(torch.randn(16 * count, 3, generator=generator))
-    positions = torch.cat([torch.zeros(count, 3), 0.5 * directions])
+    positions = torch.cat([torch.zeros(count, 3), r * directions])
     edges = torch.stack([count + torch.arange(16 * count), torch.arange(16 * count) // 16])
     x = torch.randn(types[0].shape(17 * count), generator=generator)
-    assert 0.2 < layer(x, positions, edges)[:count].square().mean() < 3
+    u = radial.window(r)
+    expected = (16 * u / (1 + 16 * u)) ** 2 * radial(r).square().mean()
+    found = layer(x, positions, edges)[:count].square().mean()
+    assert abs(found / expected - 1) < 0.2
 
 
 def test_bad_input(generator):
