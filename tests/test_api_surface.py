@@ -38,10 +38,10 @@ INVENTORY = {
         EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool
         GroupNorm GroupPool HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate
         KernelLayer LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool
-        NormPool PixelShuffle PointConv Pointwise Product RMSNorm RadialNetwork ReLU Residual
-        Restrict Sequential SiLU Sigmoid Softplus SphereConv SqueezeExcite SumPool Summary
-        SymmetricPower Tanh TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm
-        gated shuffled spectral_norm squash summary""",
+        NormPool PixelShuffle PointConv Pointwise Potential Prediction Product RMSNorm RadialNetwork
+        ReLU Residual Restrict Sequential SiLU Sigmoid Softplus SphereConv SqueezeExcite SumPool
+        Summary SymmetricPower Tanh TensorProduct Typed Upsample VectorFieldPool
+        convert_sync_batchnorm gated shuffled species_energies spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
@@ -61,7 +61,7 @@ INVENTORY = {
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",
-    "equinet.transforms": """Graph StereographicProjection from_atoms from_data knn_graph
+    "equinet.transforms": """Graph StereographicProjection calculator from_atoms from_data knn_graph
         radius_graph rotate_randomly to_atoms to_data voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)

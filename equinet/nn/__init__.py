@@ -24,6 +24,7 @@ from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
 from equinet.nn.point_conv import PointConv
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.potential import Potential, Prediction, species_energies
 from equinet.nn.product import Product
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
@@ -79,6 +80,8 @@ __all__ = [
     "PixelShuffle",
     "PointConv",
     "Pointwise",
+    "Potential",
+    "Prediction",
     "Product",
     "RMSNorm",
     "RadialNetwork",
@@ -102,6 +105,7 @@ __all__ = [
     "convert_sync_batchnorm",
     "gated",
     "shuffled",
+    "species_energies",
     "spectral_norm",
     "squash",
     "summary",

@@ -1,7 +1,8 @@
 """Data into fields."""
 
+from equinet.field.graph import Graph
+from equinet.transforms.calculators import calculator
 from equinet.transforms.exchange import from_atoms, from_data, to_atoms, to_data
-from equinet.transforms.graph import Graph
 from equinet.transforms.neighbour_lists import knn_graph, radius_graph
 from equinet.transforms.sphere import StereographicProjection, rotate_randomly
 from equinet.transforms.voxels import voxelize
@@ -9,6 +10,7 @@ from equinet.transforms.voxels import voxelize
 __all__ = [
     "Graph",
     "StereographicProjection",
+    "calculator",
     "from_atoms",
     "from_data",
     "knn_graph",
