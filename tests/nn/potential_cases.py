@@ -1,5 +1,6 @@
 """Small networks of points of any group, and the clouds on which their energies are tried."""
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -14,24 +15,27 @@ CUTOFF = 2.5
 
 
 class Net(torch.nn.Module):
-    """Two convolutions between species and an energy for each point."""
+    """Convolutions between species and an energy for each point: two, or one without a text."""
 
     def __init__(self, group: Group, text: str, lmax: int, generator: Generator, channels: int = 2):
         super().__init__()
         space = Points(group)
-        scalars, hidden = space.fields(f"{channels}x trivial"), space.fields(text)
+        scalars, energy = space.fields(f"{channels}x trivial"), space.fields("1x trivial")
+        row = [scalars, *([space.fields(text)] if text else []), energy]
         options = dict(neighbours=4.0, lmax=lmax, generator=generator)
         self.embedding = torch.nn.Embedding(3, channels)
         with torch.no_grad():
             self.embedding.weight.copy_(torch.randn(3, channels, generator=generator))
-        self.first = nn.DepthwisePointConv(scalars, hidden, radial(generator), **options)
-        self.second = nn.DepthwisePointConv(
-            hidden, space.fields("1x trivial"), radial(generator), **options
+        self.layers = torch.nn.ModuleList(
+            nn.DepthwisePointConv(before, after, radial(generator), **options)
+            for before, after in itertools.pairwise(row)
         )
 
     def forward(self, kinds: Tensor, positions: Tensor, graph: Graph) -> Tensor:
-        x = self.first(self.embedding(kinds), positions, graph)
-        return self.second(x, positions, graph)
+        x = self.embedding(kinds)
+        for layer in self.layers:
+            x = layer(x, positions, graph)
+        return x
 
 
 def radial(generator: Generator) -> nn.RadialNetwork:
@@ -44,7 +48,7 @@ class Case:
 
     Attributes:
         group: that acts.
-        text: its hidden fields.
+        text: its hidden fields; none for a single layer.
         lmax: of the harmonics.
     """
 
@@ -85,3 +89,4 @@ CASES = [
     for lmax in range(7)
 ]
 SMALL = Case(o3(), "2x0e + 1x1o", 1)
+TINY = Case(o3(), "", 0)

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from equinet import nn
 from equinet.nn.programs import parts_of
 from equinet.ops.native import library
 from equinet.transforms import Graph, radius_graph
-from tests.nn.potential_cases import CUTOFF, F64, SMALL
+from tests.nn.potential_cases import CUTOFF, F64, SMALL, TINY, Case
 from tests.tolerances import SYMMETRY, assert_close
 
 pytestmark = pytest.mark.compile
@@ -21,35 +23,57 @@ def molecule(generator, count=5):
     return kinds, x, radius_graph(x, CUTOFF)
 
 
-def batch(generator, *counts):
-    """Crystals in a row."""
-    parts = [SMALL.crystal(generator, count) for count in counts]
-    kinds, x, graphs = zip(*parts, strict=True)
-    return torch.cat(kinds), torch.cat(x), Graph.batch(graphs)
+def several(make):
+    """Clouds in a row."""
+
+    def made(generator, *counts):
+        kinds, x, graphs = zip(*(make(generator, count) for count in counts), strict=True)
+        return torch.cat(kinds), torch.cat(x), Graph.batch(graphs)
+
+    return made
 
 
-def molecules(generator, *counts):
-    parts = [molecule(generator, count) for count in counts]
-    kinds, x, graphs = zip(*parts, strict=True)
-    return torch.cat(kinds), torch.cat(x), Graph.batch(graphs)
+@dataclass(frozen=True)
+class Program:
+    """A potential, what its program is made with, and what it is tried on.
+
+    Attributes:
+        name: of the kind of graph.
+        make: from the numbers of points of each cloud.
+        sizes: several of these; the program is made for the first.
+        case: the network.
+    """
+
+    name: str
+    make: Callable
+    sizes: list[tuple[int, ...]]
+    case: Case = TINY
+
+    def __str__(self):
+        return self.name if self.case is TINY else f"{self.name}, {self.case}"
+
+    def __call__(self, generator):
+        """The potential and arguments of every size."""
+        potential = self.case.potential(generator, shifts=[1.0, 2.0, 3.0])
+        return potential, [self.make(generator, *counts) for counts in self.sizes]
 
 
-#: What a program is made with, and what it is tried on.
 KINDS = [
-    ("molecule", molecule, [(5,), (3,), (9,)]),
-    ("crystal", SMALL.crystal, [(4,), (2,), (7,)]),
-    ("molecules", molecules, [(5, 3), (2, 4, 6)]),
-    ("crystals", batch, [(3, 2), (2, 4, 5)]),
+    Program("molecule", molecule, [(5,), (3,), (9,)]),
+    Program("crystal", SMALL.crystal, [(4,), (2,), (7,)]),
+    Program("molecules", several(molecule), [(5, 3), (2, 4, 6)]),
+    Program("crystals", several(SMALL.crystal), [(3, 2), (2, 4, 5)]),
 ]
 
 
-def each_kind(*quick):
-    """All of them, of which some are tried in the gate, since to trace one takes seconds."""
-    slow = pytest.mark.slow
-    return [
-        pytest.param(*kind, id=kind[0], marks=[] if i in quick else slow)
-        for i, kind in enumerate(KINDS)
+def programs(*quick):
+    """All of them, of a network with vectors too; the others take a while."""
+    every = [*KINDS, *(replace(kind, case=SMALL) for kind in KINDS)]
+    slow = [[] if str(one) in quick else pytest.mark.slow for one in every]
+    cases = [
+        pytest.param(one, id=str(one), marks=marks) for one, marks in zip(every, slow, strict=True)
     ]
+    return pytest.mark.parametrize("program", cases)
 
 
 def alike(found, expected, tolerance=SYMMETRY):
@@ -75,29 +99,26 @@ def same_grads(program, potential, arguments):
         assert_close(ours[name] / scale, grad / scale, SYMMETRY)
 
 
-@pytest.mark.parametrize("name, make, sizes", each_kind(0, 3))
-def test_a_traced_potential_is_the_same(name, make, sizes, generator):
-    potential = SMALL.potential(generator, shifts=[1.0, 2.0, 3.0])
-    program = potential.traced(*make(generator, *sizes[0]))
-    for counts in sizes:
-        arguments = make(generator, *counts)
-        alike(program(*arguments), potential(*arguments))
-        same_grads(program, potential, arguments)
+@programs("molecule", "crystal", "molecules", "crystals")
+def test_a_traced_potential_is_the_same(program, generator):
+    potential, given = program(generator)
+    traced = potential.traced(*given[0])
+    for arguments in given:
+        alike(traced(*arguments), potential(*arguments))
+        same_grads(traced, potential, arguments)
 
 
-@pytest.mark.parametrize("name, make, sizes", each_kind(1))
-def test_compiled(name, make, sizes, generator):
+@programs("crystal")
+def test_compiled(program, generator):
     """One program for all sizes, forces in it, forwards and in training."""
-    potential = SMALL.potential(generator)
+    potential, given = program(generator)
     torch.compiler.reset()
-    traced = potential.traced(*make(generator, *sizes[0]))
     options = dict(dynamic=True, fullgraph=True, backend="aot_eager")
-    program = torch.compile(traced, **options)
-    for counts in sizes:
-        arguments = make(generator, *counts)
+    compiled = torch.compile(potential.traced(*given[0]), **options)
+    for arguments in given:
         with torch.no_grad():
-            alike(program(*arguments), potential(*arguments))
-        same_grads(program, potential, arguments)
+            alike(compiled(*arguments), potential(*arguments))
+        same_grads(compiled, potential, arguments)
 
 
 def operators(graph):
@@ -110,21 +131,19 @@ def operators(graph):
 
 def test_what_is_in_a_program(generator):
     """Traced, the compiled operator; exported, torch's own operators only."""
-    potential, given = SMALL.potential(generator), SMALL.crystal(generator)
+    potential, given = TINY.potential(generator), SMALL.crystal(generator)
     found = operators(potential.traced(*given).steps.graph)
     compiled = {"equinet::edge_sum", "equinet::edge_sum_gradients"}
     assert found >= compiled if library.available() else not found
     assert not operators(potential.exported(*given).graph)
 
 
-@pytest.mark.parametrize("name, make, sizes", each_kind(3))
-def test_exported(name, make, sizes, generator):
-    potential = SMALL.potential(generator)
-    program = potential.exported(*make(generator, *sizes[0])).module()
-    for counts in sizes:
-        kinds, x, graph = make(generator, *counts)
-        parts = parts_of(x, graph)
-        found = program(kinds, x, *parts.values())
+@programs("crystals")
+def test_exported(program, generator):
+    potential, given = program(generator)
+    exported = potential.exported(*given[0]).module()
+    for kinds, x, graph in given:
+        found = exported(kinds, x, *parts_of(x, graph).values())
         expected = potential(kinds, x, graph)._asdict()
         assert found.keys() == {name for name, one in expected.items() if one is not None}
         for name, one in found.items():
@@ -167,11 +186,11 @@ def test_a_number_of_points_that_is_fixed_is_refused(generator):
 
 def test_graphs_with_other_parts(generator):
     given = SMALL.crystal(generator)
-    program = SMALL.potential(generator).traced(*given)
+    program = TINY.potential(generator).traced(*given)
     with pytest.raises(ValueError, match="^graph: expected one with edges, cells, cell, pbc, as"):
         program(*molecule(generator))
     with pytest.raises(ValueError, match="^graph: expected one with edges, cells, cell, pbc, as"):
-        program(*batch(generator, 3, 4))
+        program(*several(SMALL.crystal)(generator, 3, 4))
     with pytest.raises(ValueError, match="^x: expected something of 4 points"):
         program(given[0][:3], *given[1:])
 
@@ -191,17 +210,18 @@ print("done")
 
 @pytest.mark.slow
 @pytest.mark.native
-@pytest.mark.parametrize("name, make, sizes", each_kind(4)[:2])
-def test_a_package_in_another_process(name, make, sizes, generator, tmp_path):
+@pytest.mark.filterwarnings("ignore")  # what torch thinks of its own
+@pytest.mark.parametrize(
+    "program", [KINDS[3], replace(KINDS[1], case=SMALL)], ids=["small", "large"]
+)
+def test_a_package_in_another_process(program, generator, tmp_path):
     """As a C++ program would load it: without Python's modules, at other numbers of atoms."""
-    potential = SMALL.potential(generator)
-    program = potential.exported(*make(generator, *sizes[0]))
+    potential, given = program(generator)
     package = torch._inductor.aoti_compile_and_package(
-        program, package_path=str(tmp_path / "potential.pt2")
+        potential.exported(*given[0]), package_path=str(tmp_path / "potential.pt2")
     )
     data = []
-    for counts in sizes:
-        kinds, x, graph = make(generator, *counts)
+    for kinds, x, graph in given:
         found = potential(kinds, x, graph)._asdict()
         expected = {name: one.detach() for name, one in found.items() if one is not None}
         data.append(((kinds, x, *parts_of(x, graph).values()), expected))
