@@ -39,10 +39,11 @@ INVENTORY = {
         EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool
         GroupNorm GroupPool HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate
         KernelLayer LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool
-        NormPool PixelShuffle PointAttention PointConv PointPool PointUnpool Pointwise Product
-        RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid Softplus SphereConv
-        SqueezeExcite SumPool Summary SymmetricPower Tanh TensorProduct Typed Upsample
-        VectorFieldPool convert_sync_batchnorm gated shuffled spectral_norm squash summary""",
+        NormPool PixelShuffle PointAttention PointConv PointPool PointUnpool Pointwise Potential
+        Prediction Product RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
+        Softplus SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh TensorProduct Typed
+        Upsample VectorFieldPool convert_sync_batchnorm gated shuffled species_energies
+        spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
@@ -62,9 +63,9 @@ INVENTORY = {
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",
-    "equinet.transforms": """Graph StereographicProjection farthest_points from_atoms from_data
-        knn_graph neighbour_graph radius_graph rotate_randomly to_atoms to_data voxel_points
-        voxelize""",
+    "equinet.transforms": """Graph StereographicProjection calculator farthest_points from_atoms
+        from_data knn_graph neighbour_graph radius_graph rotate_randomly to_atoms to_data
+        voxel_points voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 

@@ -26,6 +26,7 @@ from equinet.nn.point_conv import PointConv
 from equinet.nn.point_pool import PointPool, PointUnpool
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.potential import Potential, Prediction, species_energies
 from equinet.nn.product import Product
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
@@ -84,6 +85,8 @@ __all__ = [
     "PointPool",
     "PointUnpool",
     "Pointwise",
+    "Potential",
+    "Prediction",
     "Product",
     "RMSNorm",
     "RadialNetwork",
@@ -107,6 +110,7 @@ __all__ = [
     "convert_sync_batchnorm",
     "gated",
     "shuffled",
+    "species_energies",
     "spectral_norm",
     "squash",
     "summary",

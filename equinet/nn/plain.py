@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.fx.proxy import TraceError
 
+from equinet.nn.surroundings import needs
 from equinet.ops import relu
 
 _CHECKS = ("check", "check_sizes")  # methods that raise or do nothing
@@ -34,6 +35,8 @@ def exported(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module
 
 
 def _exported(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    if hasattr(module, "takes") and needs(module):  # more than one tensor
+        return copy.deepcopy(module, memo)
     if isinstance(module, nn.Sequential):
         plain = nn.Sequential()
         for name, part in module._modules.items():  # named_children has what stands twice once
@@ -67,7 +70,7 @@ def graph(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     vars(twin).update({name: _nothing for name in _CHECKS})
     vars(twin).update({name: torch.relu for name, value in vars(twin).items() if value is relu})
     try:
-        traced = _Tracer().trace(twin)
+        traced = _Tracer(getattr(module, "plain_forward", "forward")).trace(twin)
     except (TraceError, TypeError):
         return copy.deepcopy(module).eval()
     steps = fx.Graph()  # of its own, since the one that was traced knows who traced it
@@ -104,6 +107,10 @@ class _Tracer(fx.Tracer):
     """Takes the parts of a module as they are, and knows how many parts a split has."""
 
     proxy_buffer_attributes = True
+
+    def __init__(self, method: str) -> None:
+        super().__init__()
+        self.traced_func_name = method
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         return True

@@ -5,13 +5,16 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
-from torch import nn
+from torch import Tensor, nn
 
 from equinet.field import FieldType
+from equinet.field.graph import Graph
 from equinet.group.group import is_subgroup
 from equinet.nn.plain import exported
+from equinet.nn.surroundings import handed, surroundings, takes, takes_of
 from equinet.nn.untyped import after, instead, keeps
 from equinet.rep.fibres import Block
 
@@ -30,6 +33,8 @@ def _compared(change: F) -> F:
         try:
             result = change(self, *args, **kwargs)
             self.in_type, self.out_type, broken = _walk(self._modules)
+            parts = {name: part for name, part in self._modules.items() if part is not None}
+            self._takes = {name: takes(part) for name, part in parts.items()}
         except Exception:
             self._modules.clear()
             self._modules.update(before)
@@ -59,14 +64,21 @@ class Sequential(nn.Sequential):
     values, ``BatchNorm2d`` on scalars, ``AvgPool2d`` and ``Upsample`` on a grid. Of others it
     warns; ``enn.Typed`` marks one of which you know that it is equivariant.
 
+    A network of points is called with their positions and graph too, ``net(x, positions, graph)``:
+    each module gets, by the names of the arguments of its ``forward``, what it takes of
+    ``positions``, ``graph`` or ``edges``, ``batch`` (the cloud of each point) and ``count``, and
+    what else the row is called with by name, such as ``kind=``.
+
     Raises:
         ValueError: if the output of a module has another type than the next one takes.
+        TypeError: in ``forward`` for an argument that no module takes.
     Warns:
         UserWarning: for a plain module that is not known to keep the symmetry of its fields.
     """
 
     in_type: Any = None
     out_type: Any = None
+    _takes: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     __init__ = _compared(nn.Sequential.__init__)
     append = _compared(nn.Sequential.append)
@@ -120,8 +132,48 @@ class Sequential(nn.Sequential):
     def __mul__(self, other: int) -> Sequential:
         return type(self)(*super().__mul__(other))
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What the row takes after the fields, to hand it on."""
+        return takes_of(self._modules.values())
+
+    def forward(
+        self,
+        input: Any,  # noqa: ANN401 - what the first module takes
+        positions: Tensor | None = None,
+        graph: Graph | Tensor | None = None,
+        **others: Any,  # noqa: ANN401 - what modules take by these names
+    ) -> Any:  # noqa: ANN401
+        """What comes out of the last module.
+
+        Args:
+            input: what goes into the first module.
+            positions: of points, ``(points, n)``.
+            graph: their ``transforms.Graph``, or its edges.
+            **others: more arguments, for the modules that take them.
+        Returns:
+            The output.
+        Raises:
+            TypeError: for an argument that no module takes.
+        """
+        if positions is None and graph is None and not others:
+            return super().forward(input)
+        for name in others:
+            if not any(name in names for names in self._takes.values()):
+                raise TypeError(
+                    f"{name}: expected an argument of a module of this row, got one of none"
+                )
+        given = surroundings(positions, graph, others)
+        for name, module in self._modules.items():
+            if module is not None:
+                input = module(input, **handed(self._takes[name], given))
+        return input
+
     def export(self) -> nn.Module:
-        """``torch.nn.Sequential`` of the exported modules, in evaluation mode."""
+        """``torch.nn.Sequential`` of the exported modules, in evaluation mode.
+
+        A row of which a module needs more than the fields is copied.
+        """
         return exported(self).eval()
 
 

@@ -1,15 +1,18 @@
 """Modules that arrange others: nothing, a smaller group, a sum."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
+from equinet.field.graph import Graph
 from equinet.group import Group, named_group
 from equinet.group.group import check_subgroup
 from equinet.nn.module import EquivariantModule
-from equinet.nn.plain import exported, graph
+from equinet.nn.plain import exported
+from equinet.nn.surroundings import handed, surroundings, takes, takes_of
 from equinet.rep import Representation, irrep, restrict
 
 _Types = tuple[FieldType, FieldType | None]  # of input and output
@@ -101,6 +104,11 @@ class Typed(EquivariantModule[FieldType | None]):
             raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
         self.module = module
 
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What the module takes after the fields."""
+        return takes(self.module)
+
     def forward(self, x: Tensor, *args: object, **kwargs: object) -> object:
         """What the module gives, with the shapes of both ends checked.
 
@@ -127,11 +135,51 @@ class _Branches(EquivariantModule[FieldType | None]):
 
     is_plain = True  # so ``exported`` makes the graph, and what branches share stays shared
 
-    def forward(self, x: Tensor) -> Tensor:
+    plain_forward = "alone"  # whose steps make the graph
+
+    def __init__(
+        self, in_type: FieldType, out_type: FieldType | None, **branches: nn.Module
+    ) -> None:
+        super().__init__(in_type, out_type)
+        for name, branch in branches.items():
+            self.add_module(name, branch)
+        self._takes = {name: takes(branch) for name, branch in branches.items()}
+
+    @property
+    def takes(self) -> tuple[str, ...]:
+        """What the branches take besides the fields."""
+        return takes_of(self._modules.values())
+
+    def forward(
+        self,
+        x: Tensor,
+        positions: Tensor | None = None,
+        graph: Graph | Tensor | None = None,
+        **others: Any,  # noqa: ANN401 - what branches take by these names
+    ) -> Tensor:
+        """The outputs of the branches, joined.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            positions: of points, ``(points, n)``, for the branches that take them.
+            graph: their ``transforms.Graph``, or its edges, likewise.
+            **others: more arguments, likewise.
+        Returns:
+            ``out_type.shape(batch, ...)``.
+        """
         self.check(x)
-        outputs = [branch(x) for branch in self._modules.values() if branch is not None]
+        given = surroundings(positions, graph, others)
+        outputs = [
+            branch(x, **handed(self._takes[name], given))
+            for name, branch in self._modules.items()
+            if branch is not None
+        ]
         self.check_sizes(x, outputs)
         return self.join(outputs)
+
+    def alone(self, x: Tensor) -> Tensor:
+        """The same of the fields alone, as ``export`` records it."""
+        return self.forward(x)
 
     def join(self, outputs: list[Tensor]) -> Tensor:
         """One tensor of those of the branches."""
@@ -155,7 +203,7 @@ class _Branches(EquivariantModule[FieldType | None]):
 
     def export(self) -> nn.Module:
         """A graph of plain torch that holds the branches exported."""
-        return graph(self)
+        return exported(self).eval()
 
 
 class Residual(_Branches):
@@ -178,7 +226,6 @@ class Residual(_Branches):
 
     def __init__(self, body: nn.Module, shortcut: nn.Module | None = None) -> None:
         in_type, out_type = _types(body, "body")
-        super().__init__(in_type, out_type)
         shortcut = Identity(in_type) if shortcut is None else shortcut
         given = _types(shortcut, "shortcut")
         for name, ours, other in zip(
@@ -190,7 +237,7 @@ class Residual(_Branches):
                     f"{type(shortcut).__name__}; a convolution or Linear from {in_type!r} to "
                     f"{out_type!r} can be a shortcut"
                 )
-        self.body, self.shortcut = body, shortcut
+        super().__init__(in_type, out_type, body=body, shortcut=shortcut)
 
     def join(self, outputs: list[Tensor]) -> Tensor:
         y, z = outputs
@@ -224,9 +271,8 @@ class Concat(_Branches):
         if not branches:
             raise ValueError("branches: expected at least one module, got none")
         types = [_types(branch, f"branches[{i}]") for i, branch in enumerate(branches)]
-        super().__init__(types[0][0], _sum(branches, types))
-        for i, branch in enumerate(branches):
-            self.add_module(str(i), branch)
+        named = {str(i): branch for i, branch in enumerate(branches)}
+        super().__init__(types[0][0], _sum(branches, types), **named)
 
     def join(self, outputs: list[Tensor]) -> Tensor:
         return torch.cat(outputs, 1)

@@ -21,13 +21,16 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from equinet.field import FieldType
+from equinet.field.graph import Graph
 from equinet.nn.arguments import check_keywords
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.module import EquivariantModule
+from equinet.nn.surroundings import example, takes
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.tables import Table, Tabular, count_cell
 
 aten = torch.ops.aten
+_POINTS = 8  # of a cloud that is nobody's
 
 # Products that torch's counter leaves out.
 _FORMULAS = flop_registry | {
@@ -143,7 +146,7 @@ def summary(
     in_type: FieldType | None = None,
     *,
     sizes: Sequence[int] | None = None,
-    batch: int = 1,
+    batch: int | None = None,
     arguments: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Types, parameters, FLOPs, memory and dead paths of a model, which is not changed.
@@ -155,8 +158,10 @@ def summary(
         model: any module; one of this library knows its type.
         in_type: type of the input; ``model.in_type`` if None.
         sizes: of the axes of the grid. Without them there are no shapes, FLOPs and activations.
-        batch: number of inputs; over ``Points``, of points.
-        arguments: more keyword arguments of the model, such as positions and edges.
+        batch: number of inputs; over ``Points``, of points, by default those of the positions in
+            ``arguments`` or 8, else 1.
+        arguments: more keyword arguments of the model, such as positions and edges. Over ``Points``
+            positions and all pairs of points are taken where none are given.
     Returns:
         The summary; ``str`` or ``print`` makes a table of it.
     Raises:
@@ -176,20 +181,27 @@ def summary(
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
     if sizes is not None and not is_row(sizes):
         raise TypeError(f"sizes: expected integers, one for each axis, got {sizes!r}")
-    check_integer(batch, "batch", least=0, most=2**31 - 1)
     check_keywords(arguments)
+    if batch is not None:
+        check_integer(batch, "batch", least=0, most=2**31 - 1)
     in_type = getattr(model, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType):
         raise ValueError(
             f"in_type: expected a FieldType, since {type(model).__name__} does not know its own, "
             f"got {in_type!r}"
         )
+    given, space = dict(arguments or {}), in_type.space
+    if batch is None:
+        batch = _POINTS if space.in_clouds and "positions" in takes(model) else 1
+        batch = len(given["positions"]) if "positions" in given else batch
+    if space.in_clouds:
+        given = example(model, torch.empty(batch, space.group.n, device="meta")) | given
     shape = None if sizes is None and in_type.open_axes else in_type.shape(batch, *(sizes or ()))
     rows = _rows(model)
     traces = [_Trace() for _ in rows]
     if shape is not None:
-        _check_arguments(model, arguments or {})
-        _run(model, shape, arguments or {}, traces)
+        _check_arguments(model, given)
+        _run(model, shape, given, traces)
     counted: set[int] = set()
     layers = [_layer(row, trace, counted) for row, trace in zip(rows, traces, strict=True)]
     shown = [layer for row, layer in zip(rows, layers, strict=True) if row.last or _own(layer)]
@@ -313,16 +325,22 @@ def _run(
     twin = _on_meta(model)
     like = next((t for t in [*model.parameters(), *model.buffers()] if t.is_floating_point()), None)
     x = torch.empty(shape, dtype=None if like is None else like.dtype, device="meta")
-    known = {
-        key: value.to("meta") if isinstance(value, Tensor) else value
-        for key, value in arguments.items()
-    }
+    known = {key: _without_numbers(value, x) for key, value in arguments.items()}
     counter = _Counter(_storages((x, known)))
     seen = _storages([x, known, *twin.parameters(), *twin.buffers()])
     for row, trace in zip(_rows(twin), traces, strict=True):
         _watch(row.module, trace, counter, seen)
     with torch.device("meta"), counter:
         twin(x, **known)
+
+
+def _without_numbers(value: object, x: Tensor) -> object:
+    """An argument on the meta device; positions that were made here are of the dtype of ``x``."""
+    if isinstance(value, Graph):
+        return value.to("meta", x.dtype)
+    if not isinstance(value, Tensor):
+        return value
+    return value.to(x) if value.is_meta and value.is_floating_point() else value.to("meta")
 
 
 def _on_meta(model: nn.Module) -> nn.Module:

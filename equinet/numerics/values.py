@@ -127,7 +127,7 @@ def check_real(name: str, x: object, shape: Sequence[int | str]) -> None:
     if not _fits(x, shape):
         raise ValueError(f"{name}: expected {_sizes(shape)}, got {tuple(x.shape)}")
     if is_readable(x) and not x.isfinite().all():
-        where = int(x.isfinite().flatten(1).all(1).logical_not().nonzero()[0])
+        where = int(x.isfinite().reshape(len(x), -1).all(1).logical_not().nonzero()[0])
         raise ValueError(f"{name}: expected finite numbers, got {x[where].tolist()} at {where}")
 
 

@@ -142,7 +142,7 @@ def _gradients_reference(v: Tensor, plan: EdgeGradients) -> Four:
     check_edges("edge_sum_gradients", edges, (x.shape[0], plan.sum.targets))
     features, v, w = x.index_select(0, edges[0]), v.index_select(0, edges[1]), hidden @ weights
     found = edge_plan_of(plan.numbers)
-    to_blocks = [features.new_zeros(len(features), *block) for block in found.blocks]
+    to_blocks = [features.new_zeros(features.shape[0], *block) for block in found.blocks]
     to_kernels, to_w = [], []
     for (number, _), path in zip(found.paths, found.places, strict=True):
         kernel, block, scale = _parts(path, kernels, features, w)

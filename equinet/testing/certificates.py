@@ -285,7 +285,8 @@ def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     children = [(f"{name}.{key}".lstrip("."), child) for key, child in held]  # one may stand twice
     parts = [part for _, child in children for part in child.modules()]
     ours = isinstance(module, EquivariantModule)
-    if not children or ours and not any(isinstance(p, EquivariantModule) for p in parts):
+    whole = ours and not any(isinstance(p, EquivariantModule) for p in parts)
+    if not children or whole or isinstance(module, KernelLayer):
         yield name, module
         return
     for key, child in children:

@@ -69,8 +69,9 @@ def equivariance_error(
         seed: of fields and group elements.
         elements: use these group elements ``(count, n, n)`` instead.
         arguments: more keyword arguments of the module, over ``Points``: "positions" and "shifts"
-            move with the group. Positions and edges ``(2, count)``, all pairs, are drawn if
-            ``forward`` takes them and they are not given.
+            move with the group, and so does the cell of a ``transforms.Graph``. Positions and all
+            pairs, as "edges" ``(2, count)`` or as "graph", are drawn if ``forward`` takes them and
+            they are not given.
     Returns:
         The errors, one for each element.
     Raises:

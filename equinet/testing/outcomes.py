@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
 from equinet.field import FieldType, act
+from equinet.field.graph import Graph
 from equinet.field.grid import Grid
 from equinet.field.space import space_of
 from equinet.testing.experiments import Experiment
@@ -218,15 +219,19 @@ def run(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any] | None =
         TypeError, ValueError: if it is nothing that can be measured.
     """
     like = experiment.like
-    known = {
-        name: value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
-        for name, value in (arguments or {}).items()
-    }
+    known = {name: _placed(value, like) for name, value in (arguments or {}).items()}
     # A copy, for a module that writes into its input.
     x = x.to(like, copy=True)
     others = {name: x[:, part] for name, part in experiment.others.items()}
     first = x[:, : experiment.in_type.channels] if others else x
     return numbers(experiment.module(first, **others, **known))
+
+
+def _placed(value: object, like: Tensor) -> object:
+    """An argument where the module is, in its dtype."""
+    if isinstance(value, Graph):
+        return value.to(like.device, like.dtype)
+    return value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
 
 
 def numbers(y: object, argument: str = "module") -> Tensor:

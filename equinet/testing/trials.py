@@ -10,7 +10,6 @@ that is known everywhere.
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from equinet.field import act, random_field
+from equinet.field.graph import Graph
 from equinet.field.noise import noise_options
+from equinet.nn.surroundings import example
 from equinet.numerics.values import check_real
 from equinet.testing.elements import exact_elements, grid_elements
 from equinet.testing.experiments import Experiment
@@ -126,15 +127,9 @@ def _on_grid(experiment: Experiment, by_kind: bool) -> list[Trial]:
 
 
 def _neighbourhood(module: nn.Module, n: int, count: int, generator: Generator) -> dict[str, Any]:
-    """Positions and all pairs as edges, as far as ``forward`` takes them."""
-    wanted, found = inspect.signature(module.forward).parameters, {}
+    """Positions and all pairs as edges, as far as the module takes them."""
     positions = torch.randn(count, n, generator=generator, dtype=torch.float64)
-    if "positions" in wanted:
-        found["positions"] = _reach(module) * positions
-    if "edges" in wanted:
-        pairs = torch.cartesian_prod(torch.arange(count), torch.arange(count))
-        found["edges"] = pairs[pairs[:, 0] != pairs[:, 1]].mT.contiguous()
-    return found
+    return example(module, _reach(module) * positions)
 
 
 def _reach(module: nn.Module) -> float:
@@ -146,11 +141,16 @@ def _reach(module: nn.Module) -> float:
 def _moved(
     given: dict[str, Any], translation: Tensor | None, g: Tensor | None = None
 ) -> dict[str, Any]:
-    """The arguments; in a cloud ``g`` turns positions and shifts, and positions are translated."""
+    """The arguments; in a cloud ``g`` turns positions, shifts and cells, positions also move."""
     if g is None or translation is None:
         return given
-    vectors = [name for name in ("positions", "shifts") if name in given]
-    turned = {name: given[name].to(translation) @ g.to(translation).mT for name in vectors}
+    turned: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, Graph):
+            cell = value.cell
+            turned[name] = value if cell is None else value.with_cell(cell.to(translation) @ g.mT)
+        elif name in ("positions", "shifts"):
+            turned[name] = value.to(translation) @ g.mT
     if "positions" in turned:
         turned["positions"] = turned["positions"] + translation
     return given | turned

@@ -1,7 +1,8 @@
 """Data into fields."""
 
+from equinet.field.graph import Graph
+from equinet.transforms.calculators import calculator
 from equinet.transforms.exchange import from_atoms, from_data, to_atoms, to_data
-from equinet.transforms.graph import Graph
 from equinet.transforms.levels import farthest_points, neighbour_graph, voxel_points
 from equinet.transforms.neighbour_lists import knn_graph, radius_graph
 from equinet.transforms.sphere import StereographicProjection, rotate_randomly
@@ -10,6 +11,7 @@ from equinet.transforms.voxels import voxelize
 __all__ = [
     "Graph",
     "StereographicProjection",
+    "calculator",
     "farthest_points",
     "from_atoms",
     "from_data",

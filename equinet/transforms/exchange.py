@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equinet.field.graph import Graph
 from equinet.numerics.arguments import is_row
 from equinet.numerics.values import check_numbers, check_real
-from equinet.transforms.graph import Graph
 from equinet.transforms.neighbour_lists import radius_graph
 
 

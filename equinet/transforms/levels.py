@@ -9,10 +9,10 @@ import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
+from equinet.field.graph import Graph
 from equinet.numerics.arguments import check_integer, check_number
 from equinet.numerics.values import check_numbers, check_real
 from equinet.transforms.clouds import padded
-from equinet.transforms.graph import Graph
 from equinet.transforms.near_pairs import MOST
 from equinet.transforms.neighbour_lists import Axes, radius_graph
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from equinet.field.graph import Graph
 from equinet.numerics.arguments import check_flag, check_integer, check_number, is_row
 from equinet.numerics.values import check_numbers, check_real
-from equinet.transforms.graph import Graph
 from equinet.transforms.near_pairs import (
     FEW,
     MOST,

@@ -348,6 +348,16 @@ def _attention(in_type: FieldType, out_type: FieldType, *, generator: Generator)
     return nn.PointAttention(in_type, out_type, radial, **options)
 
 
+def _point_network(x: FieldType, h: FieldType, *, generator: Generator):
+    """Convolutions, one of them in a branch, that a row hands positions and edges to."""
+    return nn.Sequential(
+        _point_conv(x, nn.gated(h), generator=generator),
+        nn.Gate(h),
+        nn.Residual(nn.Sequential(_conv_depthwise(h, h, generator=generator))),
+        nn.Linear(h, x, generator=generator),
+    )
+
+
 def _residual(in_type: FieldType, *, generator: Generator):
     # Without a bias, as everywhere before a batch norm: its gradient is 0 but for rounding.
     body = nn.Conv2d(in_type, in_type, 3, padding=1, bias=False, generator=generator)
@@ -385,6 +395,10 @@ FIBREWISE: list[ModuleCase] = [
     _case(
         *(_point_conv, POINTS, "1x0e + 1x1o -> 2x0e + 1x1o"),
         **dict(traced=True, others=_neighbours),
+    ),
+    _case(
+        *(_point_network, POINTS, "1x0e + 1x1o -> 2x0e + 1x1o"),
+        **dict(others=_neighbours, traced=True),
     ),
     _case(
         *(_conv_depthwise, POINTS, "2x0e + 1x1o -> 2x0e + 1x1o + 1x2e"),

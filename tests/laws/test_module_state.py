@@ -213,6 +213,12 @@ def test_initial_weights_are_seeded(case):
             assert not torch.equal(parameter, other.get_parameter(name)), name
 
 
+def _layers(module):
+    """Those of a row and of its branches, in order."""
+    holds = isinstance(module, nn.Sequential | nn.Residual)
+    return [part for child in module.children() for part in _layers(child)] if holds else [module]
+
+
 @every_module
 def test_weights_are_drawn_anew(case):
     """``reset_parameters`` draws what the constructor draws, and the same from the same seed."""
@@ -222,6 +228,8 @@ def test_weights_are_drawn_anew(case):
     inner = {id(m) for part in drawn for m in part.modules() if not isinstance(m, OWN)}
     resets = [m for m in module.modules() if hasattr(m, "reset_parameters")]
     parts = [m for m in resets if id(m) not in inner]  # what draws does so for its plain parts
+    if case.others:  # PointConv: its radial comes first
+        parts = [p for layer in _layers(module) for p in reversed([*layer.modules()]) if p in parts]
     for part in owners:  # what has parameters can be reset
         assert hasattr(part, "reset_parameters") or not part._parameters, part
     with torch.no_grad():
@@ -229,7 +237,7 @@ def test_weights_are_drawn_anew(case):
             tensor.add_(1)
     for seed in (0, 0, 1):
         generator = torch.Generator().manual_seed(seed)
-        for part in reversed(parts) if case.others else parts:  # PointConv: its radial comes first
+        for part in parts:
             part.reset_parameters(*[generator] * isinstance(part, OWN))
         for name, tensor in module.named_parameters():
             same = torch.equal(tensor, other := twin.get_parameter(name))

@@ -8,6 +8,7 @@ import torch
 from equinet import Line, Plane, Point, Points, Sphere, Volume
 from equinet.nn import (
     BatchNorm,
+    Concat,
     Conv2d,
     FieldDropout,
     Gate,
@@ -15,14 +16,20 @@ from equinet.nn import (
     GroupPool,
     Identity,
     Integrate,
+    Linear,
+    PointConv,
+    RadialNetwork,
     ReLU,
     Residual,
     Sequential,
     SphereConv,
+    SqueezeExcite,
+    SumPool,
     Typed,
     summary,
 )
 from equinet.testing import assert_equivariant, certificate
+from equinet.transforms import radius_graph
 from tests.field.test_own_space import RING
 from tests.tolerances import ROUNDING, assert_close
 
@@ -377,3 +384,77 @@ def test_plain_modules_that_keep_it(fields, modules, generator):
     assert net.out_type == (None if pooled else fields)
     if fields != H:
         assert_equivariant(net)
+
+
+# --- over points ----------------------------------------------------------------------------------
+
+
+CLOUD = Points("O(3)", dim=3)
+U, V = CLOUD.fields("2x0e + 1x1o"), CLOUD.fields("1x0e + 1x1o")
+
+
+def conv(in_type, out_type, generator):
+    radial = RadialNetwork(2.0, 3, generator=generator)
+    return PointConv(in_type, out_type, radial, neighbours=4, generator=generator)
+
+
+def cloud_of_two(generator):
+    positions = torch.rand(7, 3, generator=generator)
+    graph = radius_graph(positions, 2.0, torch.tensor([0, 0, 0, 1, 1, 1, 1]))
+    return torch.randn(7, U.channels, generator=generator), positions, graph
+
+
+def test_a_network_of_points_is_its_modules_one_after_the_other(generator):
+    """Each gets what its ``forward`` names: a linear map the kinds, a pool the clouds."""
+    x, positions, graph = cloud_of_two(generator)
+    kind = torch.arange(7) % 2
+    first, second = conv(U, V, generator), conv(V, V, generator)
+    linear = Linear(V, V, kinds=2, generator=generator)
+    net = Sequential(first, Residual(Sequential(second)), linear, SumPool(V))
+    y = first(x, positions, graph)
+    y = linear(y + second(y, positions, graph), kind)
+    expected = SumPool(V)(y, graph.cloud, graph.clouds)
+    assert torch.equal(net(x, positions, graph, kind=kind), expected)
+    assert net.takes[:2] == ("positions", "graph") and "kind" in net.takes
+    assert expected.shape == (2, 4)
+    split = Concat(conv(U, V, generator), Typed(conv(U, V, generator), U, V))
+    parts = [branch(x, positions, graph) for branch in split.children()]
+    assert torch.equal(split(x, positions, graph), torch.cat(parts, 1))
+    # Edges alone serve as well, of one cloud; and a module that comes later is asked too.
+    row = Sequential(linear)
+    assert row.takes == ("kind",)
+    row.append(second)
+    assert torch.equal(
+        row(y, positions, graph.edges, kind=kind), second(linear(y, kind), positions, graph)
+    )
+
+
+def test_what_no_module_takes_is_refused(generator):
+    x, positions, graph = cloud_of_two(generator)
+    net = Sequential(conv(U, V, generator))
+    with pytest.raises(TypeError, match="^kinds: expected an argument of a module of this row"):
+        net(x, positions, graph, kinds=torch.zeros(7).long())
+    with pytest.raises(TypeError, match="positions"):
+        net(x)
+
+
+def test_layers_over_other_spaces_get_nothing(generator):
+    """Behind a pool there are no points any more."""
+    x, positions, graph = cloud_of_two(generator)
+    scalars = CLOUD.fields("4x0e")
+    row = Sequential(conv(U, scalars, generator), SumPool(scalars), torch.nn.Linear(4, 1))
+    assert row(x, positions, graph).shape == (2, 1)
+    vectors = SumPool(V).out_type
+    assert Sequential(conv(U, V, generator), SumPool(V), SqueezeExcite(vectors, 1))(
+        x, positions, graph
+    ).shape == (2, 4)
+
+
+def test_export_of_a_network_of_points_is_a_copy(generator):
+    x, positions, graph = cloud_of_two(generator)
+    net = Sequential(conv(U, V, generator), Residual(conv(V, V, generator)))
+    exported = net.export()
+    assert torch.equal(exported(x, positions, graph), net.eval()(x, positions, graph))
+    assert not {id(p) for p in exported.parameters()} & {id(p) for p in net.parameters()}
+    plain = Sequential(Linear(U, V), GlobalAvgPool(V)).export()  # which needs no surroundings
+    assert type(plain) is torch.nn.Sequential

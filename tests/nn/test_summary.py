@@ -12,6 +12,7 @@ from equinet import Line, Plane, Point, Points, Sphere, Volume
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose2d
 from equinet.nn.gate import Gate
+from equinet.nn.global_pool import SumPool
 from equinet.nn.linear import Linear
 from equinet.nn.point_conv import PointConv, RadialNetwork
 from equinet.nn.pointwise import ReLU
@@ -19,6 +20,7 @@ from equinet.nn.pool import GroupPool
 from equinet.nn.sequential import Sequential
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.summaries import summary
+from equinet.transforms import Graph
 
 C4 = Plane("C4")
 SO3 = Volume("SO(3)")
@@ -110,18 +112,30 @@ def test_points_take_more_arguments(generator):
     assert found.parameters == sum(p.numel() for p in conv.parameters())
     with FlopCounterMode(display=False) as counter:
         conv(torch.zeros(5, 2), **arguments)
-    for model, given, message in (
-        (
-            conv,
-            {},
-            "PointConv .*, positions, edges, .*, of which it needs positions, edges, got none",
-        ),
-        (conv, dict(positions=torch.zeros(5, 3)), "PointConv .* it needs edges, got positions"),
-        (Linear(into, into), arguments, "Linear takes beside the fields, kind, got positions"),
-    ):
-        with pytest.raises(ValueError, match=f"^arguments: expected a dict of what {message}"):
-            summary(model, batch=5, arguments=given)
+    message = "Linear takes beside the fields, kind, got positions"
+    with pytest.raises(ValueError, match=f"^arguments: expected a dict of what {message}"):
+        summary(Linear(into, into), batch=5, arguments=arguments)
     assert found.flops + found.expansion == counter.get_total_flops()
+
+
+def test_a_network_of_points_makes_its_own_cloud(generator):
+    """Of 8 points that are all neighbours, if none is given."""
+    space = Points("SO(3)", dim=3)
+    x, h = space.fields("2x0"), space.fields("1x0 + 2x1")
+    radial = RadialNetwork(2.0, generator=generator)
+    net = Sequential(PointConv(x, h, radial, neighbours=4), Linear(h, h), SumPool(h))
+    found = summary(net)
+    assert found.input == (8, 2)
+    assert [layer.output for layer in found.layers] == [(8, 7), (8, 7), (1, 7)]
+    edges = (1 - torch.eye(8)).nonzero().mT
+    given = dict(positions=torch.zeros(8, 3), graph=Graph(edges, 8))
+    assert summary(net, arguments=given) == found
+    assert summary(net, arguments=dict(positions=torch.zeros(5, 3))).input == (5, 2)
+    assert summary(net, batch=3).layers[0].output == (3, 7)
+    fewer = dict(positions=torch.zeros(8, 3), graph=Graph(edges[:, :9], 8))
+    assert summary(net, arguments=fewer).flops < found.flops
+    assert summary(net.double()).activation_bytes == 2 * found.activation_bytes
+    assert summary(Linear(h, h)).input == (1, 7)
 
 
 def test_shared_modules_and_parameters_count_once():

@@ -318,6 +318,16 @@ def _others() -> Iterator[Call]:
     assert graph.cells is not None and graph.cell is not None
     yield call(transforms.Graph, graph.edges, 6, graph.cells, graph.cell)
     yield call(graph.vectors, positions, name="Graph.vectors")
+    yield call(graph.with_cell, graph.cell, name="Graph.with_cell")
+    kinds = torch.tensor([0, 1, 1, 0, 1, 1])
+    potential = nn.Potential(
+        eq.nn.DepthwisePointConv(*_energy_types(), nn.RadialNetwork(1.5), neighbours=2.0)
+    )
+    yield call(nn.Potential, potential.net, shifts=(1.0, 2.0), scales=(1.0, 0.5))
+    yield call(potential.forward, _random(6, 2), positions, graph, name="Potential.forward")
+    yield call(potential.energies, _random(6, 2), positions, graph, name="Potential.energies")
+    yield call(nn.species_energies, _random(2), kinds, graph, 2)
+    yield call(transforms.calculator, potential, [1, 8], 1.5)
     wire = {"positions": positions, "numbers": [1] * 6, "cell": cell, "pbc": [False, False, True]}
     yield call(transforms.from_atoms, SimpleNamespace(**wire), 1.5)
     volume = eq.Volume("SO(3)")
@@ -358,6 +368,11 @@ def _converted() -> Iterator[Call]:
 
 def _two_functions(r: Tensor) -> Tensor:
     return torch.stack([r, r * r], 1)
+
+
+def _energy_types() -> tuple[eq.FieldType, eq.FieldType]:
+    space = eq.Points("O(3)", dim=3)
+    return space.fields("2x0e"), space.fields("1x0e")
 
 
 def _modules() -> Iterator[Call]:

@@ -5,7 +5,8 @@ import torch
 
 from equinet import Point, Points, nn
 from equinet.nn import PointConv, RadialNetwork
-from equinet.testing import assert_equivariant, equivariance_error
+from equinet.testing import assert_equivariant, certificate, equivariance_error, report
+from equinet.transforms import radius_graph
 
 CLOUD = Points("O(3)", dim=3)
 X, Y = CLOUD.fields("2x0e + 1x1o"), CLOUD.fields("2x0e + 2x1o")
@@ -96,3 +97,51 @@ def test_generators_of_a_finite_group_are_tried():
     for seed in range(5):
         with pytest.raises(AssertionError, match="Twisted is not equivariant"):
             assert_equivariant(Twisted(), fields, fields, count=1, seed=seed)
+
+
+# --- networks of points ---------------------------------------------------------------------------
+
+
+def _network():
+    generator = torch.Generator().manual_seed(0)
+    radial = RadialNetwork(2.0, 4, generator=generator)
+    depthwise = nn.DepthwisePointConv(Y, Y, radial, neighbours=4, generator=generator)
+    return nn.Sequential(_point_conv(), nn.Residual(nn.Sequential(depthwise))).double()
+
+
+def test_a_row_of_layers_of_points():
+    """Positions and a graph are drawn, for the whole and for each layer."""
+    net = _network()
+    assert assert_equivariant(net).max < 1e-12
+    found = report(net)
+    kinds = [layer.kind for layer in found.layers]
+    assert {"PointConv", "Residual", "DepthwisePointConv"} <= {*kinds}
+    assert max(found.error, *(layer.sources.alone for layer in found.layers)) < 1e-12
+    assert certificate(net).is_equivariant
+    pooled = nn.Sequential(net, nn.SumPool(Y))
+    assert assert_equivariant(pooled).max < 1e-12 and report(pooled).error < 1e-12
+
+
+class Crystal(torch.nn.Module):
+    """A network of somebody's: a distance through the walls of the cell, turned or not."""
+
+    def __init__(self, axis=None):
+        super().__init__()
+        self.axis = axis
+
+    def forward(self, x, positions, graph):
+        r = graph.vectors(positions)
+        size = r.norm(dim=1) if self.axis is None else r[:, self.axis]
+        return x * (1 + torch.zeros_like(x[:, 0]).index_add(0, graph.edges[1], size)[:, None])
+
+
+def test_the_cell_of_a_graph_moves(generator):
+    positions = 2 * torch.rand(4, 3, generator=generator, dtype=torch.float64)
+    cell = 2 * torch.eye(3, dtype=torch.float64)
+    graph = radius_graph(positions, 1.5, cell=cell)
+    given = {"positions": positions, "graph": graph}
+    assert assert_equivariant(Crystal(), X, X, arguments=given, tolerance=1e-5).max < 1e-5
+    assert assert_equivariant(_network(), arguments=given).max < 1e-12
+    with pytest.raises(AssertionError, match="Crystal is not equivariant"):
+        assert_equivariant(Crystal(0), X, X, arguments=given)
+    assert assert_equivariant(Crystal(), X, X).max < 1e-4  # and one that is drawn

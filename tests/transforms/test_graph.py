@@ -79,6 +79,27 @@ def test_shifts_are_differentiable_and_full_in_autocast():
         assert torch.equal(single.shifts, graph.shifts.float())
 
 
+def test_another_cell():
+    """As ``replace``, of one cell and of many; and a cell of each cloud in place of one for all."""
+    x, graph = crystal()
+    cell = 1.1 * graph.cell
+    assert alike(graph.with_cell(cell), replace(graph, cell=cell))
+    batch, both = Graph.batch([graph, graph]), torch.cat([x, x])
+    wide = batch.with_cell(1.1 * batch.cell)
+    assert_close(wide.vectors(both), graph.with_cell(cell).vectors(x).repeat(2, 1), ROUNDING)
+    shared = replace(batch, cell=graph.cell, pbc=graph.pbc)
+    assert alike(shared.with_cell(batch.cell), batch)
+    for wrong, message in (
+        (cell[:2], r"cell: expected \(3, 3\), got \(2, 3\)"),
+        (cell[None, None], r"cell: expected \(1, 3, 3\), got \(1, 1, 3, 3\)"),
+        (torch.nan * cell, "cell: expected finite numbers"),
+    ):
+        with pytest.raises(ValueError, match=f"^{message}"):
+            graph.with_cell(wrong)
+    with pytest.raises(ValueError, match="^cell: expected None for a graph without one"):
+        radius_graph(x, 1.0).with_cell(cell)
+
+
 def test_order_sorts_by_neighbour_and_by_point(generator):
     _, graph = crystal(9)
     mixed = torch.randperm(graph.edges.shape[1], generator=generator)

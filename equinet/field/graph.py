@@ -185,6 +185,27 @@ class Graph:
             return self
         return replace(self, order=torch.argsort(self.edges, dim=1, stable=True))
 
+    def with_cell(self, cell: Tensor) -> Graph:
+        """The same neighbours where space repeats after other vectors: a crystal that is strained.
+
+        Args:
+            cell: in the place of C, ``(n, n)`` or ``(clouds, n, n)``.
+        Returns:
+            A graph; derivatives by the cell go through its ``vectors``.
+        Raises:
+            TypeError: if the cell is not real.
+            ValueError: if the graph has none, or its shape is another one.
+        """
+        if self.pbc is None:
+            raise ValueError("cell: expected None for a graph without one")
+        n = self.pbc.shape[-1]
+        single = isinstance(cell, Tensor) and cell.dim() == 2 == self.pbc.dim() + 1
+        check_real("cell", cell, (n, n) if single else (self.clouds, n, n))
+        # Of the values as they are: all else was checked when it was made.
+        pbc = self.pbc if cell.dim() == 2 else self.pbc.expand(self.clouds, n)
+        changed = {"cell": cell, "pbc": pbc}
+        return _built((changed.get(f.name, getattr(self, f.name)) for f in fields(self)), None)
+
     def to(
         self,
         device: torch.device | str | torch.dtype | None = None,
