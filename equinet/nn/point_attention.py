@@ -220,11 +220,14 @@ class PointAttention(EquivariantModule):
 
 
 class _Given(nn.Module):
-    """Radial functions that were computed before, and come as attributes of the edges."""
+    """Radial functions that were computed before, and come as attributes of the edges.
+
+    Where none come, as when the layer is tried by itself, they are 1.
+    """
 
     def __init__(self, features: int) -> None:
         super().__init__()
         self.features = features
 
-    def forward(self, r: Tensor, values: Tensor) -> Tensor:
-        return values
+    def forward(self, r: Tensor, values: Tensor | None = None) -> Tensor:
+        return torch.ones_like(r)[:, None].expand(-1, self.features) if values is None else values
