@@ -158,8 +158,9 @@ class Potential(nn.Module):
     def traced(self, x: Tensor, positions: Tensor, graph: Graph) -> Program:
         """The steps of ``forward``, derivatives among them, as a module for ``torch.compile``.
 
-        ``torch.compile`` does not look into derivatives, and refuses to differentiate what it made;
-        of these steps it can make one program, for training as well:
+        ``torch.compile`` does not look into derivatives: of a potential it compiles the network
+        alone, and then no loss of forces can be differentiated. Of these steps it makes one
+        program, for training as well:
         ``torch.compile(potential.traced(x, positions, graph), dynamic=True)``. The parameters are
         those of the potential; whether it trains is as of now, and what its network does under
         ``torch.no_grad()`` is differentiated.
@@ -228,6 +229,7 @@ class Potential(nn.Module):
         energy = own if self.pooled else _by_cloud(own, graph)
         return energy.to(y.dtype), None if self.pooled else own.to(y.dtype)
 
+    @torch.compiler.disable(recursive=False)  # what it cannot follow; see ``traced``
     def _derivatives(self, x: Tensor, positions: Tensor, graph: Graph, learns: bool) -> Prediction:
         # Derivatives are taken by a displacement, so that positions may be any function of others.
         moves = torch.zeros_like(positions, requires_grad=True)
@@ -286,7 +288,7 @@ def species_energies(
         >>> cloud = torch.tensor([0, 0, 0, 1, 1])
         >>> graph = Graph(torch.zeros(2, 0).long(), 5, clouds=2, cloud=cloud)
         >>> kinds = torch.tensor([0, 0, 1, 1, 1])
-        >>> species_energies(torch.tensor([7.0, 10.0]), kinds, graph)
+        >>> species_energies(torch.tensor([7.0, 10.0]), kinds, graph).round(decimals=6)
         tensor([1., 5.], dtype=torch.float64)
     """
     if not isinstance(graph, Graph):
