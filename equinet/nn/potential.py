@@ -9,18 +9,20 @@ k(i) is the species of atom i, and the strain moves positions and cell, x to x +
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from equinet.field import FieldType
 from equinet.field.graph import Graph
-from equinet.nn.programs import Program, exported, traced
+from equinet.nn.programs import Program, check_points, exported, traced
 from equinet.numerics.arguments import is_number, is_row
 from equinet.numerics.values import check_numbers, check_real
+
+if TYPE_CHECKING:  # which torch brings when it is asked for
+    from torch.export import ExportedProgram
 
 T = TypeVar("T")
 
@@ -147,6 +149,7 @@ class Potential(nn.Module):
         Raises:
             TypeError: if the positions are not real.
             ValueError: for another number of points, a number out of range, and as in the class.
+            RuntimeError: while torch exports it, or compiles it with ``fullgraph=True``.
         """
         self._check(x, positions, graph)
         learns = torch.is_grad_enabled()
@@ -201,10 +204,7 @@ class Potential(nn.Module):
         return exported(self, x, positions, graph)
 
     def _check(self, x: Tensor, positions: Tensor, graph: Graph) -> None:
-        if not isinstance(graph, Graph):
-            raise TypeError(f"graph: expected a transforms.Graph, got {type(graph).__name__}")
-        graph.of(x)
-        check_real("positions", positions, (graph.points, "n"))
+        check_points(x, positions, graph)
         if self.species > 1 or self.shifts is not None:
             what = "the species of each point"
             check_numbers("x", x, what, (graph.points,), positions, self.species)
@@ -229,8 +229,13 @@ class Potential(nn.Module):
         energy = own if self.pooled else _by_cloud(own, graph)
         return energy.to(y.dtype), None if self.pooled else own.to(y.dtype)
 
-    @torch.compiler.disable(recursive=False)  # what it cannot follow; see ``traced``
     def _derivatives(self, x: Tensor, positions: Tensor, graph: Graph, learns: bool) -> Prediction:
+        if torch.compiler.is_dynamo_compiling() or torch.compiler.is_exporting():
+            # They lose derivatives, some of them silently. torch.compile then goes on in ``net``.
+            raise RuntimeError(
+                "potential: expected to run as it is; for torch.compile take potential.traced(x, "
+                "positions, graph), for torch.export potential.exported(x, positions, graph)"
+            )
         # Derivatives are taken by a displacement, so that positions may be any function of others.
         moves = torch.zeros_like(positions, requires_grad=True)
         moved, by, cell = positions + moves, [moves], graph.cell

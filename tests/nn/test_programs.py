@@ -131,6 +131,11 @@ def test_a_potential_that_is_compiled_as_it_is(generator):
         alike(compiled(*given), potential(*given))
     with pytest.raises(RuntimeError, match="create_graph=False|double backward"):
         grads_of(compiled, potential, given)
+    torch.compiler.reset()
+    whole = torch.compile(potential, fullgraph=True, backend="aot_eager")
+    for make in (lambda: whole(*given), lambda: torch.export.export(potential, given)):
+        with pytest.raises(RuntimeError, match=r"take potential.traced\(x, positions"):
+            make()
 
 
 def operators(graph):
