@@ -9,18 +9,20 @@ k(i) is the species of atom i, and the strain moves positions and cell, x to x +
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.export import ExportedProgram
 from torch.utils import _pytree as pytree
 
 from equinet.field import FieldType
 from equinet.field.graph import Graph
-from equinet.nn.programs import Program, exported, traced
+from equinet.nn.programs import Program, check_points, exported, traced
 from equinet.numerics.arguments import is_number, is_row
 from equinet.numerics.values import check_numbers, check_real
+
+if TYPE_CHECKING:  # which torch brings when it is asked for
+    from torch.export import ExportedProgram
 
 T = TypeVar("T")
 
@@ -147,6 +149,7 @@ class Potential(nn.Module):
         Raises:
             TypeError: if the positions are not real.
             ValueError: for another number of points, a number out of range, and as in the class.
+            RuntimeError: while torch exports it, or compiles it with ``fullgraph=True``.
         """
         self._check(x, positions, graph)
         learns = torch.is_grad_enabled()
@@ -158,8 +161,9 @@ class Potential(nn.Module):
     def traced(self, x: Tensor, positions: Tensor, graph: Graph) -> Program:
         """The steps of ``forward``, derivatives among them, as a module for ``torch.compile``.
 
-        ``torch.compile`` does not look into derivatives, and refuses to differentiate what it made;
-        of these steps it can make one program, for training as well:
+        ``torch.compile`` does not look into derivatives: of a potential it compiles the network
+        alone, and then no loss of forces can be differentiated. Of these steps it makes one
+        program, for training as well:
         ``torch.compile(potential.traced(x, positions, graph), dynamic=True)``. The parameters are
         those of the potential; whether it trains is as of now, and what its network does under
         ``torch.no_grad()`` is differentiated.
@@ -200,10 +204,7 @@ class Potential(nn.Module):
         return exported(self, x, positions, graph)
 
     def _check(self, x: Tensor, positions: Tensor, graph: Graph) -> None:
-        if not isinstance(graph, Graph):
-            raise TypeError(f"graph: expected a transforms.Graph, got {type(graph).__name__}")
-        graph.of(x)
-        check_real("positions", positions, (graph.points, "n"))
+        check_points(x, positions, graph)
         if self.species > 1 or self.shifts is not None:
             what = "the species of each point"
             check_numbers("x", x, what, (graph.points,), positions, self.species)
@@ -229,6 +230,12 @@ class Potential(nn.Module):
         return energy.to(y.dtype), None if self.pooled else own.to(y.dtype)
 
     def _derivatives(self, x: Tensor, positions: Tensor, graph: Graph, learns: bool) -> Prediction:
+        if torch.compiler.is_dynamo_compiling() or torch.compiler.is_exporting():
+            # They lose derivatives, some of them silently. torch.compile then goes on in ``net``.
+            raise RuntimeError(
+                "potential: expected to run as it is; for torch.compile take potential.traced(x, "
+                "positions, graph), for torch.export potential.exported(x, positions, graph)"
+            )
         # Derivatives are taken by a displacement, so that positions may be any function of others.
         moves = torch.zeros_like(positions, requires_grad=True)
         moved, by, cell = positions + moves, [moves], graph.cell
@@ -286,7 +293,7 @@ def species_energies(
         >>> cloud = torch.tensor([0, 0, 0, 1, 1])
         >>> graph = Graph(torch.zeros(2, 0).long(), 5, clouds=2, cloud=cloud)
         >>> kinds = torch.tensor([0, 0, 1, 1, 1])
-        >>> species_energies(torch.tensor([7.0, 10.0]), kinds, graph)
+        >>> species_energies(torch.tensor([7.0, 10.0]), kinds, graph).round(decimals=6)
         tensor([1., 5.], dtype=torch.float64)
     """
     if not isinstance(graph, Graph):

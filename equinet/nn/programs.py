@@ -9,18 +9,22 @@ what is recorded is a graph of functions, which can be compiled, exported and di
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.export import Dim, ExportedProgram
-from torch.fx.experimental.proxy_tensor import get_proxy_mode, get_proxy_slot, make_fx
 from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from equinet.field.graph import Graph
+from equinet.numerics.values import check_real
+
+if TYPE_CHECKING:
+    from torch.export import ExportedProgram
 
 Decompositions = Mapping[Any, Callable[..., Any]]
 
@@ -54,15 +58,15 @@ class Program(nn.Module):
         Returns:
             The same NamedTuple.
         Raises:
-            ValueError: if the graph has other parts, or is of other points.
+            TypeError, ValueError: if the graph has other parts, or is of other points.
         """
+        check_points(x, positions, graph)
         parts = parts_of(positions, graph)
         if tuple(parts) != self.parts:
             raise ValueError(
                 f"graph: expected one with {', '.join(self.parts)}, as the program was made for, "
                 f"got one with {', '.join(parts)}"
             )
-        graph.of(x)
         found = self.steps(x, positions, *parts.values())
         return self.kind(*(found.get(name) for name in self.kind._fields))
 
@@ -99,8 +103,28 @@ def exported(module: nn.Module, x: Tensor, positions: Tensor, graph: Graph) -> E
     own = {node.target for node in steps.graph.nodes if _is_own(node.target)}
     if own:
         steps, _ = _recorded(module, given, graph, {one: _reference(one) for one in own})
-    open_axes = tuple(dict.fromkeys(_axes(name, one), Dim.DYNAMIC) for name, one in given.items())
+    is_open = torch.export.Dim.DYNAMIC
+    open_axes = tuple(dict.fromkeys(_axes(name, one), is_open) for name, one in given.items())
     return torch.export.export(steps, tuple(given.values()), dynamic_shapes=open_axes)
+
+
+def check_points(x: Tensor, positions: Tensor, graph: Graph) -> None:
+    """Raise unless features and positions are of the points of a graph.
+
+    Args:
+        x: features or species.
+        positions: ``(points, n)``, finite.
+        graph: a ``transforms.Graph``.
+    Raises:
+        TypeError: for something else than a graph, or positions that are not real.
+        ValueError: if they are of other points, or not finite.
+    """
+    if not isinstance(graph, Graph):
+        raise TypeError(f"graph: expected a transforms.Graph, got {type(graph).__name__}")
+    if not isinstance(x, Tensor) or not x.dim() or x.shape[0] != graph.points:
+        got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"x: expected something of {graph.points} points, got {got}")
+    check_real("positions", positions, (graph.points, "n"))
 
 
 def parts_of(positions: Tensor, graph: Graph) -> dict[str, Tensor]:
@@ -151,7 +175,7 @@ def _recorded(
         kinds.append(type(found))
         return {name: one for name, one in found._asdict().items() if one is not None}
 
-    record = make_fx(
+    record = _tracing().make_fx(
         run,
         dict(table),
         tracing_mode="symbolic",
@@ -212,12 +236,17 @@ class _Detached(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> object:
         found = func(*args, **(kwargs or {}))
-        tracing = get_proxy_mode()
-        if func in (torch.detach, Tensor.detach) and tracing is not None:
-            step = get_proxy_slot(found, tracing.tracer, None)
+        mode = _tracing().get_proxy_mode()
+        if func in (torch.detach, Tensor.detach) and mode is not None:
+            step = _tracing().get_proxy_slot(found, mode.tracer, None)
             if step is not None:
                 self.names.add(step.proxy.node.name)
         return found
+
+
+def _tracing() -> ModuleType:
+    """What records, which comes when it is needed: it takes longer than all of this library."""
+    return importlib.import_module("torch.fx.experimental.proxy_tensor")
 
 
 def _is_own(target: object) -> bool:

@@ -341,7 +341,7 @@ def test_bad_networks():
 def test_bad_input(generator):
     potential = SMALL.potential(generator, shifts=[0.0, 1.0, 2.0])
     kinds, x, graph = SMALL.crystal(generator)
-    with pytest.raises(ValueError, match=r"^x: expected something of 4 points, got .* \(3,\)"):
+    with pytest.raises(ValueError, match=r"^x: expected something of 4 points, got \(3,\)"):
         potential(kinds[:3], x, graph)
     with pytest.raises(ValueError, match=r"^positions: expected \(4, n\), got \(3, 3\)"):
         potential(kinds, x[:3], graph)

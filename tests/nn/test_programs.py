@@ -121,6 +121,23 @@ def test_compiled(program, generator):
         same_grads(compiled, potential, arguments)
 
 
+@pytest.mark.filterwarnings("ignore:.*not a leaf Tensor:UserWarning")  # inside torch
+def test_a_potential_that_is_compiled_as_it_is(generator):
+    """Its network is, and gives the same; but not twice the derivative, which torch refuses."""
+    potential, given = TINY.potential(generator), molecule(generator)
+    torch.compiler.reset()
+    compiled = torch.compile(potential, dynamic=True, backend="aot_eager")
+    with torch.no_grad():
+        alike(compiled(*given), potential(*given))
+    with pytest.raises(RuntimeError, match="create_graph=False|double backward"):
+        grads_of(compiled, potential, given)
+    torch.compiler.reset()
+    whole = torch.compile(potential, fullgraph=True, backend="aot_eager")
+    for make in (lambda: whole(*given), lambda: torch.export.export(potential, given)):
+        with pytest.raises(RuntimeError, match=r"take potential.traced\(x, positions"):
+            make()
+
+
 def operators(graph):
     """Those of this library, by name."""
     own = [
