@@ -47,8 +47,9 @@ native: $(STAMP)  ## compile the operators, where there is a C++ compiler
 # Two workers of one thread each: more threads than cores make everything slower.
 PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist worksteal
 
+# Of each test and law the first case, without what compiles or starts processes.
 quick: native  ## run the first case of every test, without those of the examples
-	$(PYTEST) --quick -m "not slow and not native" --ignore tests/examples tests
+	$(PYTEST) --quick -m "not (slow or native or compile or process)" --ignore tests/examples tests
 
 test: native  ## run the tests, without the slow ones, and the examples in docstrings
 	$(PYTEST) tests
@@ -57,7 +58,7 @@ test: native  ## run the tests, without the slow ones, and the examples in docst
 # What calls operators: the operators, the transforms, and every module, forwards and backwards.
 # Traces and torch.func take the references anyway, so `make test` has seen those.
 plain: $(STAMP)  ## run the tests of operators again without the compiled ones
-	EQUINET_BUILD=0 $(PYTEST) -m "not slow and not native" tests/ops tests/laws/test_module_law.py \
+	EQUINET_BUILD=0 $(PYTEST) -m "not slow and not native and not compile" tests/ops tests/laws/test_module_law.py \
 	    $(addprefix tests/harmonics/test_, s2_fft.py so3_fft.py transform.py) \
 	    $(addprefix tests/field/test_, action.py noise.py transform.py) tests/nn/test_sphere_conv.py
 

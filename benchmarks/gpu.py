@@ -25,7 +25,9 @@ from tqdm import tqdm
 from benchmarks.measure import Row, alternated
 from benchmarks.operators import Work, works
 from benchmarks.steerable import SHAPE_3D, conv3d, plain3d, training_step
+from equinet import nn as enn
 from equinet import ops
+from equinet.field import Points
 from equinet.ops.availability import check_on_gpus
 from equinet.ops.native import cuda
 from equinet.ops.native.first_use import TOLERANCES, error_of
@@ -59,7 +61,7 @@ def run() -> list[Row]:
     check("cuda", cases)
     print(f"{len(cases)} calls have the numbers of the reference in both precisions")
     print(_sanitized())
-    jobs = [*(partial(_operator, work) for work in all_works), _sphere, _volume]
+    jobs = [*(partial(_operator, work) for work in all_works), _sphere, _volume, _points]
     rows: list[Row] = []
     for job in tqdm(jobs, desc="gpu", unit="task"):
         rows += job("cuda")
@@ -164,6 +166,23 @@ def _volume(device: str, shape: tuple[int, ...] = SHAPE_3D) -> list[Row]:
     plain = training_step(plain3d().to(device), torch.randn(shape, device=device))
     calls = {"equinet": ours, "plain PyTorch": _plain(ours), "torch.nn": plain}
     return _beside(f"training step, Conv3d 5^3, input {shape}", calls, repeats=15)
+
+
+def _points(device: str, channels: int = 64, count: int = 6744, points: int = 300) -> list[Row]:
+    """Gradients of weights, features and positions: those of the sum over edges by all it takes."""
+    fields = Points("O(3)", dim=3).fields(f"{channels}x0e + {channels}x1o + {channels}x2e")
+    radial, neighbours = enn.RadialNetwork(2.0, 32, hidden=(8,)), count / points
+    layer = enn.DepthwisePointConv(fields, fields, radial, neighbours=neighbours, lmax=3).to(device)
+    x = torch.randn(fields.shape(points), device=device, requires_grad=True)
+    positions = torch.rand(points, 3, device=device, requires_grad=True)
+    starts = torch.arange(count, device=device)
+    edges = torch.stack([starts % points, (starts + 1 + starts // points) % points])
+
+    def step() -> None:
+        torch.autograd.grad(layer(x, positions, edges).sum(), [x, positions, *layer.parameters()])
+
+    task = f"training step, DepthwisePointConv {channels}x (0e + 1o + 2e), lmax 3, {count} edges"
+    return _beside(task, {"equinet": step, "plain PyTorch": _plain(step)}, repeats=15)
 
 
 if __name__ == "__main__":

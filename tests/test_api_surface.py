@@ -95,6 +95,7 @@ def test_version():
     assert equinet.__version__.count(".") == 2
 
 
+@pytest.mark.process
 def test_what_no_network_needs_comes_when_asked_for():
     program = """
 import sys, equinet
@@ -118,6 +119,7 @@ assert not hasattr(equinet, "nothing")
     )
 
 
+@pytest.mark.process
 def test_import_is_light_and_leaves_nothing_behind(tmp_path):
     """Nothing heavy comes that torch has not brought, nothing warns, nothing is written.
 

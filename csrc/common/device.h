@@ -3,6 +3,8 @@
 
 typedef long long i64;
 
+constexpr int kWarp = 32;
+
 // Sizes that differ from degree to degree, handed over by value.
 constexpr int kMaxDegrees = 128;
 struct Degrees {

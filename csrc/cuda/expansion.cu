@@ -3,8 +3,6 @@
 // the output and then of the input its kind, vector and entry, then the pairs of kinds, then where
 // the vectors of the output and then of the input start.
 
-constexpr int kWarp = 32;
-
 struct Pair {  // of kinds: a row of the table
     i64 kernels, weight, kernel, dim_out, dim_in, vectors_out, vectors_in, start_out, start_in;
 };

@@ -33,12 +33,15 @@ def turn_fibres(field_type: FieldType, g: Tensor, x: Tensor) -> Tensor:
             parts.append(x[:, channels])
             continue
         matrix = rho(g).to(x.dtype)  # (1 or batch, dim, dim)
-        part = x[:, channels].reshape(len(x), mul, rho.dim, math.prod(x.shape[2:]))
         if len(matrix) == 1 and not wanted and _permutes(matrix[0]):
-            part = part.index_select(2, matrix[0].argmax(1))
-        else:
-            with full_precision(x):
-                part = torch.einsum("zij,zmjp->zmip", matrix, part)
+            # Of whole channels: along a later axis index_select is several times as slow.
+            first = torch.arange(0, mul * rho.dim, rho.dim, device=x.device)
+            sources = (first[:, None] + matrix[0].argmax(1)).flatten()
+            parts.append(x[:, channels].index_select(1, sources))
+            continue
+        part = x[:, channels].reshape(len(x), mul, rho.dim, math.prod(x.shape[2:]))
+        with full_precision(x):
+            part = torch.einsum("zij,zmjp->zmip", matrix, part)
         parts.append(part.reshape(len(x), mul * rho.dim, *x.shape[2:]))
     return torch.cat(parts, 1) if len(parts) > 1 else parts[0]
 

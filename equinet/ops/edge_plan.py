@@ -1,6 +1,7 @@
 """What a sum over edges is made of: paths between blocks of channels, and edges in two orders.
 
-In: sizes, and the edges of a graph. Out: an ``EdgePlan`` and an ``EdgeOrder``.
+In: sizes, and the edges of a graph. Out: an ``EdgePlan`` and an ``EdgeOrder``; of both and factors
+``EdgeSum`` and ``EdgeGradients``, what the operators of ``edge_sums`` take besides x and v.
 """
 
 import functools
@@ -156,6 +157,67 @@ def _starts(ends: Tensor, count: int) -> Tensor:
     """Where in sorted order the edges of each point start: how many end at points before it."""
     many = ends.new_zeros(count + 1).index_add(0, ends + 1, torch.ones_like(ends))
     return many.cumsum(0)
+
+
+class EdgeSum(NamedTuple):
+    """The plan of (G1), as torch takes it.
+
+    Attributes:
+        kernels, hidden, weights: as in ``edge_sum``.
+        edges, order, source_starts, target_starts: those of an ``EdgeOrder``.
+        numbers: those of an ``EdgePlan``.
+    """
+
+    kernels: Tensor
+    hidden: Tensor
+    weights: Tensor | None
+    edges: Tensor
+    order: Tensor
+    source_starts: Tensor
+    target_starts: Tensor
+    numbers: Sequence[int]
+
+    @property
+    def targets(self) -> int:
+        """The number of points where edges may end."""
+        return self.target_starts.shape[0] - 1
+
+    @property
+    def copies(self) -> int:
+        """How many features of a channel the result has."""
+        return self.hidden.shape[1] if self.weights is None else 1
+
+
+class EdgeGradients(NamedTuple):
+    """The plan of (G2), which acts on v.
+
+    Attributes:
+        x, kernels, hidden, weights: as in ``edge_sum``.
+        edges, order, source_starts, target_starts: those of an ``EdgeOrder``.
+        numbers: those of an ``EdgePlan``.
+        wanted: places of the gradients that are wanted, 0 to 3; the others are empty.
+    """
+
+    x: Tensor
+    kernels: Tensor
+    hidden: Tensor
+    weights: Tensor | None
+    edges: Tensor
+    order: Tensor
+    source_starts: Tensor
+    target_starts: Tensor
+    numbers: Sequence[int]
+    wanted: Sequence[int]
+
+    @property
+    def factors(self) -> list[Tensor | None]:
+        """x, K, h and W."""
+        return [self.x, self.kernels, self.hidden, self.weights]
+
+    @property
+    def sum(self) -> EdgeSum:
+        """The plan of (G1)."""
+        return EdgeSum(*self[1:9])
 
 
 def check_edges(operator: str, edges: Tensor, counts: tuple[int, int]) -> None:

@@ -27,13 +27,22 @@ so that gradients of (G2) are (G1) and (G2) again: the two are closed under diff
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-from equinet.ops.edge_plan import EdgeOrder, EdgePlan, Path, check_edges, edge_plan_of, row_sizes
+from equinet.ops import edge_sums_gpu
+from equinet.ops.edge_plan import (
+    EdgeGradients,
+    EdgeOrder,
+    EdgePlan,
+    EdgeSum,
+    Path,
+    check_edges,
+    edge_plan_of,
+    row_sizes,
+)
 from equinet.ops.native import library
 from equinet.ops.native.checks import check_integers, check_tensor, check_tensors
 from equinet.ops.native.operator import Gradients, Operator
@@ -76,67 +85,6 @@ def edge_sum(
     if not isinstance(order, EdgeOrder):
         raise TypeError(f"edge_sum: order: expected an EdgeOrder, got {type(order).__name__}")
     return EDGE_SUM(x, EdgeSum(kernels, hidden, weights, *order, plan.numbers()))
-
-
-class EdgeSum(NamedTuple):
-    """The plan of (G1), as torch takes it.
-
-    Attributes:
-        kernels, hidden, weights: as in ``edge_sum``.
-        edges, order, source_starts, target_starts: those of an ``EdgeOrder``.
-        numbers: those of an ``EdgePlan``.
-    """
-
-    kernels: Tensor
-    hidden: Tensor
-    weights: Tensor | None
-    edges: Tensor
-    order: Tensor
-    source_starts: Tensor
-    target_starts: Tensor
-    numbers: Sequence[int]
-
-    @property
-    def targets(self) -> int:
-        """The number of points where edges may end."""
-        return self.target_starts.shape[0] - 1
-
-    @property
-    def copies(self) -> int:
-        """How many features of a channel the result has."""
-        return self.hidden.shape[1] if self.weights is None else 1
-
-
-class EdgeGradients(NamedTuple):
-    """The plan of (G2), which acts on v.
-
-    Attributes:
-        x, kernels, hidden, weights: as in ``edge_sum``.
-        edges, order, source_starts, target_starts: those of an ``EdgeOrder``.
-        numbers: those of an ``EdgePlan``.
-        wanted: places of the gradients that are wanted, 0 to 3; the others are empty.
-    """
-
-    x: Tensor
-    kernels: Tensor
-    hidden: Tensor
-    weights: Tensor | None
-    edges: Tensor
-    order: Tensor
-    source_starts: Tensor
-    target_starts: Tensor
-    numbers: Sequence[int]
-    wanted: Sequence[int]
-
-    @property
-    def factors(self) -> list[Tensor | None]:
-        """x, K, h and W."""
-        return [self.x, self.kernels, self.hidden, self.weights]
-
-    @property
-    def sum(self) -> EdgeSum:
-        """The plan of (G1)."""
-        return EdgeSum(*self[1:9])
 
 
 # --- the references -------------------------------------------------------------------------------
@@ -309,6 +257,9 @@ EDGE_SUM = Operator(
     fake=_fake,
     check=_check,
     cpu=_cpu,
+    gpu=edge_sums_gpu.edge_sum,
+    fits=edge_sums_gpu.fits,
+    examples=edge_sums_gpu.examples,
 )
 GRADIENTS = Operator(
     "edge_sum_gradients(Tensor gradient, Tensor x, Tensor kernels, Tensor hidden, Tensor? weights, "
@@ -319,6 +270,9 @@ GRADIENTS = Operator(
     fake=_fake_gradients,
     check=_check_gradients,
     cpu=_gradients_cpu,
+    gpu=edge_sums_gpu.gradients,
+    fits=edge_sums_gpu.gradients_fit,
+    examples=edge_sums_gpu.gradients_examples,
 )
 
 

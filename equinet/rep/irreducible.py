@@ -82,6 +82,10 @@ class Irrep:
     def __call__(self, g: Tensor) -> Tensor:
         """psi(g) of shape ``(..., dim, dim)`` for elements ``g`` of shape ``(..., n, n)``."""
         self.group.check(g)
+        return self.of_checked(g)
+
+    def of_checked(self, g: Tensor) -> Tensor:
+        """psi(g) for what ``group.check`` has seen."""
         return _law(self.group, self.name).evaluate(g)
 
     def character(self, g: Tensor) -> Tensor:

@@ -158,7 +158,7 @@ class Representation:
         values: dict[Irrep, Tensor] = {}
         for psi, part in self.parts:
             if psi not in values:
-                values[psi] = psi(g)
+                values[psi] = psi.of_checked(g)
             blocks[..., part, part] = values[psi]
         Q, inverse = self.Q, self.inverse_Q
         return blocks if Q is None or inverse is None else Q.to(g) @ blocks @ inverse.to(g)

@@ -65,6 +65,7 @@ def test_an_orientation_in_single_precision(group):
         assert found != turned and (found.elements - turned.elements).abs().max() > 1e-9
 
 
+@pytest.mark.process
 def test_the_rounding_of_one_group_is_not_seen_by_another():
     """What is remembered of the one serves the other: irreps of C7 before a filter over C7."""
     program = """

@@ -15,6 +15,8 @@ from tests.laws.processes import (
 )
 from tests.tolerances import ROUNDING, assert_close
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):

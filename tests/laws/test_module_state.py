@@ -75,6 +75,7 @@ def test_export_leaves_nothing_of_this_library(case):
         assert not type(part).__module__.startswith("equinet"), part
 
 
+@pytest.mark.process
 def test_exports_load_without_this_library(tmp_path, generator):
     """In a process that cannot import it, they compute the same."""
     saved = []

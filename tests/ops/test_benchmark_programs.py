@@ -89,6 +89,7 @@ def test_the_tasks_run(all_works):
         rows = [row for work in all_works for row in gpu._operator(work, "cpu")]
         rows += gpu._sphere("cpu", batch=2)
         rows += gpu._volume("cpu", shape=(1, 60, 3, 3, 3))
+        rows += gpu._points("cpu", channels=2, count=20, points=7)
     assert {row.by for row in rows} == {"equinet", "plain PyTorch", "torch.nn"}
 
 

@@ -12,7 +12,18 @@ from hypothesis import strategies as st
 from equinet.ops import so3, so3_gpu
 from equinet.ops.native import compile, cuda
 from tests.ops.emulation.gpu import compile_driver, emulated_gpu
-from tests.ops.operator_cases import DRAWN, LARGE, block_product, first, so3_transform
+from tests.ops.operator_cases import (
+    DRAWN,
+    EDGES,
+    LARGE,
+    WIDE_EDGES,
+    block_product,
+    edges_of,
+    first,
+    gradients_over_edges,
+    so3_transform,
+    sum_over_edges,
+)
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
 pytestmark = pytest.mark.native
@@ -26,10 +37,17 @@ def check(driver, case, dtype, descending=False):
     if case.operator.gpu is None:
         pytest.skip(f"{case.operator.name} has no GPU code")
     with emulated_gpu(driver, descending):
-        found = first(case.operator.gpu.compiled(*case.with_tensors(lambda x: x.to(dtype))))
-    expected = first(case.operator.reference(*case.arguments))
-    scale = 1 + (expected.abs().max() if expected.numel() else 0)
-    assert_close(found / scale, expected / scale, ROUNDING if dtype == F64 else SINGLE)
+        results = real(case.operator.gpu.compiled(*case.with_tensors(lambda x: x.to(dtype))))
+    references = real(case.operator.reference(*case.arguments))
+    for found, expected in zip(results, references, strict=True):
+        scale = 1 + (expected.abs().max() if expected.numel() else 0)
+        assert_close(found / scale, expected / scale, ROUNDING if dtype == F64 else SINGLE)
+
+
+def real(result):
+    """The tensors of a result that are no masks."""
+    results = (result,) if isinstance(result, torch.Tensor) else result
+    return [x for x in results if x.is_floating_point()]
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -60,6 +78,35 @@ def test_masks_on_so3(driver, shared, descending, operator):
     else:
         without = (case.arguments[0], None, *case.arguments[2:])
         assert not torch.allclose(first(found), operator.reference(*without))
+
+
+@pytest.mark.parametrize("dtype", [F32, F64], ids=str)
+def test_sums_over_edges_have_equal_bits(driver, dtype):
+    """In whatever order the threads of a block run; with tiles of channels and of features."""
+    given = sum_over_edges(WIDE_EDGES, edges_of(150, 4, 9), 4, 9, 35)
+    for case in given, gradients_over_edges(given, [0, 1, 2, 3]):
+        arguments, results = case.with_tensors(lambda x: x.to(dtype)), []
+        for descending in (False, True):
+            with emulated_gpu(driver, descending):
+                results.append(real(case.operator.gpu.compiled(*arguments)))
+        assert all(torch.equal(a, b) for a, b in zip(*results, strict=True))
+        check(driver, case, dtype)
+
+
+@pytest.mark.parametrize("end", [-1, 3, 2**40])
+def test_an_edge_from_no_point_makes_its_sums_no_numbers(driver, end):
+    """Nothing is read there; what does not hang on that edge is as it was."""
+    edges = torch.tensor([[0, 1, 1, 2], [0, 0, 1, 2]])
+    case = sum_over_edges(EDGES, edges, 3, 3, 2)
+    gradients = gradients_over_edges(case, [0, 1, 2, 3])
+    edges[0, 1] = end
+    with emulated_gpu(driver):
+        found = case.operator.gpu.compiled(*case.arguments)
+        to_x, *to_edges, to_weights = gradients.operator.gpu.compiled(*gradients.arguments)
+    assert found[0].isnan().all() and found[1:].isfinite().all()
+    assert to_x[1].isnan().all() and to_x[[0, 2]].isfinite().all() and to_weights.isnan().all()
+    for x in to_edges:
+        assert x[1].isnan().all() and x[[0, 2, 3]].isfinite().all()
 
 
 @pytest.mark.parametrize("size", [4, 8])

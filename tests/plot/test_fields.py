@@ -153,6 +153,7 @@ def test_names_in_character_tables():
         plot.character_table(so3())
 
 
+@pytest.mark.process
 def test_equinet_does_not_need_matplotlib():
     """Neither it nor the pictures know of pyplot, which keeps a global list of figures."""
     program = """

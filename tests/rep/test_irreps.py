@@ -376,6 +376,7 @@ for group in reversed(FINITE):
 """
 
 
+@pytest.mark.process
 def test_a_new_process_finds_the_same_bits():
     """Whatever was computed before, and in whatever order."""
     for group in FINITE:

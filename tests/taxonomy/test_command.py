@@ -21,6 +21,7 @@ def two_rows(monkeypatch):
     return rows
 
 
+@pytest.mark.process
 def test_without_a_command_it_says_what_is_installed():
     """In a process of its own, as it is typed."""
     run = subprocess.run(

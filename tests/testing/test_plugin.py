@@ -93,6 +93,7 @@ def test_a_seed_that_is_none(run):
     result.stderr.fnmatch_lines(["*argument --equinet-seed: invalid int value: 'three'*"])
 
 
+@pytest.mark.process
 def test_runs_that_have_nothing_to_do_with_it_stay_light(tmp_path):
     """Neither torch nor equinet is imported, in a Python of its own."""
     (tmp_path / "test_plain.py").write_text(
