@@ -245,9 +245,7 @@ def build(
     if cuda != "0":
         jobs.append((fatbin_name(folder), cuda, lambda: compile_cuda(folder, out)))
     with ThreadPoolExecutor() as pool:
-        outcomes = list(
-            pool.map(lambda job: THERE if is_there(job[0]) else _attempt(job[2]), jobs)
-        )
+        outcomes = list(pool.map(lambda job: THERE if is_there(job[0]) else _attempt(job[2]), jobs))
     lines = [f"{name}: {outcome}" for (name, _, _), outcome in zip(jobs, outcomes, strict=True)]
     log = "\n".join(lines) or "nothing was asked for (EQUINET_BUILD=0, EQUINET_CUDA=0)"
     out.mkdir(parents=True, exist_ok=True)
