@@ -1,13 +1,14 @@
 // The sum over the edges of a graph, and its gradients:                equinet/ops/edge_sums.py
 //
 //     sum         z[i p n u] = sum_(e to i) w[e p u] sum_m K[e p n m] x[source e, u, m],   w = h W
-//     gradients   of <v, z> by x, K, h and W
+//     gradients   of <v, z> by x, K, h and W; without W see edge_moments.h
 //
 // Edges are sorted by the end that owns what is added up: by target for z, by source for the gradient
 // by x, and everything else in that same pass. Of w there is one path of a block of edges at a time,
 // in the first cache.
 #include "common/api.h"
 #include "cpu/edge_kernels.h"
+#include "cpu/edge_moments.h"
 
 namespace {
 
@@ -16,7 +17,7 @@ using eq::Plan;
 using eq::Sheet;
 using eq::Table;
 
-constexpr int64_t kParts = 64, kGradientParts = 16;  // at most; each of the latter has a copy of W
+constexpr int64_t kGradientParts = 16;  // at most, as each has a copy of W
 
 // W in panels.
 template <class T>
@@ -66,6 +67,10 @@ EQ_OPERATOR edge_sum(const T* x, const T* kernels, const T* hidden, const T* wei
                      const int64_t* edges, const int64_t* order, const int64_t* starts,
                      const int64_t* numbers, int64_t paths, int64_t sources, int64_t targets,
                      int64_t count, int64_t features) {
+    if (!weights) {
+        return eq::moments(x, kernels, hidden, out, edges, order, starts, numbers, paths, sources,
+                           targets, count, features);
+    }
     const eq::Graph graph{edges + count, edges, order + count, starts, targets, sources, count};
     if (!graph.sound()) return EQ_BAD_EDGES;
     const Plan<T> plan(numbers, paths, 1);
@@ -77,7 +82,7 @@ EQ_OPERATOR edge_sum(const T* x, const T* kernels, const T* hidden, const T* wei
     eq::move_rows(sources, x, plan.x_width, packed, plan.x_row,
                   [&](const T* row, T* to) { plan.pack_x(row, to); });
     pack_panels(plan, features, weights, table.data());
-    const int64_t parts = graph.parts(kParts);
+    const int64_t parts = graph.parts(eq::kParts);
     bool enough = true;
     parallel(parts, 1, [&](int64_t begin, int64_t end) {
         const Scratch<T> h(eq::kEdges * features), w(eq::kEdges * plan.widest);
@@ -123,6 +128,10 @@ EQ_OPERATOR edge_sum_gradients(const T* v, const T* x, const T* kernels, const T
                                const int64_t* edges, const int64_t* order, const int64_t* starts,
                                const int64_t* numbers, int64_t paths, int64_t sources,
                                int64_t targets, int64_t count, int64_t features) {
+    if (!weights) {
+        return eq::moments_gradients(v, x, kernels, hidden, to_x, to_kernels, to_hidden, edges, order,
+                                     starts, numbers, paths, sources, targets, count, features);
+    }
     const eq::Graph graph{edges, edges + count, order, starts, sources, targets, count};
     if (!graph.sound()) return EQ_BAD_EDGES;
     const Plan<T> plan(numbers, paths, 1);

@@ -16,8 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
-from equinet.harmonics import angular_harmonics
-from equinet.nn.edge_paths import EdgePaths, irrep_bases
+from equinet.nn.edge_paths import EdgeHarmonics, EdgePaths, irrep_bases
 from equinet.nn.kernel_layer import KernelLayer, irrep_paths
 from equinet.nn.linear import Linear
 from equinet.nn.meaning import fingerprint
@@ -28,7 +27,6 @@ from equinet.nn.point_conv import (
     direction_kernels,
     edge_vectors,
     harmonic_norms,
-    length,
     neighbours_of,
     order_of,
 )
@@ -99,6 +97,7 @@ class DepthwisePointConv(KernelLayer):
         self.mix = Linear(between, out_type, bias, generator=generator)
         self.weight = nn.Parameter(torch.empty(features, self._paths.plan.sizes[2]))
         self.reset_parameters(generator)
+        self.harmonics = EdgeHarmonics(lmax, self.n)
         self.set_constants()
         self.radial = radial
         self.place(device, dtype)
@@ -188,12 +187,12 @@ class DepthwisePointConv(KernelLayer):
         r = edge_vectors(self, x, positions, found, shifts)
         dtype, into, out = self.weight.dtype, *map(self._buffers.get, ("into", "out_of"))
         given = () if attributes is None else (attributes,)
-        radial = self.radial(length(r), *given).to(dtype)
-        harmonics = torch.cat(angular_harmonics(self.lmax, r), -1).to(dtype)
+        distances, harmonics = self.harmonics(r)
+        radial = self.radial(distances, *given).to(dtype)
         with full_precision(x):
             features = x.to(dtype) if into is None else x.to(dtype) @ into.mT
-            order = order_of(edges, found, x.shape[0])
-            kernels = harmonics @ self.kernels
+            order = order_of(edges, found, x.shape[0], positions.shape[0])
+            kernels = harmonics.mT.to(dtype) @ self.kernels
             z = edge_sum(self._paths.plan, features, kernels, radial, self.weight, order)
             y, bias = self._mixed(z), self.mix.shift()
             y = y if out is None else y @ out.mT

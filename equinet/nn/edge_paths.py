@@ -13,7 +13,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from equinet.ops import EdgePlan
+from equinet.harmonics import angular_harmonics
+from equinet.numerics import Constant, Constants
+from equinet.ops import EdgePlan, full_precision
 from equinet.rep import Fibre
 from equinet.rep.representation import check_rep
 from equinet.steerable import SampledKernels
@@ -112,3 +114,60 @@ def _basis(fibre: Fibre, *, inverse: bool) -> Tensor:
 
 def _one(matrix: Tensor) -> Tensor:
     return torch.eye(len(matrix), dtype=matrix.dtype)
+
+
+class EdgeHarmonics(Constants):
+    r"""Lengths of vectors and their angular harmonics, in few operations.
+
+    .. math:: Y_{l+1}(u) = Q_l\, (Y_l(u) \otimes u), \qquad u = r / |r|
+
+    The products are all harmonics of degree l + 1 and l - 1; Q_l, of least norm, projects on the
+    former.
+
+    Args:
+        lmax: the largest degree.
+        n: the dimension of space.
+    """
+
+    def __init__(self, lmax: int, n: int) -> None:
+        super().__init__()
+        self.lmax, self.n = lmax, n
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
+        many = 4 * self.n * (2 * self.lmax + 1)  # directions, more than there are products
+        generator = torch.Generator().manual_seed(0)
+        u = torch.randn(many, self.n, dtype=torch.float64, generator=generator)
+        u = u / u.norm(dim=1, keepdim=True)
+        steps: list[Tensor | None] = [
+            (torch.linalg.pinv(_products(y.mT, u.mT).mT, rtol=1e-10) @ above).mT
+            for y, above in itertools.pairwise(angular_harmonics(self.lmax, u))
+        ]
+        return {"steps": steps}
+
+    def forward(self, r: Tensor) -> tuple[Tensor, Tensor]:
+        """Both, of vectors ``(edges, n)``.
+
+        Args:
+            r: at 0 the length and all harmonics but the first are 0, with gradient 0.
+        Returns:
+            ``(edges,)``, and ``(harmonics, edges)`` in the order of ``angular_harmonics``.
+        """
+        columns = r.mT.contiguous()
+        # Scaled by the largest coordinate first, so that tiny vectors keep their direction.
+        scale = columns.detach().abs().amax(0)
+        origin = scale == 0
+        scale = torch.where(origin, 1, scale)
+        columns = columns / scale
+        length = torch.where(origin, 1, (columns * columns).sum(0)).sqrt()
+        u = torch.where(origin, 0, columns / length)
+        found = [torch.ones_like(u[:1])]
+        with full_precision(r):
+            for step in self.listed("steps"):
+                found.append(step.to(u) @ _products(found[-1], u))
+        return torch.where(origin, 0, scale * length), torch.cat(found)
+
+
+def _products(y: Tensor, u: Tensor) -> Tensor:
+    """Of the harmonics of a degree with the coordinates, ``(dim * n, edges)``."""
+    return (y[:, None] * u).flatten(0, 1)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Points
 from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
-from equinet.nn.edge_paths import EdgePaths, irrep_bases
+from equinet.nn.edge_paths import EdgeHarmonics, EdgePaths, irrep_bases
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
@@ -98,6 +98,7 @@ class PointConv(Steerable):
         super().__init__(in_type, out_type, sample, features, bias, gain, generator)
         with torch.device("cpu"):
             self._paths = EdgePaths(sample())
+        self.harmonics = EdgeHarmonics(lmax, self.n)
         self.radial = radial
         self.place(device, dtype)
 
@@ -140,12 +141,14 @@ class PointConv(Steerable):
         r = edge_vectors(self, x, positions, found, shifts)
         dtype, into, out = self.weight.dtype, *map(self._buffers.get, ("into", "out_of"))
         given = () if attributes is None else (attributes,)
-        radial = self.radial(length(r), *given).to(dtype)
-        harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
+        distances, harmonics = self.harmonics(r)
+        radial = self.radial(distances, *given).to(dtype)
         with full_precision(x):
             features = x.to(dtype) if into is None else x.to(dtype) @ into.mT
-            order = order_of(edges, found, x.shape[0])
-            kernels = harmonics.to(dtype) @ self.kernels.view(-1, harmonics.shape[-1]).mT
+            order = order_of(edges, found, x.shape[0], positions.shape[0])
+            norms = self.get_buffer("norms")
+            turns = self.kernels.view(-1, len(norms)) * norms
+            kernels = harmonics.mT.to(dtype) @ turns.mT
             # Sums over the neighbours come first, as they do not need the weights.
             z = edge_sum(self._paths.plan, features, kernels, radial, None, order)
             parts = self._paths.by_irrep(z, radial.shape[1])
@@ -182,18 +185,19 @@ def neighbours_of(
     return edges.of(x) if isinstance(edges, Neighbours) else (edges, shifts)
 
 
-def order_of(edges: Tensor | Neighbours, found: Tensor, points: int) -> EdgeOrder:
+def order_of(edges: Tensor | Neighbours, found: Tensor, sources: int, targets: int) -> EdgeOrder:
     """The edges sorted, or in the order that a graph has.
 
     Args:
         edges: a ``transforms.Graph``, or int64 ``(2, count)``.
         found: the edges themselves.
-        points: their number.
+        sources: the number of points where they start.
+        targets: of those where they end.
     Returns:
         What ``edge_sum`` takes.
     """
     known = edges.order if isinstance(edges, Neighbours) else None
-    return edge_order(found, points, order=known)
+    return edge_order(found, sources, targets, known)
 
 
 class PointLayer(Protocol):

@@ -145,18 +145,18 @@ def edge_order(
     check_counts("edge_order", "sources", counts[:1])
     check_counts("edge_order", "targets", counts[1:])
     check_edges("edge_order", edges, counts)
-    starts = [_starts(ends, count) for ends, count in zip(edges.unbind(), counts, strict=True)]
     if order is None:
         order = edges.argsort(dim=1, stable=True)
     else:
         check_integers("edge_order", "order", order, (2, edges.shape[1]), edges)
-    return EdgeOrder(edges.contiguous(), order, *starts)
+    sides = zip(edges.unbind(), order.unbind(), counts, strict=True)
+    return EdgeOrder(edges.contiguous(), order, *(_starts(*side) for side in sides))
 
 
-def _starts(ends: Tensor, count: int) -> Tensor:
-    """Where in sorted order the edges of each point start: how many end at points before it."""
-    many = ends.new_zeros(count + 1).index_add(0, ends + 1, torch.ones_like(ends))
-    return many.cumsum(0)
+def _starts(ends: Tensor, order: Tensor, count: int) -> Tensor:
+    """Where in their order the edges of each point start, and at last their number."""
+    points = torch.arange(count + 1, device=ends.device)
+    return torch.searchsorted(ends.index_select(0, order), points)
 
 
 class EdgeSum(NamedTuple):

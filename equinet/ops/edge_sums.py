@@ -219,8 +219,7 @@ def _cpu(x: Tensor, plan: EdgeSum) -> Tensor:
     factors = _given(x, *plan[:3])
     graph = _given(plan.edges, plan.order, plan.target_starts)
     out = _fake(x, plan)
-    name = "edge_moments" if plan.weights is None else "edge_sum"
-    library.call(name, x.dtype, *factors, out, *graph, *_counts(x, plan))
+    library.call("edge_sum", x.dtype, *factors, out, *graph, *_counts(x, plan))
     return out
 
 
@@ -229,16 +228,14 @@ def _gradients_cpu(v: Tensor, plan: EdgeGradients) -> Four:
     graph = _given(plan.edges, plan.order, plan.source_starts)
     found = _fake_gradients(v, plan)
     outs = [one if i in plan.wanted else None for i, one in enumerate(found)]
-    name = "edge_sum_gradients"
-    if plan.weights is None:
-        name, outs = "edge_moments_gradients", outs[:3]
-    library.call(name, v.dtype, *factors, *outs, *graph, *_counts(plan.x, plan.sum))
+    counts = _counts(plan.x, plan.sum)
+    library.call("edge_sum_gradients", v.dtype, *factors, *outs, *graph, *counts)
     return found
 
 
-def _given(*tensors: Tensor | None) -> list[Tensor]:
-    """Those that are, contiguous."""
-    return [tensor.contiguous() for tensor in tensors if tensor is not None]
+def _given(*tensors: Tensor | None) -> list[Tensor | None]:
+    """All, contiguous."""
+    return [None if tensor is None else tensor.contiguous() for tensor in tensors]
 
 
 def _counts(x: Tensor, plan: EdgeSum) -> tuple[Sequence[int], int, int, int, int, int]:
