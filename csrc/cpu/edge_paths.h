@@ -1,9 +1,10 @@
-// One path along one edge: what a kernel and weights make of a vector in every channel.
+// What a sum over edges is made of: blocks of vectors, paths from them, and the rows that hold them.
 //
-// Rows are padded: for each component the channels in a row, a whole number of vectors of them. A
-// kernel is taken a few columns at a time, for which x stays in registers.
+// Rows are padded: the channels that stand beside each other are a whole number of vectors, so that
+// no kernel has a slow end. Where the channels are that already, results are padded as they are.
 #pragma once
 #include "cpu/columns.h"
+#include "cpu/parallel.h"
 
 namespace eq {
 
@@ -12,7 +13,15 @@ constexpr int64_t padded(int64_t count) {
     return (count + lanes<T>() - 1) / lanes<T>() * lanes<T>();
 }
 
-// (channels, dim) from `start` in a row of a tensor, (dim, wide) from `at` in a padded row.
+// body(Shape<0, vectors>, first channel) for all channels, `most` vectors at a time.
+template <class T, int most = kVectors, class Body>
+inline void for_channels(int64_t wide, const Body& body) {
+    int64_t u = 0;
+    for (; u + most * lanes<T>() <= wide; u += most * lanes<T>()) body(Shape<0, most>{}, u);
+    for (; u < wide; u += lanes<T>()) body(Shape<0, 1>{}, u);
+}
+
+// Vectors in a row of x: (channels, dim) from `start` on, padded (dim, wide) from `at` on.
 struct Block {
     int64_t channels, dim, wide, start, at;
 
@@ -31,157 +40,132 @@ struct Block {
             for (int64_t u = 0; u < channels; ++u) row[start + u * dim + m] = line[u];
         }
     }
-    // The same of a matrix whose rows are `step` apart.
-    template <class T>
-    void pack_table(const T* table, int64_t step, T* to) const {
-        for (int64_t m = 0; m < dim; ++m) {
-            for (int64_t u = 0; u < channels; ++u) to[m * wide + u] = table[u * step + m];
-            for (int64_t u = channels; u < wide; ++u) to[m * wide + u] = 0;
-        }
-    }
 };
 
+// Where the channels of a path are in a row of the result: from `first` on, components `line` apart,
+// and in each of these features `group` apart.
+struct Place {
+    int64_t first, line, group;
+};
+
+// The channels of a block, turned into vectors of dimension `dim`.
 struct Path {
-    Block from, to, weight;  // in rows of x, of z and of w
-    int64_t kernel;          // where it starts in a row of K
+    Block from;
+    int64_t dim, kernel;     // the first entry in a row of K
+    int64_t column, wide_column;  // the first column of W, and of W with padded columns
+    Place plain, place;      // in a row, and in a padded one
 };
 
-constexpr int kColumns = 7;  // of a kernel at a time
-#if defined(__AVX512F__)
-constexpr int kRegisters = 32;
-#else
-constexpr int kRegisters = 16;
-#endif
-
-// body(Shape<columns, 0>, first column) for all columns of a kernel.
-template <class Body>
-inline void for_columns(int64_t dim, const Body& body) {
-    for (int64_t m = 0; m < dim; m += kColumns) {
-        switch (dim - m) {
-            case 1: body(Shape<1, 0>{}, m); break;
-            case 2: body(Shape<2, 0>{}, m); break;
-            case 3: body(Shape<3, 0>{}, m); break;
-            case 4: body(Shape<4, 0>{}, m); break;
-            case 5: body(Shape<5, 0>{}, m); break;
-            case 6: body(Shape<6, 0>{}, m); break;
-            default: body(Shape<kColumns, 0>{}, m);
+// The blocks and paths of a plan. Paths that follow each other and end in vectors of one dimension
+// share the lines of the result: (dim, features, channels of one after the other).
+template <class T>
+class Plan {
+  public:
+    Plan(const int64_t* numbers, int64_t paths, int64_t features)
+        : blocks(numbers[0]), paths(paths), features(features), block_(blocks), path_(paths) {
+        if (!*this) return;
+        const int64_t* n = numbers + 1;
+        for (int64_t b = 0; b < blocks; ++b, n += 2) {
+            block_.data()[b] = {n[0], n[1], padded<T>(n[0]), x_width, x_row};
+            x_width += n[0] * n[1];
+            x_row += block(b).wide * n[1];
+            widest = block(b).wide > widest ? block(b).wide : widest;
+            is_whole = is_whole && block(b).wide == n[0];
+        }
+        for (int64_t p = 0, q = 0; p < paths; p = q) {
+            const int64_t dim = n[2 * p + 1];
+            int64_t channels = 0, wide_channels = 0;
+            for (; q < paths && n[2 * q + 1] == dim; ++q) {
+                const Block& from = block(n[2 * q]);
+                path_.data()[q] = {from, dim, entries, columns, wide,
+                                   {z_width + channels, 0, 0}, {z_row + wide_channels, 0, 0}};
+                entries += dim * from.dim;
+                columns += from.channels;
+                wide += from.wide;
+                channels += from.channels;
+                wide_channels += from.wide;
+            }
+            for (int64_t k = p; k < q; ++k) {
+                Path& own = path_.data()[k];
+                own.plain = {own.plain.first, features * channels, channels};
+                own.place = {own.place.first, features * wide_channels, wide_channels};
+            }
+            z_width += dim * features * channels;
+            z_row += dim * features * wide_channels;
+            tallest = dim > tallest ? dim : tallest;
         }
     }
-}
+    explicit operator bool() const { return block_ && path_; }
+    const Block& block(int64_t b) const { return block_.data()[b]; }
+    const Path& path(int64_t p) const { return path_.data()[p]; }
 
-// body(Shape<0, vectors>, first channel) for all channels, `most` vectors at a time.
-template <class T, int most = kVectors, class Body>
-inline void for_channels(int64_t wide, const Body& body) {
-    int64_t u = 0;
-    for (; u + most * lanes<T>() <= wide; u += most * lanes<T>()) body(Shape<0, most>{}, u);
-    for (; u < wide; u += lanes<T>()) body(Shape<0, 1>{}, u);
-}
+    void pack_x(const T* row, T* to) const {
+        for (int64_t b = 0; b < blocks; ++b) block(b).pack(row, to);
+    }
+    void unpack_x(const T* from, T* row) const {
+        for (int64_t b = 0; b < blocks; ++b) block(b).unpack(from, row);
+    }
+    void pack_z(const T* row, T* to) const {
+        for_lines([&](int64_t plain, int64_t at, const Block& from) {
+            std::memcpy(to + at, row + plain, from.channels * sizeof(T));
+            std::memset(to + at + from.channels, 0, (from.wide - from.channels) * sizeof(T));
+        });
+    }
+    void unpack_z(const T* from, T* row) const {
+        for_lines([&](int64_t plain, int64_t at, const Block& block) {
+            std::memcpy(row + plain, from + at, block.channels * sizeof(T));
+        });
+    }
+    // body(first column of W, padded, columns, padded width) for every panel of W: as many columns
+    // as a kernel takes at a time.
+    template <class Body>
+    void for_panels(const Body& body) const {
+        for (int64_t p = 0; p < paths; ++p) {
+            const Path& own = path(p);
+            for_channels<T>(own.from.wide, [&](auto shape, int64_t u) {
+                constexpr int64_t width = decltype(shape)::vectors * lanes<T>();
+                const int64_t left = own.from.channels - u, some = left < width ? left : width;
+                body(own.column + u, own.wide_column + u, some, width);
+            });
+        }
+    }
 
-// z[n] += w K x
-template <class T>
-inline void turn(const Path& path, const T* kernels, const T* x, const T* weights, T* z) {
-    const int64_t rows = path.to.dim, dim = path.from.dim, wide = path.to.wide;
-    for_columns(dim, [&](auto columns, int64_t m0) {
-        constexpr int D = decltype(columns)::rows;
-        const T* const from = x + path.from.at + m0 * wide;
-        for_channels<T>(wide, [&](auto shape, int64_t u) {
-            constexpr int V = decltype(shape)::vectors;
-            Vector<T> right[D][V], w[V];
-            for (int v = 0; v < V; ++v) {
-                w[v] = load(weights + path.weight.at + u + v * lanes<T>());
-                for (int d = 0; d < D; ++d) right[d][v] = load(from + d * wide + u + v * lanes<T>());
-            }
-            const T* kernel = kernels + path.kernel + m0;
-            T* to = z + path.to.at + u;
-            for (int64_t n = 0; n < rows; ++n, kernel += dim, to += wide) {
-                for (int v = 0; v < V; ++v) {
-                    Vector<T> sum = kernel[0] * right[0][v];
-#pragma GCC unroll 8
-                    for (int d = 1; d < D; ++d) sum += kernel[d] * right[d][v];
-                    store<T>(to + v * lanes<T>(), w[v] * sum, true);
+    const int64_t blocks, paths, features;
+    int64_t x_width = 0, x_row = 0, z_width = 0, z_row = 0, entries = 0, columns = 0, wide = 0;
+    int64_t widest = 0, tallest = 0;
+    bool is_whole = true;  // whether results are padded as they are
+
+  private:
+    template <class Body>
+    void for_lines(const Body& body) const {
+        for (int64_t p = 0; p < paths; ++p) {
+            const Path& own = path(p);
+            for (int64_t n = 0; n < own.dim; ++n) {
+                for (int64_t f = 0; f < features; ++f) {
+                    body(own.plain.first + n * own.plain.line + f * own.plain.group,
+                         own.place.first + n * own.place.line + f * own.place.group, own.from);
                 }
             }
-        });
+        }
+    }
+    Scratch<Block> block_;
+    Scratch<Path> path_;
+};
+
+constexpr int64_t kGrain = 1 << 15;  // numbers, for passes over memory
+
+// move(row of `from`, row of `to`) for all rows.
+template <class T, class Move>
+void move_rows(int64_t rows, const T* from, int64_t from_row, T* to, int64_t to_row,
+               const Move& move) {
+    parallel(rows, 1 + kGrain / (to_row + 1), [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) move(from + i * from_row, to + i * to_row);
     });
 }
 
-// out[i] = the sum of the lanes of vector i, in parts of 16 bytes and then in pairs.
 template <class T>
-inline void add_lanes(const T* vectors, int count, T* out) {
-    constexpr int one = 16 / sizeof(T);
-    typedef T Part __attribute__((vector_size(16)));
-    T parts[kColumns * one];
-    for (int i = 0; i < count; ++i) {
-        Part sum = {};
-        for (int j = 0; j < lanes<T>(); j += one) {
-            Part some;
-            std::memcpy(&some, vectors + i * lanes<T>() + j, sizeof some);
-            sum += some;
-        }
-        std::memcpy(parts + i * one, &sum, sizeof sum);
-    }
-    for (int i = 0; i < count; ++i) {
-        const T* const part = parts + i * one;
-        out[i] = part[0] + part[1];
-        for (int j = 2; j < one; j += 2) out[i] += part[j] + part[j + 1];
-    }
-}
-
-// Numbers that `gradients` needs for kernels of so many rows.
-template <class T>
-constexpr int64_t room(int64_t rows) {
-    return rows * kColumns * lanes<T>();
-}
-
-// Of E = sum v w K x: to_x += K^T w v, to_weights = v K x, to_kernels = w v x summed over channels.
-template <class T>
-inline void gradients(const Path& path, const T* kernels, const T* x, const T* weights, const T* v,
-                      T* to_x, T* to_weights, T* to_kernels, T* room) {
-    const int64_t rows = path.to.dim, dim = path.from.dim, wide = path.to.wide;
-    for_columns(dim, [&](auto columns, int64_t m0) {
-        constexpr int D = decltype(columns)::rows, most = D * 4 + 14 <= kRegisters ? 2 : 1;
-        const int64_t start = path.from.at + m0 * wide;
-        for_channels<T, most>(wide, [&](auto shape, int64_t u) {
-            constexpr int V = decltype(shape)::vectors, one = lanes<T>();
-            Vector<T> right[D][V], down[D][V], w[V], of_w[V] = {};
-            for (int k = 0; k < V; ++k) {
-                w[k] = load(weights + path.weight.at + u + k * one);
-                for (int d = 0; d < D; ++d) {
-                    right[d][k] = load(x + start + d * wide + u + k * one);
-                    down[d][k] = load(to_x + start + d * wide + u + k * one);
-                }
-            }
-            const T *kernel = kernels + path.kernel + m0, *given = v + path.to.at + u;
-            T* outer = room;
-            for (int64_t n = 0; n < rows; ++n, kernel += dim, given += wide, outer += D * one) {
-                Vector<T> own[V], scaled[V], turned[V] = {};
-                for (int k = 0; k < V; ++k) {
-                    own[k] = load(given + k * one);
-                    scaled[k] = w[k] * own[k];
-                }
-#pragma GCC unroll 8
-                for (int d = 0; d < D; ++d) {
-                    Vector<T> sum = scaled[0] * right[d][0];
-                    for (int k = 1; k < V; ++k) sum += scaled[k] * right[d][k];
-                    store<T>(outer + d * one, sum, u > 0);
-                    for (int k = 0; k < V; ++k) {
-                        turned[k] += kernel[d] * right[d][k];
-                        down[d][k] += kernel[d] * scaled[k];
-                    }
-                }
-                for (int k = 0; k < V; ++k) of_w[k] += own[k] * turned[k];
-            }
-            for (int k = 0; k < V; ++k) {
-                store<T>(to_weights + path.weight.at + u + k * one, of_w[k], m0 > 0);
-                for (int d = 0; d < D; ++d) {
-                    store<T>(to_x + start + d * wide + u + k * one, down[d][k], false);
-                }
-            }
-        });
-        for (int64_t n = 0; n < rows; ++n) {
-            add_lanes<T>(room + n * D * lanes<T>(), D, to_kernels + path.kernel + n * dim + m0);
-        }
-    });
+void zero(T* memory, int64_t count) {
+    std::memset(memory, 0, count * sizeof(T));
 }
 
 }  // namespace eq

@@ -1,8 +1,9 @@
 // The sum over the edges of a graph and its gradients; equinet/ops/edge_sums.py has the equations.
 //
-//     edge_sum       z[i p u n] = sum_(e to i) w[e p u] sum_m K[e p n m] x[source e, u m],   w = h W,
-//                    and from the other end the gradient of <v, z> by x
-//     edge_kernels, edge_hidden, edge_weights      its gradients by K, h and W
+//     z[i p n u] = sum_(e to i) w[e p u] sum_m K[e p n m] x[source e, u m],   w = h W
+//
+// and from the other end the gradient of <v, z> by x. Without W every path is there once for each
+// feature, with the feature as its weight, and there are no columns.
 //
 // A lane has a channel. A warp takes eight edges at a time, and of their kernels eight rows and eight
 // columns. What all its lanes need lies in shared memory, eight numbers beside each other; w is in
@@ -106,14 +107,18 @@ __device__ inline void multiply(const Eight* shared, const T* table, i64 step, i
     }
 }
 
-// w of eight edges in one column.
+// w of eight edges in channel u of a path; without W a feature of h.
 __device__ inline void weigh(Eight* shared, const SomeEdges& some, int count, const T* hidden,
-                             const T* weights, i64 columns, i64 features, int lane, T (&w)[kEight]) {
+                             const T* weights, i64 columns, const EdgePath& path, i64 u, i64 features,
+                             int lane, T (&w)[kEight]) {
 #pragma unroll
-    for (int i = 0; i < kEight; ++i) w[i] = 0;
-    for (i64 f = 0; f < features; f += kWarp) {
+    for (int i = 0; i < kEight; ++i) {
+        w[i] = columns ? T(0) : hidden[some.number[i] * features + path.weight];
+    }
+    for (i64 f = 0; columns && f < features; f += kWarp) {
+        const T* const column = weights + f * columns + path.weight + u;
         stage_hidden(shared, some, count, hidden, f, features, lane);
-        multiply(shared, weights + f * columns, columns, least(features - f, kWarp), w);
+        multiply(shared, column, columns, least(features - f, kWarp), w);
     }
 }
 
@@ -126,38 +131,6 @@ __device__ inline void turn(const Eight* kernel, const T* x, i64 step, int colum
         const T right = factor * x[c * step];
 #pragma unroll
         for (int r = 0; r < kEight; ++r) sum[r] += left.entry[r] * right;
-    }
-}
-
-// The gradient by w of eight edges, <v, K x> in channel u.
-__device__ inline void find_slopes(Eight* shared, const SomeEdges& some, int count, const T* v,
-                                   const T* x, const T* kernels, const EdgePaths& paths,
-                                   const EdgePath& path, i64 u, int lane, T (&slope)[kEight]) {
-    const Side to = z_side(path), from = x_side(path);
-#pragma unroll
-    for (int i = 0; i < kEight; ++i) slope[i] = 0;
-    for (i64 r0 = 0; r0 < to.dim; r0 += kEight) {
-        for (i64 c0 = 0; c0 < from.dim; c0 += kEight) {
-            stage_kernels(shared, some, kernels + path.kernel, paths.entries, to, r0, from, c0, lane);
-#pragma unroll
-            for (int i = 0; i < kEight; ++i) {
-                if (i >= count) break;
-                if (some.source[i] < 0) {
-                    slope[i] = not_a_number();
-                    continue;
-                }
-                const T* const right = x + some.source[i] * paths.x_width + from.start +
-                                       u * from.channel + c0 * from.component;
-                const T* const left = v + some.target[i] * paths.z_width + to.start +
-                                      u * to.channel + r0 * to.component;
-                T turned[kEight] = {};
-                turn(shared + i * kEight, right, from.component, eight(from.dim - c0), T(1), turned);
-#pragma unroll
-                for (int r = 0; r < kEight; ++r) {
-                    if (r0 + r < to.dim) slope[i] += left[r * to.component] * turned[r];
-                }
-            }
-        }
     }
 }
 
@@ -219,8 +192,7 @@ EQ_KERNEL(edge_sum)(int by_source, const T* left, const T* kernels, const T* hid
         for (int p = first; p < last; ++p) {
             const EdgePath path = paths.path[p];
             T w[kEight];
-            weigh(all_h[warp], some, n, hidden, weights + path.weight + u, paths.columns, features,
-                  lane, w);
+            weigh(all_h[warp], some, n, hidden, weights, paths.columns, path, u, features, lane, w);
             turn_edges(all_kernels[warp], some, n, by_source, point, left, kernels, paths, path, u, r0,
                        lane, w, sum);
         }
@@ -233,165 +205,5 @@ EQ_KERNEL(edge_sum)(int by_source, const T* left, const T* kernels, const T* hid
         if (r0 + r >= to.dim) break;
         T& entry = place[r * to.component];
         entry = by_source ? entry + sum[r] : sum[r];
-    }
-}
-
-// Vectors of eight components in the channels of a warp. Eight numbers more lie between components, for
-// some of them to be in other banks.
-struct Vectors {
-    Eight channels[kEight][kWarp / kEight + 1];
-    // Component r in the channel of a lane; zero beyond `dim`.
-    __device__ void write(int lane, const T* from, i64 step, i64 dim, T factor) {
-#pragma unroll
-        for (int r = 0; r < kEight; ++r) {
-            channels[r][lane / kEight].entry[lane % kEight] = r < dim ? factor * from[r * step] : T(0);
-        }
-    }
-};
-
-// The sum over all channels of left[row] right[column].
-__device__ inline T product(const Vectors& left, int row, const Vectors& right, int column) {
-    T sum = 0;
-#pragma unroll
-    for (int k = 0; k < kWarp / kEight; ++k) {
-        const Eight a = left.channels[row][k], b = right.channels[column][k];
-#pragma unroll
-        for (int j = 0; j < kEight; ++j) sum += a.entry[j] * b.entry[j];
-    }
-    return sum;
-}
-
-// The sum over all channels of w v[n] x[m] for each entry (n, m) of a kernel. A warp for eight edges
-// and a path; a lane has row n and columns m, m + 4 of eight by eight.
-EQ_KERNEL(edge_kernels)(const T* v, const T* x, const T* hidden, const T* weights, T* out,
-                        const i64* edges, EdgePaths paths, i64 sources, i64 targets, i64 count,
-                        i64 features) {
-    __shared__ SomeEdges all_edges[kWarps];
-    __shared__ Eight all_h[kWarps][kWarp];
-    __shared__ Vectors all_left[kWarps], all_right[kWarps];
-    constexpr int half = kEight / 2;
-    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-    const int row = lane / half, column = lane % half;
-    const i64 e0 = (i64(blockIdx.x) * kWarps + warp) * kEight;
-    if (e0 >= count) return;  // the whole warp
-    const int n = eight(count - e0);
-    const EdgePath path = paths.path[blockIdx.y];
-    const Side to = z_side(path), from = x_side(path);
-    SomeEdges& some = all_edges[warp];
-    Vectors &left = all_left[warp], &right = all_right[warp];
-    read_run(some, lane, e0, n, {edges, sources, targets, count});
-    for (i64 r0 = 0; r0 < to.dim; r0 += kEight) {
-        for (i64 c0 = 0; c0 < from.dim; c0 += kEight) {
-            T sum[kEight][2] = {};
-            for (i64 u0 = 0; u0 < path.channels; u0 += kWarp) {
-                const bool is_there = u0 + lane < path.channels;
-                const i64 u = is_there ? u0 + lane : u0;
-                const T* const a = v + to.start + u * to.channel + r0 * to.component;
-                const T* const b = x + from.start + u * from.channel + c0 * from.component;
-                T w[kEight];
-                weigh(all_h[warp], some, n, hidden, weights + path.weight + u, paths.columns,
-                      features, lane, w);
-#pragma unroll
-                for (int i = 0; i < kEight; ++i) {
-                    if (i >= n) break;
-                    if (some.source[i] < 0) {
-                        sum[i][0] = sum[i][1] = not_a_number();
-                        continue;
-                    }
-                    __syncwarp();
-                    left.write(lane, a + some.target[i] * paths.z_width, to.component,
-                               is_there ? to.dim - r0 : 0, w[i]);
-                    right.write(lane, b + some.source[i] * paths.x_width, from.component,
-                                is_there ? from.dim - c0 : 0, T(1));
-                    __syncwarp();
-                    sum[i][0] += product(left, row, right, column);
-                    sum[i][1] += product(left, row, right, column + half);
-                }
-            }
-            T* const place = out + e0 * paths.entries + path.kernel + (r0 + row) * to.kernel +
-                             (c0 + column) * from.kernel;
-#pragma unroll
-            for (int i = 0; i < kEight; ++i) {
-                if (i >= n || r0 + row >= to.dim) break;
-                T* const entry = place + i * paths.entries;
-                if (c0 + column < from.dim) *entry = sum[i][0];
-                if (c0 + column + half < from.dim) entry[half * from.kernel] = sum[i][1];
-            }
-        }
-    }
-}
-
-// Added to `out`: the sum over all channels of <v, K x> W, with W as (columns, features). A warp for
-// eight edges and 32 features.
-EQ_KERNEL(edge_hidden)(const T* v, const T* x, const T* kernels, const T* weights, T* out,
-                       const i64* edges, EdgePaths paths, i64 sources, i64 targets, i64 count,
-                       i64 features) {
-    __shared__ SomeEdges all_edges[kWarps];
-    __shared__ Eight all_slopes[kWarps][kWarp], all_kernels[kWarps][kEight * kEight];
-    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-    const i64 e0 = (i64(blockIdx.x) * kWarps + warp) * kEight;
-    if (e0 >= count) return;  // the whole warp
-    const int n = eight(count - e0);
-    const i64 feature = i64(blockIdx.y) * kWarp + lane, f = least(feature, features - 1);
-    SomeEdges& some = all_edges[warp];
-    read_run(some, lane, e0, n, {edges, sources, targets, count});
-    T sum[kEight] = {};
-    for (int p = 0; p < paths.count; ++p) {
-        const EdgePath path = paths.path[p];
-        for (i64 u0 = 0; u0 < path.channels; u0 += kWarp) {
-            T slope[kEight];
-            find_slopes(all_kernels[warp], some, n, v, x, kernels, paths, path,
-                        least(u0 + lane, path.channels - 1), lane, slope);
-            __syncwarp();
-#pragma unroll
-            for (int i = 0; i < kEight; ++i) all_slopes[warp][lane].entry[i] = slope[i];
-            __syncwarp();
-            multiply(all_slopes[warp], weights + (path.weight + u0) * features + f, features,
-                     least(path.channels - u0, kWarp), sum);
-        }
-    }
-    if (feature >= features) return;
-#pragma unroll
-    for (int i = 0; i < kEight; ++i) {
-        if (i < n) out[(e0 + i) * features + f] += sum[i];
-    }
-}
-
-// out[part] = the sum of h <v, K x> over one run of edges of `parts`. A warp for each part, 32 channels
-// of a path and 32 features.
-EQ_KERNEL(edge_weights)(const T* v, const T* x, const T* kernels, const T* hidden, T* out,
-                        const i64* edges, i64 parts, EdgePaths paths, i64 sources, i64 targets,
-                        i64 count, i64 features) {
-    __shared__ SomeEdges all_edges[kWarps];
-    __shared__ Eight all_h[kWarps][kWarp], all_kernels[kWarps][kEight * kEight];
-    const int lane = threadIdx.x % kWarp, warp = threadIdx.x / kWarp;
-    const i64 part = i64(blockIdx.x) * kWarps + warp;
-    const EdgePath path = paths.path[blockIdx.y];
-    const i64 tiles = (path.channels + kWarp - 1) / kWarp;
-    const i64 channel = blockIdx.z % tiles * kWarp + lane, u = least(channel, path.channels - 1);
-    const i64 f0 = blockIdx.z / tiles * kWarp;
-    if (part >= parts || f0 >= features) return;  // the whole warp
-    const i64 run = (count + parts * kEight - 1) / (parts * kEight) * kEight;
-    const i64 end = least((part + 1) * run, count);
-    SomeEdges& some = all_edges[warp];
-    T sum[kWarp] = {};
-    for (i64 e = part * run; e < end; e += kEight) {
-        const int n = eight(end - e);
-        read_run(some, lane, e, n, {edges, sources, targets, count});
-        T slope[kEight];
-        find_slopes(all_kernels[warp], some, n, v, x, kernels, paths, path, u, lane, slope);
-        stage_hidden(all_h[warp], some, n, hidden, f0, features, lane);
-#pragma unroll
-        for (int f = 0; f < kWarp; ++f) {
-            const Eight h = all_h[warp][f];
-#pragma unroll
-            for (int i = 0; i < kEight; ++i) sum[f] += h.entry[i] * slope[i];
-        }
-    }
-    if (channel >= path.channels) return;
-    T* const place = out + (part * features + f0) * paths.columns + path.weight + u;
-#pragma unroll
-    for (int f = 0; f < kWarp; ++f) {
-        if (f0 + f < features) place[f * paths.columns] = sum[f];
     }
 }

@@ -9,7 +9,6 @@ learned functions of the distance, and M is a learned equivariant matrix, which 
 
 from __future__ import annotations
 
-import itertools
 import math
 from typing import ClassVar
 
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
-from equinet.harmonics import angular_harmonics
+from equinet.nn.edge_paths import EdgeHarmonics, EdgePaths, irrep_bases
 from equinet.nn.kernel_layer import KernelLayer, irrep_paths
 from equinet.nn.linear import Linear
 from equinet.nn.meaning import fingerprint
@@ -30,15 +29,13 @@ from equinet.nn.point_conv import (
     edge_vectors,
     ends_of,
     harmonic_norms,
-    length,
     neighbours_of,
+    order_of,
 )
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.steerable import field_numbers
 from equinet.numerics.arguments import check_generator
-from equinet.ops import EdgePlan, edge_order, edge_sum, full_precision
-from equinet.rep import Fibre
-from equinet.rep.representation import check_rep
+from equinet.ops import edge_sum, full_precision
 from equinet.steerable import DirectionKernels
 
 
@@ -94,32 +91,26 @@ class DepthwisePointConv(KernelLayer):
         super().__init__(in_type, out_type)
         self.lmax, self.n = lmax, in_type.space.fibre_group.n
         with torch.device("cpu"):
-            pairs = direction_kernels(in_type.blocks, out_type.blocks, lmax).pairs
-            counts = in_type.fibre.counts
-            paths = [pair for pair, found in pairs.items() for _ in found]
-            fibre = Fibre(tuple((counts[psi], check_rep(psi_out)) for psi_out, psi in paths))
-            between = in_type.space.fields(fibre.blocks)
-        kinds = list(counts)
-        self._plan = EdgePlan(
-            tuple((count, psi.dim) for psi, count in counts.items()),
-            tuple((kinds.index(psi), psi_out.dim) for psi_out, psi in paths),
-        )
-        self._kernels = fingerprint(pairs.values())
+            kernels = direction_kernels(in_type.blocks, out_type.blocks, lmax)
+            self._paths = EdgePaths(kernels)
+            between = in_type.space.fields(self._paths.fibre.blocks)
+        self._kernels = fingerprint(kernels.pairs.values())
         self._gain = 1 / math.sqrt(features * neighbours)
         self.mix = Linear(between, out_type, bias, generator=generator)
-        self.weight = nn.Parameter(torch.empty(features, self._plan.sizes[2]))
+        self.weight = nn.Parameter(torch.empty(features, self._paths.plan.sizes[2]))
         self.reset_parameters(generator)
+        self.harmonics = EdgeHarmonics(lmax, self.n)
         self.set_constants()
         self.radial = radial
         self.place(device, dtype)
-        self.set_paths(irrep_paths(in_type, out_type, pairs))
+        self.set_paths(irrep_paths(in_type, out_type, kernels.pairs))
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the initial weights W anew, as the constructor does."""
         with torch.no_grad():
             self.weight.copy_(self._gain * randn(*self.weight.shape, generator=generator))
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Tensor | list[Tensor | None]]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         norms = harmonic_norms(self.lmax, self.n)
         pairs = direction_kernels(self.in_type.blocks, self.out_type.blocks, self.lmax).pairs
         paths = [
@@ -128,7 +119,8 @@ class DepthwisePointConv(KernelLayer):
             for kernel in kernels
         ]
         kernels = torch.cat([kernel.flatten(0, 1) for kernel in paths])
-        return {"kernels": norms[:, None] * kernels.mT, "into": [_into_irreps(self.in_type.fibre)]}
+        bases = irrep_bases(self.in_type.fibre, self.out_type.fibre)
+        return {"kernels": norms[:, None] * kernels.mT, **bases}
 
     def meaning(self) -> str:
         """The types, and the kernels of which the weights are coefficients."""
@@ -143,20 +135,20 @@ class DepthwisePointConv(KernelLayer):
             ``(radial.features * dim out, dim in, harmonics)``, for ``angular_harmonics`` as they
             are.
         """
-        plan, mix = self._plan, self.mix.dense()
+        plan, mix = self._paths.plan, self.mix.dense()
         harmonics, features = self.kernels.shape[0], self.weight.shape[0]
         sizes = [channels * dim for channels, dim in plan.blocks]
         blocks = [mix.new_zeros(features, len(mix), size, harmonics) for size in sizes]
-        for (number, _), path in zip(plan.paths, plan.places, strict=True):
+        columns = mix.split([path.channels * path.dim_out for path in plan.places], 1)
+        for (number, _), path, rows in zip(plan.paths, plan.places, columns, strict=True):
             kernel = self.kernels.narrow(1, path.kernel, path.dim_out * path.dim_in)
             kernel = kernel.unflatten(1, (path.dim_out, path.dim_in))
-            rows = mix.narrow(1, path.out, path.channels * path.dim_out)
             rows = rows.unflatten(1, (path.channels, path.dim_out))
             weight = self.weight.narrow(1, path.weight, path.channels)
             found = torch.einsum("oun,fu,hnm->foumh", rows, weight, kernel)
             blocks[number] = blocks[number] + found.flatten(2, 3)
         filters = torch.cat(blocks, 2)
-        (into,) = self.listed("into", gaps=True)
+        into = self._buffers.get("into")
         if into is not None:
             filters = torch.einsum("fogh,gi->foih", filters, into)
         return filters.flatten(0, 1)
@@ -193,32 +185,34 @@ class DepthwisePointConv(KernelLayer):
             ``(points, channels out)``.
         """
         self.check(x)
-        edges, shifts = neighbours_of(x, edges, shifts)
-        r = edge_vectors(self, x, positions, edges, shifts)
-        dtype, (into,) = self.weight.dtype, self.listed("into", gaps=True)
+        found, shifts = neighbours_of(x, edges, shifts)
+        r = edge_vectors(self, x, positions, found, shifts)
+        dtype, into, out = self.weight.dtype, *map(self._buffers.get, ("into", "out_of"))
         given = () if attributes is None else (attributes,)
-        radial = self.radial(length(r), *given).to(dtype)
-        harmonics = torch.cat(angular_harmonics(self.lmax, r), -1).to(dtype)
+        distances, harmonics = self.harmonics(r)
+        radial = self.radial(distances, *given).to(dtype)
         with full_precision(x):
             features = x.to(dtype) if into is None else x.to(dtype) @ into.mT
-            order = edge_order(edges, x.shape[0], ends_of(positions)[1].shape[0])
-            kernels = harmonics @ self.kernels
-            z = edge_sum(self._plan, features, kernels, radial, self.weight, order)
-            return self.mix(z).to(x.dtype)
+            order = order_of(edges, found, x.shape[0], ends_of(positions)[1].shape[0])
+            kernels = harmonics.mT.to(dtype) @ self.kernels
+            z = edge_sum(self._paths.plan, features, kernels, radial, self.weight, order)
+            y, bias = self._mixed(z), self.mix.shift()
+            y = y if out is None else y @ out.mT
+            return (y if bias is None else y + bias).to(x.dtype)
 
-
-def _into_irreps(fibre: Fibre) -> Tensor | None:
-    """What takes a vector to its parts in irreps, those of equal ones together.
-
-    Returns:
-        float64 ``(dim, dim)``; None if they are there already.
-    """
-    changes = zip(fibre.blocks, fibre.matrices(inverse=True), strict=True)
-    blocks = [
-        [torch.eye(rho.dim, dtype=torch.float64) if change is None else change] * mul
-        for (mul, rho), change in changes
-    ]
-    matrix = torch.block_diag(*itertools.chain.from_iterable(blocks))
-    if fibre.permutation is not None:
-        matrix = matrix[fibre.permutation.argsort()]
-    return None if torch.equal(matrix, torch.eye(fibre.dim, dtype=torch.float64)) else matrix
+    def _mixed(self, z: Tensor) -> Tensor:
+        """M z but for the bias, irrep by irrep; as one matrix it is mostly zeros."""
+        shapes = [(v, u, k, dim) for v, u, k, dim, _ in self.mix._plan.shapes if k]
+        weights = self.mix.weight[0].split([v * u * k for v, u, k, _ in shapes])
+        kernels = self.mix.kernels.split([k * dim * dim for _, _, k, dim in shapes])
+        parts, matrices = self._paths.by_irrep(z), []
+        for i, ((v, u, k, dim), weight, kernel) in enumerate(
+            zip(shapes, weights, kernels, strict=True)
+        ):
+            if k == 1:  # a multiple of the identity
+                weight = kernel[0] * weight
+            else:
+                kernel = kernel.view(k, dim, dim)
+                parts[i] = torch.einsum("knm,mpu->npuk", kernel, parts[i]).flatten(2)
+            matrices.append(weight.view(v, u * k).mT)
+        return self._paths.mixed(parts, matrices)

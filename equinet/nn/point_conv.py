@@ -18,12 +18,13 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Points
 from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
+from equinet.nn.edge_paths import EdgeHarmonics, EdgePaths, irrep_bases
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_integer, check_memory, check_number, is_integer
 from equinet.numerics.values import check_floating, check_numbers
-from equinet.ops import full_precision
+from equinet.ops import EdgeOrder, edge_order, edge_sum, full_precision
 from equinet.rep import Block
 from equinet.steerable import DirectionKernels, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
@@ -39,6 +40,11 @@ _PADDED = "; of a list padded with -1 take edges[:, (edges >= 0).all(0)], and th
 @runtime_checkable
 class Neighbours(Protocol):
     """What ``transforms.Graph`` is here: edges and shifts of something that each point has."""
+
+    @property
+    def order(self) -> Tensor | None:
+        """Where the edges stand that are sorted by j and, in the second row, by i, if known."""
+        ...
 
     def of(self, x: Tensor, end: int = 0) -> tuple[Tensor, Tensor | None]:
         """Both, or ValueError if ``x`` is of other points than those where edges start, or end."""
@@ -96,6 +102,9 @@ class PointConv(Steerable):
         sample = functools.partial(direction_kernels, in_type.blocks, out_type.blocks, lmax)
         gain = 1 / math.sqrt(features * neighbours)
         super().__init__(in_type, out_type, sample, features, bias, gain, generator)
+        with torch.device("cpu"):
+            self._paths = EdgePaths(sample())
+        self.harmonics = EdgeHarmonics(lmax, self.n)
         self.radial = radial
         self.place(device, dtype)
 
@@ -109,7 +118,9 @@ class PointConv(Steerable):
         return f"{super().meaning()}, {self.radial.extra_repr()}" if own else super().meaning()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        return {**super().constants(dtype), "norms": harmonic_norms(self.lmax, self.n)}
+        norms = harmonic_norms(self.lmax, self.n)
+        bases = irrep_bases(self.in_type.fibre, self.out_type.fibre)
+        return {**super().constants(dtype), "norms": norms, **bases}
 
     def forward(
         self,
@@ -132,26 +143,35 @@ class PointConv(Steerable):
             ``(points, channels out)``.
         """
         self.check(x)
-        edges, shifts = neighbours_of(x, edges, shifts)
-        r, (source, target) = edge_vectors(self, x, positions, edges, shifts), edges
-        features, points = x.index_select(0, source), ends_of(positions)[1].shape[0]
+        found, shifts = neighbours_of(x, edges, shifts)
+        r = edge_vectors(self, x, positions, found, shifts)
+        dtype, into, out = self.weight.dtype, *map(self._buffers.get, ("into", "out_of"))
         given = () if attributes is None else (attributes,)
-        radial = self.radial(length(r), *given).to(x.dtype)
-        harmonics = torch.cat(angular_harmonics(self.lmax, r), -1) * self.get_buffer("norms")
-        harmonics = harmonics.to(x.dtype)
-        # Sums over the neighbours come first, as they do not need the filter: (m, point, k, in).
-        sums = torch.stack(
-            [
-                x.new_zeros(points, radial.shape[1], x.shape[1]).index_add(
-                    0, target, (radial * y[:, None])[:, :, None] * features[:, None]
-                )
-                for y in harmonics.unbind(-1)
-            ]
-        )
+        distances, harmonics = self.harmonics(r)
+        radial = self.radial(distances, *given).to(dtype)
         with full_precision(x):
-            filters, bias = self.dense().unflatten(0, (radial.shape[1], -1)), self.shift()
-            y = torch.einsum("mpki,koim->po", sums.to(filters.dtype), filters)
-        return (y if bias is None else y + bias).to(x.dtype)
+            features = x.to(dtype) if into is None else x.to(dtype) @ into.mT
+            order = order_of(edges, found, x.shape[0], ends_of(positions)[1].shape[0])
+            norms = self.get_buffer("norms")
+            turns = self.kernels.view(-1, len(norms)) * norms
+            kernels = harmonics.mT.to(dtype) @ turns.mT
+            # Sums over the neighbours come first, as they do not need the weights.
+            z = edge_sum(self._paths.plan, features, kernels, radial, None, order)
+            parts = self._paths.by_irrep(z, radial.shape[1])
+            y, bias = self._paths.mixed(parts, self._matrices()), self.shift()
+            y = y if out is None else y @ out.mT
+            return (y if bias is None else y + bias).to(x.dtype)
+
+    def _matrices(self) -> list[Tensor]:
+        """The weights for each irrep of the output, (radial function, kernel, copy) by copies."""
+        shapes, columns = [shape[:3] for shape in self._plan.shapes], len(self._plan.into.dims)
+        weights = self.weight.split([math.prod(shape) for shape in shapes], 1)
+        parts = [
+            weight.unflatten(1, shape).permute(0, 3, 2, 1).flatten(1, 2)
+            for weight, shape in zip(weights, shapes, strict=True)
+        ]
+        rows = [torch.cat(parts[i : i + columns], 1) for i in range(0, len(parts), columns)]
+        return [row.flatten(0, 1) for row, live in zip(rows, self._paths.live, strict=True) if live]
 
 
 def neighbours_of(
@@ -187,6 +207,21 @@ def ends_of(positions: Positions) -> tuple[Tensor, Tensor]:
     if len(positions) != 2:
         raise ValueError(f"positions: expected a tensor or a pair, got {len(positions)}")
     return positions[0], positions[1]
+
+
+def order_of(edges: Tensor | Neighbours, found: Tensor, sources: int, targets: int) -> EdgeOrder:
+    """The edges sorted, or in the order that a graph has.
+
+    Args:
+        edges: a ``transforms.Graph``, or int64 ``(2, count)``.
+        found: the edges themselves.
+        sources: the number of points where they start.
+        targets: of those where they end.
+    Returns:
+        What ``edge_sum`` takes.
+    """
+    known = edges.order if isinstance(edges, Neighbours) else None
+    return edge_order(found, sources, targets, known)
 
 
 class PointLayer(Protocol):

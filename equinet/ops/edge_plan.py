@@ -1,16 +1,18 @@
 """What a sum over edges is made of: paths between blocks of channels, and edges in two orders.
 
-In: sizes, and the edges of a graph. Out: an ``EdgePlan`` and an ``EdgeOrder``.
+In: sizes, and the edges of a graph. Out: an ``EdgePlan`` and an ``EdgeOrder``; of both and factors
+``EdgeSum`` and ``EdgeGradients``, what the operators of ``edge_sums`` take besides x and v.
 """
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from equinet.ops.native.checks import check_counts, check_tensors
+from equinet.ops.native.checks import check_counts, check_integers, check_tensors
 
 
 class Path(NamedTuple):
@@ -21,7 +23,6 @@ class Path(NamedTuple):
         into: the first component in a row of x.
         kernel: the first entry in a row of the kernels.
         weight: the first column of the weights.
-        out: the first component in a row of the result.
     """
 
     channels: int
@@ -30,7 +31,6 @@ class Path(NamedTuple):
     into: int
     kernel: int
     weight: int
-    out: int
 
 
 class EdgePlan(NamedTuple):
@@ -39,7 +39,8 @@ class EdgePlan(NamedTuple):
     Attributes:
         blocks: (channels, dim) of each block of the input; a row has all components of its first
             channel first.
-        paths: (number of a block, dim of the vectors that it becomes) for each path.
+        paths: (number of a block, dim of the vectors that it becomes) for each path. Those that
+            follow each other and have one dim share a block of the result.
     """
 
     blocks: tuple[tuple[int, int], ...]
@@ -51,13 +52,18 @@ class EdgePlan(NamedTuple):
         starts, found = [0], []
         for channels, dim in self.blocks:
             starts.append(starts[-1] + channels * dim)
-        kernel = weight = out = 0
+        kernel = weight = 0
         for block, dim_out in self.paths:
             channels, dim_in = self.blocks[block]
-            found.append(Path(channels, dim_out, dim_in, starts[block], kernel, weight, out))
+            found.append(Path(channels, dim_out, dim_in, starts[block], kernel, weight))
             kernel, weight = kernel + dim_out * dim_in, weight + channels
-            out += channels * dim_out
         return found
+
+    @property
+    def results(self) -> list[tuple[int, list[int]]]:
+        """The dim of each block of the result, and the channels of each of its paths."""
+        runs = itertools.groupby(self.paths, key=lambda path: path[1])
+        return [(dim, [self.blocks[block][0] for block, _ in paths]) for dim, paths in runs]
 
     @property
     def sizes(self) -> tuple[int, int, int, int]:
@@ -112,19 +118,24 @@ class EdgeOrder(NamedTuple):
     target_starts: Tensor
 
 
-def edge_order(edges: Tensor, sources: int, targets: int | None = None) -> EdgeOrder:
+def edge_order(
+    edges: Tensor, sources: int, targets: int | None = None, order: Tensor | None = None
+) -> EdgeOrder:
     """Sort edges, once for all sums over them.
 
     Args:
         edges: int64 ``(2, count)``, in any order: the source and the target of each.
         sources: the number of points where edges may start.
         targets: the number of points where they may end, by default the same.
+        order: where the edges stand that are sorted by source and, in the second row, by target,
+            int64 ``(2, count)``, if that is known, as in an ordered ``transforms.Graph``.
     Returns:
         What ``edge_sum`` takes; edges with the same end keep their order. On a GPU the check of the
         numbers waits for them; while torch traces there is none.
     Raises:
         TypeError: if ``edges`` is no tensor of int64, or a number of points is no integer.
-        ValueError: for another shape, and for a number that is not one of a point.
+        ValueError: for another shape, and for a number that is not one of a point. A sum over the
+            edges refuses an order that is none of them.
 
     Example:
         >>> edge_order(torch.tensor([[1, 0, 1], [2, 1, 0]]), 3).order.tolist()
@@ -134,14 +145,79 @@ def edge_order(edges: Tensor, sources: int, targets: int | None = None) -> EdgeO
     check_counts("edge_order", "sources", counts[:1])
     check_counts("edge_order", "targets", counts[1:])
     check_edges("edge_order", edges, counts)
-    starts = [_starts(ends, count) for ends, count in zip(edges.unbind(), counts, strict=True)]
-    return EdgeOrder(edges.contiguous(), edges.argsort(dim=1, stable=True), *starts)
+    if order is None:
+        order = edges.argsort(dim=1, stable=True)
+    else:
+        check_integers("edge_order", "order", order, (2, edges.shape[1]), edges)
+    sides = zip(edges.unbind(), order.unbind(), counts, strict=True)
+    return EdgeOrder(edges.contiguous(), order, *(_starts(*side) for side in sides))
 
 
-def _starts(ends: Tensor, count: int) -> Tensor:
-    """Where in sorted order the edges of each point start: how many end at points before it."""
-    many = ends.new_zeros(count + 1).index_add(0, ends + 1, torch.ones_like(ends))
-    return many.cumsum(0)
+def _starts(ends: Tensor, order: Tensor, count: int) -> Tensor:
+    """Where in their order the edges of each point start, and at last their number."""
+    points = torch.arange(count + 1, device=ends.device)
+    return torch.searchsorted(ends.index_select(0, order), points)
+
+
+class EdgeSum(NamedTuple):
+    """The plan of (G1), as torch takes it.
+
+    Attributes:
+        kernels, hidden, weights: as in ``edge_sum``.
+        edges, order, source_starts, target_starts: those of an ``EdgeOrder``.
+        numbers: those of an ``EdgePlan``.
+    """
+
+    kernels: Tensor
+    hidden: Tensor
+    weights: Tensor | None
+    edges: Tensor
+    order: Tensor
+    source_starts: Tensor
+    target_starts: Tensor
+    numbers: Sequence[int]
+
+    @property
+    def targets(self) -> int:
+        """The number of points where edges may end."""
+        return self.target_starts.shape[0] - 1
+
+    @property
+    def copies(self) -> int:
+        """How many features of a channel the result has."""
+        return self.hidden.shape[1] if self.weights is None else 1
+
+
+class EdgeGradients(NamedTuple):
+    """The plan of (G2), which acts on v.
+
+    Attributes:
+        x, kernels, hidden, weights: as in ``edge_sum``.
+        edges, order, source_starts, target_starts: those of an ``EdgeOrder``.
+        numbers: those of an ``EdgePlan``.
+        wanted: places of the gradients that are wanted, 0 to 3; the others are empty.
+    """
+
+    x: Tensor
+    kernels: Tensor
+    hidden: Tensor
+    weights: Tensor | None
+    edges: Tensor
+    order: Tensor
+    source_starts: Tensor
+    target_starts: Tensor
+    numbers: Sequence[int]
+    wanted: Sequence[int]
+
+    @property
+    def factors(self) -> list[Tensor | None]:
+        """x, K, h and W."""
+        return [self.x, self.kernels, self.hidden, self.weights]
+
+    @property
+    def sum(self) -> EdgeSum:
+        """The plan of (G1)."""
+        return EdgeSum(*self[1:9])
 
 
 def check_edges(operator: str, edges: Tensor, counts: tuple[int, int]) -> None:

@@ -89,10 +89,18 @@ def test_equals_the_product_uvu_of_e3nn(generator):
     count = edges.shape[1]
     order = edge_order(torch.stack([edges[0], torch.arange(count)]), 6, count)
     kernels = torch.cat(angular_harmonics(2, vectors), -1) @ layer.kernels
-    ours = edge_sum(layer._plan, x, kernels, hidden, layer.weight, order)
-    assert len(between) == len(layer._plan.paths) == 11
+    ours = edge_sum(layer._paths.plan, x, kernels, hidden, layer.weight, order)
+    assert len(between) == len(layer._paths.plan.paths) == 11
+    # Ours have the channels of all paths to one irrep side by side.
     sizes = [mul * irrep.dim for mul, irrep in between]
-    for a, b in zip(ours.split(sizes, 1), theirs.split(sizes, 1), strict=True):
+    parts = iter(theirs.split(sizes, 1))
+    blocks = ours.split([dim * sum(many) for dim, many in layer._paths.plan.results], 1)
+    pairs = [
+        (a.flatten(1), next(parts).unflatten(1, (channels, dim)).mT.flatten(1))
+        for block, (dim, many) in zip(blocks, layer._paths.plan.results, strict=True)
+        for a, channels in zip(block.unflatten(1, (dim, -1)).split(many, 2), many, strict=True)
+    ]
+    for a, b in pairs:
         assert_close(a, b * (a * b).sum().sign(), 1e-6)  # e3nn's constants are in float32
 
 

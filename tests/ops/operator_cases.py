@@ -227,20 +227,27 @@ def edges_of(count: int, sources: int, targets: int) -> torch.Tensor:
 
 
 def sum_over_edges(
-    plan: EdgePlan, edges: torch.Tensor, sources: int, targets: int, features: int
+    plan: EdgePlan,
+    edges: torch.Tensor,
+    sources: int,
+    targets: int,
+    features: int,
+    *,
+    weighted: bool = True,
 ) -> Case:
     x, kernels, weights, _ = plan.sizes
     count = edges.shape[1]
     sizes = (sources, x), (count, kernels), (count, features), (features, weights)
     generator = torch.Generator().manual_seed(count)
-    tensors = [torch.randn(size, dtype=F64, generator=generator) for size in sizes]
+    *tensors, w = (torch.randn(size, dtype=F64, generator=generator) for size in sizes)
     order = edge_order(edges, sources, targets)
-    return Case(edge_sums.EDGE_SUM, (*tensors, *order, plan.numbers()))
+    arguments = (*tensors, w if weighted else None, *order, plan.numbers())
+    return Case(edge_sums.EDGE_SUM, arguments)
 
 
 def gradients_over_edges(case: Case, wanted: list[int]) -> Case:
     """The other operator, of the same graph."""
-    width = edge_sums.edge_plan_of(case.plan.numbers).sizes[3]
+    width = edge_sums.edge_plan_of(case.plan.numbers).sizes[3] * case.plan.copies
     generator = torch.Generator().manual_seed(width)
     v = torch.randn(case.plan.targets, width, dtype=F64, generator=generator)
     return Case(edge_sums.GRADIENTS, (v, *case.arguments, wanted))
@@ -260,14 +267,15 @@ def sums_over_edges(draw) -> Case:
     count = draw(st.sampled_from([0, 1, 7, 50]))  # also beyond a block
     sources, targets = (draw(st.integers(1 if count else 0, 5)) for _ in range(2))
     features = draw(st.sampled_from([0, 1, 3, 18]))
-    edges = edges_of(count, sources, targets)
-    return sum_over_edges(draw(edge_plans()), edges, sources, targets, features)
+    sizes = edges_of(count, sources, targets), sources, targets, features
+    return sum_over_edges(draw(edge_plans()), *sizes, weighted=draw(st.booleans()))
 
 
 @st.composite
 def gradients_over_drawn_edges(draw) -> Case:
-    wanted = sorted(draw(st.sets(st.integers(1, 3))))
-    return gradients_over_edges(draw(sums_over_edges()), [0, *wanted])
+    case = draw(sums_over_edges())
+    wanted = sorted(draw(st.sets(st.integers(1, 2 if case.plan.weights is None else 3))))
+    return gradients_over_edges(case, [0, *wanted])
 
 
 SCALARS_AND_MIXED = Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True))
@@ -322,6 +330,8 @@ SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 SMALL += [local_filter(LOCAL_FILTER, mode) for mode in range(2)]
 SMALL += [sum_over_edges(EDGES, edges_of(4, 3, 2), 3, 2, 2)]
 SMALL += [gradients_over_edges(SMALL[-1], wanted) for wanted in ([0, 1, 2, 3], [0, 2])]
+SMALL += [sum_over_edges(EDGES, edges_of(4, 3, 2), 3, 2, 2, weighted=False)]
+SMALL += [gradients_over_edges(SMALL[-1], wanted) for wanted in ([0, 1, 2], [0, 2])]
 SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 
 # Some beyond a block of the CPU and the GPU, with remainders.
@@ -330,6 +340,8 @@ LARGE += [filters(WIDE_FILTER, 2, mode) for mode in range(2)]
 LARGE += [local_filter(WIDE_LOCAL_FILTER, mode) for mode in range(2)]
 LARGE += [sum_over_edges(WIDE_EDGES, edges_of(1100, 9, 50), 9, 50, 19)]
 LARGE += [gradients_over_edges(LARGE[-1], [0, 1, 2, 3])]
+LARGE += [sum_over_edges(WIDE_EDGES, edges_of(1100, 9, 50), 9, 50, 19, weighted=False)]
+LARGE += [gradients_over_edges(LARGE[-1], [0, 1, 2])]
 LARGE += [so3_transform(o, 16, 15, 2, 5, True) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
 LARGE += [s2_transform(70, 20, n, 3, 7, inverse) for n in (0, 2) for inverse in (True, False)]
 LARGE += [s2_transform(70, 70, 0, 1, 1, inverse) for inverse in (True, False)]

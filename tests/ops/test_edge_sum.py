@@ -31,16 +31,26 @@ def direct(plan, x, kernels, hidden, weights, edges, targets):
     """One edge after the other, one path after the other, with views of what stands in a row."""
     blocks = x.split([channels * dim for channels, dim in plan.blocks], 1)
     blocks = [block.unflatten(1, size) for block, size in zip(blocks, plan.blocks, strict=True)]
-    sums = [torch.zeros(targets, plan.blocks[b][0], dim, dtype=F64) for b, dim in plan.paths]
+    copies = 1 if weights is not None else hidden.shape[1]
+    sizes = [(targets, dim, copies, plan.blocks[b][0]) for b, dim in plan.paths]
+    sums = [torch.zeros(size, dtype=F64) for size in sizes]
     for e, (j, i) in enumerate(edges.T.tolist()):
         k = w = 0
         for (b, dim_out), sum in zip(plan.paths, sums, strict=True):
             channels, dim_in = plan.blocks[b]
             K = kernels[e, k : k + dim_out * dim_in].view(dim_out, dim_in)
-            scale = hidden[e] @ weights[:, w : w + channels]
-            sum[i] += torch.einsum("u,nm,um->un", scale, K, blocks[b][j])
+            if weights is None:
+                sum[i] += torch.einsum("f,nm,um->nfu", hidden[e], K, blocks[b][j])
+            else:
+                scale = hidden[e] @ weights[:, w : w + channels]
+                sum[i] += torch.einsum("u,nm,um->nu", scale, K, blocks[b][j])[:, None]
             k, w = k + dim_out * dim_in, w + channels
-    return torch.cat([sum.flatten(1) for sum in sums], 1)
+    rows, start = [], 0
+    for end in range(1, len(sums) + 1):  # those of one dimension side by side
+        if end == len(sums) or plan.paths[end][1] != plan.paths[start][1]:
+            rows.append(torch.cat(sums[start:end], 3).flatten(1))
+            start = end
+    return torch.cat(rows, 1)
 
 
 def close(found, expected, tolerance=ROUNDING):
@@ -59,7 +69,8 @@ def test_the_definition(case):
     tensors = x, kernels, hidden, weights
     expected = direct(plan, *tensors, edges, case.plan.targets)
     close(edge_sum(plan, *tensors, order), expected)
-    close(edge_sum(plan, *(t.float() for t in tensors), order), expected, SINGLE)
+    single = (None if t is None else t.float() for t in tensors)
+    close(edge_sum(plan, *single, order), expected, SINGLE)
 
 
 @given(case=sums_over_edges(), wanted=st.sets(st.sampled_from(ALL)))
@@ -67,15 +78,18 @@ def test_gradients_are_those_of_the_definition(case, wanted):
     """By torch's own differentiation of it; each alone, together, or none."""
     edges, targets = case.arguments[4], case.plan.targets
     plan = edge_plan_of(case.plan.numbers)
-    tensors = [t.clone().requires_grad_() for t in case.arguments[:4]]
-    expected = direct(plan, *tensors, edges, targets)
-    expected = expected + 0 * sum(t.sum() for t in tensors)  # there may be no edge
+    places = [i for i in ALL if case.arguments[i] is not None]
+    leaves = {i: case.arguments[i].clone().requires_grad_() for i in places}
+    expected = direct(plan, *map(leaves.get, ALL), edges, targets)
+    expected = expected + 0 * sum(t.sum() for t in leaves.values())  # there may be no edge
     v = torch.randn(expected.shape, dtype=F64, generator=torch.Generator().manual_seed(1))
-    gradients = torch.autograd.grad(expected, tensors, v)
-    given = EdgeGradients(*case.arguments, sorted(wanted))
-    for i, (found, gradient) in enumerate(zip(GRADIENTS(v, given), gradients, strict=True)):
+    gradients = dict(
+        zip(leaves, torch.autograd.grad(expected, list(leaves.values()), v), strict=True)
+    )
+    wanted = sorted(wanted.intersection(places))
+    for i, found in enumerate(GRADIENTS(v, EdgeGradients(*case.arguments, wanted))):
         if i in wanted:
-            close(found, gradient)
+            close(found, gradients[i])
         else:
             assert not found.numel()
 
@@ -113,22 +127,26 @@ def test_points_without_edges_and_graphs_without_any(generator):
 
 
 @compiled
+@pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("dtype", [torch.float32, F64])
-def test_equal_bits_for_any_number_of_threads(dtype, generator):
+def test_equal_bits_for_any_number_of_threads(dtype, weighted, generator):
     """Also where there are many parts, and a point has more edges than fit a block."""
     plan = EdgePlan(((5, 1), (3, 9), (17, 2)), ((0, 3), (1, 1), (2, 5), (1, 9)))
     edges = edges_of(3000, 40, 30)
     edges[1, :700] = 7
     order = edge_order(edges, 40, 30)
     tensors = [t.to(dtype) for t in draw(plan, 40, 3000, 6, generator)]
-    v = torch.randn(30, plan.sizes[3], dtype=dtype, generator=generator)
+    if not weighted:
+        tensors[3] = None
+    wanted, copies = (ALL, 1) if weighted else (ALL[:3], 6)
+    v = torch.randn(30, copies * plan.sizes[3], dtype=dtype, generator=generator)
     before, results = torch.get_num_threads(), []
     try:
         for threads in (1, 2, 5):
             torch.set_num_threads(threads)
             x, *rest = tensors
             given = EdgeSum(*rest, *order, plan.numbers())
-            results.append([EDGE_SUM(x, given), *GRADIENTS(v, EdgeGradients(x, *given, ALL))])
+            results.append([EDGE_SUM(x, given), *GRADIENTS(v, EdgeGradients(x, *given, wanted))])
     finally:
         torch.set_num_threads(before)
     for found in results[1:]:
@@ -139,27 +157,32 @@ def test_equal_bits_for_any_number_of_threads(dtype, generator):
 # --- derivatives ----------------------------------------------------------------------------------
 
 
-def test_derivatives(generator):
+@pytest.mark.parametrize("weighted", [True, False])
+def test_derivatives(weighted, generator):
     order = edge_order(edges_of(5, 3, 2), 3, 2)
     inputs = [t.requires_grad_() for t in draw(EDGES, 3, 5, 2, generator)]
+    inputs = inputs if weighted else inputs[:3]
 
     def apply(*tensors):
-        return edge_sum(EDGES, *tensors, order)
+        return edge_sum(EDGES, *tensors, *[None] * (4 - len(tensors)), order)
 
     assert gradcheck(apply, inputs)
     assert gradgradcheck(apply, inputs)
 
 
-def test_third_derivatives(generator):
+@pytest.mark.parametrize("weighted", [True, False])
+def test_third_derivatives(weighted, generator):
     """The gradients of the second operator, by every factor and every result of it."""
     plan = EdgePlan(((2, 1), (1, 2)), ((0, 2), (1, 1)))
     order = edge_order(edges_of(3, 2, 2), 2)
     inputs = [t.requires_grad_() for t in draw(plan, 2, 3, 2, generator)]
-    v = torch.randn(2, plan.sizes[3], dtype=F64, generator=generator, requires_grad=True)
+    inputs = inputs if weighted else inputs[:3]
+    width = plan.sizes[3] * (1 if weighted else 2)
+    v = torch.randn(2, width, dtype=F64, generator=generator, requires_grad=True)
 
     def apply(v, x, *rest):
-        given = EdgeSum(*rest, *order, plan.numbers())
-        return GRADIENTS.overload(v, *EdgeGradients(x, *given, ALL))
+        given = EdgeSum(*rest, *[None] * (3 - len(rest)), *order, plan.numbers())
+        return GRADIENTS.overload(v, *EdgeGradients(x, *given, ALL[: len(inputs)]))[: len(inputs)]
 
     assert gradcheck(apply, (v, *inputs))
     assert gradgradcheck(apply, (v, *inputs))
@@ -225,7 +248,11 @@ def test_torch_counts_its_operations(generator):
     with FlopCounterMode(display=False) as counter:
         EDGE_SUM.overload(tensors[0], *tensors[1:], *order, EDGES.numbers())
     # 2 x edges x (two features for nine columns + channels x kernels)
-    assert counter.get_total_flops() == 2 * 7 * (2 * 9 + 2 * 3 + 3 * 6 + 3 * 3 + 1 * 8)
+    kernels = 2 * 3 + 3 * 6 + 3 * 3 + 1 * 8
+    assert counter.get_total_flops() == 2 * 7 * (2 * 9 + kernels)
+    with FlopCounterMode(display=False) as counter:
+        EDGE_SUM.overload(*tensors[:3], None, *order, EDGES.numbers())
+    assert counter.get_total_flops() == 2 * 7 * (2 * EDGES.sizes[3] + kernels)
 
 
 # --- plans and orders -----------------------------------------------------------------------------

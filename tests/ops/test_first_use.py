@@ -26,7 +26,7 @@ DTYPES = [F32, F64]
 FAULTS = {
     "block_matmul": ("block_matmul", "if (to < p.n)", "if (to + 1 < p.n)"),
     "edge_sum": ("edge_sum", "starts[point + 1], count)", "starts[point + 1] - 1, count)"),
-    "edge_sum_gradients": ("edge_sum", "right, column + half)", "right, column)"),
+    "edge_sum_gradients": ("edge_sum_gradients", "lane % kHalf + kHalf)", "lane % kHalf)"),
     "expansion": ("expansion", "row[2] * p.dim_in + column[2]", "row[2] * p.dim_in + column[1]"),
     "filter_spectrum": ("filter_spectrum", "p < b.points; ++p", "p + 1 < b.points; ++p"),
     "s2_synthesis": ("s2", "f[0] = pp + mm, f[1] = pm - mp", "f[0] = pp + mm, f[1] = pm + mp"),
@@ -43,10 +43,11 @@ MORE_FAULTS = {
         ("block_matmul", "k0 + k < depth;", "k0 + k + 1 < depth;"),
     ],
     "edge_sum": [
-        ("edge_sum", "f < features; f += kWarp", "f < kWarp; f += kWarp"),
+        ("edge_sum", "f < features; f += kWarp", "f < 1; f += kWarp"),
         ("edge_sum", "const i64 row = r0 + lane", "const i64 row = lane"),
         ("edge_sum", "const i64 column = c0 + at", "const i64 column = at"),
         ("edge_sum", "by_source ? order : order + count", "order"),
+        ("edge_sum", "features + path.weight]", "features]"),
         (
             "edge_sum",
             "] : T(0);\n    }\n    __syncwarp();\n}\n\n// sum[i]",
@@ -56,10 +57,11 @@ MORE_FAULTS = {
     "edge_sum_gradients": [
         ("edge_sum", "last < paths.count && paths.path[last].x", "last < 0 && paths.path[last].x"),
         ("edge_sum", "by_source && first && paths", "by_source && !first && paths"),
-        ("edge_sum", "slope[i] += left", "slope[i] = left"),
-        ("edge_sum", "is_there ? u0 + lane : u0", "is_there ? lane : 0"),
-        ("edge_sum", "(path.weight + u0) * features", "path.weight * features"),
-        ("edge_sum", "least((part + 1) * run, count)", "least((part + 1) * run, count - 1)"),
+        ("edge_sum_gradients", "entry += slopes[k]", "entry = slopes[k]"),
+        ("edge_sum_gradients", "slope[i] += left", "slope[i] = left"),
+        ("edge_sum_gradients", "is_there ? u0 + lane : u0", "is_there ? lane : 0"),
+        ("edge_sum_gradients", "(path.weight + u0) * features", "path.weight * features"),
+        ("edge_sum_gradients", "(part + 1) * run, count)", "(part + 1) * run, count - 1)"),
     ],
     "expansion": [
         ("expansion", "half = kWarp / 2", "half = kWarp / 4"),

@@ -1,0 +1,160 @@
+// The sum over edges whose weights are features, and its gradients; for edge_sum.cpp.
+//
+//     sum         z[i p n f u] = sum_(e to i) h[e f] sum_m K[e p n m] x[source e, u, m]
+//     gradients   of <v, z> by x, K and h
+//
+// Edges are sorted as in edge_sum.cpp. The sum is a matrix product for each point and path: h of its
+// edges, transposed, and their K x.
+#pragma once
+#include "common/api.h"
+#include "cpu/edge_kernels.h"
+
+namespace eq {
+
+constexpr int64_t kParts = 64;  // at most
+
+template <class T>
+int moments(const T* x, const T* kernels, const T* hidden, T* out,
+                         const int64_t* edges, const int64_t* order, const int64_t* starts,
+                         const int64_t* numbers, int64_t paths, int64_t sources, int64_t targets,
+                         int64_t count, int64_t features) {
+    const Graph graph{edges + count, edges, order + count, starts, targets, sources, count};
+    if (!graph.sound()) return EQ_BAD_EDGES;
+    const Plan<T> plan(numbers, paths, features);
+    if (!plan) return EQ_NO_MEMORY;
+    const Scratch<T> x_memory(sources * plan.x_row);
+    const Scratch<T> z_memory(plan.is_whole ? 0 : targets * plan.z_row);
+    if (!x_memory || !z_memory) return EQ_NO_MEMORY;
+    T *const packed = x_memory.data(), *const z = plan.is_whole ? out : z_memory.data();
+    move_rows(sources, x, plan.x_width, packed, plan.x_row,
+                  [&](const T* row, T* to) { plan.pack_x(row, to); });
+    const int64_t parts = graph.parts(kParts);
+    bool enough = true;
+    parallel(parts, 1, [&](int64_t begin, int64_t end) {
+        const Scratch<T> h(kEdges * features);
+        const Scratch<T> turned(kEdges * plan.tallest * plan.widest);
+        if (!h || !turned) {
+            enough = false;
+            return;
+        }
+        const auto open = [&](int64_t point) { zero(z + point * plan.z_row, plan.z_row); };
+        const auto visit = [&](const EdgeBlock& block) {
+            for (int64_t i = 0; i < block.count; ++i) {
+                std::memcpy(h.data() + i * features, hidden + block.edges[i] * features,
+                            features * sizeof(T));
+            }
+            for (int64_t p = 0; p < plan.paths; ++p) {
+                const Path& path = plan.path(p);
+                const int64_t wide = path.from.wide, one = path.dim * wide;
+                for (int64_t i = 0; i < block.count; ++i) {
+                    const int64_t e = block.edges[i];
+                    apply(path, kernels + e * plan.entries,
+                              packed + graph.other[e] * plan.x_row, turned.data() + i * one);
+                }
+                for (int64_t r = 0; r < block.runs; ++r) {
+                    const auto [point, first, last] = block.run[r];
+                    T* const row = z + point * plan.z_row + path.place.first;
+                    for (int64_t n = 0; n < path.dim; ++n) {
+                        multiply<T>(features, wide, last - first,
+                                        {h.data() + first * features, 1, features},
+                                        {turned.data() + first * one + n * wide, one, 0},
+                                        {row + n * path.place.line, path.place.group, 0}, true);
+                    }
+                }
+            }
+        };
+        for (int64_t part = begin; part < end; ++part) graph.walk(part, parts, open, visit);
+    });
+    if (!enough) return EQ_NO_MEMORY;
+    if (!plan.is_whole) {
+        move_rows(targets, z, plan.z_row, out, plan.z_width,
+                      [&](const T* row, T* to) { plan.unpack_z(row, to); });
+    }
+    return EQ_OK;
+}
+
+template <class T>
+int moments_gradients(const T* v, const T* x, const T* kernels, const T* hidden,
+                                   T* to_x, T* to_kernels, T* to_hidden, const int64_t* edges,
+                                   const int64_t* order, const int64_t* starts,
+                                   const int64_t* numbers, int64_t paths, int64_t sources,
+                                   int64_t targets, int64_t count, int64_t features) {
+    const Graph graph{edges, edges + count, order, starts, sources, targets, count};
+    if (!graph.sound()) return EQ_BAD_EDGES;
+    const Plan<T> plan(numbers, paths, features);
+    if (!plan) return EQ_NO_MEMORY;
+    const Scratch<T> v_memory(plan.is_whole ? 0 : targets * plan.z_row);
+    const Scratch<T> x_memory(sources * plan.x_row), to_memory(sources * plan.x_row);
+    if (!v_memory || !x_memory || !to_memory) return EQ_NO_MEMORY;
+    const T* const given = plan.is_whole ? v : v_memory.data();
+    if (!plan.is_whole) {
+        move_rows(targets, v, plan.z_width, v_memory.data(), plan.z_row,
+                      [&](const T* row, T* to) { plan.pack_z(row, to); });
+    }
+    move_rows(sources, x, plan.x_width, x_memory.data(), plan.x_row,
+                  [&](const T* row, T* to) { plan.pack_x(row, to); });
+    const int64_t parts = graph.parts(kParts);
+    bool enough = true;
+    parallel(parts, 1, [&](int64_t begin, int64_t end) {
+        constexpr int64_t most = kEdges;
+        const Scratch<T> ones(most * plan.widest), unused(most * plan.widest);
+        const Scratch<T> turned(plan.tallest * plan.widest), of_h(most * features * lanes<T>());
+        const Scratch<T> scaled(most * plan.tallest * plan.widest);
+        if (!ones || !unused || !turned || !of_h || !scaled) {
+            enough = false;
+            return;
+        }
+        for (int64_t i = 0; i < most * plan.widest; ++i) ones.data()[i] = 1;
+        const auto row_of = [&](const Scratch<T>& memory, int64_t point) {
+            return memory.data() + point * plan.x_row;
+        };
+        const auto open = [&](int64_t point) { zero(row_of(to_memory, point), plan.x_row); };
+        const auto visit = [&](const EdgeBlock& block) {
+            Ends<T> ends;
+            zero(of_h.data(), block.count * features * lanes<T>());
+            for (int64_t i = 0; i < block.count; ++i) {
+                ends.kernel[i] = kernels + block.edges[i] * plan.entries;
+            }
+            for (int64_t p = 0; p < plan.paths; ++p) {
+                const Path& path = plan.path(p);
+                const int64_t wide = path.from.wide, one = path.dim * wide;
+                for (int64_t r = 0; r < block.runs; ++r) {
+                    const Run& run = block.run[r];
+                    const T* const from = row_of(x_memory, run.point);
+                    for (int64_t i = run.begin; i < run.end; ++i) {
+                        const int64_t e = block.edges[i];
+                        T* const own = scaled.data() + i * one;
+                        ends.row[i] = ends.next[i] = own;
+                        apply(path, ends.kernel[i], from, turned.data());
+                        gather(path, features, hidden + e * features,
+                                   given + graph.other[e] * plan.z_row, turned.data(), own,
+                                   of_h.data() + i * features * lanes<T>());
+                    }
+                    // The weights are in what was gathered.
+                    descend(path, run, ends, 0, wide, from, ones.data(),
+                                row_of(to_memory, run.point), unused.data(), scaled.data());
+                    if (to_kernels) {
+                        outer(path, run, block.edges, plan.entries, scaled.data(), from,
+                                  to_kernels);
+                    }
+                }
+            }
+            for (int64_t i = 0; to_hidden && i < block.count; ++i) {
+                const T* const sums = of_h.data() + i * features * lanes<T>();
+                for (int64_t f = 0; f < features; ++f) {
+                    const Vector<T> sum = load(sums + f * lanes<T>());
+                    add_lanes<T, 1>(&sum, to_hidden + block.edges[i] * features + f);
+                }
+            }
+        };
+        for (int64_t part = begin; part < end; ++part) graph.walk(part, parts, open, visit);
+    });
+    if (!enough) return EQ_NO_MEMORY;
+    if (to_x) {
+        move_rows(sources, to_memory.data(), plan.x_row, to_x, plan.x_width,
+                      [&](const T* row, T* to) { plan.unpack_x(row, to); });
+    }
+    return EQ_OK;
+}
+
+}  // namespace eq
