@@ -108,7 +108,7 @@ def _gradients_reference(v: Tensor, plan: EdgeGradients) -> Four:
     (x, kernels, hidden, weights, edges, *_), found = plan, edge_plan_of(plan.numbers)
     check_edges("edge_sum_gradients", edges, (x.shape[0], plan.sum.targets))
     features, v = x.index_select(0, edges[0]), v.index_select(0, edges[1])
-    to_blocks = [features.new_zeros(len(features), *block) for block in found.blocks]
+    to_blocks = [features.new_zeros(features.shape[0], *block) for block in found.blocks]
     to_kernels, to_scales = [], []
     paths = zip(
         found.paths, found.places, _scales(plan.sum), _by_path(v, plan.sum, found), strict=True
@@ -154,7 +154,7 @@ def _by_path(v: Tensor, plan: EdgeSum, found: EdgePlan) -> Iterator[Tensor]:
     sizes = [(dim, plan.copies, sum(many)) for dim, many in found.results]
     blocks = v.split([math.prod(size) for size in sizes], 1)
     for block, size, (_, many) in zip(blocks, sizes, found.results, strict=True):
-        yield from block.reshape(len(v), *size).split(many, 3)
+        yield from block.reshape(v.shape[0], *size).split(many, 3)
 
 
 # --- the operators --------------------------------------------------------------------------------
