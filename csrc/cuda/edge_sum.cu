@@ -1,4 +1,4 @@
-// The sum over the edges of a graph and its gradients; equinet/ops/edge_sums.py has the equations.
+// The sum over the edges of a graph; equinet/ops/edge_sums.py has the equations.
 //
 //     z[i p n u] = sum_(e to i) w[e p u] sum_m K[e p n m] x[source e, u m],   w = h W
 //

@@ -154,7 +154,7 @@ def _by_path(v: Tensor, plan: EdgeSum, found: EdgePlan) -> Iterator[Tensor]:
     sizes = [(dim, plan.copies, sum(many)) for dim, many in found.results]
     blocks = v.split([math.prod(size) for size in sizes], 1)
     for block, size, (_, many) in zip(blocks, sizes, found.results, strict=True):
-        yield from block.reshape(len(v), *size).split(many, 3)
+        yield from block.reshape(v.shape[0], *size).split(many, 3)
 
 
 # --- the operators --------------------------------------------------------------------------------

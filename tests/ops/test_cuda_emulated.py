@@ -80,11 +80,13 @@ def test_masks_on_so3(driver, shared, descending, operator):
         assert not torch.allclose(first(found), operator.reference(*without))
 
 
+@pytest.mark.parametrize("weighted", [True, False])
 @pytest.mark.parametrize("dtype", [F32, F64], ids=str)
-def test_sums_over_edges_have_equal_bits(driver, dtype):
+def test_sums_over_edges_have_equal_bits(driver, dtype, weighted):
     """In whatever order the threads of a block run; with tiles of channels and of features."""
-    given = sum_over_edges(WIDE_EDGES, edges_of(150, 4, 9), 4, 9, 35)
-    for case in given, gradients_over_edges(given, [0, 1, 2, 3]):
+    count = 150 if weighted else 20
+    given = sum_over_edges(WIDE_EDGES, edges_of(count, 4, 9), 4, 9, 35, weighted=weighted)
+    for case in given, gradients_over_edges(given, [0, 1, 2, 3][: 3 + weighted]):
         arguments, results = case.with_tensors(lambda x: x.to(dtype)), []
         for descending in (False, True):
             with emulated_gpu(driver, descending):
