@@ -61,7 +61,7 @@ def test_equivariance(name, generator):
 
 @every_group
 def test_the_formula_edge_by_edge(name, generator):
-    """(V8) with the dense kernels of both layers."""
+    """(V10) with the dense kernels of both layers."""
     layer = layer_of(name, generator)
     x, positions, (edges, _) = cloud(layer, 5, generator)
     heads, y = layer.heads, torch.zeros(layer.out_type.shape(5), dtype=F64)
