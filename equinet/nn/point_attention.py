@@ -3,7 +3,7 @@ r"""Attention of points to their neighbours.
 .. math:: y_i = M z_i, \qquad z_{ipu} = \sqrt{\bar N} \sum_{j \in N(i)} \sum_h
           a_{ij}^h\, w_{pu}^h(|r|)\, K_p(r / |r|)\, f_{ju}, \qquad
           a_{ij}^h = \frac{u(|r|)\, e^{s_{ij}^h}}{e^{b_h} + \sum_k u(|r_{ik}|)\, e^{s_{ik}^h}},
-          \qquad s_{ij}^h = \frac{q_i^h \cdot (T(r)\, k_j)^h}{\sqrt{d}}                \quad (V8)
+          \qquad s_{ij}^h = \frac{q_i^h \cdot (T(r)\, k_j)^h}{\sqrt{d}}                \quad (V10)
 
 where queries q and keys k are equivariant linear maps of f, T turns a key along the edge as the
 layer of (V7) does, d is the dimension of both in a head, and u is the envelope of the radial
@@ -46,7 +46,7 @@ class _Windowed(Protocol):
 
 
 class PointAttention(EquivariantModule):
-    r"""A convolution on points in which each point weighs its neighbours by what they are (V8).
+    r"""A convolution on points in which each point weighs its neighbours by what they are (V10).
 
     Messages are those of ``DepthwisePointConv``; the weights a are invariant, a softmax over the
     neighbours of each point and one place more, of score b and value zero. A neighbour that leaves

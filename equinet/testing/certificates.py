@@ -286,7 +286,8 @@ def _leaves(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     parts = [part for _, child in children for part in child.modules()]
     ours = isinstance(module, EquivariantModule)
     whole = ours and not any(isinstance(p, EquivariantModule) for p in parts)
-    if not children or whole or isinstance(module, KernelLayer):
+    learns = ours and any(True for _ in module.parameters(recurse=False))
+    if not children or whole or learns or isinstance(module, KernelLayer):
         yield name, module
         return
     for key, child in children:

@@ -7,8 +7,19 @@ from torch.autograd import gradcheck, gradgradcheck
 from equinet import Points, cyclic, o3, octahedral, so2, so3
 from equinet.field import act
 from equinet.harmonics import angular_harmonics
-from equinet.nn import PointAttention, RadialNetwork
-from equinet.transforms import neighbour_graph, radius_graph
+from equinet.nn import (
+    FieldDropout,
+    GroupNorm,
+    InstanceNorm,
+    Linear,
+    PointAttention,
+    PointPool,
+    RadialNetwork,
+    Sequential,
+    SumPool,
+)
+from equinet.testing import certificate
+from equinet.transforms import Graph, neighbour_graph, radius_graph
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 F64 = torch.float64
@@ -61,7 +72,7 @@ def test_equivariance(name, generator):
 
 @every_group
 def test_the_formula_edge_by_edge(name, generator):
-    """(V8) with the dense kernels of both layers."""
+    """(V10) with the dense kernels of both layers."""
     layer = layer_of(name, generator)
     x, positions, (edges, _) = cloud(layer, 5, generator)
     heads, y = layer.heads, torch.zeros(layer.out_type.shape(5), dtype=F64)
@@ -214,3 +225,27 @@ def test_bad_input(generator):
         layer(x[:, :4], positions, edges)
     with pytest.raises(ValueError, match="^targets: expected"):
         layer(x, positions, edges, targets=x[:2])
+
+
+def test_in_a_row(generator):
+    """With norms, dropout and pools, each of which has its clouds from the graph."""
+    space = Points(o3())
+    h, out = space.fields("4x0e + 2x1o"), space.fields("1x0e")
+    net = Sequential(
+        PointAttention(h, h, RadialNetwork(2.0), neighbours=5, heads=2, generator=generator),
+        InstanceNorm(h),
+        GroupNorm(h, 2),
+        FieldDropout(h, 0.1),
+        PointPool(h, cutoff=2.0),
+        Linear(h, out, generator=generator),
+        SumPool(out),
+    )
+    net = net.double().eval()
+    clouds = [torch.rand(count, 3, generator=generator, dtype=F64) for count in (7, 9)]
+    graphs = [radius_graph(x, 2.0) for x in clouds]
+    fields = [torch.randn(h.shape(len(x)), generator=generator, dtype=F64) for x in clouds]
+    whole = net(torch.cat(fields), torch.cat(clouds), Graph.batch(graphs))
+    parts = zip(fields, clouds, graphs, strict=True)
+    assert_close(whole, torch.cat([net(*one) for one in parts]), SYMMETRY)
+    kinds = [row.kind for row in certificate(net).layers]
+    assert kinds[0] == "PointAttention" and len(kinds) == 7
