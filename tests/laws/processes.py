@@ -8,7 +8,8 @@ import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
 from equinet import nn
-from tests.laws.module_cases import MODULES, ModuleCase
+from tests.laws.module_case import ModuleCase
+from tests.laws.module_cases import MODULES
 
 # One for each way in which parameters enter; the last is a network with a batch norm.
 KINDS = "SphereConv Conv2d ConvTranspose1d Linear TensorProduct NormActivation GroupNorm _plane"

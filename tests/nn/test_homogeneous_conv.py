@@ -12,7 +12,7 @@ from equinet.harmonics import Pixels
 from equinet.nn.steerable import Steerable
 from equinet.rep import Representation, irreps
 from equinet.testing import assert_equivariant, report
-from tests.laws.module_cases import CENTRE, FACES, SET, VERTICES
+from tests.laws.module_case import CENTRE, FACES, SET, VERTICES
 from tests.tolerances import ROUNDING, STATISTICAL, SYMMETRY, assert_close
 
 F64 = torch.float64

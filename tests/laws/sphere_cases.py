@@ -1,0 +1,106 @@
+"""The modules over the sphere, where the level of a case is the band."""
+
+import inspect
+import re
+from collections.abc import Callable
+
+import torch
+from torch import Generator
+
+from equinet import FieldType, Sphere, nn
+from equinet.steerable import smooth
+from tests.laws.module_case import ModuleCase
+
+# Over the sphere: functions, functions on SO(3), and spin-weighted fields.
+FUNCTIONS = ("2x trivial", "2x regular")
+FIELDS = (*FUNCTIONS, "2x0 + 1x1 + 1x2", "2x1", "1x3")
+
+
+def _fields(text: str, band: int) -> FieldType:
+    return Sphere(band).fields(text)
+
+
+def _small_band(*texts: str) -> int:
+    return 1 + max(int(order) for text in texts for order in re.findall(r"x(\d)", f"{text} x1"))
+
+
+def _sphere_conv(
+    text_in: str,
+    text_out: str,
+    filter=None,
+    up: int = 0,
+    traced: bool = False,
+    relu: bool = False,
+) -> ModuleCase:
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        types = _fields(text_in, band), _fields(text_out, band + up)
+        return nn.SphereConv(*types, filter, generator=generator, relu=relu)
+
+    kind = "" if filter is None else f"{type(filter).__name__}, "
+    band = _small_band(text_in, text_out) - min(up, 0)
+    name = f"SphereConv({kind}{text_in} -> {text_out}{', relu' if relu else ''})"
+    return ModuleCase(name, make, not relu, band, traced=traced)
+
+
+def _on_sphere(
+    kind: Callable[..., torch.nn.Module], text: str, exact: bool, *args, traced: bool = False
+) -> ModuleCase:
+    seeded = "generator" in inspect.signature(kind).parameters
+
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        return kind(_fields(text, band), *args, **dict(generator=generator) if seeded else {})
+
+    return ModuleCase(
+        f"{kind.__name__}(Sphere: {text})",
+        make,
+        exact,
+        _small_band(text),
+        traced=traced,
+    )
+
+
+def _sphere_network(band: int, generator: Generator) -> torch.nn.Module:
+    x, h = _fields("2x trivial", band), _fields("3x regular", band - 1)
+    return nn.Sequential(
+        nn.SphereConv(x, h, generator=generator),
+        nn.BatchNorm(h),
+        nn.ReLU(h),
+        nn.SphereConv(h, h, smooth(), generator=generator),
+        nn.Integrate(h),
+        torch.nn.LayerNorm(3),
+    )
+
+
+SPHERE: list[ModuleCase] = [
+    _sphere_conv("2x trivial", "2x regular"),
+    _sphere_conv("2x regular", "2x regular", up=-1),
+    _sphere_conv("2x trivial", "2x trivial"),
+    _sphere_conv("2x1", "2x0 + 1x1 + 1x2", smooth()),
+    _sphere_conv("2x0 + 1x1 + 1x2", "2x1", up=1),
+    _sphere_conv("2x1", "1x3"),
+    _sphere_conv("1x3", "2x trivial"),
+    _sphere_conv("2x regular", "2x1"),
+    # Between them, both transforms of both kinds of fields, with one block and with several.
+    _sphere_conv("1x0 + 1x1", "1x regular", traced=True),
+    _sphere_conv("1x regular", "1x0 + 1x1", traced=True),
+    _sphere_conv("2x trivial", "2x regular", traced=True, relu=True),
+    _sphere_conv("2x regular", "2x trivial", relu=True),
+    *[_on_sphere(nn.BatchNorm, text, True, traced=text == FIELDS[2]) for text in FIELDS],
+    *[_on_sphere(nn.InstanceNorm, text, True) for text in FIELDS[1:3]],
+    *[_on_sphere(nn.GroupNorm, text, True, 2) for text in FIELDS[1:3]],
+    _on_sphere(nn.LayerNorm, "1x0 + 1x1", False),
+    _on_sphere(nn.RMSNorm, FIELDS[3], False),
+    _on_sphere(nn.FieldDropout, FIELDS[2], True),
+    *[_on_sphere(nn.Pointwise, text, False, torch.tanh) for text in FUNCTIONS],
+    *[_on_sphere(nn.ReLU, text, False) for text in FUNCTIONS],
+    _on_sphere(nn.SiLU, FUNCTIONS[0], False),
+    _on_sphere(nn.Gate, "1x0 + 2x1", False),
+    _on_sphere(nn.NormActivation, "1x0 + 2x1", False, nn.squash),
+    _on_sphere(nn.InducedNormActivation, FIELDS[3], False, 2, nn.squash),
+    _on_sphere(nn.DropPath, FIELDS[1], True, 0.2),
+    _on_sphere(nn.LayerScale, FIELDS[2], True),
+    *[_on_sphere(nn.SqueezeExcite, text, True, 1, torch.tanh) for text in FIELDS[:3]],
+    *[_on_sphere(nn.Integrate, text, True, traced=text == FUNCTIONS[1]) for text in FUNCTIONS],
+    *[_on_sphere(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
+    ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
+]
