@@ -220,14 +220,14 @@ class Potential(nn.Module):
                 f"net: expected one scalar for each of {count} {what}, ({count}, 1), got {got}"
             )
         # Shifts are large: what is summed has their digits, not only what comes out.
-        own = y[:, 0]
+        own = y[:, 0].to(positions.dtype)
         if self.scales is not None:
-            own = own * (self.scales if len(self.scales) == 1 else self.scales[x])
+            own = own * (self.scales if len(self.scales) == 1 else self.scales.index_select(0, x))
         if self.shifts is not None:
-            shifts = self.shifts[x]
+            shifts = self.shifts.index_select(0, x)
             own = own + (_by_cloud(shifts, graph) if self.pooled else shifts)
-        energy = own if self.pooled else _by_cloud(own, graph)
-        return energy.to(y.dtype), None if self.pooled else own.to(y.dtype)
+        energy = (own if self.pooled else _by_cloud(own, graph)).to(positions.dtype)
+        return energy, None if self.pooled else own.to(positions.dtype)
 
     def _derivatives(self, x: Tensor, positions: Tensor, graph: Graph, learns: bool) -> Prediction:
         if torch.compiler.is_dynamo_compiling() or torch.compiler.is_exporting():
@@ -262,10 +262,6 @@ class Potential(nn.Module):
 
     def extra_repr(self) -> str:
         return f"pooled={self.pooled}, species={self.species}"
-
-
-# torch.export writes the name of what a program returns.
-pytree._register_namedtuple(Prediction, serialized_type_name="equinet.nn.Prediction")
 
 
 def species_energies(

@@ -242,6 +242,17 @@ def test_single_precision(generator):
         assert_close(one, other, 1e-5)
 
 
+def test_autocast_leaves_the_sum_its_digits(generator):
+    potential, (kinds, x, graph) = SMALL.potential(generator).float(), SMALL.crystal(generator)
+    given = kinds, x.float(), graph.to(torch.float32)
+    expected = potential(*given)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = potential(*given)
+    for one, other in zip(found, expected, strict=True):
+        assert one.dtype == torch.float32
+        assert (one - other).norm() < 0.05 * other.norm()
+
+
 # --- constants of species -------------------------------------------------------------------------
 
 
