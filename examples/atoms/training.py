@@ -51,7 +51,7 @@ class Task:
     lmax: int = 1
     channels: int = 32
     layers: int = 3
-    cutoff: float = 5.0
+    cutoff: float = 4.0
     steps: int = 1000
     batch: int = 16
     learning_rate: float = 5e-3

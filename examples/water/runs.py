@@ -23,7 +23,7 @@ from .dynamics import STEP, Motion, maxwell
 SEEN = 16  # frames of the test part that are looked at during a training
 ENERGY_WEIGHT = 0.1
 TEMPERATURE = 300.0
-NOTES = 10  # steps from one note of the energies to the next
+NOTES = 100  # of the energies, along a trajectory
 # Columns of a scalar, a vector and a tensor, which the network gives.
 COLUMNS = {"dipole": (1, 2, 3), "polarisability": (0, 4, 5, 6, 7, 8), "control": (0,)}
 
@@ -90,9 +90,10 @@ def motion(network: nn.Module, scale: float, part: Part, task: Task) -> dict[str
     velocities = maxwell(part.kinds, TEMPERATURE, torch.Generator().manual_seed(task.seed))
     moving = Motion(part.kinds, part.positions[0].double(), velocities, field)
     found: dict[str, list[float]] = {"time": [], "potential": [], "total": [], "temperature": []}
-    for step in range(0, task.motion + 1, NOTES):
+    every = max(1, task.motion // NOTES)
+    for step in range(0, task.motion + 1, every):
         if step:
-            moving.run(NOTES)
+            moving.run(every)
         found["time"].append(step * STEP)
         found["potential"].append(moving.energy.item())
         found["total"].append(moving.energy.item() + moving.kinetic())
