@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from e3nn.math import soft_one_hot_linspace
 
 from equinet import Points
-from equinet.convert import from_e3nn_convolution
+from equinet.convert import from_e3nn, from_e3nn_convolution
 from equinet.nn import DepthwisePointConv
 from equinet.testing import assert_equivariant
 from equinet.transforms import Graph, radius_graph
@@ -180,6 +180,48 @@ def test_the_layer_is_one_of_this_library(default_dtype, generator):
     )
     ones = torch.ones(crystal.edges.shape[1], 1)
     assert_close(typed(x, positions, crystal, attributes=ones), expected, ROUNDING * 100)
+
+
+def test_a_network_moved_layer_by_layer(default_dtype):
+    """Energies and forces of convolutions beside products with species, a norm and a readout."""
+    default_dtype(torch.float64)
+    torch.manual_seed(0)
+    h, species = "4x0e + 3x1o", "2x0e"
+    theirs = torch.nn.ModuleDict(
+        {
+            "embed": e3nn.o3.Linear(species, h),
+            "norm": e3nn.nn.BatchNorm(h),
+            "first": Written(h, 1, h),
+            "own": e3nn.o3.FullyConnectedTensorProduct(h, species, h),
+            "second": Written(h, 1, h),
+            "readout": e3nn.o3.Linear(h, "1x0e", biases=True),
+        }
+    ).eval()
+    ours = {
+        name: _converted(layer, neighbours=4.0) if isinstance(layer, Written) else from_e3nn(layer)
+        for name, layer in theirs.items()
+    }
+    positions = torch.randn(POINTS, 3)
+    graph = radius_graph(positions, CUTOFF)
+    kinds = F.one_hot(torch.arange(POINTS) % 2, 2).to(positions)
+
+    def energy_and_forces(layers, convolve):
+        own = positions.clone().requires_grad_()
+        x = layers["embed"](kinds)
+        for name in ("first", "second"):
+            x = convolve(layers[name], layers["norm"](x), own) + layers["own"](x, kinds)
+            x = x * x[:, :1].sigmoid()
+        energy = layers["readout"](x).sum()
+        return energy.detach(), torch.autograd.grad(energy, own)[0]
+
+    def written(layer, x, r):
+        return layer(x, graph.vectors(r), graph.edges, 4.0)
+
+    expected = energy_and_forces(theirs, written)
+    found = energy_and_forces(ours, lambda layer, x, r: layer(x, r, graph))
+    assert expected[1].norm() > 0.1
+    for a, b in zip(found, expected, strict=True):
+        assert_close(a, b, SYMMETRY)
 
 
 def _product(x="2x0e + 2x1o", y="0e + 1o", out="2x0e + 2x1o", mode="uvu", skip=0, more=()):
