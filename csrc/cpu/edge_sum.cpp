@@ -62,12 +62,13 @@ void add_panels(const Plan<T>& plan, int64_t features, int64_t parts, int64_t co
 
 }  // namespace
 
-// edges and order are (source, target) x count, starts those of the targets.
+// edges and order are (source, target) x count, starts those of the targets. Without W, `weighted` is
+// 0: an empty tensor has a null pointer too.
 EQ_OPERATOR edge_sum(const T* x, const T* kernels, const T* hidden, const T* weights, T* out,
                      const int64_t* edges, const int64_t* order, const int64_t* starts,
                      const int64_t* numbers, int64_t paths, int64_t sources, int64_t targets,
-                     int64_t count, int64_t features) {
-    if (!weights) {
+                     int64_t count, int64_t features, int64_t weighted) {
+    if (!weighted) {
         return eq::moments(x, kernels, hidden, out, edges, order, starts, numbers, paths, sources,
                            targets, count, features);
     }
@@ -127,8 +128,9 @@ EQ_OPERATOR edge_sum_gradients(const T* v, const T* x, const T* kernels, const T
                                const T* weights, T* to_x, T* to_kernels, T* to_hidden, T* to_weights,
                                const int64_t* edges, const int64_t* order, const int64_t* starts,
                                const int64_t* numbers, int64_t paths, int64_t sources,
-                               int64_t targets, int64_t count, int64_t features) {
-    if (!weights) {
+                               int64_t targets, int64_t count, int64_t features,
+                               int64_t weighted) {
+    if (!weighted) {
         return eq::moments_gradients(v, x, kernels, hidden, to_x, to_kernels, to_hidden, edges, order,
                                      starts, numbers, paths, sources, targets, count, features);
     }

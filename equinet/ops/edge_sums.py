@@ -290,12 +290,13 @@ def _given(*tensors: Tensor | None) -> list[Tensor | None]:
     return [None if tensor is None else tensor.contiguous() for tensor in tensors]
 
 
-def _counts(x: Tensor, plan: EdgeSum) -> tuple[Sequence[int], int, int, int, int, int]:
-    """The numbers of the plan, of its paths, sources, targets, edges and features of an edge."""
+def _counts(x: Tensor, plan: EdgeSum) -> tuple[Sequence[int], int, int, int, int, int, int]:
+    """The numbers of the plan, of its paths, sources, targets, edges and features; if there is W."""
     numbers = tuple(plan.numbers)
     paths = len(numbers) // 2 - numbers[0]
     count, features = plan.hidden.shape
-    return numbers, paths, x.shape[0], plan.targets, count, features
+    weighted = int(plan.weights is not None)
+    return numbers, paths, x.shape[0], plan.targets, count, features, weighted
 
 
 EDGE_SUM = Operator(
