@@ -89,10 +89,10 @@ class E3nnLayer(nn.Module):
         ]
         irreps = [(setting.channels, (l, (-1) ** l)) for l in degrees]
         between = theirs.Irreps([(setting.channels, (out, (-1) ** out)) for *_, out in paths])
-        self.harmonics = theirs.Irreps.spherical_harmonics(setting.lmax)
+        self.degrees = list(range(setting.lmax + 1))
         self.product = theirs.TensorProduct(
             theirs.Irreps(irreps),
-            self.harmonics,
+            theirs.Irreps.spherical_harmonics(setting.lmax),
             between,
             [(into, l, k, "uvu", True) for k, (into, l, _) in enumerate(paths)],
             shared_weights=False,
@@ -105,10 +105,10 @@ class E3nnLayer(nn.Module):
         self.linear = theirs.Linear(between.simplify(), theirs.Irreps(irreps))
         self.evaluate = theirs.spherical_harmonics
 
-    def forward(self, x: Tensor, positions: Tensor, graph: Graph) -> Tensor:
-        source, target = graph.edges
+    def forward(self, x: Tensor, positions: Tensor, edges: Tensor) -> Tensor:
+        source, target = edges
         r = positions[source] - positions[target]
-        harmonics = self.evaluate(self.harmonics, r, True, "component")
+        harmonics = self.evaluate(self.degrees, r, True, "component")
         messages = self.product(x[source], harmonics, self.radial(r.norm(dim=1)) @ self.weight)
         sums = messages.new_zeros(len(x), messages.shape[1]).index_add(0, target, messages)
         return self.linear(sums)
@@ -135,18 +135,18 @@ def _features(setting: Setting) -> Tensor:
     return torch.randn(POINTS, setting.channels * (setting.degree + 1) ** 2)
 
 
-def _forward(layer: nn.Module, x: Tensor, positions: Tensor, graph: Graph) -> None:
+def _forward(layer: nn.Module, x: Tensor, positions: Tensor, graph: Graph | Tensor) -> None:
     with torch.no_grad():
         layer(x, positions, graph)
 
 
-def _step(layer: nn.Module, x: Tensor, positions: Tensor, graph: Graph) -> None:
+def _step(layer: nn.Module, x: Tensor, positions: Tensor, graph: Graph | Tensor) -> None:
     """Gradients of weights, features and positions."""
     x, positions = x.clone().requires_grad_(), positions.clone().requires_grad_()
     layer(x, positions, graph).square().mean().backward()
 
 
-def _force_step(layer: nn.Module, x: Tensor, positions: Tensor, graph: Graph) -> None:
+def _force_step(layer: nn.Module, x: Tensor, positions: Tensor, graph: Graph | Tensor) -> None:
     """Gradients of a loss of the energy and of its gradient by the positions."""
     positions = positions.clone().requires_grad_()
     energy = layer(x, positions, graph).square().sum()
@@ -170,7 +170,8 @@ def _layers(setting: Setting) -> list[Row]:
     for name, call in CALLS.items():
         task, calls = f"{name}, DepthwisePointConv, {setting}", {}
         for by, layer in layers.items():
-            one = functools.partial(call, layer, x, positions, graph)
+            given = graph if by == "equinet" else graph.edges
+            one = functools.partial(call, layer, x, positions, given)
             if failure := _failure(one):
                 rows.append(Row(task, by, note=f"skipped: {failure}"))
             else:
@@ -264,7 +265,7 @@ def _imports() -> None:
 def _built_step(kind: str, setting: Setting) -> Callable[[], None]:
     (positions, graph), x = _graph(), _features(setting)
     layer = E3nnLayer(setting) if kind == "e3nn" else _ours(setting, dense=kind == "dense")
-    return functools.partial(_step, layer, x, positions, graph)
+    return functools.partial(_step, layer, x, positions, graph.edges if kind == "e3nn" else graph)
 
 
 # --- neighbour lists ------------------------------------------------------------------------------

@@ -62,8 +62,8 @@ void add_panels(const Plan<T>& plan, int64_t features, int64_t parts, int64_t co
 
 }  // namespace
 
-// edges and order are (source, target) x count, starts those of the targets. Whether there is a W is
-// said apart, since one without rows may be null too.
+// edges and order are (source, target) x count, starts those of the targets. Without W, `weighted` is
+// 0: an empty tensor has a null pointer too.
 EQ_OPERATOR edge_sum(const T* x, const T* kernels, const T* hidden, const T* weights, T* out,
                      const int64_t* edges, const int64_t* order, const int64_t* starts,
                      const int64_t* numbers, int64_t paths, int64_t sources, int64_t targets,

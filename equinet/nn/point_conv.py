@@ -41,11 +41,6 @@ _PADDED = "; of a list padded with -1 take edges[:, (edges >= 0).all(0)], and th
 class Neighbours(Protocol):
     """What ``transforms.Graph`` is here: edges and shifts of something that each point has."""
 
-    @property
-    def order(self) -> Tensor | None:
-        """Where the edges stand that are sorted by j and, in the second row, by i, if known."""
-        ...
-
     def of(self, x: Tensor, end: int = 0) -> tuple[Tensor, Tensor | None]:
         """Both, or ValueError if ``x`` is of other points than those where edges start, or end."""
         ...
@@ -220,7 +215,7 @@ def order_of(edges: Tensor | Neighbours, found: Tensor, sources: int, targets: i
     Returns:
         What ``edge_sum`` takes.
     """
-    known = edges.order if isinstance(edges, Neighbours) else None
+    known = getattr(edges, "order", None) if isinstance(edges, Neighbours) else None
     return edge_order(found, sources, targets, known)
 
 
