@@ -117,10 +117,14 @@ def check_points(x: Tensor, positions: Tensor, graph: Graph) -> None:
         graph: a ``transforms.Graph``.
     Raises:
         TypeError: for something else than a graph, or positions that are not real.
-        ValueError: if they are of other points, or not finite.
+        ValueError: if they are of other points, or not finite, and for a graph between two sets.
     """
     if not isinstance(graph, Graph):
         raise TypeError(f"graph: expected a transforms.Graph, got {type(graph).__name__}")
+    if graph.sources is not None:
+        raise ValueError(
+            f"graph: expected edges between points of one set, got some from {graph.sources} others"
+        )
     if not isinstance(x, Tensor) or not x.dim() or x.shape[0] != graph.points:
         got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise ValueError(f"x: expected something of {graph.points} points, got {got}")

@@ -146,7 +146,7 @@ class MACE(nn.Module):
 
     def forward(self, kinds: Tensor, positions: Tensor, graph: Graph) -> Tensor:
         x = self.embedding(kinds)
-        energies = positions.new_zeros(len(positions), 1)
+        energies = positions.new_zeros(positions.shape[0], 1)
         for layer, readout in zip(self.layers, self.readouts, strict=True):
             x = layer(x, kinds, positions, graph)
             energies = energies + readout(x, kinds)

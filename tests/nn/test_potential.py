@@ -354,6 +354,9 @@ def test_bad_input(generator):
     kinds, x, graph = SMALL.crystal(generator)
     with pytest.raises(ValueError, match=r"^x: expected something of 4 points, got \(3,\)"):
         potential(kinds[:3], x, graph)
+    between = Graph(graph.edges, graph.points, sources=9)
+    with pytest.raises(ValueError, match="^graph: expected edges between points of one set, got"):
+        potential(kinds, x, between)
     with pytest.raises(ValueError, match=r"^positions: expected \(4, n\), got \(3, 3\)"):
         potential(kinds, x[:3], graph)
     with pytest.raises(
