@@ -25,7 +25,7 @@ from equinet.field.graph import Graph
 from equinet.nn.arguments import check_keywords
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.module import EquivariantModule
-from equinet.nn.surroundings import example, takes
+from equinet.nn.surroundings import example, other_fields, takes
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.tables import Table, Tabular, count_cell
 
@@ -200,6 +200,7 @@ def summary(
     rows = _rows(model)
     traces = [_Trace() for _ in rows]
     if shape is not None:
+        given = other_fields(model, shape) | given
         _check_arguments(model, given)
         _run(model, shape, given, traces)
     counted: set[int] = set()

@@ -8,7 +8,7 @@ graph ``batch``, the cloud of each point, and ``count``, how many there are.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -98,6 +98,22 @@ def example(module: nn.Module, positions: Tensor) -> dict[str, Any]:
     edges = edges[:, : count * (count - 1)] if edges.is_meta else edges[:, edges[0] != edges[1]]
     given = {"positions": positions, "edges": edges, "graph": Graph(edges, count)}
     return handed(takes(module), given)
+
+
+def other_fields(module: nn.Module, shape: Sequence[int]) -> dict[str, Tensor]:
+    """The fields that a module takes besides the first, without numbers, on the meta device.
+
+    Args:
+        module: whose attribute ``argument_types`` says their types, if it has any.
+        shape: of the first.
+    Returns:
+        By the names of the arguments.
+    """
+    types = getattr(module, "argument_types", {})
+    return {
+        name: torch.empty(shape[0], fields.channels, *shape[2:], device="meta")
+        for name, fields in types.items()
+    }
 
 
 def _after_fields(module: nn.Module) -> list[inspect.Parameter]:

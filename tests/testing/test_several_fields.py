@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from equinet import Plane, Point, Points, nn
+from equinet import Plane, Point, Points, nn, summary
 from equinet.testing import assert_equivariant, certificate, equivariance_error, report
 from tests.tolerances import SYMMETRY
 
@@ -67,6 +67,17 @@ def test_the_certificate_of_both(case):
     assert found.is_universal and found.layers[0].free == product.weight.numel()
     space, *texts = case
     assert not certificate(Twice(product, fixed=True)).is_equivariant
+
+
+@every_space
+def test_the_summary_of_both(case):
+    product, sizes = _product(case), dict(sizes=(5, 5)) if case[0].grid is not None else {}
+    found = summary(product, batch=3, **sizes)
+    y = torch.randn(3, product.right_type.channels, dtype=torch.float64)
+    (row,) = found.layers
+    assert row.output == (3, product.out_type.channels, *sizes.get("sizes", ())) and row.flops > 0
+    if not sizes:
+        assert summary(product, batch=3, arguments={"y": y}) == found
 
 
 def test_fields_that_are_given_are_moved(generator):
