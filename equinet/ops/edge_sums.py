@@ -291,7 +291,7 @@ def _given(*tensors: Tensor | None) -> list[Tensor | None]:
 
 
 def _counts(x: Tensor, plan: EdgeSum) -> tuple[Sequence[int], int, int, int, int, int, int]:
-    """The numbers of the plan, of its paths, sources, targets, edges and features; if there is W."""
+    """Numbers of the plan; of paths, sources, targets, edges and features; whether there is W."""
     numbers = tuple(plan.numbers)
     paths = len(numbers) // 2 - numbers[0]
     count, features = plan.hidden.shape
