@@ -11,6 +11,7 @@ import importlib
 import importlib.util
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import torch
@@ -46,7 +47,7 @@ def run() -> list[Row]:
     """All rows, with a progress bar."""
     jobs: list[Callable[[], list[Row]]] = []
     for setting in SETTINGS:
-        jobs += [functools.partial(job, setting) for job in (_layers, _dense, _operator, _memory)]
+        jobs += [functools.partial(job, setting) for job in (_layers, _dense, _operator)]
     jobs += [functools.partial(_neighbours, count) for count in (192, 1536, 5184, 41472)]
     jobs.append(_molecules)
     rows = []
@@ -163,6 +164,7 @@ def _layers(setting: Setting) -> list[Row]:
     layers = {"equinet": _ours(setting, dense=False)}
     reason = "" if importlib.util.find_spec("e3nn") else "e3nn is not installed"
     if not reason:
+        torch.compiler.reset()  # it gives up after so many layers
         layers["e3nn"] = E3nnLayer(setting)
         compiled: Any = torch.compile(E3nnLayer(setting), dynamic=False)
         layers["e3nn, torch.compile"] = compiled
@@ -176,7 +178,7 @@ def _layers(setting: Setting) -> list[Row]:
                 rows.append(Row(task, by, note=f"skipped: {failure}"))
             else:
                 calls[by] = one
-        rows += alternated(task, calls, repeats=9)
+        rows += [_with_memory(row, setting) for row in alternated(task, calls, repeats=9)]
         if reason:
             rows.append(Row(task, "e3nn", note=f"skipped: {reason}"))
     return rows
@@ -198,7 +200,8 @@ def _dense(setting: Setting) -> list[Row]:
     layer, rows = _ours(setting, dense=True), []
     for name, call in CALLS.items():
         one = functools.partial(call, layer, x, positions, graph)
-        rows += alternated(f"{name}, PointConv, {setting}", {"equinet": one}, repeats=9)
+        found = alternated(f"{name}, PointConv, {setting}", {"equinet": one}, repeats=9)
+        rows += [_with_memory(row, setting) for row in found]
     return rows
 
 
@@ -245,16 +248,13 @@ def _operator(setting: Setting) -> list[Row]:
     ]
 
 
-def _memory(setting: Setting) -> list[Row]:
-    """Of three training steps, each in a fresh process."""
-    rows = []
-    for by, kind in (("PointConv", "dense"), ("DepthwisePointConv", "ours"), ("e3nn", "e3nn")):
-        task = f"peak memory of a training step, {setting}"
-        if kind == "e3nn" and not importlib.util.find_spec("e3nn"):
-            continue
-        peak = peak_memory(functools.partial(_built_step, kind, setting), before=_imports)
-        rows.append(Row(task, by, memory=peak))
-    return rows
+def _with_memory(row: Row, setting: Setting) -> Row:
+    """Of a training step its peak memory too, in a fresh process."""
+    if row.by not in ("equinet", "e3nn") or not row.task.startswith("training step,"):
+        return row
+    kind = row.by if "Depthwise" in row.task else "dense"
+    peak = peak_memory(functools.partial(_built_step, kind, setting), before=_imports)
+    return replace(row, memory=peak)
 
 
 def _imports() -> None:

@@ -51,7 +51,7 @@ inline void for_columns(int64_t dim, const Body& body) {
     }
 }
 
-// body(Shape<rows, 0>, first row) for all rows, at most so many at a time, the last as equally as may be.
+// body(Shape<rows, 0>, first row) for all rows, at most so many at a time.
 template <int most, class Body>
 inline void for_rows(int64_t rows, const Body& body) {
     for (int64_t n = 0, some; n < rows; n += some) {

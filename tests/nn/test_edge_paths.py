@@ -40,7 +40,7 @@ def test_their_derivatives(n, generator):
 
 @pytest.mark.parametrize("layer", [PointConv, DepthwisePointConv])
 def test_a_sorted_graph_is_not_sorted_again(layer, generator, monkeypatch):
-    """The same result from edges, a graph and one with its order; a wrong one is refused."""
+    """The same result from edges, from a graph and from one with its order."""
     fields = Points(o3()).fields("2x0e + 1x1o")
     radial = RadialNetwork(2.5, features=4, generator=generator)
     conv = layer(fields, fields, radial, neighbours=5, generator=generator).double()
