@@ -3,19 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from equinet import nn as enn
+from equinet.nn import Potential
 
-from .models import ENERGY
 from .structures import Atoms
-
-_SUM = enn.SumPool(ENERGY)
 
 
 def energies(network: nn.Module, atoms: Atoms) -> Tensor:
     """The sum of the outputs over the atoms of each cloud, ``(clouds,)``."""
-    graph = atoms.graph
-    cloud = atoms.kinds.new_zeros(graph.points) if graph.cloud is None else graph.cloud
-    return _SUM(network(*atoms), cloud, graph.clouds)[:, 0]
+    return Potential(network).energies(*atoms)[0]
 
 
 def energies_and_forces(
@@ -30,8 +25,6 @@ def energies_and_forces(
     Returns:
         ``(clouds,)`` and ``(points, 3)``.
     """
-    with torch.enable_grad():
-        x = atoms.positions.detach().requires_grad_()
-        found = energies(network, atoms._replace(positions=x))
-        (slope,) = torch.autograd.grad(found.sum(), x, create_graph=learns)
-    return (found, -slope) if learns else (found.detach(), -slope)
+    with torch.set_grad_enabled(learns):
+        found = Potential(network, stress=False)(*atoms)
+    return found.energy, found.forces
