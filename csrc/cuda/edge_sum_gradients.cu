@@ -56,7 +56,7 @@ __device__ inline void add_vector(T (&values)[kEight], const T* from, i64 step, 
 // The sum over all channels of left[row] right[column].
 __device__ inline T product(const Vectors& left, int row, const Vectors& right, int column) {
     T sum = 0;
-#pragma unroll
+#pragma unroll 1  // in float64 registers are short where this is called
     for (int k = 0; k < kWarp / kEight; ++k) {
         const Eight a = left.channels[row][k], b = right.channels[column][k];
 #pragma unroll

@@ -42,6 +42,7 @@ from equinet.rep import (
     vector,
 )
 from equinet.steerable import HomogeneousKernels, kernel_basis
+from equinet.transforms import Graph
 from tests.field.coset_cases import every_kind, random_space
 from tests.laws.cases import GROUPS, IRREPS, REPRESENTATIONS
 from tests.laws.module_cases import MODULES
@@ -217,7 +218,14 @@ PACKAGES = ("field", "group", "harmonics", "numerics", "rep", "steerable", "tran
 
 
 def results(one: Call) -> Callable[[], Any]:
-    """The call, on copies of its arguments: some functions hand on what they are given."""
+    """The call, on copies of its arguments: some functions hand on what they are given.
+
+    So does a graph, which holds tensors and remembers nothing: its methods are called on copies.
+    """
+    owner = getattr(one.function, "__self__", None)
+    if isinstance(owner, Graph):
+        method = one.function.__name__
+        return lambda: getattr(copy.deepcopy(owner), method)(**copied(one.arguments))
     return lambda: one(**copied(one.arguments))
 
 

@@ -94,6 +94,8 @@ def test_roads_to_deployment():
     with pytest.raises(Exception, match="Unknown type"):
         torch.jit.script(module)
     with pytest.raises(TypeError, match="^x: expected a real floating tensor, got Proxy"):
+        torch.fx.symbolic_trace(module[0])
+    with pytest.raises(Exception, match="^Proxy object cannot be iterated"):
         torch.fx.symbolic_trace(module)
 
 

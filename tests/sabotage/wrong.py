@@ -235,6 +235,8 @@ WELCOME: dict[tuple[str, str, str], str] = {
     ("violations", "margins", "infinite"): "An infinite margin is satisfied.",
     ("violations", "margins", "cut"): "It takes any number of samples.",
     ("voxelize", "values", "cut"): "The number of channels is open.",
+    ("Potential", "shifts", "negative"): "An energy may have either sign.",
+    ("Potential", "scales", "negative"): "A scale may have either sign.",
     ("farthest_points", "positions", "cut"): "It serves the line, the plane and space.",
     ("voxel_points", "positions", "cut"): "It serves the line, the plane and space.",
     ("Graph", "cells", "negative"): "A neighbour may be in any cell.",
