@@ -110,8 +110,9 @@ def test_points_take_more_arguments(generator):
     found = summary(conv, batch=5, arguments=arguments)
     assert found.layers[0].output == (5, 7)
     assert found.parameters == sum(p.numel() for p in conv.parameters())
-    with FlopCounterMode(display=False) as counter:
-        conv(torch.zeros(5, 2), **arguments)
+    given = {name: value.to("meta") for name, value in arguments.items()}
+    with FlopCounterMode(display=False) as counter:  # of the references, as on the sphere
+        copy.deepcopy(conv).to("meta")(torch.zeros(5, 2, device="meta"), **given)
     message = "Linear takes beside the fields, kind, got positions"
     with pytest.raises(ValueError, match=f"^arguments: expected a dict of what {message}"):
         summary(Linear(into, into), batch=5, arguments=arguments)

@@ -237,6 +237,8 @@ WELCOME: dict[tuple[str, str, str], str] = {
     ("voxelize", "values", "cut"): "The number of channels is open.",
     ("Potential", "shifts", "negative"): "An energy may have either sign.",
     ("Potential", "scales", "negative"): "A scale may have either sign.",
+    ("Potential", "shifts", "fractions"): "An energy may be any number.",
+    ("Potential", "scales", "fractions"): "A scale may be any number, and one serves all species.",
     ("farthest_points", "positions", "cut"): "It serves the line, the plane and space.",
     ("voxel_points", "positions", "cut"): "It serves the line, the plane and space.",
     ("Graph", "cells", "negative"): "A neighbour may be in any cell.",
