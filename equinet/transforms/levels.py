@@ -12,8 +12,8 @@ from torch import Tensor
 from equinet.field.graph import Graph
 from equinet.numerics.arguments import check_integer, check_number
 from equinet.numerics.values import check_numbers, check_real
+from equinet.ops.pair_search import MOST
 from equinet.transforms.clouds import padded
-from equinet.transforms.near_pairs import MOST
 from equinet.transforms.neighbour_lists import Axes, radius_graph
 
 _FAR = 2**40  # voxels from the origin

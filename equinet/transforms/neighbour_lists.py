@@ -11,15 +11,14 @@ from torch import Tensor
 from equinet.field.graph import Graph
 from equinet.numerics.arguments import check_flag, check_integer, check_number, is_row
 from equinet.numerics.values import check_numbers, check_real
+from equinet.ops.pair_search import MOST, refuse_many
 from equinet.transforms.near_pairs import (
     FEW,
-    MOST,
     Cloud,
     Pairs,
     all_pairs,
     joined,
     no_pairs,
-    refuse_many,
 )
 
 Axes = bool | Sequence[bool] | Tensor
@@ -37,8 +36,7 @@ def radius_graph(
 ) -> Graph:
     """All pairs of points that are at most ``radius`` apart.
 
-    ``vesin`` finds them where it is installed (the extra ``atoms``), else SciPy; the results are
-    the same.
+    Compiled code finds them where there is some, else SciPy; the results are the same.
 
     Args:
         positions: ``(points, n)``, in units of length.
@@ -72,7 +70,7 @@ def radius_graph(
     for own, (x, lattice, periodic) in points.each(~points.is_small):
         members.append(own)
         clouds.append(Cloud(x, radius, lattice, periodic))
-    if sum(cloud.most() for cloud in clouds) > MOST:
+    if sum(cloud.search.tests() for cloud in clouds) > MOST:
         refuse_many("pairs", sum(cloud.count() for cloud in clouds), radius)
     found = [all_pairs(points.x[few], first, sizes, radius, loop)]
     return points.graph(members, found + [cloud.pairs(loop) for cloud in clouds])
@@ -168,7 +166,7 @@ class _Points:
 
     def graph(self, members: list[np.ndarray], found: list[Pairs]) -> Graph:
         """Of pairs within parts of the points, and the numbers of these points."""
-        parts = [Pairs(own[p.edges], p.cells) for own, p in zip(members, found, strict=True)]
+        parts = [p.of(own) for own, p in zip(members, found, strict=True)]
         edges, cells = joined(parts)
         clouds = max(len(self.lattices), int(self.numbers.max(initial=-1)) + 1)
         device, has_cell = self.positions.device, self.cell is not None
@@ -204,9 +202,9 @@ def _periodic(pbc: Axes | None, cell: Tensor | None) -> Tensor | None:
         return None
     flags = True if pbc is None else pbc
     if isinstance(flags, bool):
-        flags = torch.full(cell.shape[-1:], flags)
+        flags = torch.full(cell.shape[-1:], flags, device=cell.device)
     elif is_row(flags) and all(isinstance(flag, bool) for flag in flags):
-        flags = torch.tensor(flags, dtype=torch.bool)
+        flags = torch.tensor(flags, dtype=torch.bool, device=cell.device)
     wanted = cell.shape[-1:] if isinstance(flags, Tensor) and flags.dim() == 1 else cell.shape[:-1]
     if not isinstance(flags, Tensor) or flags.dtype != torch.bool or flags.shape != wanted:
         raise ValueError(

@@ -2,22 +2,26 @@
 
 import math
 
+import numpy
 import pytest
 import torch
 
-from equinet.transforms import knn_graph, near_pairs, radius_graph
+from equinet.ops.native import library
+from equinet.ops.pair_search import search_pairs
+from equinet.transforms import knn_graph, radius_graph
+from equinet.transforms.near_pairs import Cloud
 from tests.over import over
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 from tests.transforms.neighbour_cases import CASES, SKEW, neighbours
 
 
-@pytest.fixture(params=["vesin", "SciPy"])
+@pytest.fixture(params=["compiled", "plain"])
 def search(request, monkeypatch):
     """What finds the pairs: each of the two."""
-    if request.param == "SciPy":
-        monkeypatch.setattr(near_pairs, "vesin", None)
-    elif near_pairs.vesin is None:
-        pytest.skip("needs vesin")
+    if request.param == "plain":
+        monkeypatch.setattr(library, "available", lambda: False)
+    elif not library.available():
+        pytest.skip("needs compiled operators")
 
 
 def _points(count, n, generator):
@@ -35,6 +39,15 @@ def test_open(n, loop, generator):
     edges, shifts = radius_graph(x, 0.7, loop=loop)
     assert shifts is None and edges.dtype == torch.int64
     assert torch.equal(edges.flip(0), near.nonzero().mT)
+
+
+def test_many_neighbours(search, generator):
+    """Some hundred of each point, in any number of boxes."""
+    x = _points(900, 3, generator)
+    for radius in (0.2, 1.5, 6.0):
+        distance = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+        near = (distance <= radius).fill_diagonal_(False)
+        assert torch.equal(radius_graph(x, radius).edges.flip(0), near.nonzero().mT)
 
 
 def test_clouds_do_not_see_each_other(generator):
@@ -68,7 +81,7 @@ def test_against_all_images(case, search, generator):
     assert (graph.vectors(x).norm(dim=1) <= case.radius + ROUNDING).all()
 
 
-@pytest.mark.skipif(near_pairs.vesin is None, reason="needs vesin")
+@pytest.mark.skipif(not library.available(), reason="needs compiled operators")
 @over("case", CASES)
 def test_both_searches_give_the_same(case, monkeypatch, generator):
     """Also at the radius itself, where atoms of a crystal like to be, and seen from far away."""
@@ -78,9 +91,23 @@ def test_both_searches_give_the_same(case, monkeypatch, generator):
     for x, radius in ((case.points(generator), case.radius), (far, 0.1), (far, 0.2), (far, 0.3)):
         first = radius_graph(x, radius, **case.options())
         with monkeypatch.context() as patched:
-            patched.setattr(near_pairs, "vesin", None)
+            patched.setattr(library, "available", lambda: False)
             second = radius_graph(x, radius, **case.options())
         assert told(first) == told(second)
+
+
+@over("case", CASES)
+def test_boxes_without_compiled_code(case, monkeypatch, generator):
+    """The reference of what is compiled, and SciPy's trees."""
+    monkeypatch.setattr(library, "available", lambda: False)
+    x, options = case.points(generator), case.options()
+    cell = options.get("cell", torch.zeros(2 * x.shape[1:]))
+    cloud = Cloud(x.numpy(), case.radius, cell.double().numpy(), numpy.array(case.pbc))
+    wraps = torch.from_numpy(cloud.wraps).long()
+    edges, cells = search_pairs(cloud.search, torch.from_numpy(cloud.steps), wraps)
+    by_trees = cloud.pairs(loop=False)
+    assert len(cells) and torch.equal(edges, torch.from_numpy(by_trees.edges))
+    assert torch.equal(cells, torch.from_numpy(by_trees.cells))
 
 
 @over("case", CASES)
@@ -199,6 +226,17 @@ def test_a_cell_for_each_cloud(generator):
     first, second = (radius_graph(x[batch == k], 1.2, cell=cells[k]) for k in (0, 1))
     assert torch.equal(edges, torch.cat([first.edges, second.edges + 3], 1))
     assert_close(shifts, torch.cat([first.shifts, second.shifts]), ROUNDING)
+
+
+def test_modes_of_torch_do_not_matter(generator):
+    batch = torch.tensor([0] * 70 + [1] * 9)
+    x, cell = _points(79, 3, generator), 4 * torch.eye(3, dtype=torch.float64)
+    for options in ({}, {"cell": cell}):
+        expected = radius_graph(x, 1.0, batch, **options)
+        for mode in (torch.device("meta"), torch.inference_mode()):
+            with mode:
+                found = radius_graph(x, 1.0, batch, **options)
+            assert told(found) == told(expected) != []
 
 
 def test_empty():
