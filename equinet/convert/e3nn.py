@@ -17,9 +17,12 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
+from equinet.convert.block_gates import BlockGates, Scalars
 from equinet.convert.block_products import BlockProducts, Ends
 from equinet.convert.e3nn_types import (
+    ActivationLayer,
     BatchNormLayer,
+    GateLayer,
     LinearLayer,
     NetworkLayer,
     Normalized,
@@ -55,6 +58,8 @@ def from_e3nn(module: nn.Module, space: Space | None = None) -> nn.Module:
                                         else a sum of such products between blocks
     ``nn.BatchNorm``                    ``enn.BatchNorm``; of scalars the running variance is from
                                         now on that of ``torch.nn.BatchNorm1d``, n / (n - 1) of it
+    ``nn.Gate``                         a layer of its own: scalars of both parities, each block
+                                        with its function, times the constant that normalizes it
     ``nn.FullyConnectedNet``            ``torch.nn.Sequential`` of plain layers
     ==================================  ============================================================
 
@@ -292,6 +297,31 @@ def _network(theirs: Iterable[NetworkLayer], space: Space) -> nn.Sequential:
     return nn.Sequential(*found)
 
 
+def _gate(theirs: GateLayer, space: Space) -> BlockGates:
+    # Their input is sorted, and which of its channels is what only they can tell.
+    channels = torch.arange(theirs.irreps_in.dim, dtype=torch.float64)
+    scalars, gates, gated = (part.long().tolist() for part in theirs.sc(channels))
+    irreps, at = theirs.irreps_gated, theirs.irreps_gated.slices()
+    return BlockGates(
+        fields_of(theirs.irreps_in, space),
+        fields_of(theirs.irreps_out, space),
+        _with_functions(theirs.act_scalars, scalars),
+        _with_functions(theirs.act_gates, gates),
+        [(gated[own.start], mul, psi.dim) for own, (mul, psi) in zip(at, irreps, strict=True)],
+    )
+
+
+def _with_functions(theirs: ActivationLayer, channels: list[int]) -> list[Scalars]:
+    """The first channel, the multiplicity and the function of each block."""
+    found = []
+    blocks = zip(theirs.irreps_in, theirs.irreps_in.slices(), theirs.acts, strict=True)
+    for (mul, _), own, act in blocks:
+        if mul:
+            function = nn.Identity() if act is None else Elementwise(plain(act.f), _constant(act))
+            found.append((channels[own.start], mul, function))
+    return found
+
+
 def _constant(act: Normalized) -> float:
     """By what e3nn multiplies an activation; one that is nearly 1 it leaves out."""
     return 1.0 if abs(act.cst - 1) < 1e-4 else act.cst
@@ -301,5 +331,6 @@ _MAKERS: dict[str, Maker] = {
     "Linear": _linear,
     "TensorProduct": _tensor_product,
     "BatchNorm": _batch_norm,
+    "Gate": _gate,
     "FullyConnectedNet": _network,
 }

@@ -107,6 +107,25 @@ class Normalized(Protocol):
     cst: float
 
 
+class ActivationLayer(Protocol):
+    """``nn.Activation``: a function, or None, for each block of scalars."""
+
+    irreps_in: Irreps
+    acts: Iterable[Normalized | None]
+
+
+class GateLayer(Protocol):
+    """``nn.Gate``; ``sc`` takes an input apart into scalars, gates and what is gated."""
+
+    irreps_in: Irreps
+    irreps_gated: Irreps
+    irreps_out: Irreps
+    act_scalars: ActivationLayer
+    act_gates: ActivationLayer
+
+    def sc(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]: ...
+
+
 class NetworkLayer(Protocol):
     """A layer of ``nn.FullyConnectedNet``."""
 

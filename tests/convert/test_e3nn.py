@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from equinet import Point, Points, Volume, nn
 from equinet.convert import from_e3nn
+from equinet.convert.block_gates import BlockGates
 from equinet.convert.block_products import BlockProducts
 from equinet.testing import assert_equivariant
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
@@ -69,6 +70,10 @@ def _network(widths, act, **options):
     return lambda: e3nn.nn.FullyConnectedNet(widths, act, **options)
 
 
+def _gate(scalars, act_scalars, gates, act_gates, gated):
+    return lambda: e3nn.nn.Gate(scalars, act_scalars, gates, act_gates, gated)
+
+
 UVU = "2x0e + 2x1o", "2x0e + 1x1o", "2x1o + 2x0e"
 MIXED = "2x0e + 2x1o", "1x0e + 3x1o", "2x0e + 5x1o + 2x1o + 0x3o + 1x2e"
 PATHS = [
@@ -97,6 +102,21 @@ CASES = {
     "BatchNorm, vectors": (_batch_norm("3x1o", normalization="norm"), ("3x1o",), nn.BatchNorm),
     "BatchNorm, plain": (_batch_norm(X, affine=False, eps=1e-3, momentum=0.3), (X,), nn.BatchNorm),
     "BatchNorm, no bias": (_batch_norm(X, include_bias=False), (X,), nn.BatchNorm),
+    "gate": (
+        _gate("4x0e", [F.silu], "5x0e", [torch.sigmoid], "3x1o + 2x2e"),
+        ("4x0e + 5x0e + 3x1o + 2x2e",), BlockGates,
+    ),
+    "gate, parities": (
+        _gate(
+            "3x0o + 2x0e + 1x0o + 2x0o", [torch.tanh, F.silu, torch.abs, None],
+            "2x0o + 3x0e", [torch.tanh, torch.tanh], "1x1o + 2x1e + 2x0o",
+        ),
+        ("5x0e + 10x0o + 1x1o + 2x1e",), BlockGates,
+    ),
+    "gate, scalars": (_gate("4x0e + 0x0e", [F.silu, None], "", [], ""), ("4x0e",), BlockGates),
+    "gate, no scalars": (
+        _gate("", [], "2x0e", [torch.nn.LeakyReLU(0.1)], "2x1o"), ("2x0e+2x1o",), BlockGates
+    ),
     "network": (_network([8, 16, 5], F.silu), ("8x0e",), torch.nn.Sequential),
     "network, one layer": (_network([3, 4], None), ("3x0e",), torch.nn.Sequential),
     "network, variances": (
@@ -175,7 +195,7 @@ def test_as_much_is_learned(name, default_dtype):
     assert_close(again(*inputs), ours(*inputs), 0.0)
 
 
-@pytest.mark.parametrize("name", PRODUCTS + ["Linear, biases", *NORMS])
+@pytest.mark.parametrize("name", PRODUCTS + ["Linear, biases", "gate", "gate, parities", *NORMS])
 def test_what_comes_out_is_equivariant(name, default_dtype):
     _, ours, _ = _pair(name, default_dtype)
     assert assert_equivariant(ours.eval()).max < SYMMETRY
@@ -250,6 +270,13 @@ REFUSED = {
 def test_what_has_no_equal_is_refused(words):
     with pytest.raises(ValueError, match=f"^module: expected .*{words.removeprefix('own ')}"):
         from_e3nn(REFUSED[words]())
+
+
+def test_a_gate_with_a_function_of_several_numbers_is_refused(default_dtype):
+    default_dtype(F64)
+    theirs = _gate("3x0e", [torch.nn.Softmax(-1)], "", [], "")()
+    with pytest.raises(ValueError, match="^function: expected a function of each value alone"):
+        from_e3nn(theirs)
 
 
 def test_other_modules_are_refused():

@@ -4,6 +4,7 @@ import torch
 from torch import Generator, Tensor
 
 from equinet import FieldType, Point, Points, Volume, nn
+from equinet.convert.block_gates import BlockGates
 from equinet.convert.block_products import BlockProducts
 from tests.laws.module_case import (
     C4,
@@ -123,6 +124,13 @@ def _block_products(in_type: FieldType, out_type: FieldType, *, generator: Gener
     return BlockProducts(in_type, y, out_type, [((1, 0, 0), product)])
 
 
+def _block_gates(in_type: FieldType, out_type: FieldType):
+    """What a gate of e3nn becomes: an odd scalar, and vectors with gates of both parities."""
+    odd, even = torch.nn.Tanh(), torch.nn.SiLU()
+    gates = [(2, 1, odd), (0, 1, even)]
+    return BlockGates(in_type, out_type, [(3, 1, odd)], gates, [(4, 1, 3), (7, 1, 3)])
+
+
 def _conv_depthwise(in_type: FieldType, out_type: FieldType, *, generator: Generator):
     radial = nn.RadialNetwork(4.0, features=3, hidden=(4,), num_basis=3, generator=generator)
     return nn.DepthwisePointConv(in_type, out_type, radial, neighbours=2.0, generator=generator)
@@ -236,6 +244,7 @@ FIBREWISE: list[ModuleCase] = [
     case(_product, Points("O", dim=3), "1x T1 + 1x E -> 1x regular", others=_vectors),
     case(_channelwise, PLANE_POINTS, "1x regular -> 1x regular", others=_plane_vectors),
     case(_block_products, POINTS, "2x0e + 2x1o -> 2x1e + 3x1o", others=_vectors),
+    case(_block_gates, POINTS, "2x0e + 2x0o + 2x1o -> 1x0o + 1x1e + 1x1o"),
     case(nn.SymmetricPower, POINTS, "2x0e + 2x1o -> 2x0e + 2x1o", 3, traced=True),
     case(nn.SymmetricPower, SO3, "1x0 + 1x1 -> 1x1 + 1x2", 2),
     case(nn.SymmetricPower, OCTAHEDRAL, "1x T1 + 1x A1 -> 1x E + 1x T1", 3),
