@@ -165,11 +165,9 @@ class Graph:
             x_j - x_i + s C, ``(count, n)``.
         Raises:
             TypeError: if the positions are not real.
-            ValueError: if they are of another number of points.
+            ValueError: if they are of another number of points, or of one end alone.
         """
-        pair = positions if isinstance(positions, tuple) else (positions, positions)
-        if len(pair) != 2:
-            raise ValueError(f"positions: expected a tensor or two, got {len(pair)}")
+        pair = self.pair(positions)
         last = () if self.cell is None else self.cell.shape[-1:]
         for one, count in zip(pair, self.ends, strict=True):
             check_floating("positions", one, *last)
@@ -178,6 +176,27 @@ class Graph:
         (source, target), shifts = self
         r = pair[0].index_select(0, source) - pair[1].index_select(0, target)
         return r if shifts is None else r + shifts
+
+    def pair(self, positions: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The positions where edges start, and those where they end.
+
+        Args:
+            positions: ``(points, n)``; of both where the sources are other points, as a pair.
+        Returns:
+            Both.
+        Raises:
+            ValueError: for one tensor where the sources are other points, and for three.
+        """
+        if not isinstance(positions, tuple | list):
+            if self.sources is not None:
+                raise ValueError(
+                    "positions: expected a pair, of the sources and of the points, got "
+                    f"{_told(positions)}"
+                )
+            return positions, positions
+        if len(positions) != 2:
+            raise ValueError(f"positions: expected a tensor or two, got {len(positions)}")
+        return positions[0], positions[1]
 
     def ordered(self) -> Graph:
         """The same graph, with ``order``: both sums, over i and over j, can go along the edges."""
