@@ -149,7 +149,8 @@ class Potential(nn.Module):
         Raises:
             TypeError: if the positions are not real.
             ValueError: for another number of points, a number out of range, and as in the class.
-            RuntimeError: while torch exports it, or compiles it with ``fullgraph=True``.
+            RuntimeError: while torch exports it, or compiles it with ``fullgraph=True``; if the
+                energies have no derivatives by the positions.
         """
         self._check(x, positions, graph)
         learns = torch.is_grad_enabled()
@@ -250,6 +251,11 @@ class Potential(nn.Module):
             cell = cell if cell.dim() == 3 or graph.clouds == 1 else cell.expand(graph.clouds, n, n)
             graph = graph.with_cell(cell + _times(cell, strain.view(*cell.shape[:-2], n, n)))
         energy, energies = self._energies(x, moved, graph)
+        if not energy.requires_grad:
+            raise RuntimeError(
+                "net: expected energies with derivatives by the positions, got some without, which "
+                "net has cut off; under torch.func.vmap take torch.func.grad of potential.energies"
+            )
         slopes = torch.autograd.grad(energy.sum(), by, create_graph=learns)
         stress = None
         if has_stress and cell is not None:
