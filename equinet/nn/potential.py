@@ -147,7 +147,7 @@ class Potential(nn.Module):
         Returns:
             Energies, forces and, where there is a cell, stress.
         Raises:
-            TypeError: if the positions are not real.
+            TypeError: if the positions are not real, or the cell is of another dtype.
             ValueError: for another number of points, a number out of range, and as in the class.
             RuntimeError: while torch exports it, or compiles it with ``fullgraph=True``; if the
                 energies have no derivatives by the positions.
@@ -206,6 +206,11 @@ class Potential(nn.Module):
 
     def _check(self, x: Tensor, positions: Tensor, graph: Graph) -> None:
         check_points(x, positions, graph)
+        if graph.cell is not None and graph.cell.dtype != positions.dtype:
+            raise TypeError(
+                f"graph: expected a cell of {positions.dtype} as the positions, got one of "
+                f"{graph.cell.dtype}; use graph.to({positions.dtype})"
+            )
         if self.species > 1 or self.shifts is not None:
             what = "the species of each point"
             check_numbers("x", x, what, (graph.points,), positions, self.species)

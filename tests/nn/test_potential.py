@@ -371,6 +371,9 @@ def test_bad_input(generator):
         potential(kinds, x, tuple(graph))
     with pytest.raises(TypeError, match="^positions: expected torch.float64 as this Depthwise"):
         potential(kinds, x.float(), graph.to(torch.float32))
+    for positions, around in ((x, graph.to(torch.float32)), (x.float(), graph)):
+        with pytest.raises(TypeError, match="^graph: expected a cell of torch.float.. as the pos"):
+            potential(kinds, positions, around)
     always = SMALL.potential(generator, stress=True)
     with pytest.raises(ValueError, match="^stress: expected False or None for a graph without"):
         always(kinds, x, radius_graph(x, CUTOFF))
