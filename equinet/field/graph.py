@@ -167,13 +167,7 @@ class Graph:
             TypeError: if the positions are not real.
             ValueError: if they are of another number of points, or of one end alone.
         """
-        pair = self.pair(positions)
-        last = () if self.cell is None else self.cell.shape[-1:]
-        for one, count in zip(pair, self.ends, strict=True):
-            check_floating("positions", one, *last)
-            if one.dim() != 2 or one.shape[0] != count:
-                raise ValueError(f"positions: expected ({count}, n), got {_told(one)}")
-        (source, target), shifts = self
+        pair, (source, target), shifts = self.pair(positions), *self
         r = pair[0].index_select(0, source) - pair[1].index_select(0, target)
         return r if shifts is None else r + shifts
 
@@ -185,18 +179,21 @@ class Graph:
         Returns:
             Both.
         Raises:
-            ValueError: for one tensor where the sources are other points, and for three.
+            TypeError: if the positions are not real.
+            ValueError: if they are of another number of points, or of one end alone.
         """
-        if not isinstance(positions, tuple | list):
-            if self.sources is not None:
-                raise ValueError(
-                    "positions: expected a pair, of the sources and of the points, got "
-                    f"{_told(positions)}"
-                )
-            return positions, positions
-        if len(positions) != 2:
-            raise ValueError(f"positions: expected a tensor or two, got {len(positions)}")
-        return positions[0], positions[1]
+        pair = positions if isinstance(positions, tuple | list) else (positions, positions)
+        if self.sources is not None and pair is not positions:
+            got = _told(positions)
+            raise ValueError(f"positions: expected a pair, of sources and points, got {got}")
+        if len(pair) != 2:
+            raise ValueError(f"positions: expected a tensor or two, got {len(pair)}")
+        last = () if self.cell is None else self.cell.shape[-1:]
+        for one, count in zip(pair, self.ends, strict=True):
+            check_floating("positions", one, *last)
+            if one.dim() != 2 or one.shape[0] != count:
+                raise ValueError(f"positions: expected ({count}, n), got {_told(one)}")
+        return pair[0], pair[1]
 
     def ordered(self) -> Graph:
         """The same graph, with ``order``: both sums, over i and over j, can go along the edges."""

@@ -149,7 +149,7 @@ def test_positions_of_one_level_alone(kind, generator):
     h = Points(o3()).fields("2x0e + 1x1o")
     fine, coarse, graph = levels(h.space, generator)
     given = graph.ends[kind.end]
-    with pytest.raises(ValueError, match="^positions: expected a pair, of the sources and of the"):
+    with pytest.raises(ValueError, match="^positions: expected a pair, of sources and points"):
         kind(h)(torch.ones(h.shape(given), dtype=F64), (fine, coarse)[kind.end], graph)
 
 

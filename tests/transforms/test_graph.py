@@ -282,7 +282,7 @@ def test_other_bad_input():
     with pytest.raises(ValueError, match=r"^positions: expected \(4, n\), got .* \(3, 3\)"):
         graph.vectors(x[:3])
     between = replace(graph, sources=len(x))
-    with pytest.raises(ValueError, match="^positions: expected a pair, of the sources and of the"):
+    with pytest.raises(ValueError, match="^positions: expected a pair, of sources and points"):
         between.vectors(x)
     with pytest.raises(ValueError, match="^positions: expected a tensor or two, got 3"):
         between.vectors((x, x, x))
