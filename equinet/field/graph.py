@@ -165,9 +165,27 @@ class Graph:
             x_j - x_i + s C, ``(count, n)``.
         Raises:
             TypeError: if the positions are not real.
-            ValueError: if they are of another number of points.
+            ValueError: if they are of another number of points, or of one end alone.
         """
-        pair = positions if isinstance(positions, tuple) else (positions, positions)
+        pair, (source, target), shifts = self.pair(positions), *self
+        r = pair[0].index_select(0, source) - pair[1].index_select(0, target)
+        return r if shifts is None else r + shifts
+
+    def pair(self, positions: Tensor | tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """The positions where edges start, and those where they end.
+
+        Args:
+            positions: ``(points, n)``; of both where the sources are other points, as a pair.
+        Returns:
+            Both.
+        Raises:
+            TypeError: if the positions are not real.
+            ValueError: if they are of another number of points, or of one end alone.
+        """
+        pair = positions if isinstance(positions, tuple | list) else (positions, positions)
+        if self.sources is not None and pair is not positions:
+            got = _told(positions)
+            raise ValueError(f"positions: expected a pair, of sources and points, got {got}")
         if len(pair) != 2:
             raise ValueError(f"positions: expected a tensor or two, got {len(pair)}")
         last = () if self.cell is None else self.cell.shape[-1:]
@@ -175,9 +193,7 @@ class Graph:
             check_floating("positions", one, *last)
             if one.dim() != 2 or one.shape[0] != count:
                 raise ValueError(f"positions: expected ({count}, n), got {_told(one)}")
-        (source, target), shifts = self
-        r = pair[0].index_select(0, source) - pair[1].index_select(0, target)
-        return r if shifts is None else r + shifts
+        return pair[0], pair[1]
 
     def ordered(self) -> Graph:
         """The same graph, with ``order``: both sums, over i and over j, can go along the edges."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from equinet.field import FieldType, Points
+from equinet.field.graph import Graph
 from equinet.nn.module import EquivariantModule
 from equinet.nn.normalization import widened
 from equinet.nn.point_conv import (
@@ -51,7 +52,8 @@ class PointPool(EquivariantModule):
         without neighbours.
     Raises:
         ValueError: for fields over another space, another word, and a cutoff that is no positive
-            number; in ``forward`` for another shape, and for an edge to no point.
+            number; in ``forward`` for another shape, for an edge to no point, and for the positions
+            of one level alone with a graph between two.
 
     Example:
         >>> h = Points("O(3)", dim=3).fields("1x0e")
@@ -90,6 +92,8 @@ class PointPool(EquivariantModule):
             ``(targets, channels)``; of ``PointUnpool`` ``(sources, channels)``.
         """
         self.check(x)
+        if isinstance(edges, Graph):
+            positions = edges.pair(positions)
         edges, shifts = neighbours_of(x, edges, shifts, self.end)
         r = widened(edge_vectors(self, x, positions, edges, shifts, self.end))
         counts = [one.shape[0] for one in ends_of(positions)]

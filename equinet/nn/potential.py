@@ -147,9 +147,10 @@ class Potential(nn.Module):
         Returns:
             Energies, forces and, where there is a cell, stress.
         Raises:
-            TypeError: if the positions are not real.
+            TypeError: if the positions are not real, or the cell is of another dtype.
             ValueError: for another number of points, a number out of range, and as in the class.
-            RuntimeError: while torch exports it, or compiles it with ``fullgraph=True``.
+            RuntimeError: while torch exports it, or compiles it with ``fullgraph=True``; if the
+                energies have no derivatives by the positions.
         """
         self._check(x, positions, graph)
         learns = torch.is_grad_enabled()
@@ -205,6 +206,11 @@ class Potential(nn.Module):
 
     def _check(self, x: Tensor, positions: Tensor, graph: Graph) -> None:
         check_points(x, positions, graph)
+        if graph.cell is not None and graph.cell.dtype != positions.dtype:
+            raise TypeError(
+                f"graph: expected a cell of {positions.dtype} as the positions, got one of "
+                f"{graph.cell.dtype}; use graph.to({positions.dtype})"
+            )
         if self.species > 1 or self.shifts is not None:
             what = "the species of each point"
             check_numbers("x", x, what, (graph.points,), positions, self.species)
@@ -250,6 +256,11 @@ class Potential(nn.Module):
             cell = cell if cell.dim() == 3 or graph.clouds == 1 else cell.expand(graph.clouds, n, n)
             graph = graph.with_cell(cell + _times(cell, strain.view(*cell.shape[:-2], n, n)))
         energy, energies = self._energies(x, moved, graph)
+        if not energy.requires_grad:
+            raise RuntimeError(
+                "net: expected energies with derivatives by the positions, got some without, which "
+                "net has cut off; under torch.func.vmap take torch.func.grad of potential.energies"
+            )
         slopes = torch.autograd.grad(energy.sum(), by, create_graph=learns)
         stress = None
         if has_stress and cell is not None:

@@ -16,29 +16,18 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 from equinet.field import FieldType
 from equinet.field.graph import Graph
 from equinet.nn.arguments import check_keywords
+from equinet.nn.costs import Counter, Trace, storages, watch
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.module import EquivariantModule
 from equinet.nn.surroundings import example, other_fields, takes
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.tables import Table, Tabular, count_cell
 
-aten = torch.ops.aten
 _POINTS = 8  # of a cloud that is nobody's
-
-# Products that torch's counter leaves out.
-_FORMULAS = flop_registry | {
-    aten.baddbmm_: flop_registry[aten.baddbmm],
-    aten.mv: lambda a, b, **_: 2 * a.numel(),
-    aten.addmv: lambda c, a, b, **_: 2 * a.numel(),
-    aten.dot: lambda a, b, **_: 2 * a.numel(),
-}
 
 
 @dataclass(frozen=True)
@@ -79,14 +68,14 @@ class Summary(Tabular):
     """What a model is made of and what a forward pass costs; ``str`` makes a table of it.
 
     Attributes:
-        in_type: type of the input.
+        in_type: type of the input; None where that is no field.
         input: shape of the input; None if the sizes are not known, so that the model has not run.
         layers: those that have or do something themselves, in order.
         parameter_bytes: memory of the parameters.
         buffer_bytes: memory of the buffers.
     """
 
-    in_type: FieldType
+    in_type: FieldType | None
     input: tuple[int, ...] | None
     layers: tuple[LayerSummary, ...]
     parameter_bytes: int
@@ -132,8 +121,9 @@ class Summary(Tabular):
             notes.append("No equivariant map:")
         for name, pairs in self.dead_paths.items():
             notes.append(f"  {name or '.'}: " + ", ".join(f"{a} -> {b}" for a, b in pairs))
+        kind = "no field" if self.in_type is None else repr(self.in_type)
         return Table(
-            f"Input: {self.in_type!r}{where}",
+            f"Input: {kind}{where}",
             ("layer", "kind", "type", "output", "parameters", "FLOPs", "memory"),
             "<<<<>>>",
             tuple(map(_cells, self.layers)),
@@ -161,7 +151,8 @@ def summary(
         batch: number of inputs; over ``Points``, of points, by default those of the positions in
             ``arguments`` or 8, else 1.
         arguments: more keyword arguments of the model, such as positions and edges. Over ``Points``
-            positions and all pairs of points are taken where none are given.
+            positions and all pairs of points are taken where none are given. Where the input is
+            no field, as the species of atoms are, it is among them, and the others too.
     Returns:
         The summary; ``str`` or ``print`` makes a table of it.
     Raises:
@@ -184,31 +175,58 @@ def summary(
     check_keywords(arguments)
     if batch is not None:
         check_integer(batch, "batch", least=0, most=2**31 - 1)
+    given = dict(arguments or {})
+    x = given.pop(_first(model), None)
     in_type = getattr(model, "in_type", None) if in_type is None else in_type
-    if not isinstance(in_type, FieldType):
+    if isinstance(in_type, FieldType):
+        if x is None:
+            x, given = _field(model, in_type, sizes, batch, given)
+    elif in_type is not None or x is None:
         raise ValueError(
             f"in_type: expected a FieldType, since {type(model).__name__} does not know its own, "
-            f"got {in_type!r}"
+            f"got {in_type!r}; an input that is no field goes into arguments, as {_first(model)!r}"
         )
-    given, space = dict(arguments or {}), in_type.space
-    if batch is None:
-        batch = _POINTS if space.in_clouds and "positions" in takes(model) else 1
-        batch = len(given["positions"]) if "positions" in given else batch
-    if space.in_clouds:
-        given = example(model, torch.empty(batch, space.group.n, device="meta")) | given
-    shape = None if sizes is None and in_type.open_axes else in_type.shape(batch, *(sizes or ()))
     rows = _rows(model)
-    traces = [_Trace() for _ in rows]
-    if shape is not None:
-        given = other_fields(model, shape) | given
+    traces = [Trace() for _ in rows]
+    if x is not None:
         _check_arguments(model, given)
-        _run(model, shape, given, traces)
+        _run(model, x, given, traces)
     counted: set[int] = set()
     layers = [_layer(row, trace, counted) for row, trace in zip(rows, traces, strict=True)]
     shown = [layer for row, layer in zip(rows, layers, strict=True) if row.last or _own(layer)]
     parameters = {id(p): p.nbytes for p in model.parameters()}
     buffers = {id(b): b.nbytes for b in model.buffers()}
+    shape = None if x is None else tuple(x.shape)
     return Summary(in_type, shape, tuple(shown), sum(parameters.values()), sum(buffers.values()))
+
+
+def _first(model: nn.Module) -> str:
+    """The name of the input of a model."""
+    return next(iter(inspect.signature(model.forward).parameters), "")
+
+
+def _field(
+    model: nn.Module,
+    in_type: FieldType,
+    sizes: Sequence[int] | None,
+    batch: int | None,
+    given: dict[str, Any],
+) -> tuple[Tensor | None, dict[str, Any]]:
+    """A field without numbers, None if its sizes are not known, and the arguments beside it."""
+    space = in_type.space
+    if batch is None:
+        batch = _POINTS if space.in_clouds and "positions" in takes(model) else 1
+        batch = len(given["positions"]) if "positions" in given else batch
+    if space.in_clouds:
+        given = example(model, torch.empty(batch, space.group.n, device="meta")) | given
+    if sizes is None and in_type.open_axes:
+        return None, given
+    shape = in_type.shape(batch, *(sizes or ()))
+    floating = (t for t in [*model.parameters(), *model.buffers()] if t.is_floating_point())
+    dtype = next((t.dtype for t in floating), None)
+    x = torch.empty(shape, dtype=dtype, device="meta")
+    known = {key: _of_dtype(value, x) for key, value in given.items()}
+    return x, other_fields(model, shape) | known
 
 
 class _Row(NamedTuple):
@@ -236,7 +254,7 @@ def _rows(model: nn.Module) -> list[_Row]:
     return rows
 
 
-def _layer(row: _Row, trace: _Trace, counted: set[int]) -> LayerSummary:
+def _layer(row: _Row, trace: Trace, counted: set[int]) -> LayerSummary:
     """The line of a module; ``counted`` are the parameters of the lines above."""
     name, module, last = row
     own = {id(p): p.numel() for p in module.parameters(recurse=last)}
@@ -256,53 +274,6 @@ def _own(layer: LayerSummary) -> bool:
     return any((layer.parameters, layer.flops, layer.expansion, layer.activations))
 
 
-@dataclass
-class _Trace:
-    """What a module did while the model ran."""
-
-    output: tuple[int, ...] | None = None
-    calls: int = 0
-    flops: int = 0
-    expansion: int = 0
-    activations: int = 0
-
-
-class _Counter(TorchDispatchMode):
-    """Counts the products of the layer that is running, and follows what depends on the input."""
-
-    def __init__(self, inputs: dict[int, Any]) -> None:
-        super().__init__()
-        self.depends = dict(inputs)
-        self.running: list[_Trace] = []
-
-    def __torch_dispatch__(
-        self,
-        func: torch._ops.OpOverload,
-        types: Sequence[type],
-        args: tuple[object, ...] = (),
-        kwargs: dict[str, object] | None = None,
-    ) -> object:
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        depends = any(key in self.depends for key in _storages((args, kwargs)))
-        if depends:
-            self.depends |= _storages(out)
-        formula = _FORMULAS.get(func._overloadpacket)
-        if formula is not None and self.running:
-            flops = formula(*args, **kwargs, out_val=out)
-            if depends:
-                self.running[-1].flops += flops
-            else:
-                self.running[-1].expansion += flops
-        return out
-
-
-def _storages(tree: object) -> dict[int, Any]:
-    """Where tensors lie, by a number that is theirs as long as this is kept."""
-    found = [leaf.untyped_storage() for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
-    return {storage._cdata: storage for storage in found}
-
-
 def _check_arguments(model: nn.Module, arguments: Mapping[str, Any]) -> None:
     """Raise ValueError unless these are what ``forward`` takes besides the fields."""
     _, *takes = inspect.signature(model.forward).parameters.values()
@@ -319,29 +290,30 @@ def _check_arguments(model: nn.Module, arguments: Mapping[str, Any]) -> None:
         )
 
 
-def _run(
-    model: nn.Module, shape: tuple[int, ...], arguments: Mapping[str, Any], traces: list[_Trace]
-) -> None:
+def _run(model: nn.Module, x: Tensor, arguments: Mapping[str, Any], traces: list[Trace]) -> None:
     """Call a copy of the model, in evaluation mode, on the meta device."""
     twin = _on_meta(model)
-    like = next((t for t in [*model.parameters(), *model.buffers()] if t.is_floating_point()), None)
-    x = torch.empty(shape, dtype=None if like is None else like.dtype, device="meta")
-    known = {key: _without_numbers(value, x) for key, value in arguments.items()}
-    counter = _Counter(_storages((x, known)))
-    seen = _storages([x, known, *twin.parameters(), *twin.buffers()])
+    x, known = x.to("meta"), {key: _without_numbers(value) for key, value in arguments.items()}
+    counter = Counter(storages((x, known)))
+    seen = storages([x, known, *twin.parameters(), *twin.buffers()])
     for row, trace in zip(_rows(twin), traces, strict=True):
-        _watch(row.module, trace, counter, seen)
+        watch(row.module, trace, counter, seen)
     with torch.device("meta"), counter:
         twin(x, **known)
 
 
-def _without_numbers(value: object, x: Tensor) -> object:
-    """An argument on the meta device; positions that were made here are of the dtype of ``x``."""
+def _of_dtype(value: object, x: Tensor) -> object:
+    """Positions that were made here, and a cell, in the dtype of the fields."""
     if isinstance(value, Graph):
-        return value.to("meta", x.dtype)
-    if not isinstance(value, Tensor):
-        return value
-    return value.to(x) if value.is_meta and value.is_floating_point() else value.to("meta")
+        return value.to(x.dtype)
+    if isinstance(value, Tensor) and value.is_meta and value.is_floating_point():
+        return value.to(x)
+    return value
+
+
+def _without_numbers(value: object) -> object:
+    """An argument on the meta device."""
+    return value.to("meta") if isinstance(value, Tensor | Graph) else value
 
 
 def _on_meta(model: nn.Module) -> nn.Module:
@@ -355,25 +327,6 @@ def _on_meta(model: nn.Module) -> nn.Module:
             elif isinstance(value, Tensor):
                 copies[id(value)] = value.detach().to("meta")
     return copy.deepcopy(model, copies).eval()
-
-
-def _watch(module: nn.Module, trace: _Trace, counter: _Counter, seen: dict[int, Any]) -> None:
-    """Have the module write down what it does; ``seen`` is memory that is counted already."""
-
-    def before(*_: object) -> None:
-        counter.running.append(trace)
-
-    def after(_: nn.Module, __: object, output: object) -> None:
-        counter.running.pop()
-        trace.calls += 1
-        tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)]
-        trace.output = tuple(tensors[0].shape) if tensors else None
-        new = {key: s for key, s in _storages(tensors).items() if key not in seen}
-        trace.activations += sum(storage.nbytes() for storage in new.values())
-        seen.update(new)
-
-    module.register_forward_pre_hook(before)
-    module.register_forward_hook(after)
 
 
 def _cells(layer: LayerSummary) -> tuple[str, ...]:

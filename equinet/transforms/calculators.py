@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.util
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,11 +17,12 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field.graph import Graph
-from equinet.numerics.arguments import check_number, is_integer, is_row
+from equinet.numerics.arguments import check_number, is_integer, is_number, is_row
 from equinet.transforms.exchange import from_atoms
 
 _VOIGT = ([0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1])  # xx, yy, zz, yz, xz, xy
 _HIGHEST = 118  # atomic number
+_ROUNDING = 1e-6  # of a cutoff that was a number in single precision
 
 
 def calculator(
@@ -39,17 +41,22 @@ def calculator(
         potential: ``enn.Potential``, or what is called as it is with species, positions and graph
             and returns ``energy``, ``energies``, ``forces`` and ``stress``.
         kinds: the atomic number of each species, in the order of the network: [8, 1] for water.
-        radius: the largest distance of neighbours, with which the potential was trained.
+        radius: the largest distance of neighbours, with which the potential was trained; at least
+            the largest ``cutoff`` of its layers.
         skin: neighbours are looked for up to ``radius + skin``, and again when an atom has moved
             by half the skin since, or the cell has changed; which of them are within ``radius`` is
             seen at each step, so that results do not depend on it.
         dtype: of the positions; by default that of the potential's parameters, or torch's.
     Returns:
-        An ASE calculator with the properties energy, free_energy, energies, forces and stress.
+        An ASE calculator with the properties energy, free_energy, energies, forces and, for atoms
+        with three vectors of a cell, stress.
     Raises:
-        TypeError: if the potential cannot be called, or ``kinds`` is no row.
+        TypeError: if the potential cannot be called, or ``kinds`` is no row; in use, if what it
+            returns has no energy and forces.
         ValueError: for a number out of range; in use, for atoms of other species.
         ModuleNotFoundError: where ase is not installed, the extra ``atoms``.
+    Warns:
+        UserWarning: if a layer has a ``cutoff`` above ``radius``, where energies would jump.
     """
     if not callable(potential):
         raise TypeError(f"potential: expected an enn.Potential, got {type(potential).__name__}")
@@ -62,8 +69,21 @@ def calculator(
     own = torch.empty(0)
     if isinstance(potential, nn.Module):
         own = next((t for t in potential.parameters() if t.is_floating_point()), own)
+        _check_reach(potential, radius)
     neighbours = _Neighbours(radius, skin, own.dtype if dtype is None else dtype)
     return _calculator_class()(potential, tuple(kinds), neighbours, own.device)
+
+
+def _check_reach(potential: nn.Module, radius: float) -> None:
+    """Warn if layers see farther than neighbours are looked for."""
+    cutoffs = [getattr(module, "cutoff", None) for module in potential.modules()]
+    reach = max((cutoff for cutoff in cutoffs if is_number(cutoff)), default=0)
+    if radius < reach * (1 - _ROUNDING):
+        warnings.warn(
+            f"radius: {radius:g} is below the cutoff {reach:g} of a layer, so energies jump where "
+            "neighbours leave it",
+            stacklevel=3,
+        )
 
 
 class _Neighbours:
@@ -129,6 +149,7 @@ class _Potential:
             properties: not looked at.
             system_changes: not looked at.
         Raises:
+            TypeError: if the potential returns no energy and forces.
             ValueError: for atoms of a species that the potential does not know.
         """
         positions, numbers, graph = self.neighbours.of(atoms)
@@ -139,11 +160,16 @@ class _Potential:
         x = torch.from_numpy(kinds).to(self.device)
         with torch.no_grad():
             found = self.potential(x, positions.to(self.device), graph.to(self.device))
+        if not hasattr(found, "energy") or not hasattr(found, "forces"):
+            raise TypeError(
+                "potential: expected what returns energy, energies, forces and stress, such as "
+                f"enn.Potential(net), got one that returns {type(found).__name__}"
+            )
         energy = float(found.energy)
         self.results = {"energy": energy, "free_energy": energy, "forces": _array(found.forces)}
         if found.energies is not None:
             self.results["energies"] = _array(found.energies)
-        if found.stress is not None:
+        if found.stress is not None and atoms.cell.rank == len(atoms.cell):  # there is a volume
             self.results["stress"] = _array(found.stress)[0][_VOIGT]
 
 

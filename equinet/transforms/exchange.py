@@ -111,7 +111,7 @@ def from_data(data: Any) -> tuple[Tensor, Graph]:  # noqa: ANN401 - what has the
         Positions ``(points, n)`` and the graph, whose edges are in the order of the data.
     Raises:
         TypeError: if it is no such data.
-        ValueError: for what ``Graph`` refuses.
+        ValueError: for what ``Graph`` refuses, and for ``unit_shifts`` without ``cell``.
     """
     positions, edges = getattr(data, "pos", None), getattr(data, "edge_index", None)
     if not isinstance(positions, Tensor) or not isinstance(edges, Tensor):
@@ -123,6 +123,8 @@ def from_data(data: Any) -> tuple[Tensor, Graph]:  # noqa: ANN401 - what has the
     clouds = 1 if cloud is None else data.num_graphs
     cell, pbc, shifts = (getattr(data, name, None) for name in ("cell", "pbc", "unit_shifts"))
     if cell is None:
+        if shifts is not None:
+            raise ValueError("data.cell: expected it with data.unit_shifts, got None")
         return positions, Graph(edges, len(positions), clouds=clouds, cloud=cloud)
     n = positions.shape[1]
     axes = (n,) if cloud is None else (clouds, n)

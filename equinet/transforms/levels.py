@@ -32,6 +32,9 @@ def farthest_points(
 
     The first is the farthest from the mean of its cloud, so the choice does not depend on the order
     of the points, and moves with them; of points that are equally far the first one is taken.
+    Distances are those in open space: in a crystal the choice depends on where its cell begins.
+    It is no continuous function of the positions, and jumps as they move; for energies that must
+    not, choose once and keep the choice.
 
     Args:
         positions: ``(points, n)``.

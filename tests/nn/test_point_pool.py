@@ -143,6 +143,16 @@ def test_each_cloud_alone(generator):
     assert_close(whole, torch.cat(alone), ROUNDING)
 
 
+@pytest.mark.parametrize("kind", [PointPool, PointUnpool])
+def test_positions_of_one_level_alone(kind, generator):
+    """As many fine points as the graph has sources: nothing else would tell them apart."""
+    h = Points(o3()).fields("2x0e + 1x1o")
+    fine, coarse, graph = levels(h.space, generator)
+    given = graph.ends[kind.end]
+    with pytest.raises(ValueError, match="^positions: expected a pair, of sources and points"):
+        kind(h)(torch.ones(h.shape(given), dtype=F64), (fine, coarse)[kind.end], graph)
+
+
 def test_voxels_have_means(generator):
     h = Points(o3()).fields("1x0e + 1x1o")
     positions = torch.randn(30, 3, generator=generator, dtype=F64)

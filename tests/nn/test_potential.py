@@ -371,6 +371,9 @@ def test_bad_input(generator):
         potential(kinds, x, tuple(graph))
     with pytest.raises(TypeError, match="^positions: expected torch.float64 as this Depthwise"):
         potential(kinds, x.float(), graph.to(torch.float32))
+    for positions, around in ((x, graph.to(torch.float32)), (x.float(), graph)):
+        with pytest.raises(TypeError, match="^graph: expected a cell of torch.float.. as the pos"):
+            potential(kinds, positions, around)
     always = SMALL.potential(generator, stress=True)
     with pytest.raises(ValueError, match="^stress: expected False or None for a graph without"):
         always(kinds, x, radius_graph(x, CUTOFF))
@@ -385,5 +388,12 @@ def test_bad_input(generator):
 def test_a_network_that_does_not_see_positions_is_no_potential(generator):
     """Forces that are zero because a derivative was cut would be silent."""
     net = Sick(lambda x: x.detach()[:, :1])
-    with pytest.raises(RuntimeError, match="does not require grad"):
-        nn.Potential(net)(*SMALL.crystal(generator))
+    kinds, x, graph = SMALL.crystal(generator)
+    with pytest.raises(RuntimeError, match="^net: expected energies with derivatives by the posi"):
+        nn.Potential(net)(kinds, x, graph)
+    potential, two = SMALL.potential(generator), torch.stack([x, x + 1])
+    with pytest.raises(RuntimeError, match="under torch.func.vmap take torch.func.grad of"):
+        torch.func.vmap(lambda one: potential(kinds, one, graph).forces)(two)
+    slope = torch.func.grad(lambda one: potential.energies(kinds, one, graph)[0].sum())
+    forces = potential(kinds, x, graph).forces.expand_as(two)
+    assert_close(-torch.func.vmap(slope)(two), forces, SYMMETRY)

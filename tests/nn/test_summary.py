@@ -21,6 +21,7 @@ from equinet.nn.sequential import Sequential
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.summaries import summary
 from equinet.transforms import Graph
+from tests.nn.potential_cases import SMALL
 
 C4 = Plane("C4")
 SO3 = Volume("SO(3)")
@@ -137,6 +138,25 @@ def test_a_network_of_points_makes_its_own_cloud(generator):
     assert summary(net, arguments=fewer).flops < found.flops
     assert summary(net.double()).activation_bytes == 2 * found.activation_bytes
     assert summary(Linear(h, h)).input == (1, 7)
+
+
+def test_a_network_of_species_takes_them_by_name(generator):
+    """And a potential, which differentiates it."""
+    potential = SMALL.potential(generator)
+    kinds, positions, graph = SMALL.crystal(generator)
+    around = {"positions": positions, "graph": graph}
+    found = summary(potential.net, arguments={"kinds": kinds} | around)
+    assert found.in_type is None and found.input == (4,)
+    assert str(found).startswith("Input: no field, of shape 4\n")
+    rows = {row.name: row for row in found.layers}
+    assert rows["embedding"].output == (4, 2) and rows["layers.0"].flops > 0
+    assert found.parameters == sum(p.numel() for p in potential.parameters())
+    whole = summary(potential, arguments={"x": kinds} | around)
+    assert whole.flops > 2 * found.flops > 0
+    with pytest.raises(ValueError, match="^in_type: .* got None; .* arguments, as 'kinds'"):
+        summary(potential.net, arguments=around)
+    with pytest.raises(ValueError, match="^arguments: .* it needs positions, got graph"):
+        summary(potential.net, arguments={"kinds": kinds, "graph": graph})
 
 
 def test_shared_modules_and_parameters_count_once():

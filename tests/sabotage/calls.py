@@ -317,6 +317,7 @@ def _others() -> Iterator[Call]:
     graph = transforms.radius_graph(positions, 1.5, batch, cell=cell)
     assert graph.cells is not None and graph.cell is not None
     yield call(transforms.Graph, graph.edges, 6, graph.cells, graph.cell)
+    yield call(graph.pair, positions, name="Graph.pair")
     yield call(graph.vectors, positions, name="Graph.vectors")
     yield call(graph.with_cell, graph.cell, name="Graph.with_cell")
     kinds = torch.tensor([0, 1, 1, 0, 1, 1])

@@ -53,6 +53,17 @@ def test_a_molecule_has_no_stress(generator):
         atoms.get_stress()
 
 
+def test_a_slab_whose_cell_has_no_volume_has_no_stress(generator):
+    atoms = crystal(generator)
+    atoms.set_cell(atoms.cell.array * [[1], [1], [0]])
+    atoms.pbc = (True, True, False)
+    atoms.calc = calculator(SMALL.potential(generator), KINDS, CUTOFF)
+    assert atoms.get_forces().shape == (6, 3)
+    implemented = pytest.importorskip("ase.calculators.calculator").PropertyNotImplementedError
+    with pytest.raises(implemented):
+        atoms.get_stress()
+
+
 def test_neighbours_are_looked_for_only_when_atoms_have_moved(generator):
     atoms = crystal(generator)
     atoms.calc = calculator(SMALL.potential(generator), KINDS, CUTOFF, skin=0.4)
@@ -157,3 +168,9 @@ def test_bad_input(generator):
     atoms.calc = calculator(potential, KINDS, CUTOFF)
     with pytest.raises(ValueError, match=r"^atoms: expected species among kinds, got .* \[7\]"):
         atoms.get_forces()
+    atoms = crystal(generator)
+    atoms.calc = calculator(potential.net, KINDS, CUTOFF)
+    with pytest.raises(TypeError, match="^potential: expected what returns .* got .* Tensor"):
+        atoms.get_forces()
+    with pytest.warns(UserWarning, match="^radius: 0.5 is below the cutoff"):
+        calculator(potential, KINDS, 0.5)

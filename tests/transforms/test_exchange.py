@@ -107,6 +107,9 @@ def test_bad_input():
         from_data(lacking)
     with pytest.raises(ValueError, match=r"^data.cell: expected \(3, 3\), got \(2, 3, 3\)"):
         from_data(SimpleNamespace(**(vars(lacking) | {"cell": torch.eye(3).repeat(2, 1, 1)})))
+    shifted = vars(lacking) | {"cell": None, "unit_shifts": torch.ones(graph.edges.shape[1], 3)}
+    with pytest.raises(ValueError, match="^data.cell: expected it with data.unit_shifts, got None"):
+        from_data(SimpleNamespace(**shifted))
     for convert in (lambda wrong: to_data(wrong, x), lambda wrong: to_atoms(wrong, x, numbers)):
         with pytest.raises(TypeError, match="^graph: expected a transforms.Graph, got tuple"):
             convert(tuple(graph))

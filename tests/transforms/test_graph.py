@@ -281,6 +281,12 @@ def test_other_bad_input():
     x, graph = crystal()
     with pytest.raises(ValueError, match=r"^positions: expected \(4, n\), got .* \(3, 3\)"):
         graph.vectors(x[:3])
+    between = replace(graph, sources=len(x))
+    with pytest.raises(ValueError, match="^positions: expected a pair, of sources and points"):
+        between.vectors(x)
+    with pytest.raises(ValueError, match="^positions: expected a tensor or two, got 3"):
+        between.vectors((x, x, x))
+    assert torch.equal(between.vectors((x, x)), graph.vectors(x))
     with pytest.raises(ValueError, match=r"^positions: expected the shape \(..., 3\), got"):
         graph.vectors(x[:, :2])
     with pytest.raises(ValueError, match="^pbc: expected None without cell"):
