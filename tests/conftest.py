@@ -27,7 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """torch.compile warns of what torch itself does with an autograd.Function."""
+    """torch.compile warns of what torch itself does with an autograd.Function.
+
+    Tests that forget all cached constants stand last, so that these are made once.
+    """
+    items.sort(key=lambda item: "default_dtype" in getattr(item, "fixturenames", ()))
     for item in items:
         if item.get_closest_marker("compile"):
             ignore = "ignore:.*should not be instantiated:DeprecationWarning"

@@ -37,7 +37,7 @@ def test_double_is_exact(default_dtype, generator):
     cases = [(case, case().double().eval()) for case in MODULES]
     default_dtype(F64)
     for case, module in cases:
-        born = case().eval()
+        born = case.anew().eval()
         born.load_state_dict(module.state_dict())
         arguments = case.arguments(module, generator, dtype=F64)
         error = (module(*arguments) - born(*arguments)).abs().max()
@@ -205,7 +205,7 @@ def test_state_dict_round_trip(case, generator):
 def test_initial_weights_are_seeded(case):
     """By the generator alone where a module takes one, and the same each time."""
     before = torch.get_rng_state()
-    module, again, other = case(seed=0), case(seed=0), case(seed=1)
+    module, again, other = case.anew(), case.anew(), case.anew(seed=1)
     assert torch.equal(torch.get_rng_state(), before), "drew from torch's own generator"
     for name, parameter in module.named_parameters():
         assert torch.equal(parameter, again.get_parameter(name))
@@ -222,7 +222,7 @@ def _layers(module):
 @every_module
 def test_weights_are_drawn_anew(case):
     """``reset_parameters`` draws what the constructor draws, and the same from the same seed."""
-    module, twin = case(), case()
+    module, twin = case.anew(), case.anew()
     owners = [m for m in module.modules() if type(m).__module__.startswith("equinet")]
     drawn = [part for part in owners if hasattr(part, "reset_parameters")]
     inner = {id(m) for part in drawn for m in part.modules() if not isinstance(m, OWN)}
@@ -254,7 +254,7 @@ def test_made_on_the_meta_device(case, generator):
     """There it tells shapes; when memory is given to it, the constants are there as well."""
     module = case().eval()
     with torch.device("meta"):
-        late = case().eval()
+        late = case.anew().eval()
     assert all(tensor.is_meta for tensor in [*late.parameters(), *late.buffers()])
     arguments = case.arguments(module, generator)
     expected = module(*arguments)
@@ -272,7 +272,7 @@ def test_a_module_without_numbers_says_how_to_give_it_some():
     case = next(case for case in MODULES if case.name.startswith("Conv3d"))
     torch.set_default_device("meta")
     try:
-        late = case()
+        late = case.anew()
     finally:
         torch.set_default_device(None)
     with pytest.raises(ValueError, match="^x: expected a tensor on meta.*to_empty.*load_state"):
@@ -303,10 +303,10 @@ def test_modes_leave_no_trace(mode, generator, default_dtype):
     default_dtype(torch.float32)  # forgets all cached constants
     cases = [case for case in MODULES if case.name.startswith(_MADE_OF_CACHES)]
     for case in cases:
-        mode(case)
+        mode(case.anew)
     mode(lambda: rotate_s2(torch.ones(1, 1, 4, 4), torch.eye(3)))
     for case in cases:
-        module = case()
+        module = case.anew()
         y = module(*case.arguments(module, generator))
         y.square().sum().backward()
         assert all(p.grad.isfinite().all() for p in module.parameters())
@@ -337,7 +337,7 @@ def test_device_and_dtype_are_arguments(case, monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(kind, "__init__", start)
-            return case()
+            return case.anew()
 
     assert all(t.is_meta for t in itertools.chain(*_tensors(made(device="meta"))))
     for ours, moved in zip(_tensors(made(dtype=F64)), _tensors(module.to(F64)), strict=True):
