@@ -4,6 +4,7 @@ Tests run under torch's own default, float32, and say ``float64`` where they mea
 that is born in float32 then shows as an error of 1e-8 in a result that should be exact.
 """
 
+import gc
 import sys
 
 import pytest
@@ -49,6 +50,13 @@ class Quick:
                 others.append(item)
         config.hook.pytest_deselected(items=others)
         items[:] = first.values()
+
+
+def pytest_collection_finish() -> None:
+    """Modules and cases stay to the end, so the collector of garbage need not look at them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5000, 20, 20)
 
 
 def pytest_configure(config: pytest.Config) -> None:
