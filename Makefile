@@ -53,7 +53,7 @@ quick: native  ## run the first case of every test, without those of the example
 
 test: native  ## run the tests, without the slow ones, and the examples in docstrings
 	$(PYTEST) tests
-	OMP_NUM_THREADS=1 $(PY) -m pytest --doctest-modules equinet
+	$(PYTEST) --doctest-modules equinet
 
 # What calls operators: the operators, the transforms, and every module, forwards and backwards.
 # Traces and torch.func take the references anyway, so `make test` has seen those.

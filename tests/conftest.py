@@ -4,6 +4,7 @@ Tests run under torch's own default, float32, and say ``float64`` where they mea
 that is born in float32 then shows as an error of 1e-8 in a result that should be exact.
 """
 
+import gc
 import sys
 
 import pytest
@@ -27,7 +28,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """torch.compile warns of what torch itself does with an autograd.Function."""
+    """torch.compile warns of what torch itself does with an autograd.Function.
+
+    Tests that forget all cached constants stand last, so that these are made once.
+    """
+    items.sort(key=lambda item: "default_dtype" in getattr(item, "fixturenames", ()))
     for item in items:
         if item.get_closest_marker("compile"):
             ignore = "ignore:.*should not be instantiated:DeprecationWarning"
@@ -45,6 +50,13 @@ class Quick:
                 others.append(item)
         config.hook.pytest_deselected(items=others)
         items[:] = first.values()
+
+
+def pytest_collection_finish() -> None:
+    """Modules and cases stay to the end, so the collector of garbage need not look at them."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5000, 20, 20)
 
 
 def pytest_configure(config: pytest.Config) -> None:

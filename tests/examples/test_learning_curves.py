@@ -283,6 +283,7 @@ def test_pictures_of_a_file(digits_file, tmp_path, refused):
         program.main([*command, "--out", str(tmp_path)])
 
 
+@pytest.mark.slow
 def test_killed_and_gone_on(tmp_path, start):
     """The rest is done by the same command, with the results of a run that nothing stopped."""
     out = tmp_path / "killed"

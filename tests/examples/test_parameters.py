@@ -222,6 +222,7 @@ def test_margins_are_those_of_the_networks(arm, tmp_path, digits_file, monkeypat
     assert told[0] > 0.4  # it did not begin anew
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on(tmp_path, digits_file, start):
     out = tmp_path / "runs"
     arguments = [

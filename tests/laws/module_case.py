@@ -1,5 +1,7 @@
 """What a module promises to the laws, and the spaces over which modules are tried."""
 
+import copy
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -78,8 +80,12 @@ class ModuleCase:
     def __str__(self) -> str:
         return self.name
 
-    def __call__(self, seed: int = 0) -> torch.nn.Module:
-        """The module at its level."""
+    def __call__(self) -> torch.nn.Module:
+        """The module at its level: a copy, for a law that is not about how it is made."""
+        return copy.deepcopy(_made_once(self))
+
+    def anew(self, seed: int = 0) -> torch.nn.Module:
+        """The module as its constructor makes it here and now."""
         return self.make(self.level, Generator().manual_seed(seed))
 
     def arguments(
@@ -100,6 +106,11 @@ class ModuleCase:
         """The same fields at every level, in float64; over a sphere those of low degree."""
         low = dict(band=2) if isinstance(module.in_type.space, Sphere) else {}
         return random_field(module.in_type, 2, generator=generator, dtype=torch.float64, **low)
+
+
+@functools.cache
+def _made_once(case: ModuleCase) -> torch.nn.Module:
+    return case.anew()
 
 
 def case(

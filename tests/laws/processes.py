@@ -1,6 +1,7 @@
 """What each of several processes does in ``test_module_processes``."""
 
 import copy
+from datetime import timedelta
 from pathlib import Path
 
 import torch
@@ -57,10 +58,15 @@ def normalized(case: ModuleCase, part: slice, sync: bool) -> dict[str, torch.Ten
     return {**copy.deepcopy(found), "y": y.detach(), "gradient of x": x.grad}
 
 
-def work(rank: int, count: int, folder: str) -> None:
+def other(_: int, folder: str) -> None:
+    """What the process beside this one does."""
     torch.set_num_threads(1)
-    store = f"file://{Path(folder) / 'store'}"
-    dist.init_process_group("gloo", init_method=store, rank=rank, world_size=count)
+    work(1, 2, folder)
+
+
+def work(rank: int, count: int, folder: str) -> None:
+    options = dict(init_method=f"file://{Path(folder) / 'store'}", timeout=timedelta(minutes=2))
+    dist.init_process_group("gloo", rank=rank, world_size=count, **options)
     cases = trained_cases()
     found = {
         "gradients": [gradients(case, rank, count, parallel=True) for case in cases],

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from equinet.field import FieldType, act
 from equinet.field.grid import Grid
+from equinet.group import FiniteGroup
 
 
 def signed_permutations(n: int) -> Tensor:
@@ -28,7 +29,7 @@ def grid_symmetries(space: Grid, sizes: tuple[int, ...]) -> Tensor:
 
 
 def elements(module, sizes: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Those that act exactly: grid symmetries, elsewhere elements from Haar measure.
+    """Some that act exactly: on a grid generators and one more, elsewhere two from Haar measure.
 
     Of the group that acts on the output, which may be a smaller one.
     """
@@ -36,7 +37,8 @@ def elements(module, sizes: tuple[int, ...], generator: torch.Generator) -> Tens
     group = (module.out_type or module.in_type).space.group
     if isinstance(space, Grid):
         found = grid_symmetries(space, sizes)
-        return found[group.mask(found)]
+        found = found[group.mask(found)]
+        return torch.cat([FiniteGroup(space.n, found, "of the grid").generators, found[-1:]])
     return group.sample(2, generator=generator)
 
 
@@ -60,10 +62,10 @@ def equivariance_error(
     The types are those of the module unless they are said.
     """
     in_type, out_type = types or (module.in_type, module.out_type)
-    with torch.no_grad(), torch.random.fork_rng():
-        torch.manual_seed(0)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)  # torch.manual_seed takes longer than most modules
         y = module(*arguments)
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         again = module(*move(in_type, g, arguments))
     moved = y if out_type is None else act(out_type, g, y)
     return float((again - moved).norm() / y.norm())

@@ -118,7 +118,7 @@ def test_the_law_written_out(generator):
 def test_gradients_flow(case, generator):
     module = case()
     x, *others = case.arguments(module, generator)
-    torch.manual_seed(0)  # of a dropout
+    torch.default_generator.manual_seed(0)  # of a dropout
     y = module(x.requires_grad_(), *others)
     (y * torch.randn(y.shape, generator=generator)).sum().backward()
     for name, tensor in [("x", x), *module.named_parameters()]:

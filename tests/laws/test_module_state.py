@@ -23,6 +23,9 @@ from tests.over import over
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
 every_module = over("case", MODULES)
+# Of each class over each kind of space.
+_KINDS = {re.match(r"\w+\(?\w*", str(case))[0]: case for case in MODULES}
+one_of_each_kind = over("case", _KINDS.values())
 plain_modules = over("case", [c for c in MODULES if c.plain])
 
 F64 = torch.float64
@@ -37,7 +40,7 @@ def test_double_is_exact(default_dtype, generator):
     cases = [(case, case().double().eval()) for case in MODULES]
     default_dtype(F64)
     for case, module in cases:
-        born = case().eval()
+        born = case.anew().eval()
         born.load_state_dict(module.state_dict())
         arguments = case.arguments(module, generator, dtype=F64)
         error = (module(*arguments) - born(*arguments)).abs().max()
@@ -205,7 +208,7 @@ def test_state_dict_round_trip(case, generator):
 def test_initial_weights_are_seeded(case):
     """By the generator alone where a module takes one, and the same each time."""
     before = torch.get_rng_state()
-    module, again, other = case(seed=0), case(seed=0), case(seed=1)
+    module, again, other = case.anew(), case(), case.anew(seed=1)
     assert torch.equal(torch.get_rng_state(), before), "drew from torch's own generator"
     for name, parameter in module.named_parameters():
         assert torch.equal(parameter, again.get_parameter(name))
@@ -254,7 +257,7 @@ def test_made_on_the_meta_device(case, generator):
     """There it tells shapes; when memory is given to it, the constants are there as well."""
     module = case().eval()
     with torch.device("meta"):
-        late = case().eval()
+        late = case.anew().eval()
     assert all(tensor.is_meta for tensor in [*late.parameters(), *late.buffers()])
     arguments = case.arguments(module, generator)
     expected = module(*arguments)
@@ -272,7 +275,7 @@ def test_a_module_without_numbers_says_how_to_give_it_some():
     case = next(case for case in MODULES if case.name.startswith("Conv3d"))
     torch.set_default_device("meta")
     try:
-        late = case()
+        late = case.anew()
     finally:
         torch.set_default_device(None)
     with pytest.raises(ValueError, match="^x: expected a tensor on meta.*to_empty.*load_state"):
@@ -303,10 +306,10 @@ def test_modes_leave_no_trace(mode, generator, default_dtype):
     default_dtype(torch.float32)  # forgets all cached constants
     cases = [case for case in MODULES if case.name.startswith(_MADE_OF_CACHES)]
     for case in cases:
-        mode(case)
+        mode(case.anew)
     mode(lambda: rotate_s2(torch.ones(1, 1, 4, 4), torch.eye(3)))
     for case in cases:
-        module = case()
+        module = case.anew()
         y = module(*case.arguments(module, generator))
         y.square().sum().backward()
         assert all(p.grad.isfinite().all() for p in module.parameters())
@@ -315,7 +318,7 @@ def test_modes_leave_no_trace(mode, generator, default_dtype):
     assert_close(x.grad.sum(), 16.0, SINGLE)
 
 
-@every_module
+@one_of_each_kind
 def test_device_and_dtype_are_arguments(case, monkeypatch):
     """Of all that has learned numbers, and what they give is what ``to`` gives."""
     module = case()
@@ -337,7 +340,7 @@ def test_device_and_dtype_are_arguments(case, monkeypatch):
 
         with monkeypatch.context() as patch:
             patch.setattr(kind, "__init__", start)
-            return case()
+            return case.anew()
 
     assert all(t.is_meta for t in itertools.chain(*_tensors(made(device="meta"))))
     for ours, moved in zip(_tensors(made(dtype=F64)), _tensors(module.to(F64)), strict=True):
@@ -357,10 +360,10 @@ def test_autocast(case, generator):
     are alike, which one is the larger may change."""
     module = case()
     x, *others = case.arguments(module, generator)
-    torch.manual_seed(0)  # of a dropout
+    torch.default_generator.manual_seed(0)  # of a dropout
     expected = module(x, *others)
     for dtype in (torch.float32, torch.bfloat16):
-        torch.manual_seed(0)
+        torch.default_generator.manual_seed(0)
         with torch.autocast("cpu", torch.bfloat16):
             y = module(x.to(dtype), *others)
         assert y.shape == expected.shape and y.isfinite().all()

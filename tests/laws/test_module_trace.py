@@ -40,17 +40,18 @@ def _traced_first(case):
 KINDS = [
     list(cases) for _, cases in itertools.groupby(sorted(MODULES, key=_traced_first), key=_kind)
 ]
-# torch's default behaves as dynamic=True at the second size, so a few kinds show it.
+# ``test_compile`` has every traced case. That several modules of a kind share a process, and that
+# torch's default behaves as dynamic=True at the second size, a few kinds show.
+SEVERAL = ("BatchNorm", "FourierPointwise", "Gate", "GlobalAvgPool", "SphereConv")
 DEFAULT = ("BatchNorm", "Conv2d", "Linear", "_point_conv", "SphereConv")
 
 
 def _ways():
-    """Of each kind the traced cases and one that is like them; all of them are slow."""
+    """Two of some kinds, one for torch's default; all of all kinds are slow."""
     for dynamic, cases in itertools.product((None, True), KINDS):
-        some = cases[: 1 + sum(case.traced for case in cases)]
-        yield _slow_unless(dynamic or _kind(cases[0]) in DEFAULT, some, dynamic)
-        if some != cases:
-            yield _slow_unless(False, cases, dynamic)
+        if _kind(cases[0]) in (SEVERAL if dynamic else DEFAULT):
+            yield _slow_unless(True, cases[: 2 if dynamic else 1], dynamic)
+        yield _slow_unless(False, cases, dynamic)
 
 
 def _way(value):
@@ -78,20 +79,22 @@ def test_networks_of_one_kind_in_one_process(cases, dynamic, generator):
 @pytest.mark.compile
 @traced_modules
 def test_compile(case, generator):
-    """Forwards and backwards, without a break in the graph."""
+    """Forwards and backwards, without a break in the graph, and with sizes that change."""
     module = case()
-    x, *others = case.arguments(module, generator)
-    x.requires_grad_()
     torch.compiler.reset()
     options = dict(fullgraph=True, dynamic=True, backend="aot_eager")
     compiled = torch.compile(copy.deepcopy(module), **options)
-    weights = torch.randn(module(x, *others).shape, generator=generator)
-    grads = []
-    for net in (module, compiled):
-        torch.manual_seed(0)  # of a dropout
-        (grad,) = torch.autograd.grad((net(x, *others) * weights).sum(), x)
-        grads.append(grad)
-    assert_close(grads[1], grads[0], SINGLE * grads[0].abs().max())
+    for batch, more in ((2, 0), (3, 2)):
+        x, *others = case.arguments(module, generator, batch=batch, more=more)
+        weights = torch.randn(module(x, *others).shape, generator=generator)
+        x.requires_grad_()
+        values, grads = [], []
+        for net in (module, compiled):
+            torch.default_generator.manual_seed(0)  # of a dropout
+            values.append(net(x, *others))
+            grads += torch.autograd.grad((values[-1] * weights).sum(), x)
+        assert_close(values[1], values[0], SINGLE)
+        assert_close(grads[1], grads[0], SINGLE * grads[0].abs().max())
 
 
 def _opened(y):
@@ -212,7 +215,7 @@ def test_an_ensemble_is_the_loop_over_its_members(generator):
     """
     tried = 0
     for case in [c for c in MODULES if c.traced or c.name.startswith("SphereConv")]:
-        members = [case(seed=seed).double().eval() for seed in range(2)]
+        members = [case.anew(seed).double().eval() for seed in range(2)]
         state = torch.func.stack_module_state(members)
         if not state[0]:
             continue

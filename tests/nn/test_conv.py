@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from equinet import Line, Plane, Volume, dihedral
 from equinet.field import act
+from equinet.group import FiniteGroup
 from equinet.harmonics import Pixels, filter_grid, shell_harmonics
 from equinet.nn import Conv1d, Conv2d, Conv3d, ReLU, Sequential
 from equinet.rep import regular
@@ -44,26 +45,27 @@ def _layer(name, generator, *args, **kwargs):
     return layer, x
 
 
-def grid_symmetries(group):
-    """The elements of a group of matrices that permute the axes of a grid, up to signs."""
+@functools.cache
+def grid_symmetries(group, kept=None):
+    """Elements of a group of matrices that permute the axes of a grid, up to signs: generators and
+    one more, of all of them or of those that keep the sizes of the coordinates."""
     n, found = group.n, []
     for order in itertools.permutations(range(n)):
         for signs in itertools.product((1.0, -1.0), repeat=n):
             g = torch.zeros(n, n, dtype=DOUBLE)
             g[range(n), order] = torch.tensor(signs, dtype=DOUBLE)
-            if group.contains(g):
+            if group.contains(g) and (kept is None or [kept[i] for i in order] == list(kept)):
                 found.append(g)
-    return found
+    group = FiniteGroup(n, torch.stack(found), "of the grid")
+    return [*group.generators, group.elements[-1]]
 
 
 def _error(layer, x):
     """The largest error over the symmetries of the grid that keep its sizes' shape."""
     y, errors = layer(x), []
-    for g in grid_symmetries(layer.in_type.space.group):
-        axes = [layer.in_type.space.coordinates.index(i) for i in range(g.shape[0])]
-        turned = g.abs()[axes][:, axes].argmax(1).tolist()
-        if any(x.shape[2 + i] != x.shape[2 + j] for i, j in enumerate(turned)):
-            continue
+    space = layer.in_type.space
+    sizes = tuple(x.shape[2 + space.coordinates.index(i)] for i in range(space.n))
+    for g in grid_symmetries(space.group, sizes):
         moved = layer(act(layer.in_type, g, x))
         errors.append((moved - act(layer.out_type, g, y)).abs().max())
     assert len(errors) > 1

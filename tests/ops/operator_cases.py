@@ -108,8 +108,8 @@ def so3_transform(
 @st.composite
 def so3_transforms(draw, operator: Operator) -> Case:
     band = draw(st.sampled_from([1, 2, 3, 5, 7, 17, 18]))  # also beyond a chunk of orders
-    most = 4 if band < 10 else 0
-    outer, inner = draw(st.integers(1, 3)), draw(st.sampled_from([0, 1, 3, 8, 17, 33]))
+    most, outer, inner = (4, 3, [0, 1, 3, 8, 17, 33]) if band < 10 else (0, 1, [0, 1, 3])
+    outer, inner = draw(st.integers(1, outer)), draw(st.sampled_from(inner))
     sizes = (band + draw(st.integers(0, most)), band, outer, inner)
     return so3_transform(operator, *sizes, masked=draw(st.booleans()))
 

@@ -1,4 +1,4 @@
-"""The cells of the guide and of the theory run, one after the other, as when Sphinx builds them."""
+"""The guide and the theory: their cells, links, tables, and the numbers of their equations."""
 
 import importlib
 import inspect
@@ -23,8 +23,10 @@ theory = [page for page in PAGES if page.parent.name == "theory"]
 every_theory_page = pytest.mark.parametrize("page", theory, ids=lambda page: page.stem)
 
 
+@pytest.mark.slow
 @every_page
 def test_every_cell_runs(page, default_dtype):
+    """One after the other, as when Sphinx builds them, which the gate does in ``make docs``."""
     before = torch.get_default_dtype()
     text = page.read_text()
     cells = CELL.findall(text)

@@ -64,7 +64,7 @@ def test_the_constraint_is_a_permutation_of_the_taps(group, grid, family):
     rho_out = [(1, vector(group)), (2, trivial(group)), (1, irrep(group, irreps(group)[-1].name))]
     basis = kernel_basis(rho_in, rho_out, functions)
     kernel = random_kernel(basis.on(grid))
-    for h in group.elements:
+    for h in (*group.generators, group.elements[-1]):
         moved = torch.einsum("oa,abp,ib->oip", basis.fibre_out(h), kernel, basis.fibre_in(h))
         assert_close(kernel[..., tap_permutation(grid, h)], moved, ROUNDING)
 
@@ -302,8 +302,14 @@ def test_a_convolution_with_random_weights_keeps_variance():
     assert_close(total / draws, torch.ones(basis.fibre_out.dim), 0.1)
 
 
-@pytest.mark.parametrize("name", ["C8", "C16", "SO(2)", "O(2)"])
-@pytest.mark.parametrize("size", [2, 3, 4, 5, 7])
+@pytest.mark.parametrize(
+    "name, size",
+    [
+        *[("C8", size) for size in (2, 4, 7)],
+        *[("C16", size) for size in (3, 5)],
+        *[(name, size) for name in ("SO(2)", "O(2)") for size in (2, 3, 4, 5, 7)],
+    ],
+)
 def test_a_constant_field_meets_the_trivial_irrep_only(name, size):
     """The sum of a kernel over its taps is an intertwiner, as its integral over R^n is."""
     plane = Plane(name)
