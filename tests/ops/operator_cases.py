@@ -29,6 +29,7 @@ from equinet.ops.so3 import ANALYSIS, RECTIFIED, SYNTHESIS
 from equinet.ops.so3_plan import mask_shape
 
 F64 = torch.float64
+HARMONICS = edge_directions.HARMONICS, edge_directions.GRADIENT, edge_directions.TANGENT
 
 
 @dataclass(frozen=True)
@@ -287,11 +288,8 @@ def harmonics_of(operator: Operator, count: int, dims: tuple[int, ...], n: int) 
     entries = sum(a * b * n for a, b in itertools.pairwise(dims))
     sizes = (count, n), (count, n), (count,), (count, sum(dims)), (entries,)
     r, v, a, b, steps = (torch.randn(size, dtype=F64, generator=generator) for size in sizes)
-    given = {
-        edge_directions.HARMONICS: (r,),
-        edge_directions.GRADIENT: (r, a, b),
-        edge_directions.TANGENT: (r, v, a, b),
-    }[operator]
+    own = {"direction": v, "to_length": a, "to_harmonics": b}
+    given = r, *(own[name] for name in operator.plan._fields[:-2])
     return Case(operator, (*given, steps, list(dims)), (len(given),), linear=False)
 
 
@@ -303,8 +301,7 @@ def drawn_harmonics(draw, operator: Operator) -> Case:
 
 
 def irreps_of(sizes, rows: int, wanted: list[int] | None = None) -> Case:
-    """Of (dim, copies, channels, groups), in turn with the components of a channel in a row and
-    not, with gaps; a sum, or its gradients."""
+    """Of (dim, copies, channels, groups), in both orders, with gaps; a sum, or its gradients."""
     maps, into, out = [], 0, 0
     for i, (dim, copies, channels, groups) in enumerate(sizes):
         run = channels + i % 3 if i % 2 or groups > 1 else 0
@@ -321,11 +318,10 @@ def irreps_of(sizes, rows: int, wanted: list[int] | None = None) -> Case:
 
 @st.composite
 def drawn_irreps(draw, gradients: bool) -> Case:
-    size = st.sampled_from([1, 2, 5, 17, 33])
-    irrep = st.tuples(st.integers(1, 5), size, size, st.integers(1, 3))
-    sizes = draw(st.lists(irrep, min_size=1, max_size=3))
-    wanted = draw(st.sampled_from([[0], [0, 1]])) if gradients else None
-    return irreps_of(sizes, draw(st.sampled_from([0, 1, 7, 25, 50])), wanted)
+    size, few = st.sampled_from([1, 2, 5, 17, 33]), st.integers(1, 4)
+    sizes = draw(st.lists(st.tuples(few, size, size, few), min_size=1, max_size=3))
+    rows, wanted = draw(st.sampled_from([0, 1, 7, 25, 50])), st.sampled_from([[0], [0, 1]])
+    return irreps_of(sizes, rows, draw(wanted) if gradients else None)
 
 
 SCALARS_AND_MIXED = Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True))
@@ -368,9 +364,7 @@ DRAWN = {
     "filter_spectrum": drawn_local_filters(),
     "edge_sum": sums_over_edges(),
     "edge_sum_gradients": gradients_over_drawn_edges(),
-    "edge_harmonics": drawn_harmonics(edge_directions.HARMONICS),
-    "edge_harmonics_gradient": drawn_harmonics(edge_directions.GRADIENT),
-    "edge_harmonics_tangent": drawn_harmonics(edge_directions.TANGENT),
+    **{operator.name: drawn_harmonics(operator) for operator in HARMONICS},
     "irrep_product": drawn_irreps(gradients=False),
     "irrep_product_gradients": drawn_irreps(gradients=True),
     "zero_where": drawn_masked(),
@@ -387,9 +381,7 @@ SMALL += [sum_over_edges(EDGES, edges_of(4, 3, 2), 3, 2, 2)]
 SMALL += [gradients_over_edges(SMALL[-1], wanted) for wanted in ([0, 1, 2, 3], [0, 2])]
 SMALL += [sum_over_edges(EDGES, edges_of(4, 3, 2), 3, 2, 2, weighted=False)]
 SMALL += [gradients_over_edges(SMALL[-1], wanted) for wanted in ([0, 1, 2], [0, 2])]
-SMALL += [harmonics_of(edge_directions.HARMONICS, 3, (1, 3, 2), 2)]
-SMALL += [harmonics_of(edge_directions.GRADIENT, 3, (1, 3, 2), 3)]
-SMALL += [harmonics_of(edge_directions.TANGENT, 2, (1, 2), 2)]
+SMALL += [harmonics_of(operator, 3, (1, 2), 2) for operator in HARMONICS]
 SMALL += [irreps_of([(2, 3, 2, 1), (3, 1, 2, 2)], 3, wanted) for wanted in (None, [0, 1], [0])]
 SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 
@@ -401,10 +393,7 @@ LARGE += [sum_over_edges(WIDE_EDGES, edges_of(1100, 9, 50), 9, 50, 19)]
 LARGE += [gradients_over_edges(LARGE[-1], [0, 1, 2, 3])]
 LARGE += [sum_over_edges(WIDE_EDGES, edges_of(1100, 9, 50), 9, 50, 19, weighted=False)]
 LARGE += [gradients_over_edges(LARGE[-1], [0, 1, 2])]
-LARGE += [
-    harmonics_of(o, 2100, (1, 3, 5), 3)
-    for o in (edge_directions.HARMONICS, edge_directions.TANGENT)
-]
+LARGE += [harmonics_of(operator, 2100, (1, 3, 5), 3) for operator in HARMONICS]
 LARGE += [irreps_of([(3, 33, 17, 2), (1, 5, 40, 1)], 300, wanted) for wanted in (None, [0, 1])]
 LARGE += [so3_transform(o, 16, 15, 2, 5, True) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
 LARGE += [s2_transform(70, 20, n, 3, 7, inverse) for n in (0, 2) for inverse in (True, False)]
