@@ -47,7 +47,8 @@ def run() -> list[Row]:
     """All rows, with a progress bar."""
     jobs: list[Callable[[], list[Row]]] = []
     for setting in SETTINGS:
-        jobs += [functools.partial(job, setting) for job in (_layers, _dense, _operator)]
+        kinds = _layers, _dense, _attention, _operator
+        jobs += [functools.partial(job, setting) for job in kinds]
     jobs += [functools.partial(_neighbours, count) for count in (192, 1536, 5184, 41472)]
     jobs.append(_molecules)
     rows = []
@@ -202,6 +203,24 @@ def _dense(setting: Setting) -> list[Row]:
         one = functools.partial(call, layer, x, positions, graph)
         found = alternated(f"{name}, PointConv, {setting}", {"equinet": one}, repeats=9)
         rows += [_with_memory(row, setting) for row in found]
+    return rows
+
+
+def _attention(setting: Setting) -> list[Row]:
+    """PointAttention of four heads beside DepthwisePointConv, with the same radial network."""
+    (positions, graph), x = _graph(), _features(setting)
+    fields = _ours(setting, dense=False).in_type
+    radial = enn.RadialNetwork(RADIUS, features=HIDDEN, hidden=(), num_basis=BASIS)
+    kinds = {"equinet": enn.PointAttention, "DepthwisePointConv": enn.DepthwisePointConv}
+    layers = {
+        by: kind(fields, fields, radial, neighbours=22, lmax=setting.lmax)
+        for by, kind in kinds.items()
+    }
+    rows = []
+    for name, call in CALLS.items():
+        given = x, positions, graph
+        calls = {by: functools.partial(call, net, *given) for by, net in layers.items()}
+        rows += alternated(f"{name}, PointAttention, {setting}", calls, repeats=9)
     return rows
 
 

@@ -14,10 +14,9 @@ namespace eq {
 constexpr int64_t kParts = 64;  // at most
 
 template <class T>
-int moments(const T* x, const T* kernels, const T* hidden, T* out,
-                         const int64_t* edges, const int64_t* order, const int64_t* starts,
-                         const int64_t* numbers, int64_t paths, int64_t sources, int64_t targets,
-                         int64_t count, int64_t features) {
+int moments(const T* x, const T* kernels, const T* hidden, T* out, const int64_t* edges,
+            const int64_t* order, const int64_t* starts, const int64_t* numbers, int64_t paths,
+            int64_t sources, int64_t targets, int64_t count, int64_t features) {
     const Graph graph{edges + count, edges, order + count, starts, targets, sources, count};
     if (!graph.sound()) return EQ_BAD_EDGES;
     const Plan<T> plan(numbers, paths, features);
@@ -73,12 +72,79 @@ int moments(const T* x, const T* kernels, const T* hidden, T* out,
     return EQ_OK;
 }
 
+// What the gradients of all blocks of edges are made of; to_kernels and to_hidden may be null.
 template <class T>
-int moments_gradients(const T* v, const T* x, const T* kernels, const T* hidden,
-                                   T* to_x, T* to_kernels, T* to_hidden, const int64_t* edges,
-                                   const int64_t* order, const int64_t* starts,
-                                   const int64_t* numbers, int64_t paths, int64_t sources,
-                                   int64_t targets, int64_t count, int64_t features) {
+struct MomentsBackward {
+    const Plan<T>& plan;
+    const Graph& graph;
+    int64_t features;
+    const T *v, *x, *kernels, *hidden;  // v and x in padded rows
+    T *to_x, *to_kernels, *to_hidden;
+};
+
+// The memory of one thread.
+template <class T>
+struct MomentsWork {
+    explicit MomentsWork(const MomentsBackward<T>& all)
+        : ones(kEdges * all.plan.widest),
+          unused(kEdges * all.plan.widest),
+          turned(all.plan.tallest * all.plan.widest),
+          of_h(kEdges * all.features * lanes<T>()),
+          scaled(kEdges * all.plan.tallest * all.plan.widest) {
+        for (int64_t i = 0; ones && i < kEdges * all.plan.widest; ++i) ones.data()[i] = 1;
+    }
+    explicit operator bool() const { return ones && unused && turned && of_h && scaled; }
+    const Scratch<T> ones, unused, turned, of_h, scaled;
+};
+
+template <class T>
+void add_run(const MomentsBackward<T>& all, const EdgeBlock& block, Ends<T>& ends, const Path& path,
+             const Run& run, const MomentsWork<T>& work) {
+    const int64_t wide = path.from.wide, one = path.dim * wide, features = all.features;
+    const T* const from = all.x + run.point * all.plan.x_row;
+    for (int64_t i = run.begin; i < run.end; ++i) {
+        const int64_t e = block.edges[i];
+        T* const own = work.scaled.data() + i * one;
+        ends.row[i] = ends.next[i] = own;
+        apply(path, ends.kernel[i], from, work.turned.data());
+        gather(path, features, all.hidden + e * features,
+               all.v + all.graph.other[e] * all.plan.z_row, work.turned.data(), own,
+               work.of_h.data() + i * features * lanes<T>());
+    }
+    // The weights are in what was gathered.
+    descend(path, run, ends, 0, wide, from, work.ones.data(),
+            all.to_x + run.point * all.plan.x_row, work.unused.data(), work.scaled.data());
+    if (all.to_kernels) {
+        outer(path, run, block.edges, all.plan.entries, work.scaled.data(), from, all.to_kernels);
+    }
+}
+
+template <class T>
+void add_block(const MomentsBackward<T>& all, const EdgeBlock& block, const MomentsWork<T>& work) {
+    Ends<T> ends;
+    zero(work.of_h.data(), block.count * all.features * lanes<T>());
+    for (int64_t i = 0; i < block.count; ++i) {
+        ends.kernel[i] = all.kernels + block.edges[i] * all.plan.entries;
+    }
+    for (int64_t p = 0; p < all.plan.paths; ++p) {
+        for (int64_t r = 0; r < block.runs; ++r) {
+            add_run(all, block, ends, all.plan.path(p), block.run[r], work);
+        }
+    }
+    for (int64_t i = 0; all.to_hidden && i < block.count; ++i) {
+        const T* const sums = work.of_h.data() + i * all.features * lanes<T>();
+        for (int64_t f = 0; f < all.features; ++f) {
+            const Vector<T> sum = load(sums + f * lanes<T>());
+            add_lanes<T, 1>(&sum, all.to_hidden + block.edges[i] * all.features + f);
+        }
+    }
+}
+
+template <class T>
+int moments_gradients(const T* v, const T* x, const T* kernels, const T* hidden, T* to_x,
+                      T* to_kernels, T* to_hidden, const int64_t* edges, const int64_t* order,
+                      const int64_t* starts, const int64_t* numbers, int64_t paths, int64_t sources,
+                      int64_t targets, int64_t count, int64_t features) {
     const Graph graph{edges, edges + count, order, starts, sources, targets, count};
     if (!graph.sound()) return EQ_BAD_EDGES;
     const Plan<T> plan(numbers, paths, features);
@@ -94,59 +160,17 @@ int moments_gradients(const T* v, const T* x, const T* kernels, const T* hidden,
     move_rows(sources, x, plan.x_width, x_memory.data(), plan.x_row,
                   [&](const T* row, T* to) { plan.pack_x(row, to); });
     const int64_t parts = graph.parts(kParts);
+    const MomentsBackward<T> all{plan, graph, features, given, x_memory.data(), kernels, hidden,
+                                 to_memory.data(), to_kernels, to_hidden};
     bool enough = true;
     parallel(parts, 1, [&](int64_t begin, int64_t end) {
-        constexpr int64_t most = kEdges;
-        const Scratch<T> ones(most * plan.widest), unused(most * plan.widest);
-        const Scratch<T> turned(plan.tallest * plan.widest), of_h(most * features * lanes<T>());
-        const Scratch<T> scaled(most * plan.tallest * plan.widest);
-        if (!ones || !unused || !turned || !of_h || !scaled) {
+        const MomentsWork<T> work(all);
+        if (!work) {
             enough = false;
             return;
         }
-        for (int64_t i = 0; i < most * plan.widest; ++i) ones.data()[i] = 1;
-        const auto row_of = [&](const Scratch<T>& memory, int64_t point) {
-            return memory.data() + point * plan.x_row;
-        };
-        const auto open = [&](int64_t point) { zero(row_of(to_memory, point), plan.x_row); };
-        const auto visit = [&](const EdgeBlock& block) {
-            Ends<T> ends;
-            zero(of_h.data(), block.count * features * lanes<T>());
-            for (int64_t i = 0; i < block.count; ++i) {
-                ends.kernel[i] = kernels + block.edges[i] * plan.entries;
-            }
-            for (int64_t p = 0; p < plan.paths; ++p) {
-                const Path& path = plan.path(p);
-                const int64_t wide = path.from.wide, one = path.dim * wide;
-                for (int64_t r = 0; r < block.runs; ++r) {
-                    const Run& run = block.run[r];
-                    const T* const from = row_of(x_memory, run.point);
-                    for (int64_t i = run.begin; i < run.end; ++i) {
-                        const int64_t e = block.edges[i];
-                        T* const own = scaled.data() + i * one;
-                        ends.row[i] = ends.next[i] = own;
-                        apply(path, ends.kernel[i], from, turned.data());
-                        gather(path, features, hidden + e * features,
-                                   given + graph.other[e] * plan.z_row, turned.data(), own,
-                                   of_h.data() + i * features * lanes<T>());
-                    }
-                    // The weights are in what was gathered.
-                    descend(path, run, ends, 0, wide, from, ones.data(),
-                                row_of(to_memory, run.point), unused.data(), scaled.data());
-                    if (to_kernels) {
-                        outer(path, run, block.edges, plan.entries, scaled.data(), from,
-                                  to_kernels);
-                    }
-                }
-            }
-            for (int64_t i = 0; to_hidden && i < block.count; ++i) {
-                const T* const sums = of_h.data() + i * features * lanes<T>();
-                for (int64_t f = 0; f < features; ++f) {
-                    const Vector<T> sum = load(sums + f * lanes<T>());
-                    add_lanes<T, 1>(&sum, to_hidden + block.edges[i] * features + f);
-                }
-            }
-        };
+        const auto open = [&](int64_t i) { zero(all.to_x + i * plan.x_row, plan.x_row); };
+        const auto visit = [&](const EdgeBlock& block) { add_block(all, block, work); };
         for (int64_t part = begin; part < end; ++part) graph.walk(part, parts, open, visit);
     });
     if (!enough) return EQ_NO_MEMORY;

@@ -60,6 +60,85 @@ void add_panels(const Plan<T>& plan, int64_t features, int64_t parts, int64_t co
     });
 }
 
+// What the gradients of all blocks of edges are made of; to_kernels, to_hidden and the sum of each part
+// of the gradient by W may be null.
+template <class T>
+struct Backward {
+    const Plan<T>& plan;
+    const eq::Graph& graph;
+    int64_t features, h_row;
+    const T *v, *x, *kernels, *hidden, *table, *turned;  // v and x in padded rows
+    T *to_x, *to_kernels, *to_hidden;
+};
+
+// The memory of one thread.
+template <class T>
+struct Work {
+    explicit Work(const Backward<T>& all)
+        : h(eq::kEdges * all.features),
+          w(eq::kEdges * all.plan.widest),
+          to_w(eq::kEdges * all.plan.widest),
+          to_h(eq::kEdges * all.h_row),
+          scaled(eq::kEdges * all.plan.tallest * all.plan.widest) {}
+    explicit operator bool() const { return h && w && to_w && to_h && scaled; }
+    const Scratch<T> h, w, to_w, to_h, scaled;
+};
+
+template <class T>
+void gather_ends(const Backward<T>& all, const eq::EdgeBlock& block, eq::Ends<T>& ends, T* h) {
+    const int64_t entries = all.plan.entries;
+    for (int64_t i = 0; i < block.count; ++i) {
+        const int64_t e = block.edges[i], later = block.next(i);
+        ends.row[i] = all.v + all.graph.other[e] * all.plan.z_row;
+        ends.kernel[i] = all.kernels + e * entries;
+        ends.next[i] = all.v + all.graph.other[later] * all.plan.z_row;
+        eq::ask_for(all.kernels + later * entries, entries);
+        if (all.to_kernels) eq::ask_for(all.to_kernels + later * entries, entries);
+        std::memcpy(h + i * all.features, all.hidden + e * all.features, all.features * sizeof(T));
+    }
+}
+
+template <class T>
+void add_path(const Backward<T>& all, const eq::EdgeBlock& block, const eq::Ends<T>& ends,
+              const eq::Path& path, bool add, const Work<T>& work, T* to_weights) {
+    const int64_t wide = path.from.wide, at = path.wide_column, features = all.features;
+    eq::multiply<T>(block.count, wide, features, {work.h.data(), features, 1},
+                    {all.table + at * features, 0, features}, {work.w.data(), wide, 0}, false);
+    for (int64_t r = 0; r < block.runs; ++r) {
+        const eq::Run& run = block.run[r];
+        const T* const from = all.x + run.point * all.plan.x_row;
+        eq::descend(path, run, ends, path.place.first, path.place.line, from, work.w.data(),
+                    all.to_x + run.point * all.plan.x_row, work.to_w.data(), work.scaled.data());
+        if (all.to_kernels) {
+            eq::outer(path, run, block.edges, all.plan.entries, work.scaled.data(), from,
+                      all.to_kernels);
+        }
+    }
+    if (to_weights) {
+        eq::multiply<T>(features, wide, block.count, {work.h.data(), 1, features},
+                        {work.to_w.data(), wide, 0}, {to_weights + at * features, 0, features}, true);
+    }
+    if (all.to_hidden) {
+        eq::multiply<T>(block.count, all.h_row, wide, {work.to_w.data(), wide, 1},
+                        {all.turned + at * all.h_row, all.h_row, 0},
+                        {work.to_h.data(), all.h_row, 0}, add);
+    }
+}
+
+template <class T>
+void add_block(const Backward<T>& all, const eq::EdgeBlock& block, const Work<T>& work,
+               T* to_weights) {
+    eq::Ends<T> ends;
+    gather_ends(all, block, ends, work.h.data());
+    for (int64_t p = 0; p < all.plan.paths; ++p) {
+        add_path(all, block, ends, all.plan.path(p), p > 0, work, to_weights);
+    }
+    for (int64_t i = 0; all.to_hidden && i < block.count; ++i) {
+        std::memcpy(all.to_hidden + block.edges[i] * all.features, work.to_h.data() + i * all.h_row,
+                    all.features * sizeof(T));
+    }
+}
+
 }  // namespace
 
 // edges and order are (source, target) x count, starts those of the targets. Without W, `weighted` is
@@ -153,67 +232,21 @@ EQ_OPERATOR edge_sum_gradients(const T* v, const T* x, const T* kernels, const T
                   [&](const T* row, T* to) { plan.pack_x(row, to); });
     pack_panels(plan, features, weights, table.data());
     if (to_hidden) transpose(plan, features, weights, turned.data(), h_row);
+    const Backward<T> all{plan, graph, features, h_row, given, x_memory.data(), kernels, hidden,
+                          table.data(), turned.data(), to_memory.data(), to_kernels, to_hidden};
     bool enough = true;
     parallel(parts, 1, [&](int64_t begin, int64_t end) {
-        constexpr int64_t most = eq::kEdges;
-        const Scratch<T> h(most * features), w(most * plan.widest), to_w(most * plan.widest);
-        const Scratch<T> to_h(most * h_row), scaled(most * plan.tallest * plan.widest);
-        if (!h || !w || !to_w || !to_h || !scaled) {
+        const Work<T> work(all);
+        if (!work) {
             enough = false;
             return;
         }
-        const auto row_of = [&](const Scratch<T>& memory, int64_t point) {
-            return memory.data() + point * plan.x_row;
-        };
-        const auto open = [&](int64_t point) { eq::zero(row_of(to_memory, point), plan.x_row); };
+        const auto open = [&](int64_t i) { eq::zero(all.to_x + i * plan.x_row, plan.x_row); };
         for (int64_t part = begin; part < end; ++part) {
             T* const own = copies.data() + part * copy;
             eq::zero(own, copy);
             graph.walk(part, parts, open, [&](const eq::EdgeBlock& block) {
-                eq::Ends<T> ends;
-                for (int64_t i = 0; i < block.count; ++i) {
-                    const int64_t e = block.edges[i];
-                    ends.row[i] = given + graph.other[e] * plan.z_row;
-                    ends.kernel[i] = kernels + e * plan.entries;
-                    const int64_t later = block.next(i);
-                    ends.next[i] = given + graph.other[later] * plan.z_row;
-                    eq::ask_for(kernels + later * plan.entries, plan.entries);
-                    if (to_kernels) eq::ask_for(to_kernels + later * plan.entries, plan.entries);
-                    std::memcpy(h.data() + i * features, hidden + e * features,
-                                features * sizeof(T));
-                }
-                for (int64_t p = 0; p < plan.paths; ++p) {
-                    const eq::Path& path = plan.path(p);
-                    const int64_t wide = path.from.wide, at = path.wide_column;
-                    eq::multiply<T>(block.count, wide, features, {h.data(), features, 1},
-                                    {table.data() + at * features, 0, features},
-                                    {w.data(), wide, 0}, false);
-                    for (int64_t r = 0; r < block.runs; ++r) {
-                        const eq::Run& run = block.run[r];
-                        const T* const from = row_of(x_memory, run.point);
-                        eq::descend(path, run, ends, path.place.first, path.place.line, from,
-                                    w.data(), row_of(to_memory, run.point), to_w.data(),
-                                    scaled.data());
-                        if (to_kernels) {
-                            eq::outer(path, run, block.edges, plan.entries, scaled.data(), from,
-                                      to_kernels);
-                        }
-                    }
-                    if (to_weights) {
-                        eq::multiply<T>(features, wide, block.count, {h.data(), 1, features},
-                                        {to_w.data(), wide, 0},
-                                        {own + at * features, 0, features}, true);
-                    }
-                    if (to_hidden) {
-                        eq::multiply<T>(block.count, h_row, wide, {to_w.data(), wide, 1},
-                                        {turned.data() + at * h_row, h_row, 0},
-                                        {to_h.data(), h_row, 0}, p > 0);
-                    }
-                }
-                for (int64_t i = 0; to_hidden && i < block.count; ++i) {
-                    std::memcpy(to_hidden + block.edges[i] * features, to_h.data() + i * h_row,
-                                features * sizeof(T));
-                }
+                add_block(all, block, work, copy ? own : nullptr);
             });
         }
     });

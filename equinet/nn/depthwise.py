@@ -16,30 +16,20 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType
-from equinet.nn.edge_paths import EdgeHarmonics, EdgePaths, irrep_bases
+from equinet.nn.edge_paths import EdgeConv, EdgeHarmonics, EdgePaths, irrep_bases
+from equinet.nn.irrep_maps import IrrepMaps
 from equinet.nn.kernel_layer import KernelLayer, irrep_paths
 from equinet.nn.linear import Linear
 from equinet.nn.meaning import fingerprint
 from equinet.nn.module import randn
-from equinet.nn.point_conv import (
-    Neighbours,
-    Positions,
-    check_point_layer,
-    direction_kernels,
-    edge_vectors,
-    ends_of,
-    harmonic_norms,
-    neighbours_of,
-    order_of,
-)
+from equinet.nn.point_conv import check_point_layer, direction_kernels, harmonic_norms
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.steerable import field_numbers
 from equinet.numerics.arguments import check_generator
-from equinet.ops import edge_sum, full_precision
 from equinet.steerable import DirectionKernels
 
 
-class DepthwisePointConv(KernelLayer):
+class DepthwisePointConv(KernelLayer, EdgeConv):
     r"""A convolution on points that turns every channel by itself, along all paths, and then mixes.
 
     Between the channels of two irreps ``PointConv`` has a function of the distance for every pair
@@ -97,6 +87,8 @@ class DepthwisePointConv(KernelLayer):
         self._kernels = fingerprint(kernels.pairs.values())
         self._gain = 1 / math.sqrt(features * neighbours)
         self.mix = Linear(between, out_type, bias, generator=generator)
+        with torch.device("cpu"):
+            self._mixing = IrrepMaps(self.mix._sample(), self._paths.places())
         self.weight = nn.Parameter(torch.empty(features, self._paths.plan.sizes[2]))
         self.reset_parameters(generator)
         self.harmonics = EdgeHarmonics(lmax, self.n)
@@ -164,55 +156,16 @@ class DepthwisePointConv(KernelLayer):
         fibres = self.in_type.fibre, self.out_type.fibre
         return DirectionKernels(*fibres, self.lmax, filters=len(self.weight))
 
-    def forward(
-        self,
-        x: Tensor,
-        positions: Positions,
-        edges: Tensor | Neighbours,
-        shifts: Tensor | None = None,
-        *,
-        attributes: Tensor | None = None,
-    ) -> Tensor:
-        """The convolved features.
+    def turns(self) -> Tensor:
+        return self.kernels
 
-        Args:
-            x: ``(points, channels in)``.
-            positions: ``(points, n)``; of both ends as a pair where they are other points.
-            edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
-            shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
-            attributes: what the functions of the distance take besides it, ``(count, ...)``.
-        Returns:
-            ``(points, channels out)``.
-        """
-        self.check(x)
-        found, shifts = neighbours_of(x, edges, shifts)
-        r = edge_vectors(self, x, positions, found, shifts)
-        dtype, into, out = self.weight.dtype, *map(self._buffers.get, ("into", "out_of"))
-        given = () if attributes is None else (attributes,)
-        distances, harmonics = self.harmonics(r)
-        radial = self.radial(distances, *given).to(dtype)
-        with full_precision(x):
-            features = x.to(dtype) if into is None else x.to(dtype) @ into.mT
-            order = order_of(edges, found, x.shape[0], ends_of(positions)[1].shape[0])
-            kernels = harmonics.mT.to(dtype) @ self.kernels
-            z = edge_sum(self._paths.plan, features, kernels, radial, self.weight, order)
-            y, bias = self._mixed(z), self.mix.shift()
-            y = y if out is None else y @ out.mT
-            return (y if bias is None else y + bias).to(x.dtype)
+    def scales(self) -> Tensor:
+        return self.weight
 
-    def _mixed(self, z: Tensor) -> Tensor:
-        """M z but for the bias, irrep by irrep; as one matrix it is mostly zeros."""
-        shapes = [(v, u, k, dim) for v, u, k, dim, _ in self.mix._plan.shapes if k]
-        weights = self.mix.weight[0].split([v * u * k for v, u, k, _ in shapes])
-        kernels = self.mix.kernels.split([k * dim * dim for _, _, k, dim in shapes])
-        parts, matrices = self._paths.by_irrep(z), []
-        for i, ((v, u, k, dim), weight, kernel) in enumerate(
-            zip(shapes, weights, kernels, strict=True)
-        ):
-            if k == 1:  # a multiple of the identity
-                weight = kernel[0] * weight
-            else:
-                kernel = kernel.view(k, dim, dim)
-                parts[i] = torch.einsum("knm,mpu->npuk", kernel, parts[i]).flatten(2)
-            matrices.append(weight.view(v, u * k).mT)
-        return self._paths.mixed(parts, matrices)
+    def mixed(self, z: Tensor, features: int) -> Tensor:
+        mix = self.mix
+        matrices = self._mixing.matrices(mix.weight, mix.scales, mix.kernels)
+        return self._mixing.product(z, matrices[0])
+
+    def shift(self) -> Tensor | None:
+        return self.mix.shift()

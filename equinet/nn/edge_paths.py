@@ -7,16 +7,19 @@ where z is what ``ops.edge_sum`` gives, and M are the learned matrices, irrep by
 
 from __future__ import annotations
 
+import abc
 import itertools
-from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from equinet.harmonics import angular_harmonics
-from equinet.numerics import Constant, Constants
-from equinet.ops import EdgePlan, full_precision
-from equinet.rep import Fibre
+from equinet.nn.edges import Neighbours, Positions, edges_of
+from equinet.nn.module import EquivariantModule
+from equinet.numerics import Constants
+from equinet.ops import EdgeOrder, EdgePlan, edge_harmonics, edge_sum, full_precision
+from equinet.ops.edge_directions import edge_products
+from equinet.rep import Fibre, Irrep
 from equinet.rep.representation import check_rep
 from equinet.steerable import SampledKernels
 
@@ -31,59 +34,122 @@ class EdgePaths:
         plan: of the sums, with a block for each irrep of the input.
         fibre: of what they give, channel by channel: for each path as many copies as its irrep of
             the input has.
-        ends: for each block of the result, the channels of each irrep of the output in it.
-        live: for each irrep of the output, whether a path ends there.
     """
 
     def __init__(self, kernels: SampledKernels) -> None:
-        counts, outs = kernels.fibre_in.counts, kernels.fibre_out.counts
+        counts = kernels.fibre_in.counts
         numbers = {psi: i for i, psi in enumerate(counts)}
         paths = [pair for pair, found in kernels.pairs.items() for _ in found]
         blocks = tuple((count, psi.dim) for psi, count in counts.items())
         self.plan = EdgePlan(blocks, tuple((numbers[psi], out.dim) for out, psi in paths))
         self.fibre = Fibre(tuple((counts[psi], check_rep(out)) for out, psi in paths))
-        channels = self.fibre.counts
-        runs = itertools.groupby(channels, key=lambda psi: psi.dim)
-        self.ends = [(dim, [channels[psi] for psi in psis]) for dim, psis in runs]
-        self.live = [channels.get(psi, 0) > 0 for psi in outs]
-        self.sizes = [(count, psi.dim) for psi, count in outs.items()]
+        runs = itertools.groupby(self.fibre.counts.items(), key=lambda item: item[0].dim)
+        self._ends = [(dim, dict(many)) for dim, many in runs]
 
-    def by_irrep(self, z: Tensor, features: int = 1) -> list[Tensor]:
-        """The sums that end in each irrep.
+    def places(self, features: int = 1) -> dict[Irrep, tuple[int, int]]:
+        """Where the sums that end in each irrep stand.
 
         Args:
-            z: ``(points, components)``, from ``edge_sum``.
             features: how many sums there are of every channel.
         Returns:
-            For each that is live ``(dim, points, features * channels)``.
+            For each the first component in a row, and how far it is to the next feature; those of
+            the first component stand before those of the second.
         """
-        sizes = [(dim, features, sum(many)) for dim, many in self.ends]
-        blocks = z.split([dim * features * channels for dim, _, channels in sizes], 1)
-        return [
-            part.flatten(2).movedim(1, 0)
-            for block, size, (_, many) in zip(blocks, sizes, self.ends, strict=True)
-            for part in block.unflatten(1, size).split(many, 3)
-        ]
+        found, start = {}, 0
+        for dim, many in self._ends:
+            run = sum(many.values())
+            places = itertools.accumulate(many.values(), initial=start)
+            found |= {psi: (place, run) for psi, place in zip(many, places, strict=False)}
+            start += dim * features * run
+        return found
 
-    def mixed(self, parts: Sequence[Tensor], matrices: Sequence[Tensor]) -> Tensor:
-        """Each part times its matrix, in a row, zero where no path ends.
+
+class EdgeConv(EquivariantModule, abc.ABC):
+    """A sum along edges, and a map after it: what the convolutions on points do.
+
+    Attributes:
+        weight: its dtype is that in which all is computed.
+        radial: functions of the distance.
+        harmonics: of the direction.
+        n: the dimension of space.
+    """
+
+    weight: nn.Parameter
+    radial: nn.Module
+    harmonics: EdgeHarmonics
+    n: int
+    _paths: EdgePaths
+
+    @abc.abstractmethod
+    def turns(self) -> Tensor:
+        """The kernels, ``(harmonics, entries)``, in the order of the paths."""
+
+    @abc.abstractmethod
+    def scales(self) -> Tensor | None:
+        """W of ``ops.edge_sum``."""
+
+    @abc.abstractmethod
+    def mixed(self, z: Tensor, features: int) -> Tensor:
+        """The learned matrices, irrep by irrep, of the sums along edges.
 
         Args:
-            parts: ``(dim, points, channels)`` for each irrep that is live.
-            matrices: ``(channels, copies)``.
+            z: ``(points, components)``, from ``ops.edge_sum``.
+            features: how many of each channel z has, if it is without W.
         Returns:
-            ``(points, components)``, all copies of an irrep together.
+            ``(points, components of the output)``, all copies of an irrep together.
         """
-        found, pairs = [], iter(zip(parts, matrices, strict=True))
-        for (count, dim), live in zip(self.sizes, self.live, strict=True):
-            if live:
-                part, matrix = next(pairs)
-                # As many products: one would copy the parts first, which lie in rows of points.
-                product = torch.bmm(part, matrix.expand(dim, *matrix.shape))
-                found.append(product.movedim(0, 2).flatten(1))
-            else:
-                found.append(parts[0].new_zeros(parts[0].shape[1], count * dim))
-        return torch.cat(found, 1)
+
+    @abc.abstractmethod
+    def shift(self) -> Tensor | None:
+        """The bias on each channel of the output."""
+
+    def forward(
+        self,
+        x: Tensor,
+        positions: Positions,
+        edges: Tensor | Neighbours,
+        shifts: Tensor | None = None,
+        *,
+        attributes: Tensor | None = None,
+    ) -> Tensor:
+        """The convolved features.
+
+        Args:
+            x: ``(points, channels in)``.
+            positions: ``(points, n)``; of both ends as a pair where they are other points.
+            edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
+            shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
+            attributes: what the functions of the distance take besides it, ``(count, ...)``.
+        Returns:
+            ``(points, channels out)``.
+        """
+        self.check(x)
+        vectors, order = edges_of(self, x, positions, edges, shifts)
+        distances, harmonics = self.harmonics(vectors)
+        given = () if attributes is None else (attributes,)
+        return self.along(x, order, harmonics, self.radial(distances, *given))
+
+    def along(self, x: Tensor, order: EdgeOrder, harmonics: Tensor, radial: Tensor) -> Tensor:
+        """The convolution, of what is known along the edges.
+
+        Args:
+            x: ``(points, channels in)``.
+            order: of the edges.
+            harmonics: ``(count, harmonics)``, up to the degree of the layer or a higher one.
+            radial: the functions of the distance, ``(count, features)``.
+        Returns:
+            ``(points, channels out)``.
+        """
+        dtype, into, out = self.weight.dtype, *map(self._buffers.get, ("into", "out_of"))
+        with full_precision(x):
+            features, radial = x.to(dtype), radial.to(dtype)
+            features = features if into is None else features @ into.mT
+            turns = self.turns()
+            kernels = harmonics.to(dtype)[:, : turns.shape[0]] @ turns
+            z = edge_sum(self._paths.plan, features, kernels, radial, self.scales(), order)
+            y, bias = self.mixed(z, radial.shape[1]), self.shift()
+            y = y if out is None else y @ out.mT
+            return (y if bias is None else y + bias).to(x.dtype)
 
 
 def irrep_bases(fibre_in: Fibre, fibre_out: Fibre) -> dict[str, Tensor]:
@@ -117,7 +183,7 @@ def _one(matrix: Tensor) -> Tensor:
 
 
 class EdgeHarmonics(Constants):
-    r"""Lengths of vectors and their angular harmonics, in few operations.
+    r"""Lengths of vectors and their angular harmonics, degree by degree.
 
     .. math:: Y_{l+1}(u) = Q_l\, (Y_l(u) \otimes u), \qquad u = r / |r|
 
@@ -129,21 +195,24 @@ class EdgeHarmonics(Constants):
         n: the dimension of space.
     """
 
+    steps: Tensor
+
     def __init__(self, lmax: int, n: int) -> None:
         super().__init__()
         self.lmax, self.n = lmax, n
+        self.dims = [y.shape[-1] for y in angular_harmonics(lmax, torch.zeros(1, n))]
         self.set_constants()
 
-    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         many = 4 * self.n * (2 * self.lmax + 1)  # directions, more than there are products
         generator = torch.Generator().manual_seed(0)
         u = torch.randn(many, self.n, dtype=torch.float64, generator=generator)
         u = u / u.norm(dim=1, keepdim=True)
-        steps: list[Tensor | None] = [
-            (torch.linalg.pinv(_products(y.mT, u.mT).mT, rtol=1e-10) @ above).mT
+        steps = [
+            (torch.linalg.pinv(edge_products(y.mT, u.mT).mT, rtol=1e-10) @ above).mT.flatten()
             for y, above in itertools.pairwise(angular_harmonics(self.lmax, u))
         ]
-        return {"steps": steps}
+        return {"steps": torch.cat([u.new_empty(0), *steps])}
 
     def forward(self, r: Tensor) -> tuple[Tensor, Tensor]:
         """Both, of vectors ``(edges, n)``.
@@ -151,23 +220,7 @@ class EdgeHarmonics(Constants):
         Args:
             r: at 0 the length and all harmonics but the first are 0, with gradient 0.
         Returns:
-            ``(edges,)``, and ``(harmonics, edges)`` in the order of ``angular_harmonics``.
+            ``(edges,)``, and ``(edges, harmonics)`` in the order of ``angular_harmonics``.
         """
-        columns = r.mT.contiguous()
-        # Scaled by the largest coordinate first, so that tiny vectors keep their direction.
-        scale = columns.detach().abs().amax(0)
-        origin = scale == 0
-        scale = torch.where(origin, 1, scale)
-        columns = columns / scale
-        length = torch.where(origin, 1, (columns * columns).sum(0)).sqrt()
-        u = torch.where(origin, 0, columns / length)
-        found = [torch.ones_like(u[:1])]
         with full_precision(r):
-            for step in self.listed("steps"):
-                found.append(step.to(u) @ _products(found[-1], u))
-        return torch.where(origin, 0, scale * length), torch.cat(found)
-
-
-def _products(y: Tensor, u: Tensor) -> Tensor:
-    """Of the harmonics of a degree with the coordinates, ``(dim * n, edges)``."""
-    return (y[:, None] * u).flatten(0, 1)
+            return edge_harmonics(r, self.steps.to(r), self.dims)

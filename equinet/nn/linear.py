@@ -6,9 +6,6 @@ r"""Equivariant linear maps between fibres.
 from __future__ import annotations
 
 import functools
-import itertools
-import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -17,13 +14,15 @@ from torch import Tensor, nn
 from equinet.field import FieldType, Space
 from equinet.harmonics import ConstantFunction
 from equinet.nn.arguments import check_kind
+from equinet.nn.irrep_maps import IrrepMaps
 from equinet.nn.layout import laid_out
 from equinet.nn.plain import filled
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_integer
+from equinet.numerics.values import is_readable
 from equinet.ops import full_precision
-from equinet.rep import Block, Irrep
+from equinet.rep import Block
 from equinet.steerable import Intertwiners, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
 
@@ -55,6 +54,8 @@ class Linear(Steerable):
         UserWarning: if channels of a type have no map.
     """
 
+    scales: Tensor
+
     def __init__(
         self,
         in_type: FieldType,
@@ -76,7 +77,9 @@ class Linear(Steerable):
         self.kinds = None if kinds is None else check_integer(kinds, "kinds", most=_MOST_KINDS)
         sample = functools.partial(_maps, in_type.blocks, out_type.blocks)
         with torch.device("cpu"):
-            self._parts = _irrep_maps(sample())
+            sampled = sample()
+            self._maps = IrrepMaps(sampled)
+            self._is_plain = _made_of_irreps(sampled)
         super().__init__(in_type, out_type, sample, kinds or 1, bias, 1.0, generator)
         if self.kinds is not None and self.bias is not None:
             self.bias = nn.Parameter(self.bias.new_zeros(self.kinds, len(self.bias)))
@@ -99,11 +102,11 @@ class Linear(Steerable):
         """
         self.check(x)
         check_kind(x, kind, self.kinds)
-        y = self._by_irreps(x) if self._parts and x.dim() == 2 else self._as_matrix(x)
-        if self.kinds is not None and kind is not None:
-            y = y.unflatten(1, (self.kinds, -1))
-            rows = torch.arange(y.shape[0], device=y.device) * self.kinds + kind
-            y = y.flatten(0, 1).index_select(0, rows)
+        if self._is_plain and x.dim() == 2:
+            return laid_out(self._by_irreps(x, kind), x)
+        y = self._as_matrix(x)
+        if kind is not None:
+            y = _chosen(y.unflatten(1, (len(self.weight), -1)), kind)
         return laid_out(y, x)
 
     def _as_matrix(self, x: Tensor) -> Tensor:
@@ -114,41 +117,25 @@ class Linear(Steerable):
             return F.linear(x, weight, bias)
         return F.conv1d(x.flatten(2), weight[..., None], bias).unflatten(2, x.shape[2:])
 
-    def _by_irreps(self, x: Tensor) -> Tensor:
+    def _by_irreps(self, x: Tensor, kind: Tensor | None) -> Tensor:
         """The same without the zeros of the matrix, which are most of it."""
-        kinds, into, out = len(self.weight), *map(self._buffers.get, ("order_in", "order_out"))
+        maps, into, out = self._maps, *map(self._buffers.get, ("order_in", "order_out"))
         x = x if into is None else x.index_select(1, into)
-        parts = []
-        for part in self._parts:
-            if not part.copies_in:
-                parts.append(x.new_zeros(x.shape[0], kinds, part.copies_out * part.dim))
-                continue
-            sizes = (part.copies_out, part.copies_in, part.ends)
-            weight = self.weight.narrow(1, part.weight, math.prod(sizes)).unflatten(1, sizes)
-            vectors = x.narrow(1, part.into, part.copies_in * part.dim)
-            kernels = self.kernels.narrow(0, part.kernel, part.ends * part.dim**2)
-            if part.ends == 1:  # the identity times a number: every component by itself
-                matrix = (weight[..., 0] * kernels[0]).flatten(0, 1)
-                # Rows of copies first, since a product of matrices needs them side by side.
-                rows = vectors.unflatten(1, (part.copies_in, part.dim)).mT
-                y = F.linear(rows.reshape(-1, part.copies_in), matrix)
-                y = y.view(-1, part.dim, kinds, part.copies_out).permute(0, 2, 3, 1)
-            else:
-                kernels = kernels.unflatten(0, (part.ends, part.dim, part.dim))
-                matrix = torch.einsum("kuve,eij->kuivj", weight, kernels)
-                y = F.linear(vectors, matrix.flatten(3).flatten(0, 2))
-            parts.append(y.reshape(-1, kinds, part.copies_out * part.dim))
-        y = torch.cat(parts, 2)
-        y = y if out is None else y.index_select(2, out)
+        matrices = maps.matrices(self.weight, self.scales, self.kernels)
+        y = maps.product(x, matrices[0]) if kind is None else _of_kinds(maps, x, matrices, kind)
+        y = y if out is None else y.index_select(1, out)
         bias = self.shift()
-        return (y if bias is None else y + bias.to(y.dtype)).flatten(1)
+        if bias is not None:
+            y = y + (bias if kind is None else bias.index_select(0, kind))
+        return y.to(x.dtype)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
         found = super().constants(dtype)
         into, out = (fibre.permutation for fibre in self.fibres())
-        if self._parts and into is not None:
+        found["scales"] = self._maps.scales(found["kernels"])
+        if self._is_plain and into is not None:
             found["order_in"] = into.argsort()
-        if self._parts and out is not None:
+        if self._is_plain and out is not None:
             found["order_out"] = out
         return found
 
@@ -163,46 +150,26 @@ class Linear(Steerable):
         return filled(layer, weight.view(*weight.shape, *[1] * axes), bias)
 
 
-class IrrepMaps(NamedTuple):
-    """The maps between all copies of one irrep psi: matrices of weights, times End(psi).
-
-    Attributes:
-        dim: of psi.
-        ends: of End(psi), the number of kernels.
-        copies_in, copies_out: how many there are.
-        into: the first component of psi in the input, with equal irreps side by side.
-        weight, kernel: the first one of each.
-    """
-
-    dim: int
-    ends: int
-    copies_in: int
-    copies_out: int
-    into: int
-    weight: int
-    kernel: int
-
-
-def _irrep_maps(sampled: SampledKernels) -> tuple[IrrepMaps, ...]:
-    """For each irrep of the output; none for fields that are not made of irreps as they are."""
+def _made_of_irreps(sampled: SampledKernels) -> bool:
+    """Whether both fibres are irreps as they are."""
     fibres = sampled.fibre_in, sampled.fibre_out
-    if any(matrix is not None for fibre in fibres for matrix in fibre.matrices()):
-        return ()
-    counts_in, counts_out = (fibre.counts for fibre in fibres)
-    first = dict(zip(counts_in, itertools.accumulate(_sizes(counts_in), initial=0), strict=False))
-    found, weight, kernel = [], 0, 0
-    for psi, copies in counts_out.items():
-        kernels = sampled.pairs.get((psi, psi), torch.empty(0))
-        place = first.get(psi, 0), weight, kernel
-        found.append(IrrepMaps(psi.dim, len(kernels), counts_in.get(psi, 0), copies, *place))
-        weight += copies * counts_in.get(psi, 0) * len(kernels)
-        kernel += kernels.numel()
-    return tuple(found)
+    return all(matrix is None for fibre in fibres for matrix in fibre.matrices())
 
 
-def _sizes(counts: dict[Irrep, int]) -> list[int]:
-    """The number of components of each irrep."""
-    return [copies * psi.dim for psi, copies in counts.items()]
+def _of_kinds(maps: IrrepMaps, x: Tensor, matrices: Tensor, kind: Tensor) -> Tensor:
+    """Each row times the matrices of its kind."""
+    if not is_readable(kind) or not len(kind):
+        return _chosen(maps.products(x, matrices), kind)
+    order = kind.argsort(stable=True)
+    parts = x.index_select(0, order).split(kind.bincount(minlength=len(matrices)).tolist())
+    found = [maps.product(*pair) for pair in zip(parts, matrices, strict=True) if len(pair[0])]
+    return torch.cat(found).index_select(0, order.argsort())
+
+
+def _chosen(y: Tensor, kind: Tensor) -> Tensor:
+    """Of what all kinds would give each sample, ``(batch, kinds, ...)``, what its own gives."""
+    rows = torch.arange(y.shape[0], device=y.device) * y.shape[1] + kind
+    return y.flatten(0, 1).index_select(0, rows)
 
 
 def _maps(blocks_in: tuple[Block, ...], blocks_out: tuple[Block, ...]) -> SampledKernels:

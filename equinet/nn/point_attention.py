@@ -21,20 +21,14 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.depthwise import DepthwisePointConv
+from equinet.nn.edges import Neighbours, Positions, edges_of, ends_of
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
 from equinet.nn.normalization import widened
-from equinet.nn.point_conv import (
-    Neighbours,
-    Positions,
-    check_point_layer,
-    edge_vectors,
-    ends_of,
-    length,
-    neighbours_of,
-)
+from equinet.nn.point_conv import check_point_layer
 from equinet.nn.radial_network import RadialNetwork
 from equinet.numerics.arguments import check_integer, check_memory
+from equinet.ops import EdgeOrder, full_precision
 from equinet.rep.representation import check_rep
 
 
@@ -90,6 +84,8 @@ class PointAttention(EquivariantModule):
         torch.Size([3, 16])
     """
 
+    by_head: Tensor
+
     def __init__(
         self,
         in_type: FieldType,
@@ -127,12 +123,22 @@ class PointAttention(EquivariantModule):
         self.turn, self.key, self.query = turn, key, query
         self.sink = nn.Parameter(torch.empty(heads))
         self.reset_parameters()
+        self.set_constants()
         self.radial = radial
         self.place(device, dtype)
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """The sink to 0; the parts draw their weights themselves."""
         nn.init.zeros_(self.sink)
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        size = self.key_type.channels // self.heads
+        one_hot = torch.eye(self.heads, dtype=torch.float64) / math.sqrt(size)
+        of = [
+            one_hot.repeat_interleave(copies * rho.dim // self.heads, 0)
+            for copies, rho in self.key_type.blocks
+        ]
+        return {"by_head": torch.cat(of)}
 
     def meaning(self) -> str:
         """The types, and of which functions of the distance the parts have coefficients."""
@@ -165,16 +171,14 @@ class PointAttention(EquivariantModule):
             ValueError: if ``targets`` lack, or are of other points than those where edges end.
         """
         self.check(x)
-        edges, shifts = neighbours_of(x, edges, shifts)
-        r = edge_vectors(self.values, x, positions, edges, shifts)
-        given, distances = () if attributes is None else (attributes,), length(r)
-        radial = self.radial(distances, *given)
+        vectors, order = edges_of(self.values, x, positions, edges, shifts)
+        distances, harmonics = self._highest().harmonics(vectors)
+        radial = self.radial(distances, *(() if attributes is None else (attributes,)))
         queries = self.query(self._targets(x, positions, targets))
-        scores = self._scores(queries, self.key(x), r, edges, radial)
-        window = self.radial.window(distances)
-        weights = self._weights(scores, window, edges[1], queries.shape[0])
+        scores = self._scores(queries, self.key(x), order, harmonics, radial)
+        weights = self._weights(scores, self.radial.window(distances), order)
         both = (weights[:, :, None] * radial[:, None]).flatten(1)
-        return self.values(x, positions, edges, shifts, attributes=both)
+        return self.values.along(x, order, harmonics, both)
 
     def _targets(self, x: Tensor, positions: Positions, targets: Tensor | None) -> Tensor:
         """The fields where edges end, checked."""
@@ -190,27 +194,29 @@ class PointAttention(EquivariantModule):
             )
         return targets
 
-    def _scores(
-        self, queries: Tensor, keys: Tensor, r: Tensor, edges: Tensor, radial: Tensor
-    ) -> Tensor:
-        """s, ``(count, heads)``: every edge is a point, with a loop along which its key turns."""
-        source, target = edges
-        loops = torch.arange(edges.shape[1], device=r.device).expand(2, -1)
-        keys, nowhere = keys.index_select(0, source), torch.zeros_like(r)
-        turned = self.turn(keys, nowhere, loops, r, attributes=radial)
-        product = widened(queries.index_select(0, target)) * widened(turned)
-        parts = [
-            part.unflatten(1, (self.heads, -1)).flatten(2).sum(2)
-            for part in self.key_type.split(product)
-        ]
-        return sum(parts[1:], parts[0]) / math.sqrt(self.key_type.channels / self.heads)
+    def _highest(self) -> DepthwisePointConv:
+        """The part that needs the harmonics of more degrees."""
+        return self.turn if self.turn.lmax > self.values.lmax else self.values
 
-    def _weights(self, scores: Tensor, window: Tensor, target: Tensor, points: int) -> Tensor:
+    def _scores(
+        self, queries: Tensor, keys: Tensor, order: EdgeOrder, harmonics: Tensor, radial: Tensor
+    ) -> Tensor:
+        """s, ``(count, heads)``: every edge ends in a point of its own, where its key turns up."""
+        source, target = order.edges
+        own = torch.arange(source.shape[0] + 1, device=source.device)
+        ends, sorted = torch.stack([source, own[:-1]]), torch.stack([order.order[0], own[:-1]])
+        apart = EdgeOrder(ends, sorted, order.source_starts, own)
+        turned = self.turn.along(keys, apart, harmonics, radial)
+        with full_precision(keys):
+            product = widened(queries).index_select(0, target) * widened(turned)
+            return product @ self.by_head.to(product)
+
+    def _weights(self, scores: Tensor, window: Tensor, order: EdgeOrder) -> Tensor:
         """a, ``(count, heads)``."""
-        sink, index = self.sink.to(scores), target[:, None].expand_as(scores)
+        sink, target = self.sink.to(scores), order.edges[1]
         # The largest cancels, so it has no derivative.
-        top = sink.detach().expand(points, -1)
-        top = top.scatter_reduce(0, index, scores.detach(), "amax")
+        top = sink.detach().expand(order.target_starts.shape[0] - 1, -1)
+        top = top.scatter_reduce(0, target[:, None].expand_as(scores), scores.detach(), "amax")
         parts = window[:, None] * torch.exp(scores - top.index_select(0, target))
         total = torch.exp(sink - top).index_add(0, target, parts)
         return parts / total.index_select(0, target)

@@ -11,42 +11,27 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Points
 from equinet.harmonics import Angular, Harmonics, angular_coefficients, angular_harmonics
-from equinet.nn.edge_paths import EdgeHarmonics, EdgePaths, irrep_bases
+from equinet.nn.edge_paths import EdgeConv, EdgeHarmonics, EdgePaths, irrep_bases
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_integer, check_memory, check_number, is_integer
-from equinet.numerics.values import check_floating, check_numbers
-from equinet.ops import EdgeOrder, edge_order, edge_sum, full_precision
-from equinet.rep import Block
+from equinet.ops import IrrepMap, irrep_product
+from equinet.rep import Block, Fibre
 from equinet.steerable import DirectionKernels, SampledKernels, kernel_basis
 from equinet.steerable.kernel_bases import names
 
 # For groups whose irreps have no degree, fine enough to tell the elements of a cube's group apart.
 _FINITE_LMAX = 3
 
-Positions = Tensor | tuple[Tensor, Tensor]  # of both ends of edges, where they are other points
 
-_PADDED = "; of a list padded with -1 take edges[:, (edges >= 0).all(0)], and the same shifts"
-
-
-@runtime_checkable
-class Neighbours(Protocol):
-    """What ``transforms.Graph`` is here: edges and shifts of something that each point has."""
-
-    def of(self, x: Tensor, end: int = 0) -> tuple[Tensor, Tensor | None]:
-        """Both, or ValueError if ``x`` is of other points than those where edges start, or end."""
-        ...
-
-
-class PointConv(Steerable):
+class PointConv(Steerable, EdgeConv):
     r"""Steerable convolution on points, along the edges of a neighbour list (V4).
 
     Args:
@@ -99,6 +84,7 @@ class PointConv(Steerable):
         super().__init__(in_type, out_type, sample, features, bias, gain, generator)
         with torch.device("cpu"):
             self._paths = EdgePaths(sample())
+        self._maps = _maps(out_type.fibre, self._paths, features)
         self.harmonics = EdgeHarmonics(lmax, self.n)
         self.radial = radial
         self.place(device, dtype)
@@ -113,116 +99,40 @@ class PointConv(Steerable):
         return f"{super().meaning()}, {self.radial.extra_repr()}" if own else super().meaning()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        norms = harmonic_norms(self.lmax, self.n)
-        bases = irrep_bases(self.in_type.fibre, self.out_type.fibre)
-        return {**super().constants(dtype), "norms": norms, **bases}
+        found, norms = super().constants(dtype), harmonic_norms(self.lmax, self.n)
+        found["turned"] = (found["kernels"].view(-1, len(norms)) * norms).mT
+        return found | irrep_bases(self.in_type.fibre, self.out_type.fibre)
 
-    def forward(
-        self,
-        x: Tensor,
-        positions: Positions,
-        edges: Tensor | Neighbours,
-        shifts: Tensor | None = None,
-        *,
-        attributes: Tensor | None = None,
-    ) -> Tensor:
-        """The convolved features.
+    def turns(self) -> Tensor:
+        return self.get_buffer("turned")
 
-        Args:
-            x: ``(points, channels in)``.
-            positions: ``(points, n)``; of both ends as a pair where they are other points.
-            edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
-            shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
-            attributes: what the functions of the distance take besides it, ``(count, ...)``.
-        Returns:
-            ``(points, channels out)``.
-        """
-        self.check(x)
-        found, shifts = neighbours_of(x, edges, shifts)
-        r = edge_vectors(self, x, positions, found, shifts)
-        dtype, into, out = self.weight.dtype, *map(self._buffers.get, ("into", "out_of"))
-        given = () if attributes is None else (attributes,)
-        distances, harmonics = self.harmonics(r)
-        radial = self.radial(distances, *given).to(dtype)
-        with full_precision(x):
-            features = x.to(dtype) if into is None else x.to(dtype) @ into.mT
-            order = order_of(edges, found, x.shape[0], ends_of(positions)[1].shape[0])
-            norms = self.get_buffer("norms")
-            turns = self.kernels.view(-1, len(norms)) * norms
-            kernels = harmonics.mT.to(dtype) @ turns.mT
-            # Sums over the neighbours come first, as they do not need the weights.
-            z = edge_sum(self._paths.plan, features, kernels, radial, None, order)
-            parts = self._paths.by_irrep(z, radial.shape[1])
-            y, bias = self._paths.mixed(parts, self._matrices()), self.shift()
-            y = y if out is None else y @ out.mT
-            return (y if bias is None else y + bias).to(x.dtype)
+    def scales(self) -> None:
+        """Sums over the neighbours come first, as they do not need the weights."""
 
-    def _matrices(self) -> list[Tensor]:
-        """The weights for each irrep of the output, (radial function, kernel, copy) by copies."""
+    def mixed(self, z: Tensor, features: int) -> Tensor:
+        return irrep_product(self._maps, z, self._matrices(), self.out_type.fibre.dim)
+
+    def _matrices(self) -> Tensor:
+        """For each irrep of the output (copies, (radial function, kernel, copy)), in a row."""
         shapes, columns = [shape[:3] for shape in self._plan.shapes], len(self._plan.into.dims)
         weights = self.weight.split([math.prod(shape) for shape in shapes], 1)
         parts = [
-            weight.unflatten(1, shape).permute(0, 3, 2, 1).flatten(1, 2)
+            weight.unflatten(1, shape).permute(1, 0, 3, 2).flatten(2)
             for weight, shape in zip(weights, shapes, strict=True)
         ]
-        rows = [torch.cat(parts[i : i + columns], 1) for i in range(0, len(parts), columns)]
-        return [row.flatten(0, 1) for row, live in zip(rows, self._paths.live, strict=True) if live]
+        rows = [torch.cat(parts[i : i + columns], 2) for i in range(0, len(parts), columns)]
+        return torch.cat([row.flatten() for row in rows])
 
 
-def neighbours_of(
-    x: Tensor, edges: Tensor | Neighbours, shifts: Tensor | None, end: int = 0
-) -> tuple[Tensor, Tensor | None]:
-    """Edges and shifts, of a graph or as they are given.
-
-    Args:
-        x: the features.
-        edges: a ``transforms.Graph``, or int64 ``(2, count)``.
-        shifts: ``(count, n)``, or None.
-        end: at which points the features are, 0 where edges start, 1 where they end.
-    Returns:
-        Both as tensors.
-    Raises:
-        ValueError: if a graph is of other points.
-    """
-    return edges.of(x, end) if isinstance(edges, Neighbours) else (edges, shifts)
-
-
-def ends_of(positions: Positions) -> tuple[Tensor, Tensor]:
-    """Where edges start, and where they end.
-
-    Args:
-        positions: of all points, or of both ends.
-    Returns:
-        Both.
-    Raises:
-        ValueError: if it is a row of anything but two.
-    """
-    if not isinstance(positions, tuple | list):
-        return positions, positions
-    if len(positions) != 2:
-        raise ValueError(f"positions: expected a tensor or a pair, got {len(positions)}")
-    return positions[0], positions[1]
-
-
-def order_of(edges: Tensor | Neighbours, found: Tensor, sources: int, targets: int) -> EdgeOrder:
-    """The edges sorted, or in the order that a graph has.
-
-    Args:
-        edges: a ``transforms.Graph``, or int64 ``(2, count)``.
-        found: the edges themselves.
-        sources: the number of points where they start.
-        targets: of those where they end.
-    Returns:
-        What ``edge_sum`` takes.
-    """
-    known = getattr(edges, "order", None) if isinstance(edges, Neighbours) else None
-    return edge_order(found, sources, targets, known)
-
-
-class PointLayer(Protocol):
-    """What ``edge_vectors`` asks of a layer."""
-
-    n: int
+def _maps(fibre: Fibre, paths: EdgePaths, features: int) -> list[IrrepMap]:
+    """Those of the irreps of the output where a path ends."""
+    found, places, ends, out = [], paths.places(features), paths.fibre.counts, 0
+    for psi, copies in fibre.counts.items():
+        if psi in places:
+            sizes = psi.dim, copies, ends[psi], features
+            found.append(IrrepMap(*sizes, *places[psi], out))
+        out += copies * psi.dim
+    return found
 
 
 def check_point_layer(
@@ -270,67 +180,6 @@ def harmonic_norms(lmax: int, n: int) -> Tensor:
     return sizes.sqrt().repeat_interleave(sizes.long())
 
 
-def edge_vectors(
-    layer: PointLayer,
-    x: Tensor,
-    positions: Positions,
-    edges: Tensor,
-    shifts: Tensor | None,
-    end: int = 0,
-) -> Tensor:
-    """The vectors x_j - x_i + shift along the edges, after a check of them.
-
-    Args:
-        layer: that takes them.
-        x: its fields, checked.
-        positions: of the points.
-        edges: as ``PointConv`` takes them.
-        shifts: along the edges, or None.
-        end: at which points the fields are, 0 where edges start, 1 where they end.
-    Returns:
-        ``(count, n)``.
-    Raises:
-        ValueError: for another shape or device, and for an edge to no point.
-        TypeError: for another dtype than that of the layer.
-    """
-    points, pair, what = x.shape[0], ends_of(positions), "the numbers of neighbour and point"
-    _check_vectors(layer, x, "positions", pair[end], points)
-    if pair[0] is pair[1]:
-        check_numbers("edges", edges, what, (2, "count"), x, points, _PADDED)
-    else:
-        _check_vectors(layer, x, "positions", pair[1 - end])
-        check_numbers("edges", edges, what, (2, "count"), x, padded=_PADDED)
-        for row, one in zip(edges, pair, strict=True):
-            check_numbers("edges", row, what, ("count",), x, one.shape[0])
-    if shifts is not None:
-        _check_vectors(layer, x, "shifts", shifts, edges.shape[1])
-    source, target = edges
-    # index_select refuses a negative number in a traced program too, where indexing takes it.
-    r = pair[0].index_select(0, source) - pair[1].index_select(0, target)
-    return r if shifts is None else r + shifts
-
-
-def _check_vectors(
-    layer: PointLayer, x: Tensor, name: str, vectors: Tensor, count: int | None = None
-) -> None:
-    """Raise unless these are vectors, of the dtype and on the device of the fields."""
-    kind = type(layer).__name__
-    check_floating(name, vectors, layer.n)
-    if vectors.dim() != 2 or count is not None and vectors.shape[0] != count:
-        wanted = "any" if count is None else count
-        raise ValueError(f"{name}: expected ({wanted}, {layer.n}), got {tuple(vectors.shape)}")
-    if vectors.device != x.device:
-        raise ValueError(
-            f"{name}: expected a tensor on {x.device}, where this {kind} is, got one on "
-            f"{vectors.device}"
-        )
-    if vectors.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise TypeError(
-            f"{name}: expected {x.dtype} as this {kind}, got {vectors.dtype}; use "
-            f"{name}.to({x.dtype})"
-        )
-
-
 def direction_kernels(
     blocks_in: tuple[Block, ...], blocks_out: tuple[Block, ...], lmax: int
 ) -> SampledKernels:
@@ -356,10 +205,3 @@ def direction_kernels(
             f"{names(basis.fibre_out)} up to degree {lmax}"
         )
     return sampled.scaled()
-
-
-def length(r: Tensor) -> Tensor:
-    """|r|, with gradient 0 at 0."""
-    squares = (r * r).sum(-1)
-    off = squares > 0
-    return torch.where(off, torch.where(off, squares, torch.ones_like(squares)).sqrt(), squares)

@@ -13,17 +13,9 @@ import torch
 from torch import Tensor
 
 from equinet.field import FieldType, Points
-from equinet.field.graph import Graph
+from equinet.nn.edges import Neighbours, Positions, edge_vectors, ends_of, length
 from equinet.nn.module import EquivariantModule
 from equinet.nn.normalization import widened
-from equinet.nn.point_conv import (
-    Neighbours,
-    Positions,
-    edge_vectors,
-    ends_of,
-    length,
-    neighbours_of,
-)
 from equinet.nn.radial_network import envelope
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_choice, check_number
@@ -92,13 +84,10 @@ class PointPool(EquivariantModule):
             ``(targets, channels)``; of ``PointUnpool`` ``(sources, channels)``.
         """
         self.check(x)
-        if isinstance(edges, Graph):
-            positions = edges.pair(positions)
-        edges, shifts = neighbours_of(x, edges, shifts, self.end)
-        r = widened(edge_vectors(self, x, positions, edges, shifts, self.end))
+        found, r = edge_vectors(self, x, positions, edges, shifts, self.end)
         counts = [one.shape[0] for one in ends_of(positions)]
-        shares = self._shares(r, edges[1], counts[1])
-        here, there = edges if self.end == 0 else edges.flip(0)
+        shares = self._shares(widened(r), found[1], counts[1])
+        here, there = found if self.end == 0 else found.flip(0)
         parts = shares[:, None] * widened(x).index_select(0, here)
         y = parts.new_zeros(counts[1 - self.end], x.shape[1])
         return y.index_add(0, there, parts).to(x.dtype)

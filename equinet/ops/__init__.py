@@ -5,11 +5,13 @@ Knows no group. How the compiled part is built and bound is in ``native``; it is
 
 from equinet.ops.availability import status
 from equinet.ops.block_products import block_matmul
+from equinet.ops.edge_directions import edge_harmonics
 from equinet.ops.edge_plan import EdgeOrder, EdgePlan, edge_order
 from equinet.ops.edge_sums import edge_sum
 from equinet.ops.expansion import expand
 from equinet.ops.expansion_plan import Plan, Side
 from equinet.ops.filter_spectra import filter_spectrum
+from equinet.ops.irrep_products import IrrepMap, irrep_product
 from equinet.ops.masking import relu, zero_where
 from equinet.ops.precision import full_precision
 from equinet.ops.s2 import s2_analysis, s2_synthesis
@@ -24,17 +26,20 @@ __all__ = [
     "EdgePlan",
     "FieldTables",
     "GroupTables",
+    "IrrepMap",
     "Plan",
     "Side",
     "SpectrumPlan",
     "SpectrumSide",
     "block_matmul",
     "chunks",
+    "edge_harmonics",
     "edge_order",
     "edge_sum",
     "expand",
     "filter_spectrum",
     "full_precision",
+    "irrep_product",
     "relu",
     "s2_analysis",
     "s2_synthesis",

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from equinet.ops import edge_sums, s2, so3
+from equinet.ops import edge_directions, edge_sums, irrep_products, s2, so3
 from equinet.ops.block_products import OPERATOR as BLOCK_MATMUL
 from equinet.ops.expansion import OPERATOR as EXPANSION
 from equinet.ops.filter_spectra import OPERATOR as FILTER_SPECTRUM
@@ -17,6 +17,8 @@ OPERATORS: tuple[Operator[Any, Any], ...] = (
     *(BLOCK_MATMUL, EXPANSION, FILTER_SPECTRUM, s2.SYNTHESIS, s2.ANALYSIS),
     *(so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS, ZERO_WHERE),
     *(edge_sums.EDGE_SUM, edge_sums.GRADIENTS),
+    *(edge_directions.HARMONICS, edge_directions.GRADIENT, edge_directions.TANGENT),
+    *(irrep_products.PRODUCT, irrep_products.GRADIENTS),
 )
 ON_GPU = tuple(operator.gpu for operator in OPERATORS if operator.gpu)
 

@@ -145,18 +145,39 @@ def edge_order(
     check_counts("edge_order", "sources", counts[:1])
     check_counts("edge_order", "targets", counts[1:])
     check_edges("edge_order", edges, counts)
-    if order is None:
-        order = edges.argsort(dim=1, stable=True)
-    else:
+    if order is not None:
         check_integers("edge_order", "order", order, (2, edges.shape[1]), edges)
-    sides = zip(edges.unbind(), order.unbind(), counts, strict=True)
-    return EdgeOrder(edges.contiguous(), order, *(_starts(*side) for side in sides))
+    return sorted_edges(edges, sources, targets, order)
 
 
-def _starts(ends: Tensor, order: Tensor, count: int) -> Tensor:
-    """Where in their order the edges of each point start, and at last their number."""
-    points = torch.arange(count + 1, device=ends.device)
-    return torch.searchsorted(ends.index_select(0, order), points)
+def sorted_edges(
+    edges: Tensor, sources: int, targets: int | None, order: Tensor | None
+) -> EdgeOrder:
+    """``edge_order`` of what is known to be edges.
+
+    Args:
+        edges: as there.
+        sources: as there.
+        targets: as there.
+        order: as there.
+    Returns:
+        What ``edge_sum`` takes.
+    """
+    edges = edges.contiguous()
+    order = edges.argsort(dim=1, stable=True) if order is None else order
+    ends = edges.gather(1, order)
+    if targets is None:
+        points = torch.arange(sources + 1, device=edges.device).repeat(2, 1)
+        starts = torch.searchsorted(ends, points).unbind()
+    else:
+        counts = zip(ends, (sources, targets), strict=True)
+        starts = [_starts(row, count) for row, count in counts]
+    return EdgeOrder(edges, order, *starts)
+
+
+def _starts(ends: Tensor, count: int) -> Tensor:
+    """Where the edges of each point start, and at last their number."""
+    return torch.searchsorted(ends, torch.arange(count + 1, device=ends.device))
 
 
 class EdgeSum(NamedTuple):

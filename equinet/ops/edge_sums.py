@@ -204,7 +204,9 @@ def _sizes(numbers: Sequence[int]) -> tuple[int, int, int, int] | None:
 
 
 def _fake(x: Tensor, plan: EdgeSum) -> Tensor:
-    return x.new_empty(plan.targets, edge_plan_of(plan.numbers).sizes[3] * plan.copies)
+    sizes = _sizes(plan.numbers)
+    assert sizes is not None  # which was checked
+    return x.new_empty(plan.targets, sizes[3] * plan.copies)
 
 
 def _fake_gradients(v: Tensor, plan: EdgeGradients) -> Four:

@@ -1,5 +1,6 @@
 """Calls of each compiled operator, for test_operator: a new operator adds a line to both lists."""
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,12 @@ from equinet.ops import (
     SpectrumPlan,
     SpectrumSide,
     block_products,
+    edge_directions,
     edge_order,
     edge_sums,
     expansion,
     filter_spectra,
+    irrep_products,
     masking,
     s2,
 )
@@ -26,6 +29,7 @@ from equinet.ops.so3 import ANALYSIS, RECTIFIED, SYNTHESIS
 from equinet.ops.so3_plan import mask_shape
 
 F64 = torch.float64
+HARMONICS = edge_directions.HARMONICS, edge_directions.GRADIENT, edge_directions.TANGENT
 
 
 @dataclass(frozen=True)
@@ -278,6 +282,48 @@ def gradients_over_drawn_edges(draw) -> Case:
     return gradients_over_edges(case, [0, *wanted])
 
 
+def harmonics_of(operator: Operator, count: int, dims: tuple[int, ...], n: int) -> Case:
+    """The steps are any matrices."""
+    generator = torch.Generator().manual_seed(count)
+    entries = sum(a * b * n for a, b in itertools.pairwise(dims))
+    sizes = (count, n), (count, n), (count,), (count, sum(dims)), (entries,)
+    r, v, a, b, steps = (torch.randn(size, dtype=F64, generator=generator) for size in sizes)
+    own = {"direction": v, "to_length": a, "to_harmonics": b}
+    given = r, *(own[name] for name in operator.plan._fields[:-2])
+    return Case(operator, (*given, steps, list(dims)), (len(given),), linear=False)
+
+
+@st.composite
+def drawn_harmonics(draw, operator: Operator) -> Case:
+    dims = draw(st.lists(st.sampled_from([1, 2, 3, 5]), max_size=4).map(tuple))
+    count = draw(st.sampled_from([0, 1, 7, 8, 33]))  # also beyond a register
+    return harmonics_of(operator, count, (1, *dims), draw(st.integers(1, 3)))
+
+
+def irreps_of(sizes, rows: int, wanted: list[int] | None = None) -> Case:
+    """Of (dim, copies, channels, groups), in both orders, with gaps; a sum, or its gradients."""
+    maps, into, out = [], 0, 0
+    for i, (dim, copies, channels, groups) in enumerate(sizes):
+        run = channels + i % 3 if i % 2 or groups > 1 else 0
+        maps.append(irrep_products.IrrepMap(dim, copies, channels, groups, into + 1, run, out + 1))
+        into, out = into + 1 + max(run, channels) * dim * groups, out + 1 + copies * dim
+    numbers = [n for own in maps for n in own]
+    generator = torch.Generator().manual_seed(rows)
+    shapes = (rows, into + 1), (sum(own.copies * own.columns for own in maps),), (rows, out + 1)
+    x, weights, v = (torch.randn(shape, dtype=F64, generator=generator) for shape in shapes)
+    if wanted is None:
+        return Case(irrep_products.PRODUCT, (x, weights, numbers, out + 1))
+    return Case(irrep_products.GRADIENTS, (v, x, weights, numbers, wanted))
+
+
+@st.composite
+def drawn_irreps(draw, gradients: bool) -> Case:
+    size, few = st.sampled_from([1, 2, 5, 17, 33]), st.integers(1, 4)
+    sizes = draw(st.lists(st.tuples(few, size, size, few), min_size=1, max_size=3))
+    rows, wanted = draw(st.sampled_from([0, 1, 7, 25, 50])), st.sampled_from([[0], [0, 1]])
+    return irreps_of(sizes, rows, draw(wanted) if gradients else None)
+
+
 SCALARS_AND_MIXED = Side((1, 2), (3, 1), ((1, 0), (2, 1)), (False, True))
 FILTER = Plan(
     SCALARS_AND_MIXED,
@@ -318,6 +364,9 @@ DRAWN = {
     "filter_spectrum": drawn_local_filters(),
     "edge_sum": sums_over_edges(),
     "edge_sum_gradients": gradients_over_drawn_edges(),
+    **{operator.name: drawn_harmonics(operator) for operator in HARMONICS},
+    "irrep_product": drawn_irreps(gradients=False),
+    "irrep_product_gradients": drawn_irreps(gradients=True),
     "zero_where": drawn_masked(),
 }
 
@@ -332,6 +381,8 @@ SMALL += [sum_over_edges(EDGES, edges_of(4, 3, 2), 3, 2, 2)]
 SMALL += [gradients_over_edges(SMALL[-1], wanted) for wanted in ([0, 1, 2, 3], [0, 2])]
 SMALL += [sum_over_edges(EDGES, edges_of(4, 3, 2), 3, 2, 2, weighted=False)]
 SMALL += [gradients_over_edges(SMALL[-1], wanted) for wanted in ([0, 1, 2], [0, 2])]
+SMALL += [harmonics_of(operator, 3, (1, 2), 2) for operator in HARMONICS]
+SMALL += [irreps_of([(2, 3, 2, 1), (3, 1, 2, 2)], 3, wanted) for wanted in (None, [0, 1], [0])]
 SMALL += [masked((3, 2, 4)), masked((2, 5), order=(1, 0))]
 
 # Some beyond a block of the CPU and the GPU, with remainders.
@@ -342,6 +393,8 @@ LARGE += [sum_over_edges(WIDE_EDGES, edges_of(1100, 9, 50), 9, 50, 19)]
 LARGE += [gradients_over_edges(LARGE[-1], [0, 1, 2, 3])]
 LARGE += [sum_over_edges(WIDE_EDGES, edges_of(1100, 9, 50), 9, 50, 19, weighted=False)]
 LARGE += [gradients_over_edges(LARGE[-1], [0, 1, 2])]
+LARGE += [harmonics_of(operator, 2100, (1, 3, 5), 3) for operator in HARMONICS]
+LARGE += [irreps_of([(3, 33, 17, 2), (1, 5, 40, 1)], 300, wanted) for wanted in (None, [0, 1])]
 LARGE += [so3_transform(o, 16, 15, 2, 5, True) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
 LARGE += [s2_transform(70, 20, n, 3, 7, inverse) for n in (0, 2) for inverse in (True, False)]
 LARGE += [s2_transform(70, 70, 0, 1, 1, inverse) for inverse in (True, False)]

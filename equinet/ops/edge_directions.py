@@ -1,0 +1,287 @@
+r"""Lengths of the vectors along edges, and the harmonics of their directions.
+
+In: vectors. Out: a length and the harmonics of all degrees for each.
+
+.. math:: u = r / |r|, \qquad Y_0 = 1, \qquad Y_{l+1}(u) = Q_l\, (Y_l(u) \otimes u)       \quad (H1)
+
+At r = 0 the length and all harmonics but the first are 0, and so are all derivatives. The gradient
+of
+
+.. math:: E(r) = \langle a, |r| \rangle + \langle b, Y(u) \rangle                         \quad (H2)
+
+is another operator, and how (H1) and (H2) change along a direction v,
+
+.. math:: \partial_\epsilon\, (|r|, Y, \nabla E)(r + \epsilon v)                          \quad (H3)
+
+the third: it is all that gradients of (H2) are made of, since the second derivative of E is
+symmetric. Its own derivatives are those of the plain reference.
+"""
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from equinet.ops.native import library
+from equinet.ops.native.checks import check_counts, check_tensor, check_tensors
+from equinet.ops.native.operator import Gradients, Operator
+
+Two = tuple[Tensor, Tensor]
+Three = tuple[Tensor, Tensor, Tensor]
+
+
+def edge_harmonics(r: Tensor, steps: Tensor, dims: Sequence[int]) -> Two:
+    """The lengths of vectors, and the harmonics of their directions (H1).
+
+    Args:
+        r: ``(edges, n)``, n up to 3.
+        steps: the matrices Q one after the other, each ``(dims[l + 1], dims[l] * n)`` in a row.
+        dims: how many harmonics each degree has, the first 1.
+    Returns:
+        ``(edges,)`` and ``(edges, sum of dims)``.
+    Raises:
+        ValueError: for tensors of another shape than the sizes say.
+        TypeError: for what is no tensor or no size, or tensors of different dtypes or devices.
+    """
+    check_tensors("edge_harmonics", r=r, steps=steps)
+    check_counts("edge_harmonics", "dims", dims, least=1)
+    return HARMONICS(r, Degrees(steps, dims))
+
+
+class Degrees(NamedTuple):
+    """The plan of (H1): ``steps`` and ``dims`` as in ``edge_harmonics``."""
+
+    steps: Tensor
+    dims: Sequence[int]
+
+
+class Gradient(NamedTuple):
+    """The plan of (H2).
+
+    Attributes:
+        to_length, to_harmonics: a and b, None for 0.
+        steps, dims: as in ``edge_harmonics``.
+    """
+
+    to_length: Tensor | None
+    to_harmonics: Tensor | None
+    steps: Tensor
+    dims: Sequence[int]
+
+
+class Tangent(NamedTuple):
+    """The plan of (H3).
+
+    Attributes:
+        direction: v.
+        to_length, to_harmonics, steps, dims: as in ``Gradient``.
+    """
+
+    direction: Tensor
+    to_length: Tensor | None
+    to_harmonics: Tensor | None
+    steps: Tensor
+    dims: Sequence[int]
+
+    @property
+    def gradient(self) -> Gradient:
+        """The plan of (H2)."""
+        return Gradient(*self[1:])
+
+
+# --- the references -------------------------------------------------------------------------------
+
+
+def _reference(r: Tensor, plan: Degrees) -> Two:
+    columns, sizes = r.mT.contiguous(), _sizes(r.shape[1], plan.dims)
+    # Scaled by the largest coordinate first, so that tiny vectors keep their direction.
+    scale = columns.detach().abs().amax(0)
+    origin = scale == 0
+    scale = torch.where(origin, 1, scale)
+    columns = columns / scale
+    length = torch.where(origin, 1, (columns * columns).sum(0)).sqrt()
+    u = torch.where(origin, 0, columns / length)
+    found = [torch.ones_like(u[:1])]
+    parts = plan.steps.split([math.prod(size) for size in sizes]) if sizes else ()
+    for step, size in zip(parts, sizes, strict=True):
+        found.append(step.view(size) @ edge_products(found[-1], u))
+    return torch.where(origin, 0, scale * length), torch.cat(found).mT.contiguous()
+
+
+def _gradient_reference(r: Tensor, plan: Gradient) -> Tensor:
+    pulled = torch.func.vjp(lambda r: _reference(r, Degrees(plan.steps, plan.dims)), r)[1]
+    shapes = r.shape[:1], (r.shape[0], sum(plan.dims))
+    given = (plan.to_length, plan.to_harmonics)
+    both = (r.new_zeros(s) if t is None else t for s, t in zip(shapes, given, strict=True))
+    return pulled(tuple(both))[0]
+
+
+def _tangent_reference(r: Tensor, plan: Tangent) -> Three:
+    def at(r: Tensor) -> Three:
+        return *_reference(r, Degrees(plan.steps, plan.dims)), _gradient_reference(r, plan.gradient)
+
+    # The change is the transpose of the gradient, which is linear in what it is of.
+    zeros = tuple(torch.zeros_like(y) for y in at(r))
+    transposed = torch.func.vjp(lambda *to: torch.func.vjp(at, r)[1](to)[0], *zeros)[1]
+    return transposed(plan.direction)
+
+
+def edge_products(y: Tensor, u: Tensor) -> Tensor:
+    """The products of harmonics of one degree with the coordinates of directions.
+
+    Args:
+        y: ``(dim, edges)``.
+        u: ``(n, edges)``.
+    Returns:
+        ``(dim * n, edges)``.
+    """
+    return (y[:, None] * u).flatten(0, 1)
+
+
+def _sizes(n: int, dims: Sequence[int]) -> list[tuple[int, int]]:
+    """Of the matrices Q."""
+    return [(above, below * n) for below, above in itertools.pairwise(dims)]
+
+
+# --- the operators --------------------------------------------------------------------------------
+
+
+def _check(r: Tensor, plan: Degrees) -> None:
+    _check_all("edge_harmonics", r, Gradient(None, None, *plan))
+
+
+def _check_gradient(r: Tensor, plan: Gradient) -> None:
+    _check_all("edge_harmonics_gradient", r, plan)
+
+
+def _check_tangent(r: Tensor, plan: Tangent) -> None:
+    name = "edge_harmonics_tangent"
+    _check_all(name, r, plan.gradient)
+    check_tensor(name, "direction", plan.direction, tuple(r.shape), r)
+
+
+def _check_all(name: str, r: Tensor, plan: Gradient) -> None:
+    check_tensor(name, "r", r, (None, None))
+    count, n = r.shape
+    if n not in (1, 2, 3):
+        raise ValueError(f"{name}: r: expected vectors in 1 to 3 dimensions, got {n}")
+    if not plan.dims or plan.dims[0] != 1 or min(plan.dims) < 1 or max(plan.dims) > 2**20:
+        raise ValueError(f"{name}: dims: expected sizes, the first 1, got {list(plan.dims)}")
+    entries = sum(math.prod(size) for size in _sizes(n, plan.dims))
+    check_tensor(name, "steps", plan.steps, (entries,), r)
+    if plan.to_length is not None:
+        check_tensor(name, "to_length", plan.to_length, (count,), r)
+    if plan.to_harmonics is not None:
+        check_tensor(name, "to_harmonics", plan.to_harmonics, (count, sum(plan.dims)), r)
+
+
+def _fake(r: Tensor, plan: Degrees) -> Two:
+    return r.new_empty(r.shape[0]), r.new_empty(r.shape[0], sum(plan.dims))
+
+
+def _fake_gradient(r: Tensor, plan: Gradient) -> Tensor:
+    return r.new_empty(r.shape)
+
+
+def _fake_tangent(r: Tensor, plan: Tangent) -> Three:
+    return *_fake(r, Degrees(plan.steps, plan.dims)), r.new_empty(r.shape)
+
+
+def _cpu(r: Tensor, plan: Degrees) -> Two:
+    found = _fake(r, plan)
+    _call("edge_harmonics", (r, plan.steps), found, plan.dims)
+    return found
+
+
+def _gradient_cpu(r: Tensor, plan: Gradient) -> Tensor:
+    found = _fake_gradient(r, plan)
+    _call("edge_harmonics_gradient", (r, *plan[:-1]), (found,), plan.dims)
+    return found
+
+
+def _tangent_cpu(r: Tensor, plan: Tangent) -> Three:
+    found = _fake_tangent(r, plan)
+    _call("edge_harmonics_tangent", (r, *plan[:-1]), found, plan.dims)
+    return found
+
+
+def _call(
+    name: str, given: Sequence[Tensor | None], found: Sequence[Tensor], dims: Sequence[int]
+) -> None:
+    """Call what is compiled; its first argument is r."""
+    r, *_ = rows = [None if tensor is None else tensor.contiguous() for tensor in given]
+    assert r is not None
+    count, n = r.shape
+    library.call(name, r.dtype, *rows, *found, tuple(dims), len(dims), n, count)
+
+
+HARMONICS = Operator(
+    "edge_harmonics(Tensor r, Tensor steps, int[] dims) -> (Tensor, Tensor)",
+    Degrees,
+    reference=_reference,
+    fake=_fake,
+    check=_check,
+    cpu=_cpu,
+)
+GRADIENT = Operator(
+    "edge_harmonics_gradient(Tensor r, Tensor? to_length, Tensor? to_harmonics, Tensor steps, "
+    "int[] dims) -> Tensor",
+    Gradient,
+    reference=_gradient_reference,
+    fake=_fake_gradient,
+    check=_check_gradient,
+    cpu=_gradient_cpu,
+)
+TANGENT = Operator(
+    "edge_harmonics_tangent(Tensor r, Tensor direction, Tensor? to_length, Tensor? to_harmonics, "
+    "Tensor steps, int[] dims) -> (Tensor, Tensor, Tensor)",
+    Tangent,
+    reference=_tangent_reference,
+    fake=_fake_tangent,
+    check=_check_tangent,
+    cpu=_tangent_cpu,
+)
+
+
+# --- their derivatives ----------------------------------------------------------------------------
+
+
+def _gradients(
+    needed: Sequence[bool], to: tuple[Tensor | None, Tensor | None], r: Tensor, plan: Degrees
+) -> Gradients:
+    return (GRADIENT(r, Gradient(*to, *plan)),)
+
+
+def _second_gradients(
+    needed: Sequence[bool], direction: Tensor, r: Tensor, plan: Gradient
+) -> Gradients:
+    *others, to_r = TANGENT(r, Tangent(direction, *plan))
+    pairs = zip(others, plan[:2], strict=True)
+    return to_r, *(found if factor is not None else None for found, factor in pairs)
+
+
+def _third_gradients(
+    needed: Sequence[bool], to: tuple[Tensor | None, ...], r: Tensor, plan: Tangent
+) -> Gradients:
+    """By torch, of the reference; with derivatives of their own."""
+    places = [i for i, factor in enumerate(plan[:3]) if factor is not None]
+
+    def at(r: Tensor, *factors: Tensor) -> Three:
+        given = {plan._fields[i]: factor for i, factor in zip(places, factors, strict=True)}
+        return _tangent_reference(r, plan._replace(**given))
+
+    pulled = torch.func.vjp(at, r, *(plan[i] for i in places))[1]
+    pairs = zip(to, _fake_tangent(r, plan), strict=True)
+    to_r, *others = pulled(tuple(torch.zeros_like(y) if v is None else v for v, y in pairs))
+    gradients: list[Tensor | None] = [None] * 3
+    for i, one in zip(places, others, strict=True):
+        gradients[i] = one
+    return to_r, *gradients
+
+
+HARMONICS.differentiate(_gradients)
+GRADIENT.differentiate(_second_gradients)
+TANGENT.differentiate(_third_gradients)
