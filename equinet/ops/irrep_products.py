@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from equinet.ops.native import library
 from equinet.ops.native.checks import check_tensor, check_tensors
@@ -118,8 +119,10 @@ def _reference(x: Tensor, plan: IrrepProduct) -> Tensor:
     for own, matrix in sorted(zip(maps, matrices, strict=True), key=lambda pair: pair[0].out):
         vectors = x.narrow(1, own.into, own.reach)
         if own.run:
-            vectors = vectors.unfold(1, own.channels, own.run)
-            vectors = vectors.unflatten(1, (own.dim, own.groups)).flatten(2)
+            # Not unfold, whose derivative has no rule for vmap.
+            vectors = pad(vectors, (0, own.dim * own.groups * own.run - own.reach))
+            vectors = vectors.unflatten(1, (own.dim, own.groups, own.run))
+            vectors = vectors[..., : own.channels].flatten(2)
         else:
             vectors = vectors.unflatten(1, (own.channels, own.dim)).mT
         # As many products: one would copy the vectors first, which lie in rows of x.

@@ -170,14 +170,14 @@ def test_what_would_be_read_wrongly(layer, generator):
     """Positions of one end alone, where the numbers of points fit, and shifts beside a graph."""
     radial = RadialNetwork(2.5, features=5, generator=generator)
     h = Points(so3()).fields("1x0 + 1x1")
-    options = {"generator": generator} | ({} if layer is PointAttention else {"neighbours": 6})
-    conv = layer(h, h, radial, **options).double()
+    conv = layer(h, h, radial, neighbours=6, generator=generator).double()
     x = torch.randn(9, 4, dtype=F64, generator=generator)
     points = torch.randn(9, 3, dtype=F64, generator=generator)
     between = neighbour_graph(points + 0.1, points, 2.0)
-    assert conv(x, (points + 0.1, points), between).shape == x.shape
+    others = {"targets": x} if layer is PointAttention else {}
+    assert conv(x, (points + 0.1, points), between, **others).shape == x.shape
     with pytest.raises(ValueError, match="^positions: expected a pair, of sources and points"):
-        conv(x, points, between)
+        conv(x, points, between, **others)
     graph = radius_graph(points, 2.0)
     with pytest.raises(ValueError, match="^shifts: expected none beside a graph"):
         conv(x, points, graph, torch.zeros(graph.edges.shape[1], 3, dtype=F64))
