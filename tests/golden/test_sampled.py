@@ -25,7 +25,8 @@ def orthonormal(f: torch.Tensor) -> torch.Tensor:
     l, m, _ = spectrum_index(BAND, (0,)).unbind(1)
     a = f.new_zeros(*f.shape[:-1], BAND, BAND)
     kept = m >= 0
-    a[..., l[kept], m[kept]] = (4 * math.pi * (2 * l[kept] + 1).double()).sqrt() * f[..., kept].conj()
+    root = (4 * math.pi * (2 * l[kept] + 1).double()).sqrt()
+    a[..., l[kept], m[kept]] = root * f[..., kept].conj()
     return a
 
 
