@@ -188,17 +188,18 @@ class FieldSynthesis(_FieldTransform):
         Returns:
             ``field_type.shape(batch)``.
         """
+        if len(self.parts) == 1:
+            mul, size = self.multiplicities[0], self.sizes[0]
+            return self.parts[0](flat.view(size, mul * batch), mul, relu)
         copies = [mul // self.unit for mul in self.multiplicities]
-        units = flat.view(sum(self.sizes), self.unit * batch)
-        if len(copies) > 1:
-            units = units.index_select(0, self.places)
+        units = flat.view(sum(self.sizes), self.unit * batch).index_select(0, self.places)
         fields = [
             part(rows.reshape(size // each, each * self.unit * batch), each * self.unit, relu)
             for part, rows, size, each in zip(
                 self.parts, units.split(self.sizes), self.sizes, copies, strict=True
             )
         ]
-        return torch.cat(fields, 1) if len(fields) > 1 else fields[0]
+        return torch.cat(fields, 1)
 
 
 @cached(2)

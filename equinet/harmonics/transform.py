@@ -101,7 +101,7 @@ def group_table(
 
 @shared
 def rows(band: int, order: int | None, device: torch.device) -> Tensor:
-    """``scatter`` and ``gather`` of both, one behind the other.
+    """``rows`` of ``ops.FieldTables``, or ``scatter`` and ``gather`` of ``ops.GroupTables``.
 
     Args:
         band: exclusive bound of the degree.
@@ -110,7 +110,8 @@ def rows(band: int, order: int | None, device: torch.device) -> Tensor:
     Returns:
         A tensor that nobody may write to.
     """
-    return torch.cat(group_rows(band) if order is None else field_rows(band, order)).to(device)
+    found = torch.cat(group_rows(band)) if order is None else field_rows(band, order)
+    return found.to(device)
 
 
 def _check_table(size: int, dtype: torch.dtype) -> None:
@@ -205,20 +206,14 @@ class _Transform(SharedConstants):
                 "dtype: expected float32 or float64, since torch has no Fourier transform in "
                 f"{self.by_ring.dtype} on every device; under torch.autocast it is done in float32"
             )
-        scatter, gather = self._rows()
-        constants = (self.d, self.by_degree, self.by_ring, scatter, gather)
+        constants = (self.d, self.by_degree, self.by_ring, self.rows)
         return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
 
     def group_tables(self) -> GroupTables:
         """The constants as ``ops.so3_analysis`` takes them, for functions on SO(3)."""
-        return GroupTables(self.d, self.alpha, self.gamma, *self._rows(), self.band)
-
-    def _rows(self) -> tuple[Tensor, Tensor]:
-        if self.order is None:
-            rows = self.band * (4 * self.band**2 - 1) // 3
-        else:
-            rows = (2 if self.order else 1) * (self.band**2 - self.order**2)
-        return self.rows[:-rows], self.rows[-rows:]
+        size = self.band * (4 * self.band**2 - 1) // 3
+        rows = self.rows[:-size], self.rows[-size:]
+        return GroupTables(self.d, self.alpha, self.gamma, *rows, self.band)
 
     def extra_repr(self) -> str:
         return f"grid={self.rings!r}, band={self.band}, order={self.order}"

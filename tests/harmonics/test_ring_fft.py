@@ -45,7 +45,7 @@ def test_signals_are_the_fourier_series(rings, order, generator):
     So also on rings that are too short to tell the orders m apart.
     """
     synthesis = Synthesis(rings, BAND, order, F64)
-    spectrum = torch.randn(synthesis.field_tables().rows, 1, dtype=F64, generator=generator)
+    spectrum = torch.randn(synthesis.field_tables().size, 1, dtype=F64, generator=generator)
     beta, alpha = rings.angles()
     gamma = torch.tensor([0.0, torch.pi / 2 / order] if order else [0.0], dtype=F64)
     r = angles_to_matrix(alpha, beta, gamma.view(-1, *[1] * len(rings.shape)))
@@ -61,7 +61,7 @@ def test_analysis_is_the_transpose_of_synthesis(rings, order, generator):
     """But for the factors: <S g^-1 f, y> = <f, A r^-1 y>."""
     synthesis, analysis = Synthesis(rings, BAND, order, F64), Analysis(rings, BAND, order, F64)
     assert synthesis.d.data_ptr() == analysis.d.data_ptr()
-    f = torch.randn(synthesis.field_tables().rows, 6, dtype=F64, generator=generator)
+    f = torch.randn(synthesis.field_tables().size, 6, dtype=F64, generator=generator)
     signal = synthesis(f, 3)
     y = torch.randn(signal.shape, dtype=F64, generator=generator)
     (found,) = torch.autograd.grad((synthesis(g := f.clone().requires_grad_(), 3) * y).sum(), g)

@@ -135,16 +135,22 @@ def test_places_of_coefficients_in_closed_form(orders):
 
 @over("band, n", [(1, 0), (5, 0), (9, 1), (17, 3)])
 def test_rows_of_fields(band, n):
-    """``scatter`` lists the row of each pair of signs and (m, l), ``gather`` finds it there."""
-    row_of = {tuple(t): i for i, t in enumerate(spectrum_index(band, (n,)).tolist())}
+    """The row of each pair of signs and (m, l), signs, where each row is among these, degrees."""
+    tables = Analysis(band, band, n, F64).field_tables()
+    triples = spectrum_index(band, (n,)).tolist()
+    row_of = {tuple(t): i for i, t in enumerate(triples)}
     signs = ((1, 1), (-1, -1), (-1, 1), (1, -1)) if n else ((1, 1), (-1, 1))
-    listed = [
-        row_of.get((l, a * m, b * n)) if m or a > 0 else None
-        for a, b in signs
+    entries = [
+        (m, l)
         for m0, m1, l0 in field_chunks(band, n)
         for m in range(m0, m1)
         for l in range(l0, band)
     ]
-    scatter, gather = field_rows(band, n)
+    listed = [
+        row_of.get((l, a * m, b * n)) if m or a > 0 else None for a, b in signs for m, l in entries
+    ]
+    scatter, parity, gather, degrees = field_rows(band, n).split(tables.lists)
     assert scatter.tolist() == [row or 0 for row in listed]
+    assert parity.tolist() == [(-1) ** (m + l + n) for m, l in entries]
     assert [listed[place] for place in gather.tolist()] == list(range(len(row_of)))
+    assert degrees.tolist() == [l for l, _, _ in triples]
