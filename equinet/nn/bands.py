@@ -109,7 +109,7 @@ def _cap(radius: float, band: int, n: int) -> Tensor:
 
 def ring_step(in_type: FieldType) -> float:
     """The mean angle between the rings of points of a sphere, in radians."""
-    return math.pi / (2 * sphere_of(in_type).band)
+    return math.pi / len(sphere_of(in_type).rings.beta)
 
 
 def resized(

@@ -43,7 +43,12 @@ def _sphere_conv(
 
 
 def _on_sphere(
-    kind: Callable[..., torch.nn.Module], text: str, exact: bool, *args, traced: bool = False
+    kind: Callable[..., torch.nn.Module],
+    text: str,
+    exact: bool,
+    *args,
+    traced: bool = False,
+    band: int = 0,
 ) -> ModuleCase:
     seeded = "generator" in inspect.signature(kind).parameters
 
@@ -54,7 +59,7 @@ def _on_sphere(
         f"{kind.__name__}(Sphere: {text})",
         make,
         exact,
-        _small_band(text),
+        band or _small_band(text),
         traced=traced,
     )
 
@@ -102,7 +107,7 @@ SPHERE: list[ModuleCase] = [
     *[_on_sphere(nn.SqueezeExcite, text, True, 1, torch.tanh) for text in FIELDS[:3]],
     *[_on_sphere(nn.Integrate, text, True, traced=text == FUNCTIONS[1]) for text in FUNCTIONS],
     *[_on_sphere(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
-    *[_on_sphere(nn.Downsample, text, True, 2, 1.0) for text in (*FUNCTIONS, "2x0 + 1x1")],
+    *[_on_sphere(nn.Downsample, text, True, 2, 1.0, band=5) for text in FIELDS[:3]],
     *[_on_sphere(nn.Upsample, text, True, 2, traced=text == FIELDS[1]) for text in FIELDS[:3]],
     *[_on_sphere(nn.AvgPool, text, True, 3, 1, traced=text == FIELDS[2]) for text in FIELDS[:3]],
     ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
