@@ -57,9 +57,9 @@ INVENTORY = {
         character_table clebsch_gordan correlation_table couple decompose
         direct_sum dual exterior_power fibre fourier_basis hom induce irrep irreps named
         quotient regular restrict symmetric_power tensor_product trivial vector wigner_3j""",
-    "equinet.steerable": """DirectionKernels EquatorialFilter HomogeneousKernels Intertwiners
-        KernelBasis KernelSpace NearIdentityFilter SampledKernels SmoothFilter SphereFilter
-        SphereKernels TapKernels equatorial homogeneous_kernels kernel_basis kernels_between
+    "equinet.steerable": """BlurredFilter DirectionKernels EquatorialFilter HomogeneousKernels
+        Intertwiners KernelBasis KernelSpace NearIdentityFilter SampledKernels SmoothFilter
+        SphereFilter SphereKernels TapKernels blurred equatorial homogeneous_kernels kernel_basis kernels_between
         near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources

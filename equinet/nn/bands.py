@@ -50,8 +50,9 @@ class BandChange(Constants):
 
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         rows: list[Tensor] = []
-        for orders in self.orders if self._gains is not None else ():
-            table = torch.stack([self._gains(self.band, n) for n in range(max(orders) + 1)])
+        gains = self._gains
+        for orders in self.orders if gains is not None else ():
+            table = torch.stack([gains(self.band, n) for n in range(max(orders) + 1)])
             l, _, n = spectrum_index(self.band, orders).unbind(1)
             rows.append(table[n.abs(), l][:, None])
         return {"gains": rows}

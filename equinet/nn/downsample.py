@@ -243,6 +243,7 @@ class Upsample(EquivariantModule):
         space = grid_of(in_type)
         unused(space, sphere=sphere)
         n = space.n
+        assert factor is not None  # the constructor has one over a grid
         self.factor = each(factor, n, "factor")
         self.size = None if size is None else each(size, n, "size")
         self.mode, self.align_corners = mode, align_corners
