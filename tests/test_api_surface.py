@@ -59,8 +59,8 @@ INVENTORY = {
         quotient regular restrict symmetric_power tensor_product trivial vector wigner_3j""",
     "equinet.steerable": """BlurredFilter DirectionKernels EquatorialFilter HomogeneousKernels
         Intertwiners KernelBasis KernelSpace NearIdentityFilter SampledKernels SmoothFilter
-        SphereFilter SphereKernels TapKernels blurred equatorial homogeneous_kernels kernel_basis kernels_between
-        near_identity smooth sphere_basis""",
+        SphereFilter SphereKernels TapKernels blurred equatorial homogeneous_kernels kernel_basis
+        kernels_between near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",

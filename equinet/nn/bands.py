@@ -50,11 +50,11 @@ class BandChange(Constants):
 
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         rows: list[Tensor] = []
-        gains = self._gains
-        for orders in self.orders if gains is not None else ():
-            table = torch.stack([gains(self.band, n) for n in range(max(orders) + 1)])
-            l, _, n = spectrum_index(self.band, orders).unbind(1)
-            rows.append(table[n.abs(), l][:, None])
+        if self._gains is not None:
+            for orders in self.orders:
+                gains = [self._gains(self.band, n) for n in range(max(orders) + 1)]
+                l, _, n = spectrum_index(self.band, orders).unbind(1)
+                rows.append(torch.stack(gains)[n.abs(), l][:, None])
         return {"gains": rows}
 
     def forward(self, x: Tensor) -> Tensor:

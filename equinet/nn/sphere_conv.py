@@ -224,9 +224,9 @@ class SphereConv(KernelLayer):
 
     def kernel_space(self) -> SphereKernels:
         """All linear maps between fields of this band, within the groups."""
-        into, out = self.in_type.blocks, self.out_type.blocks
-        parts = (grouped(blocks, self.groups, "groups") for blocks in (into, out))
-        return SphereKernels(*parts, self.band, self.groups)
+        into = grouped(self.in_type.blocks, self.groups, "in_type")
+        out = grouped(self.out_type.blocks, self.groups, "out_type")
+        return SphereKernels(into, out, self.band, self.groups)
 
     def expand(self) -> list[Tensor]:
         """``matrices``, by its old name."""
