@@ -51,7 +51,8 @@ INVENTORY = {
         wigner_d_real""",
     "equinet.ops": """EdgeOrder EdgePlan FieldTables GroupTables Plan Side SpectrumPlan SpectrumSide
         block_matmul chunks edge_order edge_sum expand filter_spectrum full_precision relu
-        s2_analysis s2_synthesis so3_analysis so3_synthesis status zero_where""",
+        s2_analysis s2_coefficients s2_synthesis s2_waves so3_analysis so3_synthesis status
+        zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose

@@ -165,7 +165,7 @@ class Sphere(Space):
         Returns:
             A module, see ``harmonics.Analysis``.
         """
-        return Analysis(self._transformed(), band, order, dtype)
+        return Analysis(self.rings, band, order, dtype)
 
     def synthesis(self, order: int | None, band: int, dtype: torch.dtype | None) -> nn.Module:
         """The transform of one block from its spectrum.
@@ -177,12 +177,7 @@ class Sphere(Space):
         Returns:
             A module, see ``harmonics.Synthesis``.
         """
-        return Synthesis(self._transformed(), band, order, dtype)
-
-    def _transformed(self) -> int:
-        if self.rings.soft_band is None:
-            raise ValueError(f"grid: expected a SOFT grid for transforms, got {self.rings!r}")
-        return self.rings.soft_band
+        return Synthesis(self.rings, band, order, dtype)
 
     def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
         # Degree by degree, D^l(g) times the spectrum.
