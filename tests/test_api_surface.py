@@ -42,9 +42,9 @@ INVENTORY = {
         KernelLayer LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool
         NormPool PixelShuffle PointAttention PointConv PointPool PointUnpool Pointwise Potential
         Prediction Product RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
-        Softplus SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh TensorProduct Typed
-        Upsample VectorFieldPool convert_sync_batchnorm gated shuffled species_energies
-        spectral_norm squash summary""",
+        Softplus SphereAttention SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh
+        TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm gated shuffled
+        species_energies spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d

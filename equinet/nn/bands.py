@@ -18,9 +18,10 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere, sphere_of
 from equinet.field.transform import block_orders
+from equinet.harmonics import soft
 from equinet.harmonics.grid import spectrum_index
 from equinet.numerics import Constant, Constants, soft_angles, soft_weights
-from equinet.numerics.arguments import Size, check_integer
+from equinet.numerics.arguments import Size, check_integer, check_memory
 
 Gains = Callable[[int, int], Tensor]  # a of (D3) for a band and an order n, float64 (band,)
 
@@ -113,6 +114,25 @@ def ring_step(in_type: FieldType) -> float:
     return math.pi / len(sphere_of(in_type).rings.beta)
 
 
+def discs(in_type: FieldType, out_type: FieldType, radius: float) -> Tensor:
+    """The samples in a disc about each point of another grid.
+
+    Args:
+        in_type: fields whose samples are counted.
+        out_type: fields at whose points the discs are.
+        radius: of the discs, in radians.
+    Returns:
+        Their numbers, int64 ``(points, most)``; the nearest one fills up rows of fewer.
+    """
+    points, centres = (sphere_of(t).positions().reshape(-1, 3) for t in (in_type, out_type))
+    check_memory(len(points) * len(centres), "kernel_size", "distances of all pairs of points")
+    cosines = centres @ points.mT
+    nearest = cosines.argmax(1, keepdim=True)
+    inside = cosines > math.cos(radius) - 1e-9
+    order = inside.int().argsort(1, descending=True)[:, : max(1, int(inside.sum(1).max()))]
+    return order.where(inside.gather(1, order), nearest)
+
+
 def resized(
     in_type: FieldType,
     factor: Size | None,
@@ -133,7 +153,8 @@ def resized(
         Their type.
     Raises:
         TypeError: if ``sphere`` is none, or not one of the two is given.
-        ValueError: if ``factor`` is no integer >= 1, or no degree of a field is below the band.
+        ValueError: if ``factor`` is no integer >= 1, no degree of a field is below the band, or
+            the grid is of a kind that has none for every band.
     """
     own = sphere_of(in_type)
     if (factor is None) == (sphere is None):
@@ -141,9 +162,9 @@ def resized(
         raise TypeError(f"{name}: expected it or sphere, which says the band, got {got}")
     if sphere is None:
         if isinstance(factor, Sequence):
-            raise ValueError(f"{name}: expected one integer over a sphere, got {factor!r}")
+            raise ValueError(f"{name}: expected an integer >= 1 over a sphere, got {factor!r}")
         steps = check_integer(factor, name)
-        sphere = own.at(own.band * steps if up else -(own.band // -steps))
+        sphere = _at(own, own.band * steps if up else -(own.band // -steps), name)
     if not isinstance(sphere, Sphere):
         raise TypeError(f"sphere: expected a Sphere, got {type(sphere).__name__}")
     lowest = max(min(orders, default=0) for orders in block_orders(in_type, own.band))
@@ -153,6 +174,19 @@ def resized(
             f"degree of a field in {in_type!r}, got {sphere.band}"
         )
     return sphere.fields(in_type.blocks)
+
+
+def _at(sphere: Sphere, band: int, name: str) -> Sphere:
+    """The sphere at another band, with as many points for each degree if it has a SOFT grid."""
+    if band == sphere.band:
+        return sphere
+    own = sphere.rings.soft_band
+    if own is None:
+        raise ValueError(
+            f"{name}: expected sphere in its place, which says the grid of the result, such as "
+            f"sphere=Sphere({band}, gauss({band})), since the input has {sphere.rings!r}"
+        )
+    return sphere.at(band, soft(-(band * own // -sphere.band)))
 
 
 def unused(space: object, **arguments: object) -> None:

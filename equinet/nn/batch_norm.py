@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.arguments import check_share
+from equinet.nn.field_norm import widened
 from equinet.nn.masks import point_weights, read
-from equinet.nn.normalization import SpaceNorm, widened
+from equinet.nn.normalization import SpaceNorm
 from equinet.numerics import Constant
 from equinet.numerics.arguments import check_flag
 
@@ -129,14 +130,14 @@ class BatchNorm(SpaceNorm):
 
     def _of_batch(self, x: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
         """The statistics of a batch, which in training are remembered."""
-        y, n = widened(x), x.numel() // x.shape[1]
+        n = x.numel() // x.shape[1]
         if self._is_shared():
             if w is not None:
                 raise ValueError("weights: expected None with sync=True, got some")
-            mean, var, n = self._moments_of_all(y, n)
+            mean, var, n = self._moments_of_all(x, n)
             m, variance = self.of_fields(mean, var)
         else:
-            m, variance = self.statistics(y, w)
+            m, variance = self.statistics(x, w)
         if self.training and n:
             if w is not None:  # the points that are there
                 n = (w > 0).expand(len(x), 1, *x.shape[2:]).sum()
@@ -154,7 +155,7 @@ class BatchNorm(SpaceNorm):
         if n:
             mean, var = (row[0] for row in self.moments(x))
         else:
-            mean = var = x.sum([0, *range(2, x.dim())])  # zeros, with a gradient
+            mean = var = widened(x).sum([0, *range(2, x.dim())])  # zeros, with a gradient
         counted = torch.cat([mean, var, mean.new_full((1,), n)])
         # A row for each process: their sum is the table of all, in one collective.
         rank, size = dist.get_rank(self.process_group), dist.get_world_size(self.process_group)

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.arguments import check_clouds
 from equinet.nn.clouds import cloud_means, clouds_of
-from equinet.nn.field_norm import FieldNorm, invariants, moments
+from equinet.nn.field_norm import FieldNorm, invariants, moments, widened
 from equinet.nn.layout import laid_out
 from equinet.nn.masks import moments_over, point_weights, read
 from equinet.numerics import Constant
@@ -57,16 +57,16 @@ class SpaceNorm(FieldNorm):
             return moments_over(x, w, self.weights, self.over_batch)
         first = 2 if self.in_type.space.weights is None else 3
         dims = [0] * self.over_batch + list(range(first, x.dim()))
-        mean, var = moments(x, dims) if dims else (x, torch.zeros_like(x))
+        mean, var = moments(x, dims) if dims else (widened(x), widened(torch.zeros_like(x)))
         mean, var = mean[:, :, None].flatten(2), var[:, :, None].flatten(2)
-        weights = self.weights.to(x.dtype)
+        weights = self.weights.to(mean.dtype)
         whole = (mean * weights).sum(2, keepdim=True)
         return whole[..., 0], ((var + (mean - whole) ** 2) * weights).sum(2)
 
     def statistics(self, x: Tensor, w: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The coefficients of mu and sigma^2 of the fields, ``(batch or 1, ...)`` each."""
         if not x.numel():
-            return x.new_zeros(1, self.count), x.new_ones(1, self.fields)
+            return widened(x.new_zeros(1, self.count)), widened(x.new_ones(1, self.fields))
         return self.of_fields(*self.moments(x, w))
 
     def of_fields(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,7 +133,7 @@ class SampleNorm(SpaceNorm):
         if self.in_type.space.in_clouds:
             return read(self.over_clouds(x, *clouds_of(x, batch, count), w), w)
         check_clouds(self.in_type, x, batch, count)
-        return read(self.normalize(x, *self.statistics(widened(x), w)), w)
+        return read(self.normalize(x, *self.statistics(x, w)), w)
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
         """(N1) with the statistics of each cloud.
@@ -364,11 +364,6 @@ class RMSNorm(_PointNorm):
     ) -> None:
         super().__init__(in_type, eps, affine, bias=False, centred=False)
         self.place(device, dtype)
-
-
-def widened(x: Tensor) -> Tensor:
-    """At least float32, in which statistics are taken."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _over_channels(x: Tensor, weights: Tensor) -> Tensor:

@@ -13,12 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Point, Sphere
-from equinet.nn.bands import BandChange, cap, resized, ring_step, unused
+from equinet.nn.bands import BandChange, cap, discs, resized, ring_step, unused
 from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
+from equinet.numerics import Constant
 from equinet.numerics.arguments import Size, check_choice, check_flag, check_integer, each
 from equinet.rep import trivial
 
@@ -181,21 +182,30 @@ class MaxPool(_Window):
     aliases; ``MaxPool(h, k, stride=1, padding=k // 2)`` and then ``Downsample(h, 2)`` does less.
     There is no ``return_indices``: the place of a maximum moves with the fields.
 
+    Over a sphere it is the largest sample in a disc, equivariant up to what is missed between the
+    samples; ``AvgPool`` and ``Downsample`` are exact there.
+
     Args:
-        in_type: trivial, regular or quotient fields over a grid.
-        kernel_size: of the window, one number or one for each axis.
-        stride: ``kernel_size`` if None.
+        in_type: trivial, regular or quotient fields over a grid, trivial ones over a sphere.
+        kernel_size: of the window, one number or one for each axis; over a sphere the diameter of
+            the disc in steps from ring to ring.
+        stride: ``kernel_size`` if None. Over a sphere the band is divided by it and rounded up.
         padding: on both sides of each axis, of values that are never the largest.
         dilation: distance of the points of the window.
         ceil_mode: as for ``AvgPool``.
+        sphere: as for ``AvgPool``.
     Raises:
-        ValueError: for fields whose components turn into each other, and if the group exchanges
-            axes along which the window is not the same.
+        TypeError: for both ``stride`` and ``sphere``.
+        ValueError: for fields whose components turn into each other, if the group exchanges axes
+            along which the window is not the same, and for an argument without a meaning over the
+            space.
     Warns:
         UserWarning: for a grid that is sampled off its centre.
     """
 
     aliases = True
+    on_spheres = True
+    near: Tensor
 
     def __init__(
         self,
@@ -206,12 +216,28 @@ class MaxPool(_Window):
         dilation: Size = 1,
         *,
         ceil_mode: bool = False,
+        sphere: Sphere | None = None,
     ) -> None:
-        super().__init__(in_type, kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(in_type, kernel_size, stride, padding, dilation, ceil_mode, sphere)
         check_permuted(in_type, "the maximum", "enn.NormMaxPool or enn.AvgPool")
+        if self.radius is not None and in_type.is_sampled:
+            raise ValueError(
+                f"in_type: expected trivial fields over a sphere, got {in_type!r}; enn.GroupPool "
+                "makes them of regular ones"
+            )
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
+        if self.radius is None:
+            return {}
+        return {"near": discs(self.in_type, self.out_type, self.radius)}
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
+        if self.radius is not None:
+            found = x.flatten(2).index_select(2, self.near.flatten())
+            y = found.unflatten(2, self.near.shape).amax(3)
+            return y.view(self.out_type.shape(x.shape[0]))
         self.centred.check(x.shape[2:])
         pool, _ = _MAXIMUM[len(self.kernel_size)]
         return pool(
@@ -219,7 +245,9 @@ class MaxPool(_Window):
         )
 
     def export(self) -> nn.Module:
-        """``torch.nn.MaxPool1d``, ``2d`` or ``3d``."""
+        """``torch.nn.MaxPool1d``, ``2d`` or ``3d``; over a sphere a copy."""
+        if self.radius is not None:
+            return super().export()
         sizes: list[Any] = [self.kernel_size, self.stride, self.padding, self.dilation]
         _, plain = _MAXIMUM[len(self.kernel_size)]
         return plain(*sizes, ceil_mode=self.ceil_mode)

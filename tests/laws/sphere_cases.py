@@ -66,6 +66,15 @@ def _on_sphere(
     )
 
 
+def _attention(text_in: str, text_out: str, reach: float | None) -> ModuleCase:
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        types = _fields(text_in, band), _fields(text_out, band)
+        return nn.SphereAttention(*types, heads=2, reach=reach, generator=generator)
+
+    name, band = f"SphereAttention({text_in} -> {text_out}, {reach})", _small_band(text_in)
+    return ModuleCase(name, make, False, band, traced=reach is None)
+
+
 def _sphere_network(band: int, generator: Generator) -> torch.nn.Module:
     x, h = _fields("2x trivial", band), _fields("3x regular", band - 1)
     return nn.Sequential(
@@ -113,5 +122,8 @@ SPHERE: list[ModuleCase] = [
     *[_on_sphere(nn.Downsample, text, True, 2, 1.0, band=5) for text in FIELDS[:3]],
     *[_on_sphere(nn.Upsample, text, True, 2, traced=text == FIELDS[1]) for text in FIELDS[:3]],
     *[_on_sphere(nn.AvgPool, text, True, 3, 1, traced=text == FIELDS[2]) for text in FIELDS[:3]],
+    _on_sphere(nn.MaxPool, FUNCTIONS[0], False, 2, 1, traced=True),
+    _attention("4x0 + 2x1", "2x0 + 2x1", None),
+    _attention("2x0 + 2x2", "2x2", 0.8),
     ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
 ]
