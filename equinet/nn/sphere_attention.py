@@ -26,7 +26,6 @@ from equinet.nn.module import EquivariantModule
 from equinet.numerics import Constant, angles_to_matrix, wigner_D
 from equinet.numerics.arguments import check_integer, check_memory, check_number
 from equinet.ops import full_precision
-from equinet.rep import Representation
 
 
 class SphereAttention(EquivariantModule):
@@ -41,7 +40,7 @@ class SphereAttention(EquivariantModule):
 
     Args:
         in_type: spin-weighted fields over a sphere, no regular ones.
-        out_type: fields over the same sphere, of spins that ``in_type`` has.
+        out_type: fields over the same sphere, of the same spins.
         heads: how many softmaxes there are.
         key_copies: how many copies of each spin of ``in_type`` the query of a head has.
         reach: r, the standard deviation in radians of the Gaussian that neighbours are weighed
@@ -89,18 +88,16 @@ class SphereAttention(EquivariantModule):
         self.reach = None if reach is None else check_number(reach, "reach", above=0)
         count = sphere.rings.count
         check_memory(heads * count**2, "heads", f"scores of {heads} heads and {count} points")
-        copies: dict[int, int] = {}
-        for mul, rho in in_type.blocks:
-            spin = _spin(rho)
-            copies[spin] = copies.get(spin, 0) + mul
-        self.spins = sorted(copies)
-        rhos = {_spin(rho): rho for _, rho in in_type.blocks}
-        keys = sphere.fields([(heads * key_copies, rhos[s]) for s in self.spins])
-        self.copies = [max(1, copies[s] // heads) for s in self.spins]
-        values = sphere.fields(
-            [(heads * many, rhos[s]) for s, many in zip(self.spins, self.copies, strict=True)]
-        )
-        self._scale = (key_copies * sum(2 if s else 1 for s in self.spins)) ** -0.5
+        into, out = _spins(in_type), _spins(out_type)
+        if out.keys() != into.keys():
+            raise ValueError(
+                f"out_type: expected fields of the spins {list(into)} of in_type, which a SphereConv "
+                f"mixes, got {out_type!r}"
+            )
+        keys = sphere.fields(" + ".join(f"{heads * key_copies}x{s}" for s in into))
+        many = {s: max(1, n // heads) for s, n in into.items()}
+        values = sphere.fields(" + ".join(f"{heads * n}x{s}" for s, n in many.items()))
+        self._scale = (keys.channels / heads) ** -0.5
         self.query = Linear(in_type, keys, False, generator=generator)
         self.key = Linear(in_type, keys, False, generator=generator)
         self.value = Linear(in_type, values, False, generator=generator)
@@ -114,53 +111,55 @@ class SphereAttention(EquivariantModule):
         R = angles_to_matrix(alpha, beta, torch.zeros_like(beta))
         each = sphere.weights.view(-1, *[1] * (len(sphere.rings.shape) - 1))
         weights = (each / math.prod(sphere.rings.shape[1:])).expand(sphere.rings.shape)
-        frames = [wigner_D(s, R)[:, :, [2 * s, 0] if s else [0]] for s in self.spins]
+        spins = _spins(self.in_type)
+        frames = [wigner_D(s, R)[:, :, [2 * s, 0] if s else [0]] for s in spins]
         return {
-            "frames": frames,  # E, (points, 2 s + 1, components)
+            "frames": frames,  # E of each spin, (points, 2 s + 1, components)
             "points": sphere.positions().reshape(-1, 3),
             "weights": weights.flatten().log(),
         }
 
-    def _vectors(self, x: Tensor, field_type: FieldType) -> Tensor:
-        """E f in each head, ``(batch, head, point, components)``."""
+    def _vectors(self, layer: Linear, x: Tensor) -> Tensor:
+        """E f in each head of what a layer makes, ``(batch, head, point, components)``."""
         found = []
-        for part, frame in zip(field_type.split(x), self.listed("frames"), strict=True):
+        for part, frame in zip(layer.out_type.split(layer(x)), self.listed("frames"), strict=True):
             heads = part.flatten(3).unflatten(1, (self.heads, -1))  # (batch, head, copy, c, point)
             turned = torch.einsum("bhucp,pdc->bhpud", heads, frame.to(x.dtype))
             found.append(turned.flatten(3))
         return torch.cat(found, 3)
 
+    def _fields(self, z: Tensor) -> Tensor:
+        """E^T of the sums of values, ``(batch, channel, point)``."""
+        frames = self.listed("frames")
+        blocks = zip(self.value.out_type.blocks, frames, strict=True)
+        sizes = [mul // self.heads * frame.shape[1] for (mul, _), frame in blocks]
+        parts = []
+        for part, frame in zip(z.split(sizes, 3), frames, strict=True):
+            vectors = part.unflatten(3, (-1, frame.shape[1]))
+            turned = torch.einsum("bhpud,pdc->bhucp", vectors, frame.to(z.dtype))
+            parts.append(turned.flatten(1, 3))
+        return torch.cat(parts, 1)
+
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
         with full_precision(x):
             y = x.to(torch.promote_types(x.dtype, torch.float32))
-            q, k, v = (
-                self._vectors(part(y), part.out_type) for part in (self.query, self.key, self.value)
-            )
+            q, k, v = (self._vectors(layer, y) for layer in (self.query, self.key, self.value))
             scores = (q * self._scale) @ k.mT + self.weights.to(y.dtype)
             if self.reach is not None:
                 points = self.points.to(y.dtype)
                 scores = scores + (points @ points.mT - 1) / self.reach**2
-            z = scores.softmax(-1) @ v
-            return self.mix(self._fields(z, x)).to(x.dtype)
-
-    def _fields(self, z: Tensor, x: Tensor) -> Tensor:
-        """E^T of the sums, as fields."""
-        sizes = [many * (2 * s + 1) for s, many in zip(self.spins, self.copies, strict=True)]
-        parts = []
-        for part, s, frame in zip(
-            z.split(sizes, 3), self.spins, self.listed("frames"), strict=True
-        ):
-            vectors = part.unflatten(3, (-1, 2 * s + 1))
-            turned = torch.einsum("bhpud,pdc->bhucp", vectors, frame.to(z.dtype))
-            parts.append(turned.flatten(1, 3))
-        return torch.cat(parts, 1).unflatten(2, x.shape[2:])
+            z = self._fields(scores.softmax(-1) @ v)
+            return self.mix(z.unflatten(2, x.shape[2:])).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, heads={self.heads}, reach={self.reach}"
 
 
-def _spin(rho: Representation) -> int:
-    """The frequency of an irrep of SO(2)."""
-    assert rho.irreps is not None
-    return rho.irreps[0].degree
+def _spins(field_type: FieldType) -> dict[int, int]:
+    """How many fields there are of each spin, ascending."""
+    counts: dict[int, int] = {}
+    for mul, rho in field_type.blocks:
+        (psi,) = rho.constituents
+        counts[psi.degree] = counts.get(psi.degree, 0) + mul
+    return dict(sorted(counts.items()))

@@ -124,6 +124,6 @@ SPHERE: list[ModuleCase] = [
     *[_on_sphere(nn.AvgPool, text, True, 3, 1, traced=text == FIELDS[2]) for text in FIELDS[:3]],
     _on_sphere(nn.MaxPool, FUNCTIONS[0], False, 2, 1, traced=True),
     _attention("4x0 + 2x1", "2x0 + 2x1", None),
-    _attention("2x0 + 2x2", "2x2", 0.8),
+    _attention("1x0 + 2x1", "1x1 + 1x0", 0.8),
     ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
 ]
