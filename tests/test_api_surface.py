@@ -42,9 +42,9 @@ INVENTORY = {
         KernelLayer LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool
         NormPool PixelShuffle PointAttention PointConv PointPool PointUnpool Pointwise Potential
         Prediction Product RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
-        Softplus SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh TensorProduct Typed
-        Upsample VectorFieldPool convert_sync_batchnorm gated shuffled species_energies
-        spectral_norm squash summary""",
+        Softplus SphereAttention SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh
+        TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm gated shuffled
+        species_energies spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
@@ -58,10 +58,10 @@ INVENTORY = {
         character_table clebsch_gordan correlation_table couple decompose
         direct_sum dual exterior_power fibre fourier_basis hom induce irrep irreps named
         quotient regular restrict symmetric_power tensor_product trivial vector wigner_3j""",
-    "equinet.steerable": """DirectionKernels EquatorialFilter HomogeneousKernels Intertwiners
-        KernelBasis KernelSpace NearIdentityFilter SampledKernels SmoothFilter SphereFilter
-        SphereKernels TapKernels equatorial homogeneous_kernels kernel_basis kernels_between
-        near_identity smooth sphere_basis""",
+    "equinet.steerable": """BlurredFilter DirectionKernels EquatorialFilter HomogeneousKernels
+        Intertwiners KernelBasis KernelSpace NearIdentityFilter SampledKernels SmoothFilter
+        SphereFilter SphereKernels TapKernels blurred equatorial homogeneous_kernels kernel_basis
+        kernels_between near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",

@@ -32,6 +32,7 @@ from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
 from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm
+from equinet.nn.sphere_attention import SphereAttention
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summaries import Summary, summary
@@ -97,6 +98,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softplus",
+    "SphereAttention",
     "SphereConv",
     "SqueezeExcite",
     "SumPool",

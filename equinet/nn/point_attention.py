@@ -21,9 +21,9 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.depthwise import DepthwisePointConv
+from equinet.nn.field_norm import widened
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
-from equinet.nn.normalization import widened
 from equinet.nn.point_conv import (
     Neighbours,
     Positions,

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from equinet.field import FieldType, Points
+from equinet.nn.field_norm import widened
 from equinet.nn.module import EquivariantModule
-from equinet.nn.normalization import widened
 from equinet.nn.point_conv import (
     Neighbours,
     Positions,

@@ -284,6 +284,7 @@ def _steerable() -> Iterator[Call]:
     basis = steerable.kernel_basis(v, v, functions)
     yield call(basis.on, harmonics.filter_grid(3, 2), name="KernelBasis.on")
     yield call(steerable.near_identity)
+    yield call(steerable.blurred)
     yield call(steerable.equatorial, n_alpha=8)
     yield call(steerable.smooth)
     yield call(steerable.sphere_basis, steerable.smooth(), 3, (0,), (0, 1))
