@@ -15,7 +15,8 @@ INVENTORY = {
         convert cyclic dihedral field group harmonics icosahedral learning nn o2 o3 octahedral ops
         point_group rep so2 so3 steerable summary symmetric taxonomy testing tetrahedral
         transforms""",
-    "equinet.convert": "from_e3nn from_e3nn_convolution",
+    "equinet.convert": """from_e3nn from_e3nn_convolution from_healpy from_pyshtools from_s2cnn
+        from_torch_harmonics to_healpy to_pyshtools to_torch_harmonics""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise Plane
         Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual random_field resample space_of sphere_of torus
@@ -35,15 +36,16 @@ INVENTORY = {
         hessian_split hinge lattice_error ntk_parametrize power_law satisfied soft_hinge square
         tangent_kernel tangent_product violations""",
     "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d ConvTranspose1d
-        ConvTranspose2d ConvTranspose3d DepthwisePointConv Downsample DropPath Dropout ELU
-        EquivariantModule FieldDropout FourierPointwise GELU Gate GlobalAvgPool GlobalMaxPool
-        GroupNorm GroupPool HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate
-        KernelLayer LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation NormMaxPool
-        NormPool PixelShuffle PointAttention PointConv PointPool PointUnpool Pointwise Potential
-        Prediction Product RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid
-        Softplus SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh TensorProduct Typed
-        Upsample VectorFieldPool convert_sync_batchnorm gated shuffled species_energies
-        spectral_norm squash summary""",
+        ConvTranspose2d ConvTranspose3d Curl DepthwisePointConv Divergence Downsample DropPath
+        Dropout EBModes ELU EquivariantModule Eth EthBar FieldDropout FourierPointwise
+        FromEBModes GELU Gate GlobalAvgPool GlobalMaxPool Gradient GroupNorm GroupPool Helmholtz
+        HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate InverseLaplacian
+        KernelLayer Laplacian LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation
+        NormMaxPool NormPool PixelShuffle PointAttention PointConv PointPool PointUnpool
+        Pointwise Potential Prediction Product RMSNorm RadialNetwork ReLU Residual Restrict
+        Sequential SiLU Sigmoid SkewGradient Softplus SphereConv SqueezeExcite SumPool Summary
+        SymmetricPower Tanh TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm
+        gated shuffled species_energies spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
@@ -64,8 +66,8 @@ INVENTORY = {
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",
     "equinet.transforms": """Graph StereographicProjection calculator farthest_points from_atoms
-        from_data knn_graph neighbour_graph radius_graph rotate_randomly to_atoms to_data
-        voxel_points voxelize""",
+        from_data from_polarisation from_winds knn_graph neighbour_graph radius_graph
+        rotate_randomly to_atoms to_data to_polarisation to_winds voxel_points voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 

@@ -59,6 +59,24 @@ def _on_sphere(
     )
 
 
+def _derivative(
+    kind: Callable[..., torch.nn.Module], text: str, *args, traced: bool = False
+) -> ModuleCase:
+    """A filter without weights, at a band that holds what it makes."""
+
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        return kind(_fields(text, band), *args)
+
+    return ModuleCase(
+        f"{kind.__name__}(Sphere: {text})",
+        make,
+        True,
+        1 + _small_band(text),
+        traced=traced,
+        bound=lambda: (kind, (_fields(text, 4), *args), {}),
+    )
+
+
 def _sphere_network(band: int, generator: Generator) -> torch.nn.Module:
     x, h = _fields("2x trivial", band), _fields("3x regular", band - 1)
     return nn.Sequential(
@@ -102,5 +120,12 @@ SPHERE: list[ModuleCase] = [
     *[_on_sphere(nn.SqueezeExcite, text, True, 1, torch.tanh) for text in FIELDS[:3]],
     *[_on_sphere(nn.Integrate, text, True, traced=text == FUNCTIONS[1]) for text in FUNCTIONS],
     *[_on_sphere(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
+    *[_derivative(kind, "2x0") for kind in (nn.Gradient, nn.SkewGradient, nn.InverseLaplacian)],
+    *[_derivative(kind, "2x1") for kind in (nn.Divergence, nn.Curl, nn.EthBar)],
+    _derivative(nn.Helmholtz, "2x1", traced=True),
+    _derivative(nn.FromEBModes, "4x0", 2),
+    _derivative(nn.EBModes, "1x2"),
+    _derivative(nn.Eth, "2x1"),
+    _derivative(nn.Laplacian, "2x2"),
     ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
 ]
