@@ -1,7 +1,7 @@
 r"""Pools over a window and over the fibre.
 
-Over a grid a window is exact for the elements of H that map the grid to itself, if the samples lie
-about its centre; see ``centred``.
+Over a sphere a window is a disc. Over a grid it is exact for the elements of H that map the grid to
+itself, if the samples lie about its centre; see ``centred``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point
+from equinet.field import FieldType, Point, Sphere
+from equinet.nn.bands import BandChange, cap, resized, ring_step, unused
 from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
@@ -34,7 +35,9 @@ _MAXIMUM = {
 
 
 class _Window(EquivariantModule):
-    """A pool over a moving window on a grid."""
+    """A pool over a moving window on a grid, or over a disc on a sphere."""
+
+    on_spheres = False  # whether there is such a pool
 
     def __init__(
         self,
@@ -44,9 +47,21 @@ class _Window(EquivariantModule):
         padding: Size,
         dilation: Size = 1,
         ceil_mode: bool = False,
+        sphere: Sphere | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
+        self.radius = None
+        if self.on_spheres and isinstance(in_type.space, Sphere):
+            shape = {"padding": padding or None, "dilation": None if dilation == 1 else dilation}
+            unused(in_type.space, **shape, ceil_mode=ceil_mode or None)
+            self.kernel_size = (check_integer(kernel_size, "kernel_size"),)
+            self.radius = self.kernel_size[0] * ring_step(in_type) / 2
+            if stride is None and sphere is None:
+                stride = kernel_size
+            self.out_type = resized(in_type, stride, sphere, name="stride")
+            return
         space = grid_of(in_type)
+        unused(space, sphere=sphere)
         n = space.n
         self.kernel_size = each(kernel_size, n, "kernel_size")
         self.stride = self.kernel_size if stride is None else each(stride, n, "stride")
@@ -71,6 +86,8 @@ class _Window(EquivariantModule):
         )
 
     def extra_repr(self) -> str:
+        if self.radius is not None:
+            return f"{super().extra_repr()}, kernel_size={self.kernel_size[0]}"
         text = f"{super().extra_repr()}, kernel_size={self.kernel_size}, stride={self.stride}"
         text += f", padding={self.padding}" if any(self.padding) else ""
         return text + (", ceil_mode=True" if self.ceil_mode else "")
@@ -81,22 +98,32 @@ class AvgPool(_Window):
 
     ``ceil_mode``, which comes before ``count_include_pad`` in torch, is given by name.
 
+    Over a sphere it is the mean over a disc, to whose centre values come along great circles: of
+    the function itself and not of its samples, so it is exactly equivariant.
+
     Args:
-        in_type: fields over a grid.
-        kernel_size: of the window, one number or one for each axis.
-        stride: ``kernel_size`` if None.
+        in_type: fields over a grid or a sphere.
+        kernel_size: of the window, one number or one for each axis; over a sphere the diameter of
+            the disc in steps from ring to ring.
+        stride: ``kernel_size`` if None. Over a sphere the band is divided by it and rounded up.
         padding: zeros on both sides of each axis.
         count_include_pad: divide by the size of the window at the border too.
         ceil_mode: let a last window reach over the end of an axis that the stride does not fit.
             Such windows lie off the centre: for axes that the group leaves alone.
         divisor_override: divide by this in place of the size of the window, on a plane or in a
             volume.
+        sphere: of the result, in place of ``stride``, with a band and a grid of its own.
     Raises:
-        ValueError: if the group exchanges axes along which the window is not the same, and for a
-            ``divisor_override`` on a line, which ``torch.nn.AvgPool1d`` has not.
+        TypeError: for both ``stride`` and ``sphere``.
+        ValueError: if the group exchanges axes along which the window is not the same, for a
+            ``divisor_override`` on a line, which ``torch.nn.AvgPool1d`` has not, and for an
+            argument without a meaning over the space.
     Warns:
         UserWarning: for a grid that is sampled off its centre.
     """
+
+    on_spheres = True
+    bands: BandChange
 
     def __init__(
         self,
@@ -108,8 +135,12 @@ class AvgPool(_Window):
         *,
         ceil_mode: bool = False,
         divisor_override: int | None = None,
+        sphere: Sphere | None = None,
     ) -> None:
-        super().__init__(in_type, kernel_size, stride, padding, ceil_mode=ceil_mode)
+        super().__init__(in_type, kernel_size, stride, padding, 1, ceil_mode, sphere)
+        if self.radius is not None:
+            unused(in_type.space, divisor_override=divisor_override)
+            self.bands = BandChange(in_type, self.out_type, cap(self.radius))
         self.count_include_pad = check_flag(count_include_pad, "count_include_pad")
         self.divisor_override = divisor_override
         if divisor_override is not None:
@@ -122,6 +153,8 @@ class AvgPool(_Window):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
+        if self.radius is not None:
+            return self.bands(x)
         self.centred.check(x.shape[2:])
         pool, _ = _AVERAGE[len(self.kernel_size)]
         y = pool(x, self.kernel_size, self.stride, self.padding, *self._options())
@@ -133,7 +166,9 @@ class AvgPool(_Window):
         return options if self.divisor_override is None else [*options, self.divisor_override]
 
     def export(self) -> nn.Module:
-        """``torch.nn.AvgPool1d``, ``2d`` or ``3d``."""
+        """``torch.nn.AvgPool1d``, ``2d`` or ``3d``; over a sphere a copy."""
+        if self.radius is not None:
+            return super().export()
         sizes: list[Any] = [self.kernel_size, self.stride, self.padding]
         _, plain = _AVERAGE[len(self.kernel_size)]
         return plain(*sizes, *self._options())

@@ -12,7 +12,7 @@ from equinet.ops.expansion_plan import Plan, Side
 from equinet.ops.filter_spectra import filter_spectrum
 from equinet.ops.masking import relu, zero_where
 from equinet.ops.precision import full_precision
-from equinet.ops.s2 import s2_analysis, s2_synthesis
+from equinet.ops.s2 import s2_analysis, s2_coefficients, s2_synthesis, s2_waves
 from equinet.ops.s2_plan import FieldTables
 from equinet.ops.so3 import so3_analysis, so3_synthesis
 from equinet.ops.so3_plan import GroupTables
@@ -37,7 +37,9 @@ __all__ = [
     "full_precision",
     "relu",
     "s2_analysis",
+    "s2_coefficients",
     "s2_synthesis",
+    "s2_waves",
     "so3_analysis",
     "so3_synthesis",
     "status",

@@ -52,8 +52,8 @@ EXCEPTED = {
     **dict.fromkeys(
         "Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3 Section "
         "CharacterTable DirectionKernels EquatorialFilter HomogeneousKernels Intertwiners "
-        "NearIdentityFilter SampledKernels SmoothFilter SphereKernels TapKernels Flow "
-        "HessianSplit Inertia PowerLaw Certificate EquivarianceError LayerCertificate Report "
+        "BlurredFilter NearIdentityFilter SampledKernels SmoothFilter SphereKernels TapKernels "
+        "Flow HessianSplit Inertia PowerLaw Certificate EquivarianceError LayerCertificate Report "
         "LayerReport".split(),
         "It is the result of a function or a layer that has a call; nobody makes one by hand.",
     ),
