@@ -29,24 +29,24 @@ INVENTORY = {
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
         GaussianShells Harmonics Pixels Radial Rings SteeredFunctions Synthesis Zernike
         angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid gauss
-        gaussian_shells harmonics_representation healpix octahedral rotate_s2 rotate_so3 s2_fft
-        s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft so3_rfft soft
-        spherical_harmonics""",
+        gaussian_shells harmonics_representation healpix octahedral power_spectrum rotate_s2
+        rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft
+        so3_rfft soft spherical_harmonics""",
     "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia KernelRegression Laplace
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent gradient_flow
         hessian_split hinge lattice_error ntk_parametrize power_law satisfied soft_hinge square
         tangent_kernel tangent_product violations""",
     "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d ConvTranspose1d
         ConvTranspose2d ConvTranspose3d Curl DepthwisePointConv Divergence Downsample DropPath
-        Dropout EBModes ELU EquivariantModule Eth EthBar FieldDropout FourierPointwise
+        Dropout EBModes ELU EquivariantModule Eth EthBar FieldDropout FieldLoss FourierPointwise
         FromEBModes GELU Gate GlobalAvgPool GlobalMaxPool Gradient GroupNorm GroupPool Helmholtz
         HomogeneousConv Identity InducedNormActivation InstanceNorm Integrate InverseLaplacian
         KernelLayer Laplacian LayerNorm LayerScale LeakyReLU Linear MaxPool NormActivation
         NormMaxPool NormPool PixelShuffle PointAttention PointConv PointPool PointUnpool
         Pointwise Potential Prediction Product RMSNorm RadialNetwork ReLU Residual Restrict
-        Sequential SiLU Sigmoid SkewGradient Softplus SphereConv SqueezeExcite SumPool Summary
-        SymmetricPower Tanh TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm
-        gated shuffled species_energies spectral_norm squash summary""",
+        Sequential SiLU Sigmoid SkewGradient SobolevLoss Softplus SphereConv SqueezeExcite
+        SumPool Summary SymmetricPower Tanh TensorProduct Typed Upsample VectorFieldPool
+        convert_sync_batchnorm gated shuffled species_energies spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors generic_symmetric
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d

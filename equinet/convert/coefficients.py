@@ -5,9 +5,9 @@ In: coefficients a_lm with m >= 0. Out: spectra (S2), and back.
 Where others write a field as a sum of orthonormal harmonics with the Condon-Shortley phase,
 
 .. math:: f = \sum_{lm} {}_sa_{lm}\, {}_sY_{lm}, \qquad
-          \hat f^l_m = \frac{(-1)^m}{\sqrt{4\pi(2l + 1)}}\, {}_sa_{l,-m} \quad (C1)
+          \hat f^l_m = \frac{(-1)^m}{\sqrt{4\pi(2l + 1)}}\, {}_sa_{l,-m} \quad (Q1)
 
-A real function has a_{l,-m} = (-1)^m conj(a_lm), so that orders m >= 0 say all, and (C1) is
+A real function has a_{l,-m} = (-1)^m conj(a_lm), so that orders m >= 0 say all, and (Q1) is
 conj(a_lm) / sqrt(4 pi (2l + 1)). A field of spin s > 0 is made of two such functions: of E and B
 with _sa = -(a^E + i a^B), as healpy has it.
 """
@@ -85,7 +85,7 @@ def band_of(spectrum: Tensor, spin: int) -> int:
 
 
 def spectrum_from(a: Tensor) -> Tensor:
-    """The spectrum (C1) of real functions.
+    """The spectrum (Q1) of real functions.
 
     Args:
         a: a_lm with m >= 0, complex ``(..., band, band)``; those with m > l are left out.

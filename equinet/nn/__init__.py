@@ -17,6 +17,7 @@ from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNormActivation
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.linear import Linear
+from equinet.nn.losses import FieldLoss, SobolevLoss
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
@@ -76,6 +77,7 @@ __all__ = [
     "Eth",
     "EthBar",
     "FieldDropout",
+    "FieldLoss",
     "FourierPointwise",
     "FromEBModes",
     "GELU",
@@ -120,6 +122,7 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "SkewGradient",
+    "SobolevLoss",
     "Softplus",
     "SphereConv",
     "SqueezeExcite",

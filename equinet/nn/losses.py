@@ -9,6 +9,7 @@ from torch import Tensor
 from equinet.field import FieldAnalysis, FieldType, sphere_of
 from equinet.field.field_type import check_type
 from equinet.nn.degree_filter import spin_of
+from equinet.nn.masks import mean_over, point_weights, read
 from equinet.numerics import Constants
 from equinet.numerics.arguments import check_flag, check_number
 from equinet.numerics.values import is_readable
@@ -57,7 +58,7 @@ class FieldLoss(Constants):
         area = self.in_type.space.weights
         if area is None:
             return {"area": torch.ones(())}
-        return {"area": area.view(-1, *[1] * (len(self.in_type.axes) - 1))}
+        return {"area": area.view(-1, *[1] * (len(self.in_type.axes) - 1))}  # along the first axis
 
     def forward(self, x: Tensor, y: Tensor, weights: Tensor | None = None) -> Tensor:
         """The loss.
@@ -65,23 +66,26 @@ class FieldLoss(Constants):
         Args:
             x: found, ``in_type.shape(batch, ...)``.
             y: wanted, likewise.
-            weights: >= 0, of the points, ``(*points)``, or of those of each sample,
-                ``(batch, *points)``; 0 or False where nothing is known, and there neither field is
-                looked at, so that they may have NaN. What is known weighs 1 if None.
+            weights: of the points, as in ``GlobalAvgPool``: >= 0, for the points, ``(*sizes)``, or
+                for those of each sample, ``(batch, *sizes)``. Where they are 0 or False neither
+                field is read, so that it may be NaN there.
         Returns:
             A number.
         Raises:
             TypeError: if a field is not real floating, or of another dtype than ``x``.
-            ValueError: if a shape is another one, a weight is negative, all weights of a sample are
-                0, or a number is not finite where the weight is not 0.
+            ValueError: if a shape is another one, a weight is negative, or a number is not finite
+                where the weight is not 0.
         """
-        x, y, w = _known(self.in_type, x, y, weights)
-        w = (w * self.area)[:, None]
-        square = (w * (x - y) ** 2).flatten(1).sum(1)
+        _check_pair(self.in_type, x, y)
+        w = point_weights(self.in_type, x, weights)
+        x, y = read(x, w), read(y, w)
+        _check_finite(x, y)
+        w = (x.new_ones([1] * x.dim()) if w is None else w) * self.area
+        axes = list(range(2, x.dim()))
+        square = mean_over((x - y) ** 2, w, axes).flatten(1)
         if self.relative:
-            return _relative(square, (w * y**2).flatten(1).sum(1))
-        whole = w.expand_as(x[:, :1]).flatten(1).sum(1)
-        return (square / whole).mean() / self.in_type.channels
+            return _relative(square.sum(1), mean_over(y**2, w, axes).flatten(1).sum(1))
+        return square.mean()
 
 
 class SobolevLoss(Constants):
@@ -137,7 +141,8 @@ class SobolevLoss(Constants):
             TypeError: if a field is not real floating, or ``y`` of another dtype than ``x``.
             ValueError: if its shape is another one, or a number is not finite.
         """
-        x, y, _ = _known(self.in_type, x, y, None)
+        _check_pair(self.in_type, x, y)
+        _check_finite(x, y)
         square = self._square(x - y)
         if self.relative:
             return _relative(square, self._square(y))
@@ -149,47 +154,23 @@ class SobolevLoss(Constants):
         return (self.factors[..., None] * rows**2).sum((0, 1))
 
 
-def _known(
-    in_type: FieldType, x: Tensor, y: Tensor, weights: Tensor | None
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Both fields, 0 where nothing is known, and the weights, ``(batch or 1, *points)``."""
+def _check_pair(in_type: FieldType, x: Tensor, y: Tensor) -> None:
+    """Raise unless both are fields of the type, of one dtype and equally many."""
     for argument, field in (("x", x), ("y", y)):
         in_type.check(field, argument)
-        if field.dtype != x.dtype:
-            raise TypeError(f"{argument}: expected {x.dtype}, as x, got {field.dtype}")
-        if field.shape != x.shape:
-            raise ValueError(f"{argument}: expected {tuple(x.shape)}, as x, got {tuple(y.shape)}")
-    if weights is None:
-        weights = x.new_ones([1] * (x.dim() - 1))
-    else:
-        weights = _checked_weights(weights, x)
-        there = weights[:, None] > 0
-        x, y = x.where(there, 0), y.where(there, 0)
+    if y.dtype != x.dtype:
+        raise TypeError(f"y: expected {x.dtype}, as x, got {y.dtype}")
+    if y.shape != x.shape:
+        raise ValueError(f"y: expected {tuple(x.shape)}, as x, got {tuple(y.shape)}")
+
+
+def _check_finite(x: Tensor, y: Tensor) -> None:
     for argument, field in (("x", x), ("y", y)):
         if is_readable(field) and not field.isfinite().all():
             raise ValueError(
                 f"{argument}: expected finite numbers, got {int((~field.isfinite()).sum())} that "
-                "are not; give weights that are 0 where nothing is known"
+                "are not; give weights that are 0 where nothing is known, or fill them"
             )
-    return x, y, weights
-
-
-def _checked_weights(weights: Tensor, x: Tensor) -> Tensor:
-    """``(batch or 1, *points)``, in the dtype of ``x``."""
-    points = tuple(x.shape[2:])
-    if not isinstance(weights, Tensor) or weights.layout != torch.strided or weights.is_complex():
-        raise TypeError(f"weights: expected a real tensor or None, got {type(weights).__name__}")
-    if tuple(weights.shape) not in (points, (x.shape[0], *points)):
-        raise ValueError(
-            f"weights: expected {points} or {(x.shape[0], *points)}, got {tuple(weights.shape)}"
-        )
-    weights = weights.to(x).reshape(-1, *points)
-    if is_readable(weights):
-        if not (weights.isfinite() & (weights >= 0)).all():
-            raise ValueError("weights: expected finite numbers >= 0, got others")
-        if not weights.flatten(1).any(1).all():
-            raise ValueError("weights: expected some > 0 in each sample, got one where all are 0")
-    return weights
 
 
 def _relative(square: Tensor, whole: Tensor) -> Tensor:

@@ -10,14 +10,14 @@ to s + 1, that along e_beta - i e_alpha to s - 1,
 .. math::
     D_\pm f = \Bigl(\frac{\partial}{\partial\beta} \pm \frac{i}{\sin\beta}
               \frac{\partial}{\partial\alpha} \mp s \cot\beta\Bigr) f, \qquad
-    (\widehat{D_\pm f})^l_m = \mp \sqrt{(l \mp s)(l \pm s + 1)}\, \hat f^l_m \quad (E1)
+    (\widehat{D_\pm f})^l_m = \mp \sqrt{(l \mp s)(l \pm s + 1)}\, \hat f^l_m \quad (U1)
 
 and all others are made of these. A tangent vector w = a e_beta + b e_alpha is f = a + i b, so
 
 .. math::
     \operatorname{grad} \varphi = D_+ \varphi, \qquad
     \operatorname{div} w + i \operatorname{curl} w = D_- f, \qquad
-    \Delta \varphi = D_- D_+ \varphi \quad (E2)
+    \Delta \varphi = D_- D_+ \varphi \quad (U2)
 
 On a sphere of radius r each derivative has a factor 1 / r. Degrees above the band, which samples
 may have and fields of the type have not, are dropped.
@@ -168,7 +168,7 @@ class Laplacian(Derivative):
     .. math:: \Delta f = \tfrac12 (D_- D_+ + D_+ D_-) f, \qquad
               (\widehat{\Delta f})^l_m = -\frac{l(l + 1) - s^2}{r^2} \hat f^l_m
 
-    with the derivatives (E1) along e_beta + i e_alpha and e_beta - i e_alpha. Of functions it is
+    with the derivatives (U1) along e_beta + i e_alpha and e_beta - i e_alpha. Of functions it is
     that of Laplace and Beltrami. Of tangent vectors it is their rough Laplacian, which is w / r^2
     more than grad div w + n x grad curl w.
 

@@ -193,6 +193,7 @@ def _harmonics() -> Iterator[Call]:
     yield call(harmonics.s2_rfft, sphere, 3)
     yield call(harmonics.s2_ifft, torch.complex(_random(2, 9), _random(2, 9)), 3, 3)
     yield call(harmonics.s2_irfft, _random(2, 9), 3, 3)
+    yield call(harmonics.power_spectrum, harmonics.s2_rfft(sphere, 3), _random(2, 3, 9))
     yield call(harmonics.so3_fft, rotations, 3)
     yield call(harmonics.so3_rfft, rotations, 3)
     yield call(harmonics.so3_ifft, torch.complex(_random(2, 35), _random(2, 35)), 3, 3)
