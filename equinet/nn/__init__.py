@@ -17,6 +17,7 @@ from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNormActivation
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.linear import Linear
+from equinet.nn.losses import FieldLoss, SobolevLoss
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
@@ -34,6 +35,19 @@ from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm
 from equinet.nn.sphere_attention import SphereAttention
 from equinet.nn.sphere_conv import SphereConv
+from equinet.nn.sphere_derivatives import (
+    Curl,
+    Divergence,
+    EBModes,
+    Eth,
+    EthBar,
+    FromEBModes,
+    Gradient,
+    Helmholtz,
+    InverseLaplacian,
+    Laplacian,
+    SkewGradient,
+)
 from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summaries import Summary, summary
 from equinet.nn.symmetric_power import SymmetricPower
@@ -52,26 +66,37 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Curl",
     "DepthwisePointConv",
+    "Divergence",
     "Downsample",
     "DropPath",
     "Dropout",
+    "EBModes",
     "ELU",
     "EquivariantModule",
+    "Eth",
+    "EthBar",
     "FieldDropout",
+    "FieldLoss",
     "FourierPointwise",
+    "FromEBModes",
     "GELU",
     "Gate",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "Gradient",
     "GroupNorm",
     "GroupPool",
+    "Helmholtz",
     "HomogeneousConv",
     "Identity",
     "InducedNormActivation",
     "InstanceNorm",
     "Integrate",
+    "InverseLaplacian",
     "KernelLayer",
+    "Laplacian",
     "LayerNorm",
     "LayerScale",
     "LeakyReLU",
@@ -97,6 +122,8 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SkewGradient",
+    "SobolevLoss",
     "Softplus",
     "SphereAttention",
     "SphereConv",

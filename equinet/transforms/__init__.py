@@ -7,6 +7,12 @@ from equinet.transforms.levels import farthest_points, neighbour_graph, voxel_po
 from equinet.transforms.neighbour_lists import knn_graph, radius_graph
 from equinet.transforms.sampling import Sample
 from equinet.transforms.sphere import StereographicProjection, rotate_randomly
+from equinet.transforms.tangent import (
+    from_polarisation,
+    from_winds,
+    to_polarisation,
+    to_winds,
+)
 from equinet.transforms.voxels import voxelize
 
 __all__ = [
@@ -17,12 +23,16 @@ __all__ = [
     "farthest_points",
     "from_atoms",
     "from_data",
+    "from_polarisation",
+    "from_winds",
     "knn_graph",
     "neighbour_graph",
     "radius_graph",
     "rotate_randomly",
     "to_atoms",
     "to_data",
+    "to_polarisation",
+    "to_winds",
     "voxel_points",
     "voxelize",
 ]

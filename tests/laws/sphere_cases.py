@@ -75,6 +75,24 @@ def _attention(text_in: str, text_out: str, reach: float | None) -> ModuleCase:
     return ModuleCase(name, make, False, band, traced=reach is None)
 
 
+def _derivative(
+    kind: Callable[..., torch.nn.Module], text: str, *args, traced: bool = False
+) -> ModuleCase:
+    """A filter without weights, at a band that holds what it makes."""
+
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        return kind(_fields(text, band), *args)
+
+    return ModuleCase(
+        f"{kind.__name__}(Sphere: {text})",
+        make,
+        True,
+        1 + _small_band(text),
+        traced=traced,
+        bound=lambda: (kind, (_fields(text, 4), *args), {}),
+    )
+
+
 def _sphere_network(band: int, generator: Generator) -> torch.nn.Module:
     x, h = _fields("2x trivial", band), _fields("3x regular", band - 1)
     return nn.Sequential(
@@ -119,6 +137,13 @@ SPHERE: list[ModuleCase] = [
     *[_on_sphere(nn.SqueezeExcite, text, True, 1, torch.tanh) for text in FIELDS[:3]],
     *[_on_sphere(nn.Integrate, text, True, traced=text == FUNCTIONS[1]) for text in FUNCTIONS],
     *[_on_sphere(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
+    *[_derivative(kind, "2x0") for kind in (nn.Gradient, nn.SkewGradient, nn.InverseLaplacian)],
+    *[_derivative(kind, "2x1") for kind in (nn.Divergence, nn.Curl, nn.EthBar)],
+    _derivative(nn.Helmholtz, "2x1", traced=True),
+    _derivative(nn.FromEBModes, "4x0", 2),
+    _derivative(nn.EBModes, "1x2"),
+    _derivative(nn.Eth, "2x1"),
+    _derivative(nn.Laplacian, "2x2"),
     *[_on_sphere(nn.Downsample, text, True, 2, 1.0, band=5) for text in FIELDS[:3]],
     *[_on_sphere(nn.Upsample, text, True, 2, traced=text == FIELDS[1]) for text in FIELDS[:3]],
     *[_on_sphere(nn.AvgPool, text, True, 3, 1, traced=text == FIELDS[2]) for text in FIELDS[:3]],

@@ -193,6 +193,7 @@ def _harmonics() -> Iterator[Call]:
     yield call(harmonics.s2_rfft, sphere, 3)
     yield call(harmonics.s2_ifft, torch.complex(_random(2, 9), _random(2, 9)), 3, 3)
     yield call(harmonics.s2_irfft, _random(2, 9), 3, 3)
+    yield call(harmonics.power_spectrum, harmonics.s2_rfft(sphere, 3), _random(2, 3, 9))
     yield call(harmonics.so3_fft, rotations, 3)
     yield call(harmonics.so3_rfft, rotations, 3)
     yield call(harmonics.so3_ifft, torch.complex(_random(2, 35), _random(2, 35)), 3, 3)
@@ -341,6 +342,10 @@ def _others() -> Iterator[Call]:
     volume = eq.Volume("SO(3)")
     yield call(transforms.voxelize, positions, _random(6, 2), volume, (4, 4, 4), 0.6, batch=batch)
     yield call(transforms.rotate_randomly, _random(2, 1, 6, 6))
+    for function in (transforms.from_winds, transforms.from_polarisation):
+        yield call(function, _random(2, 3, 5), _random(2, 3, 5))
+    for function in (transforms.to_winds, transforms.to_polarisation):
+        yield call(function, _random(2, 6, 5))
     yield call(transforms.StereographicProjection, 8, 3)
     project = transforms.StereographicProjection(8, 3)
     R = numerics.random_rotations(2).float()
@@ -373,9 +378,33 @@ def _converted() -> Iterator[Call]:
     options = dict(basis=_two_functions, space=points)
     yield call(convert.from_e3nn_convolution, *layers, **options)
 
+    a, c = _complex(2, 2, 10), _complex(2, 2, 4, 4)
+    yield call(convert.from_healpy, a, 1)
+    yield call(convert.to_healpy, convert.from_healpy(a, 1), 1)
+    yield call(convert.from_torch_harmonics, c, True)
+    yield call(convert.to_torch_harmonics, convert.from_torch_harmonics(c, True), True)
+    yield call(convert.from_pyshtools, c.real.contiguous())
+    yield call(convert.to_pyshtools, convert.from_pyshtools(c.real))
+    yield call(convert.from_s2cnn, S2Convolution())
+
+
+class S2Convolution(torch.nn.Module):
+    """What a layer of s2cnn has."""
+
+    nfeature_in, nfeature_out, b_in, b_out, scaling = 1, 2, 3, 3, 0.5
+    grid = ((0.3, 0.0), (0.3, 2.0))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel, self.bias = torch.ones(1, 2, 2), torch.zeros(1, 2, 1, 1, 1)
+
 
 def _two_functions(r: Tensor) -> Tensor:
     return torch.stack([r, r * r], 1)
+
+
+def _complex(*size: int) -> Tensor:
+    return torch.complex(_random(*size), _random(*size))
 
 
 def _energy_types() -> tuple[eq.FieldType, eq.FieldType]:
