@@ -13,16 +13,7 @@ trimesh = pytest.importorskip("trimesh")
 F64 = torch.float64
 
 
-@pytest.fixture(params=["the fastest", "plain"])
-def caster(request, monkeypatch):
-    """What casts rays where more is installed, and trimesh alone."""
-    if request.param == "plain":
-        plain = trimesh.ray.ray_triangle.RayMeshIntersector
-        monkeypatch.setattr(trimesh.Trimesh, "ray", property(plain))
-    return request.param
-
-
-def test_cube(caster):
+def test_cube():
     """The surface is at s = 1/2 / max |x_i|, its normal along that axis."""
     sphere = eq.Sphere(4)
     x = sphere.positions()
@@ -32,7 +23,9 @@ def test_cube(caster):
     found = rays(cube, sphere, radius=0.9, dtype=F64)
     assert_close(found[:3], expected, ROUNDING)
     assert_close(found[3:], expected, ROUNDING)  # it is its own hull
-    assert torch.equal(rays(cube, sphere, radius=0.9, hull=False, dtype=F64), found[:3])
+    # What casts rays where nothing faster than trimesh is installed.
+    cube.ray = trimesh.ray.ray_triangle.RayMeshIntersector(cube)
+    assert_close(rays(cube, sphere, radius=0.9, hull=False, dtype=F64), expected, ROUNDING)
 
 
 def test_hull_and_nothing():
@@ -50,6 +43,7 @@ def test_turned_meshes_are_seen_turned(generator):
     """A function of the ray alone: at the point g x the turned mesh has the value at x."""
     g = random_rotations(1, generator=generator)[0]
     mesh = trimesh.creation.cone(0.5, 1.0)
+    mesh.apply_translation((0, 0, -0.3))  # the centre is inside
     turned = mesh.copy()
     turned.apply_transform(np.block([[g.numpy(), np.zeros((3, 1))], [np.zeros((1, 3)), 1]]))
     x = eq.Sphere(5).positions().reshape(-1, 3)
