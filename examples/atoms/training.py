@@ -7,8 +7,8 @@ again it ends with the same bits.
 import io
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -49,12 +49,13 @@ class Run:
     learning_rate: float = 5e-3
     seed: int = 0
 
+    positive: ClassVar = ("size", "steps", "batch", "learning_rate")
+
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            may_be_zero = isinstance(value, str) or field.name in ("seed", "lmax", "spin")
-            if not may_be_zero and not 0 < value < float("inf"):
-                raise InputError(f"{field.name}: expected a positive number, got {value!r}")
+        for name in self.positive:
+            value = getattr(self, name)
+            if not 0 < value < float("inf"):
+                raise InputError(f"{name}: expected a positive number, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Task(Run):
     channels: int = 32
     layers: int = 3
     cutoff: float = 4.0
+
+    positive: ClassVar = (*Run.positive, "channels", "layers", "cutoff")
 
 
 class Learning:

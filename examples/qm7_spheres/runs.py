@@ -1,7 +1,7 @@
 """What is learned from how many molecules. In: tasks. Out: errors in kcal/mol."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -32,6 +32,8 @@ class SphereRun(Run):
     channels: int = 16
     spin: int = 2
     radius: float = 1.0
+
+    positive: ClassVar = (*Run.positive, "band", "channels", "radius")
 
 
 def take(molecules: Molecules, indices: Tensor) -> Atoms:

@@ -56,7 +56,8 @@ def test_gradient_and_coincident_atoms(generator):
     weights = torch.randn(4, 3, 6, 6, generator=generator, dtype=F64)
     sphere = eq.Sphere(3)
     torch.autograd.gradcheck(
-        lambda x: (weights * potentials(x, z[:4], KINDS, sphere, 0.4, batch=batch[:4])).sum(), inputs
+        lambda x: (weights * potentials(x, z[:4], KINDS, sphere, 0.4, batch=batch[:4])).sum(),
+        inputs,
     )
     same = torch.zeros(2, 3, dtype=F64, requires_grad=True)
     found = potentials(same, z[:2], KINDS, eq.Sphere(3), 0.5)
