@@ -4,6 +4,8 @@ from equinet.field.graph import Graph
 from equinet.transforms.calculators import calculator
 from equinet.transforms.exchange import from_atoms, from_data, to_atoms, to_data
 from equinet.transforms.levels import farthest_points, neighbour_graph, voxel_points
+from equinet.transforms.meshes import rays
+from equinet.transforms.molecules import potentials
 from equinet.transforms.neighbour_lists import knn_graph, radius_graph
 from equinet.transforms.sampling import Sample
 from equinet.transforms.sphere import StereographicProjection, rotate_randomly
@@ -27,7 +29,9 @@ __all__ = [
     "from_winds",
     "knn_graph",
     "neighbour_graph",
+    "potentials",
     "radius_graph",
+    "rays",
     "rotate_randomly",
     "to_atoms",
     "to_data",

@@ -12,6 +12,7 @@ from typing import Any
 import e3nn.nn
 import e3nn.o3
 import torch
+import trimesh
 from torch import Tensor
 
 import equinet as eq
@@ -341,6 +342,9 @@ def _others() -> Iterator[Call]:
     yield call(transforms.from_atoms, SimpleNamespace(**wire), 1.5)
     volume = eq.Volume("SO(3)")
     yield call(transforms.voxelize, positions, _random(6, 2), volume, (4, 4, 4), 0.6, batch=batch)
+    sphere, numbers = eq.Sphere(3), torch.tensor([1, 6, 6, 1, 6, 6])
+    yield call(transforms.potentials, positions, numbers, (1, 6), sphere, 0.5, batch=batch)
+    yield call(transforms.rays, trimesh.creation.box((1, 1, 1)), sphere, radius=1.0)
     yield call(transforms.rotate_randomly, _random(2, 1, 6, 6))
     for function in (transforms.from_winds, transforms.from_polarisation):
         yield call(function, _random(2, 3, 5), _random(2, 3, 5))
