@@ -218,7 +218,10 @@ def test_attention_that_cannot_be():
             lambda: SphereAttention(*[Sphere(3).fields("1x regular")] * 2),
             "^in_type: expected spin-weighted fields",
         ),
-        (lambda: SphereAttention(h, Sphere(3).fields("2x0 + 1x1")), "^out_type: .* spins of in_type, .0., which"),
+        (
+            lambda: SphereAttention(h, Sphere(3).fields("2x0 + 1x1")),
+            "^out_type: .* spins of in_type, .0.",
+        ),
         (lambda: SphereAttention(h, h, reach=0.0), "^reach: expected a number > 0"),
         (lambda: SphereAttention(h, h, heads=0), "^heads: expected an integer >= 1"),
     ):
