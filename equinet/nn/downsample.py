@@ -82,7 +82,7 @@ class Downsample(EquivariantModule):
     ) -> None:
         super().__init__(in_type, in_type)
         self.bands = None
-        if isinstance(in_type.space, Sphere):
+        if in_type.space.is_band_limited:
             unused(in_type.space, kernel_size=kernel_size, stride=stride, padding=padding)
             self._over_sphere(factor, sigma, sphere)
             return
@@ -234,7 +234,7 @@ class Upsample(EquivariantModule):
         if check_flag(align_corners, "align_corners") and mode == "nearest":
             raise ValueError("align_corners: expected False for mode 'nearest', got True")
         self.bands = None
-        if isinstance(in_type.space, Sphere):
+        if in_type.space.is_band_limited:
             nearest = None if mode == "linear" else mode
             unused(in_type.space, size=size, mode=nearest, align_corners=align_corners or None)
             self.out_type = resized(in_type, factor, sphere, up=True)

@@ -52,7 +52,7 @@ class _Window(EquivariantModule):
     ) -> None:
         super().__init__(in_type, in_type)
         self.radius = None
-        if self.on_spheres and isinstance(in_type.space, Sphere):
+        if self.on_spheres and in_type.space.is_band_limited:
             shape = {"padding": padding or None, "dilation": None if dilation == 1 else dilation}
             unused(in_type.space, **shape, ceil_mode=ceil_mode or None)
             self.kernel_size = (check_integer(kernel_size, "kernel_size"),)
