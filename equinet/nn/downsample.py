@@ -86,7 +86,7 @@ class Downsample(EquivariantModule):
             unused(in_type.space, kernel_size=kernel_size, stride=stride, padding=padding)
             self._over_sphere(factor, sigma, sphere)
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=True)
         unused(space, sphere=sphere)
         if factor is None:
             raise TypeError("factor: expected the ratio of the steps of the grids, got None")
@@ -240,7 +240,7 @@ class Upsample(EquivariantModule):
             self.out_type = resized(in_type, factor, sphere, up=True)
             self.bands = BandChange(in_type, self.out_type)
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=True)
         unused(space, sphere=sphere)
         n = space.n
         assert factor is not None  # the constructor has one over a grid

@@ -61,7 +61,7 @@ class _Window(EquivariantModule):
                 stride = kernel_size
             self.out_type = resized(in_type, stride, sphere, name="stride")
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=self.on_spheres)
         unused(space, sphere=sphere)
         n = space.n
         self.kernel_size = each(kernel_size, n, "kernel_size")
