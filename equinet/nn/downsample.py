@@ -82,11 +82,11 @@ class Downsample(EquivariantModule):
     ) -> None:
         super().__init__(in_type, in_type)
         self.bands = None
-        if isinstance(in_type.space, Sphere):
+        if in_type.space.is_band_limited:
             unused(in_type.space, kernel_size=kernel_size, stride=stride, padding=padding)
             self._over_sphere(factor, sigma, sphere)
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=True)
         unused(space, sphere=sphere)
         if factor is None:
             raise TypeError("factor: expected the ratio of the steps of the grids, got None")
@@ -234,13 +234,13 @@ class Upsample(EquivariantModule):
         if check_flag(align_corners, "align_corners") and mode == "nearest":
             raise ValueError("align_corners: expected False for mode 'nearest', got True")
         self.bands = None
-        if isinstance(in_type.space, Sphere):
+        if in_type.space.is_band_limited:
             nearest = None if mode == "linear" else mode
             unused(in_type.space, size=size, mode=nearest, align_corners=align_corners or None)
             self.out_type = resized(in_type, factor, sphere, up=True)
             self.bands = BandChange(in_type, self.out_type)
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=True)
         unused(space, sphere=sphere)
         n = space.n
         assert factor is not None  # the constructor has one over a grid

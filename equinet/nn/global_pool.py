@@ -66,7 +66,14 @@ class _GlobalPool(EquivariantModule[FieldType | None]):
         raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
     def over_space(self, x: Tensor, w: Tensor | None) -> Tensor:
-        """Reduce all axes of space."""
+        """Reduce all axes of space.
+
+        Args:
+            x: ``(batch, channel, *sizes)``.
+            w: weights of the points, ``(batch or 1, 1, *sizes)``, or None.
+        Returns:
+            ``(batch, channel)``, or what is left of it.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
     def plain(self) -> nn.Sequential | None:

@@ -52,7 +52,7 @@ class _Window(EquivariantModule):
     ) -> None:
         super().__init__(in_type, in_type)
         self.radius = None
-        if self.on_spheres and isinstance(in_type.space, Sphere):
+        if self.on_spheres and in_type.space.is_band_limited:
             shape = {"padding": padding or None, "dilation": None if dilation == 1 else dilation}
             unused(in_type.space, **shape, ceil_mode=ceil_mode or None)
             self.kernel_size = (check_integer(kernel_size, "kernel_size"),)
@@ -61,7 +61,7 @@ class _Window(EquivariantModule):
                 stride = kernel_size
             self.out_type = resized(in_type, stride, sphere, name="stride")
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=self.on_spheres)
         unused(space, sphere=sphere)
         n = space.n
         self.kernel_size = each(kernel_size, n, "kernel_size")
