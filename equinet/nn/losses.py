@@ -80,12 +80,15 @@ class FieldLoss(Constants):
         w = point_weights(self.in_type, x, weights)
         x, y = read(x, w), read(y, w)
         _check_finite(x, y)
+        dtype, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)  # as sums are
+        x, y = x.to(wide), y.to(wide)
         w = (x.new_ones([1] * x.dim()) if w is None else w) * self.area
         axes = list(range(2, x.dim()))
         square = mean_over((x - y) ** 2, w, axes).flatten(1)
         if self.relative:
-            return _relative(square.sum(1), mean_over(y**2, w, axes).flatten(1).sum(1))
-        return square.mean()
+            whole = mean_over(y**2, w, axes).flatten(1)
+            return _relative(square.sum(1), whole.sum(1)).to(dtype)
+        return square.mean().to(dtype)
 
 
 class SobolevLoss(Constants):

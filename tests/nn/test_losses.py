@@ -113,6 +113,27 @@ def test_what_nobody_knows(generator):
         enn.SobolevLoss(Sphere(BAND).fields("1x0"))(torch.zeros(3, 1, 8, 8), given[:, :1].float())
 
 
+def test_sums_are_wide(generator):
+    """In half precision the weights of many points would be 0."""
+    fields = Sphere(64).fields("1x0")
+    x, y = torch.randn(2, 1, 1, 128, 128, generator=generator)
+    expected = enn.FieldLoss(fields)(x, y)
+    found = enn.FieldLoss(fields).half()(x.half(), y.half())
+    assert found.dtype == torch.float16
+    assert_close(found, expected, 1e-2)
+
+
+@pytest.mark.compile
+def test_compiled_and_exported(generator):
+    fields = Sphere(BAND).fields("2x0")
+    x, y = (field.float() for field in pair(fields, generator))
+    for loss in (enn.FieldLoss(fields, relative=True), enn.SobolevLoss(fields)):
+        compiled = torch.compile(loss, backend="aot_eager", fullgraph=True)
+        assert_close(compiled(x, y), loss(x, y), 1e-6)
+        exported = torch.export.export(loss, (x, y)).module()
+        assert_close(exported(x, y), loss(x, y), 1e-6)
+
+
 def test_fewer_points_by_oversampling(generator):
     """The same fields on a finer grid are as far apart."""
     fine = Sphere(BAND, soft(2 * BAND))
