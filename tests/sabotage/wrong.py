@@ -255,6 +255,9 @@ WELCOME: dict[tuple[str, str, str], str] = {
     ("Tanh", "x", "infinite"): "The function has limits.",
     ("_vouched", "x", "infinite"): "What is vouched for may have limits.",
     ("squash", "n", "cut"): "It takes any number of norms.",
+    ("to_winds", "x", "cut"): "The axes of points are open.",
+    ("to_polarisation", "x", "cut"): "The axes of points are open.",
+    ("from_torch_harmonics", "coefficients", "cut"): "Orders from some m on may be left out.",
     ("rotate_randomly", "signal", "alike"): "It draws another rotation each time.",
     ("rotate_randomly", "signal", "axes"): "It draws another rotation each time.",
 }
