@@ -62,7 +62,7 @@ class Downsample(EquivariantModule):
         ``in_type.shape(batch, *sizes)``, n to (n + 2 p - k) // s + 1 along each axis; over a sphere
         ``out_type.shape(batch)``.
     Raises:
-        TypeError: if neither ``factor`` nor ``sphere`` is given, or both.
+        TypeError: for both ``factor`` and ``sphere``, and over a sphere for neither.
         ValueError: if the group exchanges axes along which an argument is not the same; for an
             argument that has no meaning over the space.
     Warns:
@@ -89,7 +89,7 @@ class Downsample(EquivariantModule):
         space = grid_of(in_type, spheres=True)
         unused(space, sphere=sphere)
         if factor is None:
-            raise TypeError("factor: expected the ratio of the steps of the grids, got None")
+            raise ValueError(f"factor: expected {space.n} integers >= 1 or one, got None")
         n = space.n
         self.factor = each(factor, n, "factor")
         default = [0.5 * math.sqrt(f**2 - 1) for f in self.factor]

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from equinet.field import FieldType, sphere_of
 from equinet.nn.arguments import check_clouds
 from equinet.nn.clouds import cloud_means, cloud_sums, clouds_of
+from equinet.nn.fibre_pool import plain_vectors
 from equinet.nn.masks import mean_over, point_weights, read
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import filled
-from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
 
 _POOLS = {

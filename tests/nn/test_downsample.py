@@ -139,7 +139,7 @@ def test_bad_down():
     for kind in (Downsample, Upsample):
         with pytest.raises(ValueError, match="^in_type: expected fields over a Line, .* or Sphere"):
             kind(other, 2)
-    with pytest.raises(TypeError, match="^factor: expected the ratio of the steps of the grids"):
+    with pytest.raises(ValueError, match="^factor: expected 2 integers >= 1 or one, got None"):
         Downsample(in_type)
 
 

@@ -9,7 +9,8 @@ import torch.nn.functional as F
 from equinet import Line, Plane, Point, Sphere, Volume, testing
 from equinet.nn.centred import OffCentreWarning
 from equinet.nn.downsample import Downsample
-from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.fibre_pool import GroupPool, NormPool
+from equinet.nn.pool import AvgPool, MaxPool, NormMaxPool
 from tests.nn.symmetric import (
     F64,
     GRIDS,
