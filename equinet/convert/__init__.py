@@ -1,6 +1,24 @@
-"""Layers of other libraries, with their weights, as layers of this one."""
+"""Layers and coefficients of other libraries as those of this one.
+
+Layers come with their weights. Coefficients of fields on the sphere are spectra (S2) here, as
+``harmonics.s2_fft`` makes them.
+"""
 
 from equinet.convert.e3nn import from_e3nn
 from equinet.convert.e3nn_convolution import from_e3nn_convolution
+from equinet.convert.healpy import from_healpy, to_healpy
+from equinet.convert.pyshtools import from_pyshtools, to_pyshtools
+from equinet.convert.s2cnn import from_s2cnn
+from equinet.convert.torch_harmonics import from_torch_harmonics, to_torch_harmonics
 
-__all__ = ["from_e3nn", "from_e3nn_convolution"]
+__all__ = [
+    "from_e3nn",
+    "from_e3nn_convolution",
+    "from_healpy",
+    "from_pyshtools",
+    "from_s2cnn",
+    "from_torch_harmonics",
+    "to_healpy",
+    "to_pyshtools",
+    "to_torch_harmonics",
+]

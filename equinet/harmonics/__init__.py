@@ -5,6 +5,7 @@ from equinet.harmonics.fft_s2 import rotate_s2, s2_fft, s2_ifft, s2_irfft, s2_rf
 from equinet.harmonics.fft_so3 import rotate_so3, so3_fft, so3_ifft, so3_irfft, so3_rfft
 from equinet.harmonics.filter_grids import FilterGrid, filter_grid
 from equinet.harmonics.pixel import Pixels
+from equinet.harmonics.power import power_spectrum
 from equinet.harmonics.profiles import Radial
 from equinet.harmonics.radial import (
     Angular,
@@ -14,6 +15,7 @@ from equinet.harmonics.radial import (
     Zernike,
     gaussian_shells,
 )
+from equinet.harmonics.rings import Rings, equiangular, gauss, healpix, octahedral, soft
 from equinet.harmonics.spherical import spherical_harmonics
 from equinet.harmonics.steered import (
     ConstantFunction,
@@ -36,15 +38,21 @@ __all__ = [
     "Harmonics",
     "Pixels",
     "Radial",
+    "Rings",
     "SteeredFunctions",
     "Synthesis",
     "Zernike",
     "angular_coefficients",
     "angular_harmonics",
     "circular_harmonics",
+    "equiangular",
     "filter_grid",
+    "gauss",
     "gaussian_shells",
     "harmonics_representation",
+    "healpix",
+    "octahedral",
+    "power_spectrum",
     "rotate_s2",
     "rotate_so3",
     "s2_fft",
@@ -56,5 +64,6 @@ __all__ = [
     "so3_ifft",
     "so3_irfft",
     "so3_rfft",
+    "soft",
     "spherical_harmonics",
 ]

@@ -10,6 +10,7 @@ from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTran
 from equinet.nn.depthwise import DepthwisePointConv
 from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import Dropout, DropPath, FieldDropout
+from equinet.nn.fibre_pool import GroupPool, NormPool
 from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
@@ -17,6 +18,7 @@ from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNormActivation
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.linear import Linear
+from equinet.nn.losses import FieldLoss, SobolevLoss
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
 from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
@@ -25,14 +27,28 @@ from equinet.nn.point_attention import PointAttention
 from equinet.nn.point_conv import PointConv
 from equinet.nn.point_pool import PointPool, PointUnpool
 from equinet.nn.pointwise import Pointwise, ReLU
-from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.pool import AvgPool, MaxPool, NormMaxPool
 from equinet.nn.potential import Potential, Prediction, species_energies
 from equinet.nn.product import Product
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
 from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm
+from equinet.nn.sphere_attention import SphereAttention
 from equinet.nn.sphere_conv import SphereConv
+from equinet.nn.sphere_derivatives import (
+    Curl,
+    Divergence,
+    EBModes,
+    Eth,
+    EthBar,
+    FromEBModes,
+    Gradient,
+    Helmholtz,
+    InverseLaplacian,
+    Laplacian,
+    SkewGradient,
+)
 from equinet.nn.structure import Concat, Identity, Residual, Restrict, Typed
 from equinet.nn.summaries import Summary, summary
 from equinet.nn.symmetric_power import SymmetricPower
@@ -51,26 +67,37 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Curl",
     "DepthwisePointConv",
+    "Divergence",
     "Downsample",
     "DropPath",
     "Dropout",
+    "EBModes",
     "ELU",
     "EquivariantModule",
+    "Eth",
+    "EthBar",
     "FieldDropout",
+    "FieldLoss",
     "FourierPointwise",
+    "FromEBModes",
     "GELU",
     "Gate",
     "GlobalAvgPool",
     "GlobalMaxPool",
+    "Gradient",
     "GroupNorm",
     "GroupPool",
+    "Helmholtz",
     "HomogeneousConv",
     "Identity",
     "InducedNormActivation",
     "InstanceNorm",
     "Integrate",
+    "InverseLaplacian",
     "KernelLayer",
+    "Laplacian",
     "LayerNorm",
     "LayerScale",
     "LeakyReLU",
@@ -96,7 +123,10 @@ __all__ = [
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SkewGradient",
+    "SobolevLoss",
     "Softplus",
+    "SphereAttention",
     "SphereConv",
     "SqueezeExcite",
     "SumPool",

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.arguments import check_share
-from equinet.nn.normalization import SpaceNorm, widened
+from equinet.nn.field_norm import widened
+from equinet.nn.masks import point_weights, read
+from equinet.nn.normalization import SpaceNorm
 from equinet.numerics import Constant
 from equinet.numerics.arguments import check_flag
 
@@ -103,19 +105,44 @@ class BatchNorm(SpaceNorm):
         taken = [self.centre * k / dim for mul, k, dim in triples for _ in range(mul)]
         return {**super().constants(dtype), "taken": torch.tensor(taken, dtype=torch.float64)}
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, weights: Tensor | None = None) -> Tensor:
+        """The fields with the statistics of the batch or, in evaluation, of those before.
+
+        Args:
+            x: ``in_type.shape(batch, ...)``.
+            weights: of the points in the statistics, as in ``GlobalAvgPool``. Where they are 0
+                the input is not read, and the output is 0.
+        Returns:
+            In the shape of ``x``.
+        Raises:
+            TypeError: if ``weights`` is no real tensor.
+            ValueError: if a number in ``weights`` is negative or not finite, for weights of what
+                several processes have a part of, and in training for a single value of a scalar.
+        """
         self.check(x)
+        w = point_weights(self.in_type, x, weights)
+        x = read(x, w)
         if not self.training and self.running_mean is not None and self.running_var is not None:
-            return self.normalize(x, self.running_mean[None], self.running_var[None])
-        y, n = widened(x), x.numel() // x.shape[1]
+            y = self.normalize(x, self.running_mean[None], self.running_var[None])
+        else:
+            y = self.normalize(x, *self._of_batch(x, w))
+        return read(y, w)
+
+    def _of_batch(self, x: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The statistics of a batch, which in training are remembered."""
+        n = x.numel() // x.shape[1]
         if self._is_shared():
-            mean, var, n = self._moments_of_all(y, n)
+            if w is not None:
+                raise ValueError("weights: expected None with sync=True, got some")
+            mean, var, n = self._moments_of_all(x, n)
             m, variance = self.of_fields(mean, var)
         else:
-            m, variance = self.statistics(y)
+            m, variance = self.statistics(x, w)
         if self.training and n:
+            if w is not None:  # the points that are there
+                n = (w > 0).expand(len(x), 1, *x.shape[2:]).sum()
             self._remember(n, m.detach(), variance.detach())
-        return self.normalize(x, m, variance)
+        return m, variance
 
     def _is_shared(self) -> bool:
         """Whether other processes have parts of the batch."""
@@ -128,7 +155,7 @@ class BatchNorm(SpaceNorm):
         if n:
             mean, var = (row[0] for row in self.moments(x))
         else:
-            mean = var = x.sum([0, *range(2, x.dim())])  # zeros, with a gradient
+            mean = var = widened(x).sum([0, *range(2, x.dim())])  # zeros, with a gradient
         counted = torch.cat([mean, var, mean.new_full((1,), n)])
         # A row for each process: their sum is the table of all, in one collective.
         rank, size = dist.get_rank(self.process_group), dist.get_world_size(self.process_group)
@@ -143,18 +170,21 @@ class BatchNorm(SpaceNorm):
         var = (shares * (variances + (means - mean) ** 2)).sum(0, keepdim=True)
         return mean, var, total
 
-    def _remember(self, n: int, m: Tensor, variance: Tensor) -> None:
+    def _remember(self, n: int | Tensor, m: Tensor, variance: Tensor) -> None:
         """Move the running statistics, those of n points."""
-        if n == 1 and self.has_scalars:
+        if not isinstance(n, Tensor) and n == 1 and self.has_scalars:
             raise ValueError("x: expected more than one value of every scalar in training, got one")
         if self.running_mean is None or self.running_var is None:
             return
         if not self.in_type.space.is_band_limited:
-            variance = variance * (n / (n - self.taken.to(variance.dtype)))
+            left = (n - self.taken.to(variance.dtype)).clamp(min=1e-3)  # of a mask it may be none
+            variance = variance * (n / left)
         weight: Any = self.momentum
         if self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             weight = 1 / self.num_batches_tracked.to(self.running_var.dtype)
+        if isinstance(n, Tensor):  # a mask that leaves nothing says nothing
+            weight = weight * (n > 0).to(variance.dtype)
         self.running_mean.lerp_(m[0].to(self.running_mean.dtype), weight)
         self.running_var.lerp_(variance[0].to(self.running_var.dtype), weight)
 

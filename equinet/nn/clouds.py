@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equinet.nn.masks import read
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.values import check_numbers
 
@@ -53,8 +54,20 @@ def cloud_sums(x: Tensor, batch: Tensor, count: int) -> Tensor:
     return y.new_zeros(count, y.shape[1]).index_add(0, batch, y)
 
 
-def cloud_means(x: Tensor, batch: Tensor, count: int) -> Tensor:
-    """The mean over each cloud, as ``cloud_sums``."""
+def cloud_means(x: Tensor, batch: Tensor, count: int, w: Tensor | None = None) -> Tensor:
+    """The mean over each cloud, as ``cloud_sums``.
+
+    Args:
+        x: ``(points, channels)``.
+        batch: the number of the cloud of each point.
+        count: of the clouds.
+        w: weights of the points, ``(points, 1)``; None if they are ones.
+    Returns:
+        ``(count, channels)``; zeros for a cloud without points.
+    """
+    if w is not None:
+        total = cloud_sums(w, batch, count)
+        return cloud_sums(read(x, w) * w, batch, count) / total.where(total > 0, 1.0)
     # Not scatter_reduce, of which ONNX takes the last of the values for their mean.
     points = cloud_sums(torch.ones_like(x[:, :1]), batch, count)
     return cloud_sums(x, batch, count) / points.clamp(min=1)

@@ -93,8 +93,8 @@ class Convolution(Steerable):
         grid = filter_grid(self.kernel_size, dilation=self.dilation, spacing=finer.spacing)
         self.taps = grid
         blocks = (
-            _part(in_type.blocks, groups, "in_type"),
-            _part(out_type.blocks, groups, "out_type"),
+            grouped(in_type.blocks, groups, "in_type"),
+            grouped(out_type.blocks, groups, "out_type"),
         )
         sample = functools.partial(_sample_filter, *blocks, grid, functions)
         self.groups = groups
@@ -124,8 +124,8 @@ class Convolution(Steerable):
     def fibres(self) -> tuple[Fibre, Fibre]:
         """The fibres (in, out) that the filter of one group of channels is between."""
         into, out = self.in_type.blocks, self.out_type.blocks
-        return fibre(_part(into, self.groups, "in_type")), fibre(
-            _part(out, self.groups, "out_type")
+        return fibre(grouped(into, self.groups, "in_type")), fibre(
+            grouped(out, self.groups, "out_type")
         )
 
     def dense(self, weight: Tensor | None = None) -> Tensor:
@@ -180,7 +180,7 @@ class Convolution(Steerable):
         return text
 
 
-def _part(blocks: tuple[Block, ...], groups: int, argument: str) -> tuple[Block, ...]:
+def grouped(blocks: tuple[Block, ...], groups: int, argument: str) -> tuple[Block, ...]:
     """The blocks of one group of channels; ValueError if a multiplicity does not divide."""
     check_integer(groups, "groups")
     for mul, rho in blocks:

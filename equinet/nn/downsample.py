@@ -1,4 +1,4 @@
-r"""Between grids of different steps: low-pass and stride, and interpolation."""
+r"""Between grids of different steps, or spheres of different bands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType
+from equinet.field import FieldType, Sphere
+from equinet.nn.bands import BandChange, heat, resized, ring_step, unused
 from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
@@ -43,17 +44,27 @@ class Downsample(EquivariantModule):
     n = 1 mod s points (17 to 9, if s = 2), an even ``kernel_size`` that of grids with n = 0 mod s
     (16 to 8, if s = 2).
 
+    Over a sphere it leads to a lower band and is exactly equivariant: degrees that the new band
+    cannot hold are left out, which is the orthogonal projection, and the others stay as they are,
+    or are damped by a Gaussian on the sphere if there is a ``sigma``. With a factor of 1 it takes
+    away what a pointwise function has made above the band.
+
     Args:
-        in_type: fields over a grid.
-        factor: ratio of the steps, one number or one for each axis.
-        sigma: of the Gaussian, in steps of the grid; by default that of (D1).
+        in_type: fields over a grid or a sphere.
+        factor: ratio of the steps, one number or one for each axis; over a sphere the band is
+            divided by it and rounded up.
+        sigma: of the Gaussian, in steps of the grid; by default that of (D1), over a sphere 0.
         kernel_size: k; by default 1 + 5 sigma, rounded down and made odd.
         stride: s; the factor by default.
         padding: p, zeros at both ends of each axis; by default (k - 1) / 2, rounded down.
+        sphere: of the result, in place of ``factor``, with a band and a grid of its own.
     Shape:
-        ``in_type.shape(batch, *sizes)``, n to (n + 2 p - k) // s + 1 along each axis.
+        ``in_type.shape(batch, *sizes)``, n to (n + 2 p - k) // s + 1 along each axis; over a sphere
+        ``out_type.shape(batch)``.
     Raises:
-        ValueError: if the group exchanges axes along which an argument is not the same.
+        TypeError: for both ``factor`` and ``sphere``, and over a sphere for neither.
+        ValueError: if the group exchanges axes along which an argument is not the same; for an
+            argument that has no meaning over the space.
     Warns:
         UserWarning: for a grid that is sampled off its centre.
     """
@@ -61,15 +72,24 @@ class Downsample(EquivariantModule):
     def __init__(
         self,
         in_type: FieldType,
-        factor: Size,
+        factor: Size | None = None,
         sigma: float | None = None,
         *,
         kernel_size: Size | None = None,
         stride: Size | None = None,
         padding: Size | None = None,
+        sphere: Sphere | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        space = grid_of(in_type)
+        self.bands = None
+        if in_type.space.is_band_limited:
+            unused(in_type.space, kernel_size=kernel_size, stride=stride, padding=padding)
+            self._over_sphere(factor, sigma, sphere)
+            return
+        space = grid_of(in_type, spheres=True)
+        unused(space, sphere=sphere)
+        if factor is None:
+            raise ValueError(f"factor: expected {space.n} integers >= 1 or one, got None")
         n = space.n
         self.factor = each(factor, n, "factor")
         default = [0.5 * math.sqrt(f**2 - 1) for f in self.factor]
@@ -90,12 +110,20 @@ class Downsample(EquivariantModule):
         )
         self.set_constants()
 
+    def _over_sphere(self, factor: Size | None, sigma: float | None, sphere: Sphere | None) -> None:
+        sigma = 0.0 if sigma is None else check_number(sigma, "sigma", least=0)
+        self.out_type = resized(self.in_type, factor, sphere)
+        step = ring_step(self.in_type)
+        self.bands = BandChange(self.in_type, self.out_type, heat(sigma * step))
+
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         pairs = zip(self.kernel_size, self.sigma, strict=True)
         return {"taps": [_gaussian(k, sigma) for k, sigma in pairs]}
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
+        if self.bands is not None:
+            return self.bands(x)
         self.centred.check(x.shape[2:])
         y, all_taps = x, self.listed("taps")
         for axis in reversed(range(len(all_taps))):
@@ -113,7 +141,9 @@ class Downsample(EquivariantModule):
         return taps[i.clamp(0, len(taps) - 1)] * inside
 
     def export(self) -> nn.Module:
-        """A convolution of each channel on its own."""
+        """A convolution of each channel on its own; over a sphere a copy."""
+        if self.bands is not None:
+            return super().export()
         n, channels = len(self.stride), self.in_type.channels
         all_taps = self.listed("taps")
         weight = torch.ones_like(all_taps[0][:1])
@@ -133,6 +163,8 @@ class Downsample(EquivariantModule):
         return layer
 
     def extra_repr(self) -> str:
+        if self.bands is not None:
+            return super().extra_repr()
         return (
             f"{super().extra_repr()}, factor={self.factor}, kernel_size={self.kernel_size}, "
             f"stride={self.stride}, padding={self.padding}"
@@ -154,10 +186,14 @@ class Upsample(EquivariantModule):
     As ``torch.nn.Upsample``; the centres of the two grids are the same, so it commutes with all
     symmetries of the grid. It acts on all channels alike, so on fields of any type.
 
+    Over a sphere it leads to a higher band or to another grid, and changes no function: it is exact
+    on all fields of the band, and equivariant for all rotations.
+
     Args:
-        in_type: fields over a grid.
+        in_type: fields over a grid or a sphere.
         factor: ratio of the sizes, one number or one for each axis; 2 by default. Where it differs
-            between the axes the result is over a grid of another shape, as ``out_type`` says.
+            between the axes the result is over a grid of another shape, as ``out_type`` says. Over
+            a sphere, of the bands.
         size: of the result, one number or one for each axis. It takes the place of the sizes that
             ``factor`` (then 1 by default) would give, which still says how the steps change
             relative to each other.
@@ -166,10 +202,12 @@ class Upsample(EquivariantModule):
             n points become ``factor * (n - 1) + 1``, which undoes the sizes of a stride with odd
             kernels; else the grid covers the same cells and n become ``factor * n``.
         scale_factor: the name that ``factor`` has in ``torch.nn.Upsample``.
+        sphere: of the result, in place of ``factor``, with a band and a grid of its own.
     Raises:
-        TypeError: for both ``factor`` and ``scale_factor``.
-        ValueError: for "nearest" and a size that is no multiple of the input's; if the group
-            exchanges axes along which ``size`` changes the steps otherwise than ``factor`` says.
+        TypeError: for two of ``factor``, ``scale_factor`` and ``sphere``.
+        ValueError: for an argument that has no meaning over the space; for "nearest" and a size
+            that is no multiple of the input's; if the group exchanges axes along which ``size``
+            changes the steps otherwise than ``factor`` says.
     """
 
     def __init__(
@@ -181,21 +219,31 @@ class Upsample(EquivariantModule):
         align_corners: bool = False,
         *,
         scale_factor: Size | None = None,
+        sphere: Sphere | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        space = grid_of(in_type)
-        n = space.n
         if factor is not None and scale_factor is not None:
             raise TypeError(
                 "scale_factor: expected None beside factor, which is the same, got "
                 f"{scale_factor!r} and {factor!r}"
             )
         factor = scale_factor if factor is None else factor
-        if factor is None:
+        if factor is None and sphere is None:
             factor = 2 if size is None else 1
         check_choice(mode, "mode", ("nearest", "linear"))
         if check_flag(align_corners, "align_corners") and mode == "nearest":
             raise ValueError("align_corners: expected False for mode 'nearest', got True")
+        self.bands = None
+        if in_type.space.is_band_limited:
+            nearest = None if mode == "linear" else mode
+            unused(in_type.space, size=size, mode=nearest, align_corners=align_corners or None)
+            self.out_type = resized(in_type, factor, sphere, up=True)
+            self.bands = BandChange(in_type, self.out_type)
+            return
+        space = grid_of(in_type, spheres=True)
+        unused(space, sphere=sphere)
+        n = space.n
+        assert factor is not None  # the constructor has one over a grid
         self.factor = each(factor, n, "factor")
         self.size = None if size is None else each(size, n, "size")
         self.mode, self.align_corners = mode, align_corners
@@ -203,6 +251,8 @@ class Upsample(EquivariantModule):
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
+        if self.bands is not None:
+            return self.bands(x)
         size = self._size_out([x.shape[axis] for axis in range(2, 2 + len(self.factor))])
         if self.size is not None:
             space, ends = grid_of(self.in_type), int(self.align_corners)
@@ -227,6 +277,8 @@ class Upsample(EquivariantModule):
 
     def export(self) -> nn.Module:
         """``torch.nn.Upsample``; with aligned corners and a factor, which it has not, a graph."""
+        if self.bands is not None:
+            return super().export()
         if self.align_corners and self.size is None:
             return graph(self)
         mode = _LINEAR[len(self.factor)] if self.mode == "linear" else "nearest"
@@ -237,5 +289,7 @@ class Upsample(EquivariantModule):
         return nn.Upsample(**options, mode=mode, align_corners=align)
 
     def extra_repr(self) -> str:
+        if self.bands is not None:
+            return super().extra_repr()
         how = f"factor={self.factor}" if self.size is None else f"size={self.size}"
         return f"{super().extra_repr()}, {how}, mode={self.mode!r}"

@@ -114,10 +114,10 @@ def field_of(in_type: FieldType) -> Tensor:
 
 
 def moments(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance over some axes.
+    """Mean and (biased) variance over some axes, in single precision at least.
 
     In two passes, as accurate as ``torch.var_mean``; that one and its derivative are many times
-    slower on a CPU than all the rest of a norm.
+    slower on a CPU than all the rest of a norm. What is kept for the derivative is x as it is.
 
     Args:
         x: of any shape.
@@ -126,7 +126,7 @@ def moments(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
         Mean and variance, in which these axes have size 1.
     """
     if torch.compiler.is_compiling():  # a compiler decides by itself how often to read x
-        var, mean = torch.var_mean(x, dims, correction=0, keepdim=True)
+        var, mean = torch.var_mean(widened(x), dims, correction=0, keepdim=True)
         return mean, var
     return _Moments.apply(x, dims)  # pyright: ignore[reportReturnType]
 
@@ -146,10 +146,11 @@ class _Moments(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, dims: list[int]) -> tuple[Tensor, Tensor]:
-        mean = x.mean(dims, keepdim=True)
+        y = widened(x)
+        mean = y.mean(dims, keepdim=True)
         # Over rows of memory first, and over the batch, axis 0, last: that is fastest.
         inner = [dim for dim in dims if dim]
-        square = torch.linalg.vector_norm(x - mean, dim=inner or dims, keepdim=True).square()
+        square = torch.linalg.vector_norm(y - mean, dim=inner or dims, keepdim=True).square()
         return mean, square.sum(dims, keepdim=True) * (mean.numel() / x.numel())
 
     @staticmethod
@@ -162,7 +163,7 @@ class _Moments(torch.autograd.Function):
 
     @staticmethod
     def jvp(ctx: _Context, *tangents: Tensor) -> tuple[Tensor, Tensor]:
-        tangent = tangents[0]
+        tangent = widened(tangents[0])
         x, mean = ctx.saved_tensors
         dims = ctx.dims
         return tangent.mean(dims, keepdim=True), 2 * ((x - mean) * tangent).mean(dims, keepdim=True)
@@ -173,4 +174,9 @@ class _Moments(torch.autograd.Function):
         x, mean = ctx.saved_tensors
         scale = mean.numel() / x.numel()
         slope = 2 * scale * grad_var
-        return torch.addcmul(scale * grad_mean - slope * mean, x, slope), None
+        return torch.addcmul(scale * grad_mean - slope * mean, widened(x), slope).to(x.dtype), None
+
+
+def widened(x: Tensor) -> Tensor:
+    """At least float32, in which statistics are taken."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))

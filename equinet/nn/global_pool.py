@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from equinet.field import FieldType, sphere_of
 from equinet.nn.arguments import check_clouds
 from equinet.nn.clouds import cloud_means, cloud_sums, clouds_of
+from equinet.nn.fibre_pool import plain_vectors
+from equinet.nn.masks import mean_over, point_weights, read
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import filled
-from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
 
 _POOLS = {
@@ -36,27 +37,43 @@ class _GlobalPool(EquivariantModule[FieldType | None]):
         # Where points have fibres of their own, what is left is invariant.
         self.out_type = plain_vectors(in_type) if in_type.space.is_parallel else None
 
-    def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        batch: Tensor | None = None,
+        count: int | None = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         self.check(x)
+        w = point_weights(self.in_type, x, weights)
         if self.in_type.space.in_clouds:
-            return self.over_clouds(x, *clouds_of(x, batch, count))
+            return self.over_clouds(x, *clouds_of(x, batch, count), w)
         check_clouds(self.in_type, x, batch, count)
-        return self.over_space(x)
+        return self.over_space(x, w)
 
-    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
         """Reduce the points of each cloud.
 
         Args:
             x: ``(points, channel)``.
             batch: the number of the cloud of each point, ``(points,)``.
             count: of the clouds.
+            w: weights of the points, ``(points, 1)``, or None.
         Returns:
             ``(count, channel)``.
         """
         raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
-    def over_space(self, x: Tensor) -> Tensor:
-        """Reduce all axes of space."""
+    def over_space(self, x: Tensor, w: Tensor | None) -> Tensor:
+        """Reduce all axes of space.
+
+        Args:
+            x: ``(batch, channel, *sizes)``.
+            w: weights of the points, ``(batch or 1, 1, *sizes)``, or None.
+        Returns:
+            ``(batch, channel)``, or what is left of it.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
     def plain(self) -> nn.Sequential | None:
@@ -87,8 +104,14 @@ class GlobalAvgPool(_GlobalPool):
         int64 ``(points,)``, and the number of clouds (by default the largest and one), and gives
         ``(count, channels)``, zeros for a cloud without points; without ``batch`` all points are
         one cloud. On a GPU the check of the numbers waits for them, as ``count=None`` does.
+
+        Over any space it takes ``weights`` by name, areas or a mask, 0 where nothing is measured:
+        for the points, ``(*sizes)``, or for those of each sample, ``(batch, *sizes)``. The mean is
+        that over what is there (N2), and what is not may be NaN.
     Raises:
-        ValueError: if a number in ``batch`` is negative or not below ``count``.
+        TypeError: if ``weights`` is no real tensor.
+        ValueError: if a number in ``batch`` is negative or not below ``count``, or one in
+            ``weights`` negative or not finite.
     """
 
     weights: Tensor
@@ -117,11 +140,16 @@ class GlobalAvgPool(_GlobalPool):
             found["components"] = self.in_type.fibre.coefficients
         return found
 
-    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
-        return cloud_means(x, batch, count).to(x.dtype)
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
+        return cloud_means(x, batch, count, w).to(x.dtype)
 
-    def over_space(self, x: Tensor) -> Tensor:
-        mean = self._weighted(x) if self.is_weighted else x.mean(tuple(range(2, x.dim())))
+    def over_space(self, x: Tensor, w: Tensor | None) -> Tensor:
+        if w is not None:
+            first = [1] * (x.dim() - 3)
+            q = self.weights.view(-1, *first) if self.is_weighted else 1
+            mean = mean_over(read(x, w), w * q, list(range(2, x.dim()))).flatten(1).to(x.dtype)
+        else:
+            mean = self._weighted(x) if self.is_weighted else x.mean(tuple(range(2, x.dim())))
         return F.linear(mean, self.components) if self.takes_components else mean
 
     def _weighted(self, x: Tensor) -> Tensor:
@@ -146,7 +174,7 @@ class SumPool(GlobalAvgPool):
     r"""Sum over the points of each cloud, of a grid, or of a finite space, y = sum_x f(x).
 
     What is extensive is a sum: the energy of a molecule is one over its atoms. Over a finite space
-    it is the sum of what ``GlobalAvgPool`` takes the mean of.
+    it is the sum of what ``GlobalAvgPool`` takes the mean of; ``weights`` multiply the values.
 
     Args:
         in_type: fields over a space whose points weigh the same, with an invariant vector in each
@@ -172,11 +200,12 @@ class SumPool(GlobalAvgPool):
                 f"{in_type!r}; enn.Integrate has the integral over a sphere"
             )
 
-    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
-        return cloud_sums(x, batch, count).to(x.dtype)
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
+        return cloud_sums(x if w is None else read(x, w) * w, batch, count).to(x.dtype)
 
-    def over_space(self, x: Tensor) -> Tensor:
-        return super().over_space(x) * x.shape[2:].numel()
+    def over_space(self, x: Tensor, w: Tensor | None) -> Tensor:
+        y = x if w is None else (read(x, w) * w).to(x.dtype)
+        return super().over_space(y, None) * x.shape[2:].numel()
 
     def plain(self) -> None:
         """None: no module of torch sums over space."""
@@ -204,7 +233,8 @@ class GlobalMaxPool(_GlobalPool):
     Args:
         in_type: trivial, regular or quotient fields over a space with points.
     Shape:
-        As ``GlobalAvgPool``; over a sphere or a finite space ``(batch, fields)``.
+        As ``GlobalAvgPool``; over a sphere or a finite space ``(batch, fields)``. The maximum is
+        over the points whose weight is not 0, and minus infinity where there are none.
     """
 
     which = 1
@@ -215,11 +245,13 @@ class GlobalMaxPool(_GlobalPool):
         space = in_type.space
         self.aliases = space.is_band_limited or space.grid is not None
 
-    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
+        x = x if w is None else x.where(w > 0, -torch.inf)
         zeros, index = x.new_zeros(count, x.shape[1]), batch[:, None].expand_as(x)
         return zeros.scatter_reduce(0, index, x, "amax", include_self=False)
 
-    def over_space(self, x: Tensor) -> Tensor:
+    def over_space(self, x: Tensor, w: Tensor | None) -> Tensor:
+        x = x if w is None else x.where(w > 0, -torch.inf)
         y = x.amax(tuple(range(2, x.dim())))
         if self.in_type.space.is_parallel:
             return y

@@ -30,8 +30,9 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.arguments import check_clouds
 from equinet.nn.clouds import cloud_means, clouds_of
-from equinet.nn.field_norm import FieldNorm, invariants, moments
+from equinet.nn.field_norm import FieldNorm, invariants, moments, widened
 from equinet.nn.layout import laid_out
+from equinet.nn.masks import moments_over, point_weights, read
 from equinet.numerics import Constant
 from equinet.numerics.arguments import check_integer
 from equinet.ops import full_precision
@@ -50,21 +51,23 @@ class SpaceNorm(FieldNorm):
         one = torch.ones(1, dtype=torch.float64)
         return {**super().constants(dtype), "weights": one if weights is None else weights}
 
-    def moments(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def moments(self, x: Tensor, w: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Mean and variance of every channel, ``(batch or 1, channel)`` each."""
+        if w is not None:
+            return moments_over(x, w, self.weights, self.over_batch)
         first = 2 if self.in_type.space.weights is None else 3
         dims = [0] * self.over_batch + list(range(first, x.dim()))
-        mean, var = moments(x, dims) if dims else (x, torch.zeros_like(x))
+        mean, var = moments(x, dims) if dims else (widened(x), widened(torch.zeros_like(x)))
         mean, var = mean[:, :, None].flatten(2), var[:, :, None].flatten(2)
-        weights = self.weights.to(x.dtype)
+        weights = self.weights.to(mean.dtype)
         whole = (mean * weights).sum(2, keepdim=True)
         return whole[..., 0], ((var + (mean - whole) ** 2) * weights).sum(2)
 
-    def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def statistics(self, x: Tensor, w: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The coefficients of mu and sigma^2 of the fields, ``(batch or 1, ...)`` each."""
         if not x.numel():
-            return x.new_zeros(1, self.count), x.new_ones(1, self.fields)
-        return self.of_fields(*self.moments(x))
+            return widened(x.new_zeros(1, self.count)), widened(x.new_ones(1, self.fields))
+        return self.of_fields(*self.moments(x, w))
 
     def of_fields(self, mean: Tensor, var: Tensor) -> tuple[Tensor, Tensor]:
         """The statistics of the fields from the moments of the channels."""
@@ -82,12 +85,11 @@ class SpaceNorm(FieldNorm):
 
     def normalize(self, x: Tensor, m: Tensor, variance: Tensor) -> Tensor:
         """(N1) with these statistics."""
-        scale, shift = self.scale_and_shift(m, variance)
+        scale, shift = (part.flatten() for part in self.scale_and_shift(m, variance))
         if not x.numel():
             return x * (scale + shift).sum().to(x.dtype)  # nothing, with all gradients
         # w x + b in one pass, forward and backward: torch's layer with statistics 0 and 1.
         rows = x.reshape(-1, scale.numel(), *x.shape[2:])
-        scale, shift = scale.flatten(), shift.flatten()
         y = F.batch_norm(rows, torch.zeros_like(scale), torch.ones_like(scale), scale, shift, eps=0)
         return laid_out(y.view(x.shape), x)
 
@@ -104,38 +106,49 @@ class SpaceNorm(FieldNorm):
 class SampleNorm(SpaceNorm):
     """Statistics of every sample, over ``Points`` of every cloud."""
 
-    def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        batch: Tensor | None = None,
+        count: int | None = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         """The fields with these statistics.
 
         Args:
             x: ``in_type.shape(batch, ...)``.
-            batch: over ``Points``, the number of the cloud of each point, int64 ``(points,)``;
-                without it all are one cloud.
+            batch: over ``Points``, the number of the cloud of each; without it all are one.
             count: over ``Points``, of the clouds, by default the largest number and one.
+            weights: of the points in the statistics, as in ``GlobalAvgPool``. Where they are 0
+                the input is not read, and the output is 0.
         Returns:
             In the shape of ``x``.
         Raises:
-            ValueError: if a number in ``batch`` is negative or not below ``count``.
+            TypeError, ValueError: as ``GlobalAvgPool``.
         """
         self.check(x)
+        w = point_weights(self.in_type, x, weights)
+        x = read(x, w)
         if self.in_type.space.in_clouds:
-            return self.over_clouds(x, *clouds_of(x, batch, count))
+            return read(self.over_clouds(x, *clouds_of(x, batch, count), w), w)
         check_clouds(self.in_type, x, batch, count)
-        return self.normalize(x, *self.statistics(widened(x)))
+        return read(self.normalize(x, *self.statistics(x, w)), w)
 
-    def over_clouds(self, x: Tensor, batch: Tensor, count: int) -> Tensor:
+    def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
         """(N1) with the statistics of each cloud.
 
         Args:
             x: ``(points, channels)``.
             batch: the number of the cloud of each point.
             count: of the clouds.
+            w: weights of the points, ``(points, 1)``, or None.
         Returns:
             In the shape of ``x``.
         """
         y = widened(x)
-        mean = cloud_means(y, batch, count)
-        var = cloud_means((y - mean.index_select(0, batch)).square(), batch, count)
+        mean = cloud_means(y, batch, count, w)
+        var = cloud_means((y - mean.index_select(0, batch)).square(), batch, count, w)
         scale, shift = self.scale_and_shift(*self.of_fields(mean, var))
         return (y * scale.index_select(0, batch) + shift.index_select(0, batch)).to(x.dtype)
 
@@ -226,8 +239,7 @@ class GroupNorm(SampleNorm):
 
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         # The group of each invariant vector, and the matrix that takes means over the groups.
-        pairs = list(zip(self.multiplicities, self.means, strict=True))
-        per_field = torch.tensor([k for mul, k in pairs for _ in range(mul)])
+        per_field = torch.tensor(self.means).repeat_interleave(torch.tensor(self.multiplicities))
         field = torch.arange(len(per_field)).repeat_interleave(per_field)
         group_of = field // (len(per_field) // self.num_groups)
         member = (torch.arange(self.num_groups)[:, None] == group_of).double()
@@ -354,11 +366,6 @@ class RMSNorm(_PointNorm):
         self.place(device, dtype)
 
 
-def widened(x: Tensor) -> Tensor:
-    """At least float32, in which statistics are taken."""
-    return x.to(torch.promote_types(x.dtype, torch.float32))
-
-
 def _over_channels(x: Tensor, weights: Tensor) -> Tensor:
     """The weighted sum over the channels, ``(batch, 1, ...)``; einsum copies ``x``."""
     rows = weights.to(x.dtype) @ x[..., None].flatten(2)
@@ -381,7 +388,7 @@ def _exported(module: SpaceNorm, groups: int) -> nn.Module | None:
     )
     if not plain:
         return None
-    layer = nn.GroupNorm(groups, in_type.channels, module.eps, module.weight is not None)
-    layer = layer.to(module.weights)
+    sizes = groups, in_type.channels, module.eps, module.weight is not None
+    layer = nn.GroupNorm(*sizes).to(module.weights)
     layer.load_state_dict(dict(module.named_parameters()), strict=False)  # the bias may lack: 0
     return layer

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.depthwise import DepthwisePointConv
 from equinet.nn.edges import Neighbours, Positions, edges_of, ends_of
+from equinet.nn.field_norm import widened
 from equinet.nn.linear import Linear
 from equinet.nn.module import EquivariantModule
-from equinet.nn.normalization import widened
 from equinet.nn.point_conv import check_point_layer
 from equinet.nn.radial_network import RadialNetwork
 from equinet.numerics.arguments import check_integer, check_memory

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from equinet.field import FieldType, Points
 from equinet.nn.edges import Neighbours, Positions, edge_vectors, ends_of, length
+from equinet.nn.field_norm import widened
 from equinet.nn.module import EquivariantModule
-from equinet.nn.normalization import widened
 from equinet.nn.radial_network import envelope
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_choice, check_number

@@ -1,25 +1,26 @@
-r"""Pools over a window and over the fibre.
+r"""Pools over a window.
 
-Over a grid a window is exact for the elements of H that map the grid to itself, if the samples lie
-about its centre; see ``centred``.
+Over a sphere a window is a disc. Over a grid it is exact for the elements of H that map the grid to
+itself, if the samples lie about its centre; see ``centred``.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point
+from equinet.field import FieldType, Sphere
+from equinet.nn.bands import BandChange, cap, discs, resized, ring_step, unused
 from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
+from equinet.nn.masks import point_weights, read
 from equinet.nn.module import EquivariantModule
-from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
-from equinet.numerics.arguments import Size, check_choice, check_flag, check_integer, each
-from equinet.rep import trivial
+from equinet.numerics import Constant
+from equinet.numerics.arguments import Size, check_flag, check_integer, each
 
 _AVERAGE = {
     1: (F.avg_pool1d, nn.AvgPool1d),
@@ -34,7 +35,9 @@ _MAXIMUM = {
 
 
 class _Window(EquivariantModule):
-    """A pool over a moving window on a grid."""
+    """A pool over a moving window on a grid, or over a disc on a sphere."""
+
+    on_spheres = False  # whether there is such a pool
 
     def __init__(
         self,
@@ -44,9 +47,21 @@ class _Window(EquivariantModule):
         padding: Size,
         dilation: Size = 1,
         ceil_mode: bool = False,
+        sphere: Sphere | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        space = grid_of(in_type)
+        self.radius = None
+        if self.on_spheres and in_type.space.is_band_limited:
+            shape = {"padding": padding or None, "dilation": None if dilation == 1 else dilation}
+            unused(in_type.space, **shape, ceil_mode=ceil_mode or None)
+            self.kernel_size = (check_integer(kernel_size, "kernel_size"),)
+            self.radius = self.kernel_size[0] * ring_step(in_type) / 2
+            if stride is None and sphere is None:
+                stride = kernel_size
+            self.out_type = resized(in_type, stride, sphere, name="stride")
+            return
+        space = grid_of(in_type, spheres=self.on_spheres)
+        unused(space, sphere=sphere)
         n = space.n
         self.kernel_size = each(kernel_size, n, "kernel_size")
         self.stride = self.kernel_size if stride is None else each(stride, n, "stride")
@@ -71,6 +86,8 @@ class _Window(EquivariantModule):
         )
 
     def extra_repr(self) -> str:
+        if self.radius is not None:
+            return f"{super().extra_repr()}, kernel_size={self.kernel_size[0]}"
         text = f"{super().extra_repr()}, kernel_size={self.kernel_size}, stride={self.stride}"
         text += f", padding={self.padding}" if any(self.padding) else ""
         return text + (", ceil_mode=True" if self.ceil_mode else "")
@@ -81,22 +98,31 @@ class AvgPool(_Window):
 
     ``ceil_mode``, which comes before ``count_include_pad`` in torch, is given by name.
 
+    Over a sphere it is the mean over a disc, to whose centre values come along great circles: of
+    the function itself and not of its samples, so it is exactly equivariant.
+
     Args:
-        in_type: fields over a grid.
-        kernel_size: of the window, one number or one for each axis.
-        stride: ``kernel_size`` if None.
+        in_type: fields over a grid or a sphere.
+        kernel_size: of the window, one number or one for each axis; over a sphere the diameter of
+            the disc in steps from ring to ring.
+        stride: ``kernel_size`` if None. Over a sphere the band is divided by it and rounded up.
         padding: zeros on both sides of each axis.
         count_include_pad: divide by the size of the window at the border too.
         ceil_mode: let a last window reach over the end of an axis that the stride does not fit.
             Such windows lie off the centre: for axes that the group leaves alone.
         divisor_override: divide by this in place of the size of the window, on a plane or in a
             volume.
+        sphere: of the result, in place of ``stride``, with a band and a grid of its own.
     Raises:
-        ValueError: if the group exchanges axes along which the window is not the same, and for a
-            ``divisor_override`` on a line, which ``torch.nn.AvgPool1d`` has not.
+        TypeError: for both ``stride`` and ``sphere``.
+        ValueError: if the group exchanges axes along which the window is not the same, for a
+            ``divisor_override`` on a line, which ``torch.nn.AvgPool1d`` has not, and for an
+            argument without a meaning over the space.
     Warns:
         UserWarning: for a grid that is sampled off its centre.
     """
+
+    on_spheres = True
 
     def __init__(
         self,
@@ -108,8 +134,15 @@ class AvgPool(_Window):
         *,
         ceil_mode: bool = False,
         divisor_override: int | None = None,
+        sphere: Sphere | None = None,
     ) -> None:
-        super().__init__(in_type, kernel_size, stride, padding, ceil_mode=ceil_mode)
+        super().__init__(in_type, kernel_size, stride, padding, 1, ceil_mode, sphere)
+        self.bands = self.shares = None
+        if self.radius is not None:
+            unused(in_type.space, divisor_override=divisor_override)
+            self.bands = BandChange(in_type, self.out_type, cap(self.radius))
+            before, after = (t.space.fields("1x0") for t in (in_type, self.out_type))
+            self.shares = BandChange(before, after, cap(self.radius))
         self.count_include_pad = check_flag(count_include_pad, "count_include_pad")
         self.divisor_override = divisor_override
         if divisor_override is not None:
@@ -120,12 +153,34 @@ class AvgPool(_Window):
                     f"{divisor_override}; multiply the output with kernel_size / divisor instead"
                 )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, weights: Tensor | None = None) -> Tensor:
+        """The means.
+
+        Args:
+            x: ``in_type.shape(batch, *sizes)``.
+            weights: of the points, as in ``GlobalAvgPool``: the mean is over what is there. It is 0
+                where nothing is, over a sphere where less than a hundredth of the disc is.
+        Returns:
+            ``out_type.shape(batch, *sizes)``.
+        Raises:
+            TypeError, ValueError: for ``weights``, as ``GlobalAvgPool``.
+        """
         self.check(x)
+        w = point_weights(self.in_type, x, weights)
+        if w is None:
+            return laid_out(self._means(x, self.bands), x)
+        share = self._means(w[..., 0] if self.in_type.is_sampled else w, self.shares)
+        share = share[..., None] if self.in_type.is_sampled else share
+        there = share > (0 if self.radius is None else 0.01 * w.amax())
+        y = self._means((read(x, w) * w).to(x.dtype), self.bands)
+        return (y / share.where(there, 1.0)).where(there, 0.0).to(x.dtype)
+
+    def _means(self, x: Tensor, bands: BandChange | None) -> Tensor:
+        if bands is not None:
+            return bands(x)
         self.centred.check(x.shape[2:])
         pool, _ = _AVERAGE[len(self.kernel_size)]
-        y = pool(x, self.kernel_size, self.stride, self.padding, *self._options())
-        return laid_out(y, x)
+        return pool(x, self.kernel_size, self.stride, self.padding, *self._options())
 
     def _options(self) -> list[Any]:
         """What follows the padding in torch's functions and modules."""
@@ -133,7 +188,9 @@ class AvgPool(_Window):
         return options if self.divisor_override is None else [*options, self.divisor_override]
 
     def export(self) -> nn.Module:
-        """``torch.nn.AvgPool1d``, ``2d`` or ``3d``."""
+        """``torch.nn.AvgPool1d``, ``2d`` or ``3d``; over a sphere a copy."""
+        if self.radius is not None:
+            return super().export()
         sizes: list[Any] = [self.kernel_size, self.stride, self.padding]
         _, plain = _AVERAGE[len(self.kernel_size)]
         return plain(*sizes, *self._options())
@@ -146,21 +203,30 @@ class MaxPool(_Window):
     aliases; ``MaxPool(h, k, stride=1, padding=k // 2)`` and then ``Downsample(h, 2)`` does less.
     There is no ``return_indices``: the place of a maximum moves with the fields.
 
+    Over a sphere it is the largest sample in a disc, equivariant up to what is missed between the
+    samples; ``AvgPool`` and ``Downsample`` are exact there.
+
     Args:
-        in_type: trivial, regular or quotient fields over a grid.
-        kernel_size: of the window, one number or one for each axis.
-        stride: ``kernel_size`` if None.
+        in_type: trivial, regular or quotient fields over a grid, trivial ones over a sphere.
+        kernel_size: of the window, one number or one for each axis; over a sphere the diameter of
+            the disc in steps from ring to ring.
+        stride: ``kernel_size`` if None. Over a sphere the band is divided by it and rounded up.
         padding: on both sides of each axis, of values that are never the largest.
         dilation: distance of the points of the window.
         ceil_mode: as for ``AvgPool``.
+        sphere: as for ``AvgPool``.
     Raises:
-        ValueError: for fields whose components turn into each other, and if the group exchanges
-            axes along which the window is not the same.
+        TypeError: for both ``stride`` and ``sphere``.
+        ValueError: for fields whose components turn into each other, if the group exchanges axes
+            along which the window is not the same, and for an argument without a meaning over the
+            space.
     Warns:
         UserWarning: for a grid that is sampled off its centre.
     """
 
     aliases = True
+    on_spheres = True
+    near: Tensor
 
     def __init__(
         self,
@@ -171,12 +237,28 @@ class MaxPool(_Window):
         dilation: Size = 1,
         *,
         ceil_mode: bool = False,
+        sphere: Sphere | None = None,
     ) -> None:
-        super().__init__(in_type, kernel_size, stride, padding, dilation, ceil_mode)
+        super().__init__(in_type, kernel_size, stride, padding, dilation, ceil_mode, sphere)
         check_permuted(in_type, "the maximum", "enn.NormMaxPool or enn.AvgPool")
+        if self.radius is not None and in_type.is_sampled:
+            raise ValueError(
+                f"in_type: expected trivial fields over a sphere, got {in_type!r}; enn.GroupPool "
+                "makes them of regular ones"
+            )
+        self.set_constants()
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
+        if self.radius is None:
+            return {}
+        return {"near": discs(self.in_type, self.out_type, self.radius)}
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)
+        if self.radius is not None:
+            found = x.flatten(2).index_select(2, self.near.flatten())
+            y = found.unflatten(2, self.near.shape).amax(3)
+            return y.view(self.out_type.shape(x.shape[0]))
         self.centred.check(x.shape[2:])
         pool, _ = _MAXIMUM[len(self.kernel_size)]
         return pool(
@@ -184,7 +266,9 @@ class MaxPool(_Window):
         )
 
     def export(self) -> nn.Module:
-        """``torch.nn.MaxPool1d``, ``2d`` or ``3d``."""
+        """``torch.nn.MaxPool1d``, ``2d`` or ``3d``; over a sphere a copy."""
+        if self.radius is not None:
+            return super().export()
         sizes: list[Any] = [self.kernel_size, self.stride, self.padding, self.dilation]
         _, plain = _MAXIMUM[len(self.kernel_size)]
         return plain(*sizes, ceil_mode=self.ceil_mode)
@@ -242,92 +326,3 @@ class NormMaxPool(_Window):
         )
         index = where.flatten(2).unsqueeze(2).expand(-1, -1, f.shape[2], -1)
         return f.flatten(3).gather(3, index).unflatten(3, where.shape[2:]).flatten(1, 2)
-
-
-class GroupPool(EquivariantModule):
-    r"""One scalar from each function on the group, its maximum or its mean over the fibre.
-
-    .. math:: f \mapsto \max_h f(h) \qquad\text{or}\qquad f \mapsto \int_H f(h)\, dh
-
-    Over the sphere it leads from functions on SO(3) to functions on the sphere.
-
-    Args:
-        in_type: fields whose components are permuted (regular, quotient), over any space.
-        reduce: "max" or "mean".
-    Shape:
-        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``, one trivial field for each
-        field.
-    Raises:
-        ValueError: for fields whose components turn into each other.
-
-    Example:
-        >>> from equinet.field import Plane
-        >>> GroupPool(Plane("C8").fields("16x regular")).out_type
-        Plane('C8').fields('16x trivial')
-    """
-
-    def __init__(self, in_type: FieldType, reduce: Literal["max", "mean"] = "max") -> None:
-        super().__init__(in_type, in_type)
-        check_permuted(in_type, "the pool over the group", "enn.NormPool")
-        self.reduce = check_choice(reduce, "reduce", ("max", "mean"))
-        self.out_type = scalars(in_type)
-        # Between the points of a grid on the group a maximum is missed.
-        self.sampled = in_type.is_sampled
-        self.aliases = self.sampled and reduce == "max"
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        pool = torch.amax if self.reduce == "max" else torch.mean
-        if self.sampled:
-            return pool(x, -1)
-        return laid_out(torch.cat([pool(part, 2) for part in self.in_type.split(x)], 1), x)
-
-    def export(self) -> nn.Module:
-        """A graph of plain torch functions."""
-        return graph(self)
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, reduce={self.reduce!r}"
-
-
-class NormPool(EquivariantModule):
-    r"""The norm of each field, a scalar: ``f -> |f|``.
-
-    Args:
-        in_type: fields with orthogonal rho, over any space.
-    Shape:
-        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``, one trivial field for each
-        field.
-    Raises:
-        ValueError: if a rho is not orthogonal, or of infinite dimension.
-    """
-
-    def __init__(self, in_type: FieldType) -> None:
-        super().__init__(in_type, in_type)
-        check_orthogonal(in_type, functions="enn.GroupPool")
-        self.out_type = scalars(in_type)
-        self.aliases = in_type.space.is_band_limited
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        y = wide(x)
-        # The derivative of this norm at 0 is 0.
-        norms = [torch.linalg.vector_norm(part, dim=2) for part in self.in_type.split(y)]
-        return laid_out(torch.cat(norms, 1).to(x.dtype), x)
-
-    def export(self) -> nn.Module:
-        """A graph of plain torch functions."""
-        return graph(self)
-
-
-def scalars(in_type: FieldType) -> FieldType:
-    """One trivial field for each field."""
-    rho = trivial(in_type.space.fibre_group)
-    return FieldType(in_type.space, tuple((mul, rho) for mul, _ in in_type.blocks))
-
-
-def plain_vectors(in_type: FieldType) -> FieldType | None:
-    """The type of fields once space is gone: over ``Point``, and None if G leaves all alone."""
-    if all(rho.is_sampled or rho.is_trivial for _, rho in in_type.blocks):
-        return None
-    return Point(in_type.space.fibre_group).fields(in_type.blocks)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
+from equinet.nn.convolution import grouped
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.meaning import said
 from equinet.nn.module import rand
@@ -25,6 +26,7 @@ from equinet.ops import (
     full_precision,
 )
 from equinet.steerable import SphereFilter, SphereKernels, near_identity, sphere_basis
+from equinet.steerable.sphere_filters import at_band
 
 
 class SphereConv(KernelLayer):
@@ -45,21 +47,26 @@ class SphereConv(KernelLayer):
         bias: add a learned constant to the invariant fields of the output.
         relu: rectify the output, as ``enn.ReLU`` behind it does. Fields over SO(3) are large, and
             this takes no pass over memory of its own, forwards or backwards.
+        groups: the copies of each block fall into so many groups of equal number, in order, and
+            each sees those of its own group only, as in ``torch.nn``. It saves weights; the
+            products are as large as without.
         generator: for the initial weights, uniform in [-1, 1] times a constant that keeps the
             second moment of the activations through layers with ReLU.
         device, dtype: of the module, as in ``torch.nn``.
         filter: the old name of ``functions``.
     Shape:
-        ``in_type.shape(batch)`` to ``out_type.shape(batch)``.
+        ``in_type.shape(batch)`` to ``out_type.shape(batch)``. Under ``torch.autocast`` it is in the
+        dtype of that, and all that comes before in float32.
     Raises:
         TypeError: if ``functions`` are no ``SphereFilter``.
-        ValueError: for types over another space, and if there is no map but zero.
+        ValueError: for types over another space, if there is no map but zero, and if ``groups``
+            does not divide all multiplicities.
     Warns:
         UserWarning: if channels of a type have no map.
 
     Attributes:
-        weight: for each pair of blocks, those of the output first, ``(copies out, copies in,
-            functions)``, one pair behind the other in a row.
+        weight: for each pair of blocks, those of the output first, ``(copies out, copies in
+            / groups, functions)``, one pair behind the other in a row.
         bias: one for each copy of a block with invariant fields, or None.
     """
 
@@ -76,6 +83,7 @@ class SphereConv(KernelLayer):
         bias: bool = True,
         *,
         relu: bool = False,
+        groups: int = 1,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
@@ -92,8 +100,10 @@ class SphereConv(KernelLayer):
         check_flag(bias, "bias")
         if relu:
             check_permuted(out_type, "relu", "enn.Gate, or enn.NormActivation", "out_type")
-        self.functions = functions
         self.band = min(sphere_of(in_type).band, sphere_of(out_type, "out_type").band)
+        self.functions, self.groups = at_band(functions, self.band), groups
+        for name, field_type in (("in_type", in_type), ("out_type", out_type)):
+            grouped(field_type.blocks, groups, name)
         self.orders_in = block_orders(in_type, self.band)
         self.orders_out = block_orders(out_type, self.band)
         self.analysis = FieldAnalysis(in_type, self.band)
@@ -103,6 +113,7 @@ class SphereConv(KernelLayer):
         self._shapes: list[tuple[int, int, int]] = []
         for basis, gain, mul_out, mul_in in self._pairs():
             # Uniform weights have variance 1/3; ReLU halves the second moment.
+            mul_in //= groups
             total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
             self.scales.append(1 / total if total else 0.0)
             self._shapes.append((mul_out, mul_in, basis.shape[1]))
@@ -139,7 +150,7 @@ class SphereConv(KernelLayer):
         """The coefficients of each pair of blocks, those of one block of the output side by side.
 
         Returns:
-            Views of ``weight``, ``(copies out, copies in, functions)`` each.
+            Views of ``weight``, ``(copies out, copies in / groups, functions)`` each.
         """
         parts = self.weight.split([math.prod(shape) for shape in self._shapes])
         return [part.view(shape) for part, shape in zip(parts, self._shapes, strict=True)]
@@ -177,11 +188,27 @@ class SphereConv(KernelLayer):
         # The scales do not depend on the dtype, so only the bases are made anew.
         pairs = zip(self.scales, self._pairs(), strict=True)
         basis = torch.cat([(scale * basis).flatten() for scale, (basis, *_) in pairs])
-        return {"basis": basis, "table": self._plan.table()}
+        found = {"basis": basis, "table": self._plan.table()}
+        return found if self.groups == 1 else {**found, "places": self._places()}
+
+    def _places(self) -> Tensor:
+        """Where each weight stands among those of a single group."""
+        places, start = [], 0
+        for mul_out, mul_in, points in self._shapes:
+            out = torch.arange(mul_out)[:, None]
+            into = torch.arange(mul_in) + out // (mul_out // self.groups) * mul_in
+            pair = (out * (mul_in * self.groups) + into)[..., None] * points
+            places.append((start + pair + torch.arange(points)).flatten())
+            start += mul_out * mul_in * self.groups * points
+        return torch.cat(places)
 
     def dense(self) -> Tensor:
-        """The entries of the matrices W^l in a row, degree by degree."""
-        return filter_spectrum(self._plan, self.weight, self.basis, self.table)
+        """The entries of the matrices W^l in a row, degree by degree; 0 between groups."""
+        weight, places = self.weight, self._buffers.get("places")
+        if places is not None:
+            zeros = weight.new_zeros(self.groups * len(weight))
+            weight = zeros.index_copy(0, places, weight)
+        return filter_spectrum(self._plan, weight, self.basis, self.table)
 
     def matrices(self) -> list[Tensor]:
         """The matrices W^l of all blocks, ``(K_l out, K_l in)`` for each degree."""
@@ -196,8 +223,10 @@ class SphereConv(KernelLayer):
         )
 
     def kernel_space(self) -> SphereKernels:
-        """All linear maps between fields of this band."""
-        return SphereKernels(self.in_type.blocks, self.out_type.blocks, self.band)
+        """All linear maps between fields of this band, within the groups."""
+        into = grouped(self.in_type.blocks, self.groups, "in_type")
+        out = grouped(self.out_type.blocks, self.groups, "out_type")
+        return SphereKernels(into, out, self.band, self.groups)
 
     def expand(self) -> list[Tensor]:
         """``matrices``, by its old name."""
@@ -211,7 +240,14 @@ class SphereConv(KernelLayer):
         rows, columns = self._plan.out.sizes, self._plan.into.sizes
         with full_precision(x):
             spectrum = block_matmul(spectrum, self.dense(), rows, columns, batch, self.bias)
-        return self.synthesis(spectrum, batch, self.relu)
+        y, device = self.synthesis(spectrum, batch, self.relu), x.device.type
+        # The transforms are in float32; what is kept for the backward pass of the next layer is y.
+        autocast = not x.is_meta and torch.is_autocast_enabled(device)
+        return y.to(torch.get_autocast_dtype(device)) if autocast else y
+
+    def extra_repr(self) -> str:
+        text = super().extra_repr()
+        return text if self.groups == 1 else f"{text}, groups={self.groups}"
 
 
 def _family(functions: SphereFilter | None, argument: str) -> SphereFilter:

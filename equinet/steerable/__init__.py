@@ -10,18 +10,20 @@ from equinet.steerable.kernel_spaces import (
     SphereKernels,
     TapKernels,
 )
-from equinet.steerable.sphere import (
+from equinet.steerable.sphere import SphereFilter, sphere_basis
+from equinet.steerable.sphere_filters import (
+    BlurredFilter,
     EquatorialFilter,
     NearIdentityFilter,
     SmoothFilter,
-    SphereFilter,
+    blurred,
     equatorial,
     near_identity,
     smooth,
-    sphere_basis,
 )
 
 __all__ = [
+    "BlurredFilter",
     "DirectionKernels",
     "EquatorialFilter",
     "HomogeneousKernels",
@@ -34,6 +36,7 @@ __all__ = [
     "SphereFilter",
     "SphereKernels",
     "TapKernels",
+    "blurred",
     "equatorial",
     "homogeneous_kernels",
     "kernel_basis",

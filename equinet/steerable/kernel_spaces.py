@@ -120,17 +120,19 @@ class SphereKernels:
         blocks_in: of the fields that go in.
         blocks_out: of those that come out.
         band: the degrees l < band are mapped.
+        filters: how many of them stand below each other, for other fields.
     """
 
     blocks_in: tuple[Block, ...]
     blocks_out: tuple[Block, ...]
     band: int
+    filters: int = 1
 
     @property
     @on_cpu
     def dim(self) -> int:
         """The number of independent maps, degree by degree."""
-        return sum(
+        return self.filters * sum(
             mul_out * _multiplicity(l, out) * mul_in * _multiplicity(l, into)
             for l in range(self.band)
             for mul_out, out in self.blocks_out

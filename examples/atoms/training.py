@@ -8,7 +8,7 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -28,17 +28,13 @@ Watch = Callable[[nn.Module], dict[str, float]]
 
 
 @dataclass(frozen=True)
-class Task:
-    """All that decides the result.
+class Run:
+    """What every training here is decided by; a kind of network adds fields of its own.
 
     Attributes:
         network: its name.
         data: fingerprint of the samples.
         size: how many of them are learned from.
-        lmax: the largest degree.
-        channels: of each irrep.
-        layers: of the network.
-        cutoff: the largest distance of neighbours, in angstrom.
         steps: of Adam, along half a cosine.
         batch: samples of a step.
         learning_rate: the largest.
@@ -48,26 +44,43 @@ class Task:
     network: str
     data: str
     size: int
-    lmax: int = 1
-    channels: int = 32
-    layers: int = 3
-    cutoff: float = 4.0
     steps: int = 1000
     batch: int = 16
     learning_rate: float = 5e-3
     seed: int = 0
 
+    positive: ClassVar = ("size", "steps", "batch", "learning_rate")
+
     def __post_init__(self) -> None:
-        for name in ("size", "channels", "layers", "cutoff", "steps", "batch", "learning_rate"):
+        for name in self.positive:
             value = getattr(self, name)
             if not 0 < value < float("inf"):
                 raise InputError(f"{name}: expected a positive number, got {value!r}")
 
 
+@dataclass(frozen=True)
+class Task(Run):
+    """A network of points.
+
+    Attributes:
+        lmax: the largest degree.
+        channels: of each irrep.
+        layers: of the network.
+        cutoff: the largest distance of neighbours, in angstrom.
+    """
+
+    lmax: int = 1
+    channels: int = 32
+    layers: int = 3
+    cutoff: float = 4.0
+
+    positive: ClassVar = (*Run.positive, "channels", "layers", "cutoff")
+
+
 class Learning:
     """The state of a training: what a checkpoint holds, and the step that moves it on."""
 
-    def __init__(self, task: Task, network: nn.Module) -> None:
+    def __init__(self, task: Run, network: nn.Module) -> None:
         self.task, self.network = task, network
         self.optimizer = torch.optim.Adam(network.parameters())
         self.step, self.seconds, self.running = 0, 0.0, 0.0  # running: the sum of losses
@@ -125,7 +138,7 @@ class Learning:
 
 
 def learn(
-    task: Task, network: nn.Module, loss: Loss, watch: Watch, desk: Desk
+    task: Run, network: nn.Module, loss: Loss, watch: Watch, desk: Desk
 ) -> tuple[list[dict[str, float]], float]:
     """Train to the end, from the newest checkpoint if there is one, and keep ``weights.pt``.
 

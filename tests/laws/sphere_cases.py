@@ -8,7 +8,7 @@ import torch
 from torch import Generator
 
 from equinet import FieldType, Sphere, nn
-from equinet.steerable import smooth
+from equinet.steerable import blurred, smooth
 from tests.laws.module_case import ModuleCase
 
 # Over the sphere: functions, functions on SO(3), and spin-weighted fields.
@@ -31,19 +31,26 @@ def _sphere_conv(
     up: int = 0,
     traced: bool = False,
     relu: bool = False,
+    groups: int = 1,
 ) -> ModuleCase:
     def make(band: int, generator: Generator) -> torch.nn.Module:
         types = _fields(text_in, band), _fields(text_out, band + up)
-        return nn.SphereConv(*types, filter, generator=generator, relu=relu)
+        return nn.SphereConv(*types, filter, generator=generator, relu=relu, groups=groups)
 
     kind = "" if filter is None else f"{type(filter).__name__}, "
     band = _small_band(text_in, text_out) - min(up, 0)
-    name = f"SphereConv({kind}{text_in} -> {text_out}{', relu' if relu else ''})"
+    name = f"SphereConv({kind}{text_in} -> {text_out}{', relu' if relu else ''}"
+    name += f", groups={groups})" if groups > 1 else ")"
     return ModuleCase(name, make, not relu, band, traced=traced)
 
 
 def _on_sphere(
-    kind: Callable[..., torch.nn.Module], text: str, exact: bool, *args, traced: bool = False
+    kind: Callable[..., torch.nn.Module],
+    text: str,
+    exact: bool,
+    *args,
+    traced: bool = False,
+    band: int = 0,
 ) -> ModuleCase:
     seeded = "generator" in inspect.signature(kind).parameters
 
@@ -54,8 +61,35 @@ def _on_sphere(
         f"{kind.__name__}(Sphere: {text})",
         make,
         exact,
-        _small_band(text),
+        band or _small_band(text),
         traced=traced,
+    )
+
+
+def _attention(text_in: str, text_out: str, reach: float | None) -> ModuleCase:
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        types = _fields(text_in, band), _fields(text_out, band)
+        return nn.SphereAttention(*types, heads=2, reach=reach, generator=generator)
+
+    name, band = f"SphereAttention({text_in} -> {text_out}, {reach})", _small_band(text_in)
+    return ModuleCase(name, make, False, band, traced=reach is None)
+
+
+def _derivative(
+    kind: Callable[..., torch.nn.Module], text: str, *args, traced: bool = False
+) -> ModuleCase:
+    """A filter without weights, at a band that holds what it makes."""
+
+    def make(band: int, generator: Generator) -> torch.nn.Module:
+        return kind(_fields(text, band), *args)
+
+    return ModuleCase(
+        f"{kind.__name__}(Sphere: {text})",
+        make,
+        True,
+        1 + _small_band(text),
+        traced=traced,
+        bound=lambda: (kind, (_fields(text, 4), *args), {}),
     )
 
 
@@ -85,6 +119,7 @@ SPHERE: list[ModuleCase] = [
     _sphere_conv("1x regular", "1x0 + 1x1", traced=True),
     _sphere_conv("2x trivial", "2x regular", traced=True, relu=True),
     _sphere_conv("2x regular", "2x trivial", relu=True),
+    _sphere_conv("2x0 + 2x1", "4x0 + 2x2", blurred(), groups=2),
     *[_on_sphere(nn.BatchNorm, text, True, traced=text == FIELDS[2]) for text in FIELDS],
     *[_on_sphere(nn.InstanceNorm, text, True) for text in FIELDS[1:3]],
     *[_on_sphere(nn.GroupNorm, text, True, 2) for text in FIELDS[1:3]],
@@ -102,5 +137,18 @@ SPHERE: list[ModuleCase] = [
     *[_on_sphere(nn.SqueezeExcite, text, True, 1, torch.tanh) for text in FIELDS[:3]],
     *[_on_sphere(nn.Integrate, text, True, traced=text == FUNCTIONS[1]) for text in FUNCTIONS],
     *[_on_sphere(nn.GlobalMaxPool, text, False) for text in FUNCTIONS],
+    *[_derivative(kind, "2x0") for kind in (nn.Gradient, nn.SkewGradient, nn.InverseLaplacian)],
+    *[_derivative(kind, "2x1") for kind in (nn.Divergence, nn.Curl, nn.EthBar)],
+    _derivative(nn.Helmholtz, "2x1", traced=True),
+    _derivative(nn.FromEBModes, "4x0", 2),
+    _derivative(nn.EBModes, "1x2"),
+    _derivative(nn.Eth, "2x1"),
+    _derivative(nn.Laplacian, "2x2"),
+    *[_on_sphere(nn.Downsample, text, True, 2, 1.0, band=5) for text in FIELDS[:3]],
+    *[_on_sphere(nn.Upsample, text, True, 2, traced=text == FIELDS[1]) for text in FIELDS[:3]],
+    *[_on_sphere(nn.AvgPool, text, True, 3, 1, traced=text == FIELDS[2]) for text in FIELDS[:3]],
+    _on_sphere(nn.MaxPool, FUNCTIONS[0], False, 2, 1, traced=True),
+    _attention("4x0 + 2x1", "2x0 + 2x1", None),
+    _attention("1x0 + 2x1", "1x1 + 1x0", 0.8),
     ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
 ]

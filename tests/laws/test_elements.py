@@ -1,20 +1,23 @@
 """Whatever takes a rotation, or an element of a group, refuses a matrix that is none."""
 
+import importlib
+import inspect
 import math
 
 import pytest
 import torch
 
 from equinet import Point, Points, Sphere, Volume, o3, so2, so3
-from equinet.field import HomogeneousSpace, act, act_on_mackey, lift, random_field
+from equinet.field import HomogeneousSpace, Space, act, act_on_mackey, lift, random_field
 from equinet.group import cosets, cyclic, dihedral, octahedral, symmetric
-from equinet.harmonics import rotate_s2, rotate_so3
+from equinet.harmonics import healpix, rotate_s2, rotate_so3
 from equinet.nn import Linear
 from equinet.numerics import matrix_to_angles, random_rotations, wigner_D
 from equinet.numerics.rotation import angles_to_matrix, euler_angles
 from equinet.rep import fourier_basis, irrep, regular, vector
 from equinet.testing import equivariance_error
 from equinet.transforms import StereographicProjection
+from tests.test_api_surface import INVENTORY
 
 SET = HomogeneousSpace.of(symmetric(3), torch.eye(3)).fields("1x trivial")
 SPHERE, VOLUME = Sphere(2).fields("1x trivial + 1x1"), Volume("SO(3)").fields("1x1")
@@ -38,6 +41,7 @@ TAKERS = {
     "rotate_so3": (lambda g: rotate_so3(LIFTED, g), "rotation", so3()),
     "project": (lambda g: StereographicProjection(6, 2)(IMAGES, g), "rotations", so3()),
     "act on a sphere": (moved(SPHERE), "g", so3()),
+    "act on HEALPix": (moved(Sphere(2, healpix(1)).fields("1x1")), "g", so3()),
     "act on a volume": (moved(VOLUME, 3, 3, 3), "g", so3()),
     "act on points": (moved(POINTS.fields("1x1o")), "g", o3()),
     "act on a set": (moved(SET), "g", symmetric(3)),
@@ -63,6 +67,31 @@ TAKERS = {
     ),
 }
 every_taker = pytest.mark.parametrize(("take", "argument", "group"), TAKERS.values(), ids=TAKERS)
+# Public, with an argument of such a name, and in the list by another name, or excepted.
+NAMES = {"g", "rotation", "rotations"}
+ELSEWHERE = {
+    "Axial.parts": "Its argument is what its group checks.",
+    "ProductGroup.parts": "Its argument is what its group checks.",
+    "FiniteGroup.index": "It takes any matrix, and gives the nearest element.",
+    "Irrep.of_checked": "It says so.",
+    "Representation.character": "a representation",
+    "Fibre.__call__": "a representation",
+    "turn_fibres": "It serves the method ``act`` of a space, whose arguments were checked.",
+    "act": "act on a sphere",
+    "act_on_mackey": "act on Mackey functions",
+    "fourier_basis": "functions on a group",
+    "StereographicProjection.forward": "project",
+    "Points.move": "move points",
+    "FieldType.rho": "rho of a type",
+    "Irrep.__call__": "an irrep",
+    "Irrep.character": "a character",
+    "Representation.__call__": "a representation",
+    "SO2.angle": "the angle of SO(2)",
+    "SO3.angles": "the angles of SO(3)",
+    "Cosets.number": "cosets",
+    "Section.moved_by": "It takes numbers of elements.",
+    "Section.cocycle_of": "It takes numbers of elements.",
+}
 # These look up numbers of elements, or loop over them; torch's vmap of resampling warns.
 NOT_MAPPED = ("act on a set", "act on Mackey functions", "cosets", "equivariance_error")
 NOT_MAPPED += ("act on a volume",)
@@ -119,6 +148,30 @@ def test_values_are_not_read_where_they_cannot_be(take, argument, group, request
         pytest.skip("not for vmap")
     g = group.generators[0].float()
     assert torch.func.vmap(take)(torch.stack([g, g]))[1].allclose(take(g), atol=1e-6)
+
+
+def _public_takers():
+    """The name of every public function, and method of a public class, with such an argument."""
+    for package, names in INVENTORY.items():
+        if package == "equinet.plot":
+            continue
+        for name in names.split():
+            value = getattr(importlib.import_module(package), name)
+            functions = {name: value} if inspect.isfunction(inspect.unwrap(value)) else {}
+            if inspect.isclass(value) and not issubclass(value, Space):
+                functions = {f"{name}.{key}": one for key, one in vars(value).items()}
+            for key, one in functions.items():
+                if key.rpartition(".")[2][:1] == "_" and not key.endswith("__call__"):
+                    continue
+                if inspect.isfunction(one) and NAMES & set(inspect.signature(one).parameters):
+                    yield key
+
+
+def test_every_public_function_of_a_rotation_is_in_the_list():
+    found = {name for name in _public_takers() if ELSEWHERE.get(name, name) not in TAKERS}
+    excepted = {name for name, reason in ELSEWHERE.items() if reason not in TAKERS}
+    assert found == found & excepted, sorted(found - excepted)
+    assert found and {"rotate_s2", "wigner_D"} <= set(_public_takers())
 
 
 def test_half_precision_is_coarse_not_wrong():

@@ -36,6 +36,7 @@ def test_every_public_class_has_a_case():
     classes -= {nn.EquivariantModule, nn.KernelLayer}  # which are bases
     classes -= {nn.RadialNetwork}  # a part of PointConv
     classes -= {nn.Potential}  # from networks to derivatives: its laws are in test_potential
+    classes -= {nn.FieldLoss, nn.SobolevLoss}  # from two fields to a number: in test_losses
     tried = {case: type(case()) for case in MODULES}
     missing = sorted(kind.__name__ for kind in classes - set(tried.values()))
     assert not missing, f"no case in tests/laws/module_cases.py: {missing}"

@@ -19,7 +19,7 @@ from equinet.harmonics import s2_fft
 from equinet.harmonics.grid import signed_orders
 from equinet.nn import ReLU, SphereConv
 from equinet.numerics import angles_to_matrix, random_rotations, soft_weights, wigner_D
-from equinet.steerable import equatorial, near_identity, smooth
+from equinet.steerable import SphereKernels, equatorial, near_identity, smooth
 from equinet.testing import equivariance_error
 from tests.field.test_own_space import RING
 from tests.laws.cases import FIELDS
@@ -531,3 +531,47 @@ def test_orders_of_blocks():
     assert conv.orders_in == [(0,), (1,)] and conv.orders_out == [(0, 1, 2)]
     assert block_orders(conv.in_type, 3) == conv.orders_in
     assert orders(conv.in_type) == [0, 1, 1]
+
+
+@pytest.mark.parametrize(
+    "texts", [("4x0 + 2x1", "2x0 + 4x2"), ("2x regular", "2x1")], ids=" -> ".join
+)
+def test_groups_are_convolutions_side_by_side(texts, generator):
+    """With the weights of the whole layer cut into halves; one group more is another layer."""
+    types = [Sphere(4).fields(text) for text in texts]
+    halves = [Sphere(4).fields([(mul // 2, rho) for mul, rho in t.blocks]) for t in types]
+    conv = SphereConv(*types, groups=2, generator=generator).double()
+    assert conv.weight.numel() * 2 == SphereConv(*types).weight.numel()
+    space = SphereKernels(types[0].blocks, types[1].blocks, 4)
+    assert "groups=2" in repr(conv) and conv.kernel_space().dim * 2 == space.dim
+    torch.nn.init.normal_(conv.weight, generator=generator)
+    x = random_field(types[0], 2, generator=generator, dtype=torch.float64)
+    cut = [part.chunk(2, 1) for part in types[0].split(x)]
+    found = []
+    for half in range(2):
+        alone = SphereConv(*halves, bias=False).double()
+        parts = [weight.chunk(2, 0)[half].flatten() for weight in conv.split_weight()]
+        alone.weight.data = torch.cat(parts)
+        y = alone(torch.cat([part[half].flatten(1, 2) for part in cut], 1))
+        found.append(halves[1].split(y))
+    whole = torch.cat([torch.cat(pair, 1).flatten(1, 2) for pair in zip(*found, strict=True)], 1)
+    assert_close(conv(x).detach(), whole.detach(), 10 * ROUNDING)
+
+
+def test_groups_that_do_not_divide():
+    h = Sphere(3).fields("4x0 + 3x1")
+    with pytest.raises(ValueError, match="^groups: expected a divisor of every multiplicity"):
+        SphereConv(h, h, groups=2)
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("fields", ["1x0", "2x0+1x1"])
+def test_graphs_do_not_grow_with_the_band(fields):
+    """An exported layer has as many nodes at any band, and one of functions at most 150."""
+    sizes = []
+    for band in (8, 16):
+        kind = Sphere(band).fields(fields)
+        layer = SphereConv(kind, kind)
+        program = torch.export.export(layer, (torch.randn(kind.shape(1)),))
+        sizes.append(len(program.graph.nodes))
+    assert sizes[0] == sizes[1] and (fields != "1x0" or sizes[0] <= 150)

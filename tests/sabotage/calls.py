@@ -12,6 +12,7 @@ from typing import Any
 import e3nn.nn
 import e3nn.o3
 import torch
+import trimesh
 from torch import Tensor
 
 import equinet as eq
@@ -193,10 +194,18 @@ def _harmonics() -> Iterator[Call]:
     yield call(harmonics.s2_rfft, sphere, 3)
     yield call(harmonics.s2_ifft, torch.complex(_random(2, 9), _random(2, 9)), 3, 3)
     yield call(harmonics.s2_irfft, _random(2, 9), 3, 3)
+    yield call(harmonics.power_spectrum, harmonics.s2_rfft(sphere, 3), _random(2, 3, 9))
     yield call(harmonics.so3_fft, rotations, 3)
     yield call(harmonics.so3_rfft, rotations, 3)
     yield call(harmonics.so3_ifft, torch.complex(_random(2, 35), _random(2, 35)), 3, 3)
     yield call(harmonics.so3_irfft, _random(2, 35), 3, 3)
+    rings = harmonics.gauss(4)
+    yield call(harmonics.Rings, rings.beta, rings.weight, rings.counts, rings.starts, 4)
+    yield call(harmonics.soft, 3)
+    yield call(harmonics.equiangular, 5, 8, False)
+    yield call(harmonics.gauss, 4, 8)
+    yield call(harmonics.healpix, 2)
+    yield call(harmonics.octahedral, 2)
     yield call(harmonics.Analysis, 3, 3, None)
     yield call(harmonics.Synthesis, 3, 3, None)
     grid = harmonics.filter_grid(5, 3)
@@ -277,6 +286,7 @@ def _steerable() -> Iterator[Call]:
     basis = steerable.kernel_basis(v, v, functions)
     yield call(basis.on, harmonics.filter_grid(3, 2), name="KernelBasis.on")
     yield call(steerable.near_identity)
+    yield call(steerable.blurred)
     yield call(steerable.equatorial, n_alpha=8)
     yield call(steerable.smooth)
     yield call(steerable.sphere_basis, steerable.smooth(), 3, (0,), (0, 1))
@@ -333,7 +343,19 @@ def _others() -> Iterator[Call]:
     yield call(transforms.from_atoms, SimpleNamespace(**wire), 1.5)
     volume = eq.Volume("SO(3)")
     yield call(transforms.voxelize, positions, _random(6, 2), volume, (4, 4, 4), 0.6, batch=batch)
+    sphere, numbers = eq.Sphere(3), torch.tensor([1, 6, 6, 1, 6, 6])
+    yield call(transforms.potentials, positions, numbers, (1, 6), sphere, 0.5, batch=batch)
+    yield call(transforms.rays, trimesh.creation.box((1, 1, 1)), sphere, radius=1.0)
     yield call(transforms.rotate_randomly, _random(2, 1, 6, 6))
+    for function in (transforms.from_winds, transforms.from_polarisation):
+        yield call(function, _random(2, 3, 5), _random(2, 3, 5))
+    for function in (transforms.to_winds, transforms.to_polarisation):
+        yield call(function, _random(2, 6, 5))
+    heights = eq.Sphere(3).fields("1x0")
+    yield call(transforms.Sample, harmonics.gauss(4), heights, north_first=False, steps=0)
+    sample = transforms.Sample(harmonics.gauss(4), heights)
+    yield call(sample.forward, _random(2, 1, 4, 8), name="Sample.forward")
+    yield call(sample.inverse, _random(2, 1, 6, 6), name="Sample.inverse")
     yield call(transforms.StereographicProjection, 8, 3)
     project = transforms.StereographicProjection(8, 3)
     R = numerics.random_rotations(2).float()
@@ -366,9 +388,33 @@ def _converted() -> Iterator[Call]:
     options = dict(basis=_two_functions, space=points)
     yield call(convert.from_e3nn_convolution, *layers, **options)
 
+    a, c = _complex(2, 2, 10), _complex(2, 2, 4, 4)
+    yield call(convert.from_healpy, a, 1)
+    yield call(convert.to_healpy, convert.from_healpy(a, 1), 1)
+    yield call(convert.from_torch_harmonics, c, True)
+    yield call(convert.to_torch_harmonics, convert.from_torch_harmonics(c, True), True)
+    yield call(convert.from_pyshtools, c.real.contiguous())
+    yield call(convert.to_pyshtools, convert.from_pyshtools(c.real))
+    yield call(convert.from_s2cnn, S2Convolution())
+
+
+class S2Convolution(torch.nn.Module):
+    """What a layer of s2cnn has."""
+
+    nfeature_in, nfeature_out, b_in, b_out, scaling = 1, 2, 3, 3, 0.5
+    grid = ((0.3, 0.0), (0.3, 2.0))
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernel, self.bias = torch.ones(1, 2, 2), torch.zeros(1, 2, 1, 1, 1)
+
 
 def _two_functions(r: Tensor) -> Tensor:
     return torch.stack([r, r * r], 1)
+
+
+def _complex(*size: int) -> Tensor:
+    return torch.complex(_random(*size), _random(*size))
 
 
 def _energy_types() -> tuple[eq.FieldType, eq.FieldType]:

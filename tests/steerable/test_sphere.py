@@ -9,11 +9,20 @@ import pytest
 import torch
 
 from equinet.harmonics.grid import degree_columns, signed_orders
-from equinet.numerics import angles_to_matrix, random_rotations, wigner_D
+from equinet.numerics import (
+    angles_to_matrix,
+    random_rotations,
+    soft_angles,
+    soft_weights,
+    wigner_D,
+    wigner_d_real,
+)
 from equinet.steerable import (
+    BlurredFilter,
     EquatorialFilter,
     NearIdentityFilter,
     SmoothFilter,
+    blurred,
     equatorial,
     near_identity,
     smooth,
@@ -31,6 +40,7 @@ FILTERS = [
     near_identity(max_beta=1.0, n_alpha=5, n_beta=2, max_gamma=math.pi, n_gamma=4),
     equatorial(n_alpha=8),
     equatorial(n_alpha=5, n_beta=3, max_beta=0.4, n_gamma=2, max_gamma=1.0),
+    blurred(near_identity(n_beta=2), 1.0),
     smooth(),
     smooth(knots=2, max_order=1),
 ]
@@ -49,7 +59,7 @@ def test_shapes(kernel, outs, ins):
 
 
 @pytest.mark.parametrize(
-    "kernel", [f for f in FILTERS if not isinstance(f, SmoothFilter)], ids=repr
+    "kernel", [f for f in FILTERS if isinstance(f, NearIdentityFilter | EquatorialFilter)], ids=repr
 )
 @every_pair
 def test_point_filters_are_wigner_matrices_at_their_points(kernel, outs, ins):
@@ -216,7 +226,9 @@ def test_a_filter_is_a_value(kernel):
 
 
 def test_functions_and_classes_say_the_same():
-    assert near_identity() == NearIdentityFilter(math.pi / 8, 8, 3, math.pi / 8, 3)
+    assert near_identity() == NearIdentityFilter(None, 8, 3, None, 3)
+    assert near_identity().at(24) == NearIdentityFilter(math.pi / 8, 8, 3, math.pi / 8, 3)
+    assert blurred(smooth(), 2.0) == BlurredFilter(smooth(), 2.0)
     assert equatorial(n_alpha=60) == EquatorialFilter(60, 1, 0.0, 1, 0.0)
     assert smooth() == SmoothFilter(8, 2)
 
@@ -234,7 +246,8 @@ def test_functions_and_classes_say_the_same():
         (near_identity, {"max_beta": True}, "max_beta: expected a finite number >= 0, got True"),
         (near_identity, {"max_gamma": -1.0}, "max_gamma: expected a finite number >= 0"),
         (near_identity, {"max_beta": math.pi}, "max_beta: expected an angle in radians in (0, 3.1"),
-        (near_identity, {"max_gamma": 2 * math.pi}, "max_gamma: expected an angle in radians"),
+        (near_identity, {"max_gamma": 4.0}, "max_gamma: expected an angle in radians"),
+        (blurred, {"sigma": -1.0}, "sigma: expected a finite number >= 0, got -1.0"),
         (equatorial, {"n_alpha": 8, "max_beta": -1}, "max_beta: expected a finite number >= 0"),
         (equatorial, {"n_alpha": 8, "max_gamma": math.nan}, "max_gamma: expected a finite number"),
         (
@@ -267,7 +280,9 @@ EDGES = [
     near_identity(n_alpha=1, n_beta=1, n_gamma=1),
     near_identity(max_gamma=math.pi, n_gamma=6),
     near_identity(max_beta=3.0, n_beta=2, max_gamma=math.pi, n_gamma=2, n_alpha=4),
+    near_identity(max_gamma=2 * math.pi, n_gamma=6),
     equatorial(n_alpha=4, n_beta=2, max_beta=1.5, n_gamma=6, max_gamma=math.pi),
+    equatorial(n_alpha=4, n_beta=2, max_beta=1.5, n_gamma=6, max_gamma=2 * math.pi),
     smooth(knots=1, max_order=0),
     smooth(knots=30, max_order=9),
 ]
@@ -297,3 +312,52 @@ def test_two_masses_on_one_point_lower_the_rank():
             [w.flatten(0, 1) for w in wigner_D_rows(8, tuple(range(8)), tuple(range(8)), angles)]
         )
         assert torch.linalg.matrix_rank(rows, rtol=1e-9) == rank
+
+
+# --- in steps of the grid -------------------------------------------------------------------------
+
+
+def _spread(kernel, band: int, order: int) -> torch.Tensor:
+    """Root mean square distance from the pole of each kernel that makes a function of a field."""
+    beta, _ = soft_angles(2 * band)
+    w = torch.stack([w[0] for w in kernel.matrices(band, (0,), (order,))[order:]])  # (l, n, weight)
+    w = w.gather(1, w.abs().sum(0).argmax(0)[None, None].expand(len(w), 1, -1))[:, 0]
+    d = wigner_d_real(band, order, beta)[0, :, 0]  # (l, beta): the profile of the order
+    l = torch.arange(order, band, dtype=torch.float64)
+    profile = torch.einsum("l,lp,lj->pj", 2 * l + 1, w, d)
+    energy = profile**2 * soft_weights(2 * band)
+    return ((energy * beta**2).sum(1) / energy.sum(1)).sqrt()
+
+
+def test_the_default_follows_the_band():
+    """Up to band 24 it is that of the paper; above it reaches six steps of the grid."""
+    assert near_identity().at(24).max_beta == math.pi / 8
+    for band in (48, 256):
+        kernel = near_identity().at(band)
+        assert kernel.max_beta == kernel.max_gamma == pytest.approx(6 * math.pi / (2 * band))
+        assert near_identity(max_beta=0.5).at(band).max_beta == 0.5
+    both = (f.matrices(32, (1,), (2,)) for f in (near_identity().at(32), near_identity()))
+    assert all(torch.equal(a, b) for a, b in zip(*both, strict=True))
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_blurred_kernels_are_local(order):
+    """As far in steps of the grid at any band; without the Gaussian the ripples do not end."""
+    grown = [
+        [_spread(kernel, band, order) / (math.pi / (2 * band)) for band in (32, 64)]
+        for kernel in (blurred(), near_identity())
+    ]
+    assert (grown[0][1] - grown[0][0]).abs().max() < 0.1 and grown[0][1].max() < 6.5
+    assert (grown[1][1] - grown[1][0]).min() > 1
+
+
+def test_a_blurred_filter_is_the_filter_and_a_gaussian():
+    kernel, band, sigma = near_identity(n_beta=2), 6, 1.3
+    pairs = zip(
+        *(f.matrices(band, (2,), (1,)) for f in (blurred(kernel, sigma), kernel)), strict=True
+    )
+    for l, (w, before) in enumerate(pairs):
+        factor = math.exp(-(l * (l + 1) - 4) * (sigma * math.pi / 12) ** 2 / 2)
+        assert_close(w, factor * before, ROUNDING)
+    with pytest.raises(TypeError, match="^functions: expected a SphereFilter, got int"):
+        blurred(3)

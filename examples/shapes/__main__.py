@@ -1,0 +1,102 @@
+"""Command line: ``python -m examples.shapes train | table``."""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from examples.common import settings as common
+from examples.common.figures import confusion_figure, curves_figure
+from examples.common.options import chosen, kept, positive, run, table_command, train_command
+from examples.common.parallel import join
+from examples.common.table import cell, markdown, read_results
+from examples.common.training import fit
+
+from .data import load, test_samples, train_samples
+from .models import LEARNING_RATE, NETWORKS
+
+RUNS = Path("runs/shapes")
+
+
+@dataclass(frozen=True)
+class Settings(common.Settings):
+    """Settings, and in which orientation the surfaces are shown while learning."""
+
+    train_on: str = "upright"
+
+    choices: ClassVar = {
+        **common.Settings.choices,
+        "network": tuple(NETWORKS),
+        "train_on": ("upright", "rotated"),
+    }
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Parse the command line and do what it says."""
+    run(parser(), arguments)
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = argparse.ArgumentParser(prog="python -m examples.shapes", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="train | table")
+    command = train_command(commands, _train, NETWORKS, network="spin", epochs=20, batch=32)
+    command.add_argument(
+        "--data", type=Path, metavar="FILE", help="shrec07_points.npz (default: simple meshes)"
+    )
+    command.add_argument(
+        "--each", type=positive, default=30, help="simple meshes of each kind, without --data"
+    )
+    command.add_argument("--train-on", choices=("upright", "rotated"), default="upright")
+    table_command(commands, _table, RUNS)
+    return top
+
+
+def _train(options: argparse.Namespace) -> None:
+    dataset = load(options.data, options.each)
+    settings = Settings(
+        network=options.network,
+        data=dataset.fingerprint(),
+        train_on=options.train_on,
+        **chosen(options, LEARNING_RATE),
+    )
+    out = options.out or RUNS / f"{options.network}-{options.train_on}-{options.seed}"
+    with join(options.device) as team:
+        result, _ = fit(
+            settings,
+            lambda: NETWORKS[options.network](len(dataset.classes)),
+            train_samples(dataset.train, options.seed, options.train_on == "rotated"),
+            test_samples(dataset.test),
+            out,
+            team,
+            **kept(options),
+        )
+        if not team.leads:
+            return
+    title = f"{options.network}, trained {options.train_on}"
+    names = {"train_accuracy": "training", "upright": "test, upright", "rotated": "test, rotated"}
+    curves_figure(out / "curves.png", {title: result["history"]}, names, 1 / len(dataset.classes))
+    confusion_figure(out / "confusion.png", result["confusion"], dataset.classes)
+    shares = ", ".join(f"{value:.4f} {view}" for view, value in result["accuracy"].items())
+    print(f"{title}: {shares}")
+    print(f"result.json, curves.png, confusion.png and checkpoints are in {out}")
+
+
+def _table(options: argparse.Namespace) -> None:
+    groups: dict[tuple[str, ...], list[dict[str, float]]] = {}
+    for result in read_results(options.runs, Settings):
+        settings = result["settings"]
+        name, sizes, _ = settings["data"].rsplit(" ", 2)
+        row = settings["network"], f"{result['parameters']:,}", f"{name} {sizes}"
+        row += settings["train_on"], str(settings["epochs"])
+        groups.setdefault(row, []).append(result["accuracy"])
+    head = ["network", "parameters", "data (train+test)", "trained", "epochs"]
+    rows = [
+        [*row, *(cell([accuracy[view] for accuracy in found]) for view in ("upright", "rotated"))]
+        for row, found in sorted(groups.items())
+    ]
+    print(markdown([*head, "tested upright", "tested rotated"], rows))
+
+
+if __name__ == "__main__":
+    main()

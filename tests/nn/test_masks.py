@@ -1,0 +1,190 @@
+"""Weights of points: means over what is there, and silence about the rest."""
+
+import pytest
+import torch
+
+from equinet import Plane, Points, Sphere, Volume, nn
+from equinet.field import act, random_field
+from equinet.harmonics import soft
+from equinet.numerics import random_rotations
+from tests.over import over
+from tests.tolerances import ROUNDING, SYMMETRY, assert_close
+
+F64 = torch.float64
+FIELDS = {
+    "function": Sphere(3).fields("2x0 + 1x0"),
+    "spins": Sphere(4).fields("2x0 + 1x1"),
+    "regular": Sphere(3).fields("2x regular"),
+    "plane": Plane("C4").fields("1x trivial + 1x regular"),
+    "volume": Volume("O(3)").fields("2x0e + 1x1o"),
+}
+every_type = over("name", FIELDS)
+SIZES = {"plane": (5, 6), "volume": (3, 4, 3)}
+NORMS = (nn.BatchNorm, nn.InstanceNorm, lambda in_type: nn.GroupNorm(in_type, in_type.copies))
+
+
+def _drawn(name, generator):
+    in_type = FIELDS[name]
+    x = torch.randn(in_type.shape(2, *SIZES.get(name, ())), generator=generator, dtype=F64)
+    sizes = x.shape[2:4] if name == "regular" else x.shape[2:]
+    return in_type, x, torch.rand(2, *sizes, generator=generator, dtype=F64)
+
+
+def _quadrature(in_type, x, w):
+    """Q w of (N2) at every point, gamma included, by hand."""
+    q = in_type.space.weights
+    q = torch.ones(()) if q is None else q.view(-1, *[1] * (w.dim() - 2))
+    w = (w * q)[:, None]
+    return (w[..., None] if in_type.is_sampled else w).expand(2, 1, *x.shape[2:])
+
+
+@every_type
+def test_the_mean_is_over_what_is_there(name, generator):
+    in_type, x, w = _drawn(name, generator)
+    pool = nn.Integrate if name in ("function", "regular") else nn.GlobalAvgPool
+    if name == "spins":
+        in_type, x = in_type.space.fields("2x0"), x[:, :2]
+    pool = pool(in_type).double()
+    every = _quadrature(in_type, x, w)
+    expected = (x * every).flatten(2).sum(2) / every.flatten(2).sum(2)
+    assert_close(pool(x, weights=w), expected, ROUNDING)
+    assert_close(pool(x, weights=torch.ones_like(w[0])), pool(x), ROUNDING)
+    assert_close(pool(x, weights=w[0]), pool(x, weights=w[:1].expand_as(w)), ROUNDING)
+    assert not pool(x, weights=torch.zeros_like(w)).any()
+    assert (pool(x, weights=w) - pool(x)).abs().max() > 1e-3
+
+
+@every_type
+def test_norms_with_weights(name, generator):
+    """Of each invariant field the weighted mean is 0, of each field the variance is 1."""
+    in_type, x, w = _drawn(name, generator)
+    every = _quadrature(in_type, x, w)
+    for kind in NORMS:
+        norm = kind(in_type).double()
+        y = norm(x, weights=w)
+        dims = [0, *range(2, x.dim())] if isinstance(norm, nn.BatchNorm) else [*range(2, x.dim())]
+        total = every.sum(dims, keepdim=True)
+        second = (y.square() * every).sum(dims, keepdim=True) / total
+        fields = torch.cat([part.mean(2) for part in in_type.split(second)], 1)
+        assert_close(fields, torch.ones_like(fields), 2e-3)  # eps, and a variance below 1
+        assert_close(norm(x, weights=torch.ones_like(w)), norm(x), 10 * ROUNDING)
+        mean = (y * every).sum(dims, keepdim=True) / total
+        assert mean[:, 0].abs().max() < ROUNDING or name == "plane" and in_type.dims[0] == 1
+
+
+@every_type
+def test_what_is_not_there_may_be_anything(name, generator):
+    """NaN where the weight is 0 changes no number and no gradient; elsewhere it is not hidden."""
+    in_type, x, w = _drawn(name, generator)
+    w = w.where(w > 0.4, 0)
+    hidden = (w == 0)[:, None]
+    hidden = (hidden[..., None] if in_type.is_sampled else hidden).expand_as(x)
+    for module in (*(kind(in_type).double() for kind in NORMS), nn.GlobalMaxPool, nn.GlobalAvgPool):
+        if isinstance(module, type):
+            in_type, x, hidden = in_type.space.fields(in_type.blocks[:1]), x[:, :2], hidden[:, :2]
+            if in_type.channels != 2:
+                continue
+            module = module(in_type).double()
+        found = []
+        for value in (0.0, 7.0, torch.nan):
+            given = x.masked_fill(hidden, value).requires_grad_()
+            y = module(given, weights=w)
+            (gradient,) = torch.autograd.grad(y.square().sum(), given)
+            found.append((y.detach(), gradient))
+            assert not gradient[hidden].any()
+            if y.shape == x.shape:
+                assert not y[hidden].any()
+        for other in found[1:]:
+            assert all(map(torch.equal, found[0], other))
+        assert module(x.masked_fill(~hidden, torch.nan), weights=w).isnan().any()
+
+
+def test_statistics_that_run_are_those_of_what_is_there(generator):
+    in_type = Plane("C4").fields("2x trivial")
+    x = torch.randn(3, 2, 4, 5, generator=generator, dtype=F64)
+    mask = torch.rand(3, 4, 5, generator=generator) > 0.5
+    norm, plain = nn.BatchNorm(in_type).double(), torch.nn.BatchNorm1d(2).double()
+    plain(x.movedim(1, -1)[mask])
+    norm(x, weights=mask)
+    assert_close(norm.running_mean, plain.running_mean, ROUNDING)
+    assert_close(norm.running_var, plain.running_var, ROUNDING)
+    norm(x, weights=torch.zeros_like(mask))
+    assert_close(norm.running_var, plain.running_var, ROUNDING)
+
+
+def test_a_mask_that_turns_with_the_fields(generator):
+    """Exact for a mask below the band; one that stays where it is breaks the symmetry."""
+    sphere, g = Sphere(4, grid=soft(6)), random_rotations(generator=generator)
+    h, mask = sphere.fields("2x0"), sphere.fields("1x0")
+    x, w = (random_field(t, 2, generator=generator, dtype=F64) for t in (h, mask))
+    w = w - w.amin() + 0.1
+    pool, norm = nn.Integrate(h).double(), nn.InstanceNorm(h).double()
+    moved, turned = act(h, g, x), act(mask, g, w)
+    assert_close(pool(moved, weights=turned[:, 0]), pool(x, weights=w[:, 0]), SYMMETRY)
+    assert (pool(moved, weights=w[:, 0]) - pool(x, weights=w[:, 0])).abs().max() > 1e-2
+    y = act(h, g, norm(x, weights=w[:, 0]))
+    assert_close(norm(moved, weights=turned[:, 0]), y, SYMMETRY)
+
+
+@over("text", ["1x trivial + 1x regular"])
+def test_means_over_windows_of_what_is_there(text, generator):
+    h = Plane("C4").fields(text)
+    x = torch.randn(h.shape(2, 6, 6), generator=generator, dtype=F64)
+    mask = torch.rand(2, 6, 6, generator=generator) > 0.6
+    mask[0, :2, :2] = False
+    y = nn.AvgPool(h, 2)(x.masked_fill(~mask[:, None], torch.nan), weights=mask)
+    for i, (row, column) in enumerate([(0, 0), (2, 1), (1, 2)]):
+        window = (slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2))
+        values = x[0][(slice(None), *window)][:, mask[0][window]]
+        assert_close(y[0, :, row, column], values.mean(1) if i else 0 * y[0, :, 0, 0], ROUNDING)
+
+
+@over("text", ["2x0 + 1x1", "1x regular"])
+def test_means_over_discs_of_what_is_there(text, generator):
+    """Exact where field and weights are of low degree; of constants it is the constant."""
+    h, mask = (Sphere(5).fields(t) for t in (text, "1x0"))
+    g = random_rotations(generator=generator)
+    x, w = (
+        random_field(t, 1, band=b, generator=generator, dtype=F64) for t, b in ((h, 3), (mask, 2))
+    )
+    w = w - w.amin() + 0.1
+    pool = nn.AvgPool(h, 5, 1).double()
+    y = pool(x, weights=w[:, 0])
+    moved = pool(act(h, g, x), weights=act(mask, g, w)[:, 0])
+    share = pool.shares(w)[..., None] if h.is_sampled else pool.shares(w)
+    turned = pool.shares(act(mask, g, w))
+    turned = turned[..., None] if h.is_sampled else turned
+    assert_close(moved * turned, act(h, g, y * share), SYMMETRY)
+    assert (y - pool(x)).norm() > 0.01 * y.norm()
+    if not h.is_sampled:
+        flat = pool(torch.ones_like(x), weights=(w > 1)[:, 0])[:, 0]
+        assert_close(flat[flat != 0], torch.ones_like(flat[flat != 0]), SYMMETRY)
+
+
+def test_clouds_with_weights(generator):
+    in_type = Points("O(3)", dim=3).fields("2x0e")
+    x, w = torch.randn(5, 2, generator=generator), torch.tensor([1.0, 2.0, 0.0, 3.0, 0.0])
+    x[2] = torch.nan
+    batch = torch.tensor([0, 0, 0, 1, 2])
+    y = nn.GlobalAvgPool(in_type)(x, batch, 3, weights=w)
+    assert_close(y, torch.stack([(x[0] + 2 * x[1]) / 3, x[3], torch.zeros(2)]), 1e-6)
+    assert_close(nn.SumPool(in_type)(x, batch, 3, weights=w)[0], x[0] + 2 * x[1], 1e-6)
+    z = nn.InstanceNorm(in_type)(x, batch, 3, weights=w)
+    assert z.isfinite().all() and not z[2].any()
+
+
+@pytest.mark.parametrize(
+    "weights, error",
+    [
+        (3, TypeError),
+        (torch.ones(6, 6, dtype=torch.complex64), TypeError),
+        (torch.ones(6), ValueError),
+        (torch.ones(3, 6, 6), ValueError),
+        (torch.full((6, 6), -1.0), ValueError),
+        (torch.full((6, 6), torch.nan), ValueError),
+    ],
+)
+def test_weights_that_are_none(weights, error):
+    h = Sphere(3).fields("1x0")
+    with pytest.raises(error, match="^weights: expected .*, got"):
+        nn.Integrate(h)(torch.zeros(h.shape(2)), weights=weights)
