@@ -28,6 +28,8 @@ COUNT = 5  # rotations
 CHANNELS = 4
 TASK = f"{RINGS} x {2 * RINGS} points of Gauss, float32; mean errors for fields below these bands"
 
+Case = tuple[str, str, Callable[[], nn.Module]]  # the layer, a note, how it is made
+
 
 @dataclass(frozen=True)
 class Row:
@@ -54,7 +56,7 @@ def run() -> list[Row]:
     jobs = [("equinet", *case) for case in _ours(sphere)]
     peer, reason = load_torch_harmonics()
     if peer is not None:
-        jobs += [(f"torch-harmonics {peer.version}", *case) for case in _theirs()]
+        jobs += [(f"torch-harmonics {peer.version}", *case) for case in _theirs(peer.package)]
     rows = []
     for by, name, note, build in tqdm(jobs, desc="equivariance", unit="layer"):
         layer = build()
@@ -79,7 +81,7 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _ours(sphere: eq.Sphere) -> list[tuple[str, str, Callable[[], nn.Module]]]:
+def _ours(sphere: eq.Sphere) -> list[Case]:
     x, spins = sphere.fields(f"{CHANNELS}x0"), sphere.fields("4x0 + 3x1 + 3x2")
     return [
         ("SphereConv", "between functions", lambda: enn.SphereConv(x, x)),
@@ -93,9 +95,7 @@ def _ours(sphere: eq.Sphere) -> list[tuple[str, str, Callable[[], nn.Module]]]:
     ]
 
 
-def _theirs() -> list[tuple[str, str, Callable[[], nn.Module]]]:
-    import torch_harmonics as th  # where it is installed only
-
+def _theirs(th: Any) -> list[Case]:
     shape = (RINGS, 2 * RINGS)
     grids: dict[str, Any] = {"grid_in": "legendre-gauss", "grid_out": "legendre-gauss"}
     one = {"in_shape": shape, "out_shape": shape, **grids}
