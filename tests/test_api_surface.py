@@ -15,26 +15,25 @@ INVENTORY = {
         catalogue convert cyclic dihedral field group harmonics icosahedral learning nn o2 o3
         octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy testing
         tetrahedral transforms""",
-    "equinet.convert": """from_e3nn from_e3nn_convolution from_healpy from_pyshtools
-        from_s2cnn from_torch_harmonics to_healpy to_pyshtools to_torch_harmonics""",
+    "equinet.convert": """from_e3nn from_e3nn_convolution from_healpy from_pyshtools from_s2cnn
+        from_torch_harmonics to_healpy to_pyshtools to_torch_harmonics""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise
         Plane Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual random_field resample space_of sphere_of torus
         turn_fibres""",
-    "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2
-        SO3 Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
+    "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
+        Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
         direct_product double_cosets find_subgroup generate icosahedral inversion is_subgroup
         named_group o2 o3 octahedral orbit_section permutation_group point_group section
-        semidirect_product so2 so3 subgroup subgroup_classes symmetric tetrahedral
-        trivial_group""",
+        semidirect_product so2 so3 subgroup subgroup_classes symmetric tetrahedral trivial_group""",
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
         GaussianShells Harmonics Pixels Radial Rings SteeredFunctions Synthesis Zernike
-        angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid
-        gauss gaussian_shells harmonics_representation healpix octahedral power_spectrum
-        rotate_s2 rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft
-        so3_irfft so3_rfft soft spherical_harmonics""",
-    "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia KernelRegression
-        Laplace Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent
+        angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid gauss
+        gaussian_shells harmonics_representation healpix octahedral power_spectrum rotate_s2
+        rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft
+        so3_rfft soft spherical_harmonics""",
+    "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia KernelRegression Laplace
+        Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent
         gradient_flow hessian_split hinge lattice_error ntk_parametrize power_law satisfied
         soft_hinge square tangent_kernel tangent_product violations""",
     "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d
@@ -43,12 +42,12 @@ INVENTORY = {
         FieldLoss FourierPointwise FromEBModes GELU Gate GlobalAvgPool GlobalMaxPool Gradient
         GroupNorm GroupPool Helmholtz HomogeneousConv Identity InducedNormActivation
         InstanceNorm Integrate InverseLaplacian KernelLayer Laplacian LayerNorm LayerScale
-        LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle
-        PointAttention PointConv PointPool PointUnpool Pointwise Potential Prediction Product
-        RMSNorm RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid SkewGradient
-        SobolevLoss Softplus SphereAttention SphereConv SqueezeExcite SumPool Summary
-        SymmetricPower Tanh TensorProduct Typed Upsample VectorFieldPool
-        convert_sync_batchnorm gated shuffled species_energies spectral_norm squash summary""",
+        LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle PointAttention
+        PointConv PointPool PointUnpool Pointwise Potential Prediction Product RMSNorm
+        RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid SkewGradient SobolevLoss
+        Softplus SphereAttention SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh
+        TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm gated shuffled
+        species_energies spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors
         generic_symmetric legendre matrix_to_angles points_to_angles random_rotations
         range_basis real_from_complex rotation_generators soft_angles soft_weights
@@ -62,17 +61,17 @@ INVENTORY = {
         character_table clebsch_gordan correlation_table couple decompose direct_sum dual
         exterior_power fibre fourier_basis hom induce irrep irreps named quotient regular
         restrict symmetric_power tensor_product trivial vector wigner_3j""",
-    "equinet.steerable": """BlurredFilter DirectionKernels EquatorialFilter
-        HomogeneousKernels Intertwiners KernelBasis KernelSpace NearIdentityFilter
-        SampledKernels SmoothFilter SphereFilter SphereKernels TapKernels blurred equatorial
-        homogeneous_kernels kernel_basis kernels_between near_identity smooth sphere_basis""",
+    "equinet.steerable": """BlurredFilter DirectionKernels EquatorialFilter HomogeneousKernels
+        Intertwiners KernelBasis KernelSpace NearIdentityFilter SampledKernels SmoothFilter
+        SphereFilter SphereKernels TapKernels blurred equatorial homogeneous_kernels
+        kernel_basis kernels_between near_identity smooth sphere_basis""",
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report
         Sources assert_equivariant certificate equivariance_error input_sizes report""",
     "equinet.transforms": """Graph Sample StereographicProjection calculator farthest_points
         from_atoms from_data from_polarisation from_winds knn_graph neighbour_graph potentials
-        radius_graph rays rotate_randomly to_atoms to_data to_polarisation to_winds
-        voxel_points voxelize""",
+        radius_graph rays rotate_randomly to_atoms to_data to_polarisation to_winds voxel_points
+        voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 

@@ -9,6 +9,9 @@
 7. Types are strings, "16x0 + 8x1"; a block is multiplicity-major.
 8. band is exclusive, lmax inclusive, never both in one signature.
 9. Constants are float64, cast once, and not in the state_dict.
+10. Fields of spin s on the sphere are (Re f, Im f) in the frame (e_beta, e_alpha) = (south, east),
+    f e^{-i s theta} in one turned by theta from south to east; winds are (-v, u), polarisation
+    (Q, U) of HEALPix.
 """
 
 import importlib
@@ -45,9 +48,9 @@ from equinet.numerics import (
     soft_weights,
     wigner_D,
 )
-from equinet.transforms import StereographicProjection
+from equinet.transforms import StereographicProjection, from_polarisation, from_winds
 from tests.harmonics.direct import textbook_D
-from tests.tolerances import CONDITION, ROUNDING, SYMMETRY, assert_close
+from tests.tolerances import CONDITION, DERIVATIVE, ROUNDING, SYMMETRY, assert_close
 
 F64 = torch.float64
 ZERO, QUARTER = torch.tensor([0, math.pi / 2], dtype=F64)
@@ -369,3 +372,36 @@ def test_a_constant_born_in_float32_would_be_seen(default_dtype, monkeypatch):
         found.append(float64_results()["soft_weights"])
     with pytest.raises(AssertionError):
         assert_close(*found, ROUNDING)
+
+
+# 10. Frames
+
+
+def test_a_wind_from_the_west_is_the_second_channel(rotations):
+    """The velocity omega x x, with components to the south and to the east, is of spin 1."""
+    sphere, omega = eq.Sphere(band=3), torch.tensor([0.3, -0.5, 0.8], dtype=F64)
+    beta, alpha = sphere.angles()
+    x, h = sphere.positions(), 1e-6
+
+    def at(beta, alpha):
+        return angles_to_matrix(alpha, beta, torch.zeros_like(beta))[..., 1]
+
+    south = (at(beta + h, alpha) - at(beta - h, alpha)) / (2 * h)
+    east = (at(beta, alpha + h) - at(beta, alpha - h)) / (2 * h) / beta.sin()[..., None]
+    assert (south[..., 1] < 0).all()  # away from the pole y
+
+    def wind(omega):
+        velocity = torch.linalg.cross(omega.expand_as(x), x)
+        return torch.stack([(velocity * south).sum(-1), (velocity * east).sum(-1)])[None]
+
+    r = rotations[0]
+    assert_close(act(sphere.fields("1x1"), r, wind(omega)), wind(r @ omega), DERIVATIVE)
+    with pytest.raises(AssertionError):
+        swapped = wind(omega).flip(1)
+        assert_close(act(sphere.fields("1x1"), r, swapped), wind(r @ omega).flip(1), 1e-3)
+    with pytest.raises(AssertionError):
+        polarised = act(sphere.fields("1x2"), r, wind(omega))
+        assert_close(polarised, wind(r @ omega), 1e-3)
+    u, v = wind(omega)[:, 1:], -wind(omega)[:, :1]
+    assert torch.equal(from_winds(u, v), wind(omega))
+    assert torch.equal(from_polarisation(u, v), torch.cat([u, v], 1))

@@ -28,10 +28,11 @@ class Sphere(Space):
     spin-weighted field; s = 1 is tangent vectors), or regular (a function on SO(3), the lifted
     sphere, on SOFT grids only).
 
-    The two channels of a field of spin s > 0 are the real and imaginary part of f in the frame
-    (e_beta, e_alpha), that is (south, east): a tangent vector is (-v, u) of a wind with u to the
-    east and v to the north, a polarisation (Q, U) as HEALPix has it. If the frame turns by theta
-    from south to east, f becomes f e^{-i s theta}.
+    The two channels of a field f of spin s > 0 are its real and imaginary part in the frame
+    (e_beta, e_alpha), that is (south, east); in a frame turned by theta from south to east it is
+    f e^{-i s theta}. So a wind, u to the east and v to the north, has the channels (-v, u), and not
+    (u, v), and polarisation has (Q, U) as HEALPix counts them: see ``transforms.from_winds`` and
+    ``transforms.from_polarisation``.
 
     A grid that holds a higher band oversamples: what pointwise functions make above the band is
     then dropped by the next analysis instead of falling back below it, as in

@@ -204,7 +204,8 @@ class _Transform(SharedConstants):
         if self.by_ring.dtype.itemsize < 4:
             raise TypeError(
                 "dtype: expected float32 or float64, since torch has no Fourier transform in "
-                f"{self.by_ring.dtype} on every device; under torch.autocast it is done in float32"
+                f"{self.by_ring.dtype} on every device; x.float() has one, and under "
+                "torch.autocast it is done in float32"
             )
         constants = (self.d, self.by_degree, self.by_ring, self.rows)
         return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
@@ -234,6 +235,8 @@ class Analysis(_Transform):
             - signal: ``(batch, channel, beta, alpha[, gamma])``, ``(batch, channel, point)`` where
               rings differ
             - result: ``(rows, channel * batch)``
+        Raises:
+            ValueError: for a signal of another shape.
         """
         if self.order is None:
             return so3_analysis(signal, self.group_tables())

@@ -10,6 +10,7 @@ from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTran
 from equinet.nn.depthwise import DepthwisePointConv
 from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import Dropout, DropPath, FieldDropout
+from equinet.nn.fibre_pool import GroupPool, NormPool
 from equinet.nn.fourier import FourierPointwise
 from equinet.nn.gate import Gate, gated
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
@@ -26,7 +27,7 @@ from equinet.nn.point_attention import PointAttention
 from equinet.nn.point_conv import PointConv
 from equinet.nn.point_pool import PointPool, PointUnpool
 from equinet.nn.pointwise import Pointwise, ReLU
-from equinet.nn.pool import AvgPool, GroupPool, MaxPool, NormMaxPool, NormPool
+from equinet.nn.pool import AvgPool, MaxPool, NormMaxPool
 from equinet.nn.potential import Potential, Prediction, species_energies
 from equinet.nn.product import Product
 from equinet.nn.radial_network import RadialNetwork

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Sphere, sphere_of
+from equinet.field import FieldType, Space, Sphere, sphere_of
 from equinet.field.transform import block_orders
 from equinet.harmonics import soft
 from equinet.harmonics.grid import spectrum_index
@@ -165,7 +165,7 @@ def resized(
             raise ValueError(f"{name}: expected an integer >= 1 over a sphere, got {factor!r}")
         steps = check_integer(factor, name)
         sphere = _at(own, own.band * steps if up else -(own.band // -steps), name)
-    if not isinstance(sphere, Sphere):
+    if not isinstance(sphere, Space) or not sphere.is_band_limited:
         raise TypeError(f"sphere: expected a Sphere, got {type(sphere).__name__}")
     lowest = max(min(orders, default=0) for orders in block_orders(in_type, own.band))
     if lowest >= sphere.band:

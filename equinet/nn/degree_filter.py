@@ -40,19 +40,22 @@ class DegreeFilter(EquivariantModule[FieldType]):
 
     def __init__(self, in_type: FieldType, spin: int, reads: Matrix, writes: Matrix) -> None:
         sphere, s = sphere_of(in_type), spin_of(in_type)
+        # Whether the two parts of a field are two functions: of the input, of the output.
         self.pairs = s == 0 and len(reads[0]) == 2, spin == 0 and len(writes) == 2
-        count = in_type.channels // (1 + (s > 0 or self.pairs[0]))
+        count = in_type.channels // len(reads[0])
         lowest = max(s, spin)
         if sphere.band <= lowest:
             raise ValueError(
-                f"in_type: expected fields with degrees >= {lowest}, below a band of at least "
-                f"{lowest + 1}, since others lead to 0, got {in_type!r} over {sphere}"
+                f"in_type: expected a band above {lowest}, since {type(self).__name__} takes "
+                f"degrees below {lowest} to 0, got {in_type!r}"
             )
-        super().__init__(in_type, sphere.fields(f"{(1 + self.pairs[1]) * count}x{spin}"))
+        # In one block each, into however many the fields are divided.
+        given = sphere.fields(f"{(1 + self.pairs[0]) * count}x{s}")
+        made = sphere.fields(f"{(1 + self.pairs[1]) * count}x{spin}")
+        super().__init__(in_type, in_type if made == given else made)
         self.spins, self.count, self.reads, self.writes = (s, spin), count, reads, writes
-        copies = in_type.channels // (1 + (s > 0))  # in however many blocks
-        self.analysis = FieldAnalysis(sphere.fields(f"{copies}x{s}"), sphere.band)
-        self.synthesis = FieldSynthesis(self.out_type, sphere.band)
+        self.analysis = FieldAnalysis(given, sphere.band)
+        self.synthesis = FieldSynthesis(made, sphere.band)
 
     def kappa(self, l: Tensor) -> Tensor:
         """The factors of the degrees.
@@ -108,7 +111,7 @@ class Derivative(DegreeFilter):
 
 
 def spin_of(in_type: FieldType) -> int:
-    """The spin of fields over a sphere, which must be of one.
+    """The spin of fields over a sphere, which must all have the same.
 
     Args:
         in_type: the fields.

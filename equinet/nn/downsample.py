@@ -62,7 +62,7 @@ class Downsample(EquivariantModule):
         ``in_type.shape(batch, *sizes)``, n to (n + 2 p - k) // s + 1 along each axis; over a sphere
         ``out_type.shape(batch)``.
     Raises:
-        TypeError: if neither ``factor`` nor ``sphere`` is given, or both.
+        TypeError: for both ``factor`` and ``sphere``, and over a sphere for neither.
         ValueError: if the group exchanges axes along which an argument is not the same; for an
             argument that has no meaning over the space.
     Warns:
@@ -82,14 +82,14 @@ class Downsample(EquivariantModule):
     ) -> None:
         super().__init__(in_type, in_type)
         self.bands = None
-        if isinstance(in_type.space, Sphere):
+        if in_type.space.is_band_limited:
             unused(in_type.space, kernel_size=kernel_size, stride=stride, padding=padding)
             self._over_sphere(factor, sigma, sphere)
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=True)
         unused(space, sphere=sphere)
         if factor is None:
-            raise TypeError("factor: expected the ratio of the steps of the grids, got None")
+            raise ValueError(f"factor: expected {space.n} integers >= 1 or one, got None")
         n = space.n
         self.factor = each(factor, n, "factor")
         default = [0.5 * math.sqrt(f**2 - 1) for f in self.factor]
@@ -234,13 +234,13 @@ class Upsample(EquivariantModule):
         if check_flag(align_corners, "align_corners") and mode == "nearest":
             raise ValueError("align_corners: expected False for mode 'nearest', got True")
         self.bands = None
-        if isinstance(in_type.space, Sphere):
+        if in_type.space.is_band_limited:
             nearest = None if mode == "linear" else mode
             unused(in_type.space, size=size, mode=nearest, align_corners=align_corners or None)
             self.out_type = resized(in_type, factor, sphere, up=True)
             self.bands = BandChange(in_type, self.out_type)
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=True)
         unused(space, sphere=sphere)
         n = space.n
         assert factor is not None  # the constructor has one over a grid

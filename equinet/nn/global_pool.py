@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from equinet.field import FieldType, sphere_of
 from equinet.nn.arguments import check_clouds
 from equinet.nn.clouds import cloud_means, cloud_sums, clouds_of
+from equinet.nn.fibre_pool import plain_vectors
 from equinet.nn.masks import mean_over, point_weights, read
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import filled
-from equinet.nn.pool import plain_vectors
 from equinet.nn.requirements import check_permuted
 
 _POOLS = {
@@ -66,7 +66,14 @@ class _GlobalPool(EquivariantModule[FieldType | None]):
         raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
     def over_space(self, x: Tensor, w: Tensor | None) -> Tensor:
-        """Reduce all axes of space."""
+        """Reduce all axes of space.
+
+        Args:
+            x: ``(batch, channel, *sizes)``.
+            w: weights of the points, ``(batch or 1, 1, *sizes)``, or None.
+        Returns:
+            ``(batch, channel)``, or what is left of it.
+        """
         raise TypeError(f"{type(self).__name__} is not a concrete pool")
 
     def plain(self) -> nn.Sequential | None:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from equinet.field import FieldAnalysis, FieldType, sphere_of
 from equinet.field.field_type import check_type
-from equinet.nn.degree_filter import spin_of
+from equinet.field.transform import block_orders
+from equinet.harmonics.grid import degree_columns
 from equinet.nn.masks import mean_over, point_weights, read
 from equinet.numerics import Constants
 from equinet.numerics.arguments import check_flag, check_number
@@ -80,25 +81,30 @@ class FieldLoss(Constants):
         w = point_weights(self.in_type, x, weights)
         x, y = read(x, w), read(y, w)
         _check_finite(x, y)
+        dtype, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)  # as sums are
+        x, y = x.to(wide), y.to(wide)
         w = (x.new_ones([1] * x.dim()) if w is None else w) * self.area
         axes = list(range(2, x.dim()))
         square = mean_over((x - y) ** 2, w, axes).flatten(1)
         if self.relative:
-            return _relative(square.sum(1), mean_over(y**2, w, axes).flatten(1).sum(1))
-        return square.mean()
+            whole = mean_over(y**2, w, axes).flatten(1)
+            return _relative(square.sum(1), whole.sum(1)).to(dtype)
+        return square.mean().to(dtype)
 
 
 class SobolevLoss(Constants):
     r"""The mean square of a difference and of its derivatives, by degrees.
 
-    .. math:: L = \frac{1}{N} \sum_l \bigl(1 + a^2 (l(l + 1) - s^2)\bigr)^k\, P_l(x - y)
+    .. math:: L = \frac{1}{N} \sum_{ls} \bigl(1 + a^2 (l(l + 1) - s^2)\bigr)^k\, P_{ls}(x - y)
 
-    of fields with N channels, where P_l is what degree l contributes to the mean square: for k = 0
-    it is ``FieldLoss``, without the degrees above the band. For k = 1 it is the norm of H^1, the
-    mean of (x - y)^2 + a^2 |grad (x - y)|^2 on the unit sphere; with k < 0 small scales count less.
+    of fields with N channels, where P_ls is what degree l of the fields of spin s contributes to
+    the sum of their mean squares: for k = 0 it is ``FieldLoss``, without the degrees above the
+    band. For k = 1 it is that of H^1, the mean of ``(x - y)^2 + a^2 |grad (x - y)|^2`` on the unit
+    sphere; with k < 0 small scales count less. A norm by degrees needs the field everywhere: where
+    nothing is known, ``FieldLoss`` serves.
 
     Args:
-        in_type: fields of one spin s over a sphere.
+        in_type: functions and fields of any spins s over a sphere.
         order: k.
         length: a, in radians: slopes count from scales below it on.
         relative: divide by the same of y, and take the root: the relative error in that norm.
@@ -115,19 +121,28 @@ class SobolevLoss(Constants):
         self, in_type: FieldType, order: float = 1.0, length: float = 1.0, relative: bool = False
     ) -> None:
         super().__init__()
-        self.spin, band = spin_of(in_type), sphere_of(in_type).band
+        sphere = sphere_of(in_type)
+        if in_type.is_sampled:
+            raise ValueError(f"in_type: expected functions and fields of spins, got {in_type!r}")
         self.in_type, self.relative = in_type, check_flag(relative, "relative")
         self.order = check_number(order, "order")
         self.length = check_number(length, "length", 0)
-        self.analysis = FieldAnalysis(in_type, band)
+        self.analysis = FieldAnalysis(in_type, sphere.band)
         self.set_constants()
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        l, s = torch.arange(self.spin, self.analysis.band, dtype=torch.float64), self.spin
-        # Two channels of spin s > 0 share the coefficients of one real function.
-        power = (2 * l + 1) * (2 if s else 1)
-        power = power * (1 + self.length**2 * (l * (l + 1) - s**2)) ** self.order
-        return {"factors": power.repeat_interleave(2 * l.long() + 1)[:, None]}
+        factors = [torch.zeros(0, dtype=torch.float64)]
+        orders = block_orders(self.in_type, self.analysis.band)
+        for l in range(self.analysis.band):
+            columns = []
+            for (mul, _), (s,) in zip(self.in_type.blocks, orders, strict=True):
+                # Two channels of spin s > 0 share the coefficients of one real function.
+                power = (2 * l + 1) * (2 if s else 1)
+                if s <= l:
+                    power *= (1 + self.length**2 * (l * (l + 1) - s**2)) ** self.order
+                columns += mul * degree_columns(l, (s,)) * [power]
+            factors.append(torch.tensor(columns, dtype=torch.float64).repeat(2 * l + 1))
+        return {"factors": torch.cat(factors)[:, None]}
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """The loss.
@@ -150,8 +165,8 @@ class SobolevLoss(Constants):
 
     def _square(self, x: Tensor) -> Tensor:
         """The square of the norm of each sample, ``(batch,)``."""
-        rows = self.analysis(x).view(len(self.factors), self.in_type.channels, x.shape[0])
-        return (self.factors[..., None] * rows**2).sum((0, 1))
+        rows = self.analysis(x).view(len(self.factors), x.shape[0])
+        return (self.factors * rows**2).sum(0)
 
 
 def _check_pair(in_type: FieldType, x: Tensor, y: Tensor) -> None:

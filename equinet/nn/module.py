@@ -81,6 +81,8 @@ class EquivariantModule(Constants, Generic[Out]):
         self.in_type.check(x)
         own = next((t for t in _tensors(self) if t.is_floating_point()), None)
         if own is None:
+            if not x.is_meta and any(t.is_meta for t in _tensors(self)):
+                self._made_like(x)
             return
         if own.is_meta and not x.is_meta:
             own = self._made_like(x)

@@ -1,4 +1,4 @@
-r"""Pools over a window and over the fibre.
+r"""Pools over a window.
 
 Over a sphere a window is a disc. Over a grid it is exact for the elements of H that map the grid to
 itself, if the samples lie about its centre; see ``centred``.
@@ -6,22 +6,21 @@ itself, if the samples lie about its centre; see ``centred``.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Point, Sphere
+from equinet.field import FieldType, Sphere
 from equinet.nn.bands import BandChange, cap, discs, resized, ring_step, unused
 from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
+from equinet.nn.masks import point_weights, read
 from equinet.nn.module import EquivariantModule
-from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
 from equinet.numerics import Constant
-from equinet.numerics.arguments import Size, check_choice, check_flag, check_integer, each
-from equinet.rep import trivial
+from equinet.numerics.arguments import Size, check_flag, check_integer, each
 
 _AVERAGE = {
     1: (F.avg_pool1d, nn.AvgPool1d),
@@ -52,7 +51,7 @@ class _Window(EquivariantModule):
     ) -> None:
         super().__init__(in_type, in_type)
         self.radius = None
-        if self.on_spheres and isinstance(in_type.space, Sphere):
+        if self.on_spheres and in_type.space.is_band_limited:
             shape = {"padding": padding or None, "dilation": None if dilation == 1 else dilation}
             unused(in_type.space, **shape, ceil_mode=ceil_mode or None)
             self.kernel_size = (check_integer(kernel_size, "kernel_size"),)
@@ -61,7 +60,7 @@ class _Window(EquivariantModule):
                 stride = kernel_size
             self.out_type = resized(in_type, stride, sphere, name="stride")
             return
-        space = grid_of(in_type)
+        space = grid_of(in_type, spheres=self.on_spheres)
         unused(space, sphere=sphere)
         n = space.n
         self.kernel_size = each(kernel_size, n, "kernel_size")
@@ -124,7 +123,6 @@ class AvgPool(_Window):
     """
 
     on_spheres = True
-    bands: BandChange
 
     def __init__(
         self,
@@ -139,9 +137,12 @@ class AvgPool(_Window):
         sphere: Sphere | None = None,
     ) -> None:
         super().__init__(in_type, kernel_size, stride, padding, 1, ceil_mode, sphere)
+        self.bands = self.shares = None
         if self.radius is not None:
             unused(in_type.space, divisor_override=divisor_override)
             self.bands = BandChange(in_type, self.out_type, cap(self.radius))
+            before, after = (t.space.fields("1x0") for t in (in_type, self.out_type))
+            self.shares = BandChange(before, after, cap(self.radius))
         self.count_include_pad = check_flag(count_include_pad, "count_include_pad")
         self.divisor_override = divisor_override
         if divisor_override is not None:
@@ -152,14 +153,34 @@ class AvgPool(_Window):
                     f"{divisor_override}; multiply the output with kernel_size / divisor instead"
                 )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, weights: Tensor | None = None) -> Tensor:
+        """The means.
+
+        Args:
+            x: ``in_type.shape(batch, *sizes)``.
+            weights: of the points, as in ``GlobalAvgPool``: the mean is over what is there. It is 0
+                where nothing is, over a sphere where less than a hundredth of the disc is.
+        Returns:
+            ``out_type.shape(batch, *sizes)``.
+        Raises:
+            TypeError, ValueError: for ``weights``, as ``GlobalAvgPool``.
+        """
         self.check(x)
-        if self.radius is not None:
-            return self.bands(x)
+        w = point_weights(self.in_type, x, weights)
+        if w is None:
+            return laid_out(self._means(x, self.bands), x)
+        share = self._means(w[..., 0] if self.in_type.is_sampled else w, self.shares)
+        share = share[..., None] if self.in_type.is_sampled else share
+        there = share > (0 if self.radius is None else 0.01 * w.amax())
+        y = self._means((read(x, w) * w).to(x.dtype), self.bands)
+        return (y / share.where(there, 1.0)).where(there, 0.0).to(x.dtype)
+
+    def _means(self, x: Tensor, bands: BandChange | None) -> Tensor:
+        if bands is not None:
+            return bands(x)
         self.centred.check(x.shape[2:])
         pool, _ = _AVERAGE[len(self.kernel_size)]
-        y = pool(x, self.kernel_size, self.stride, self.padding, *self._options())
-        return laid_out(y, x)
+        return pool(x, self.kernel_size, self.stride, self.padding, *self._options())
 
     def _options(self) -> list[Any]:
         """What follows the padding in torch's functions and modules."""
@@ -305,92 +326,3 @@ class NormMaxPool(_Window):
         )
         index = where.flatten(2).unsqueeze(2).expand(-1, -1, f.shape[2], -1)
         return f.flatten(3).gather(3, index).unflatten(3, where.shape[2:]).flatten(1, 2)
-
-
-class GroupPool(EquivariantModule):
-    r"""One scalar from each function on the group, its maximum or its mean over the fibre.
-
-    .. math:: f \mapsto \max_h f(h) \qquad\text{or}\qquad f \mapsto \int_H f(h)\, dh
-
-    Over the sphere it leads from functions on SO(3) to functions on the sphere.
-
-    Args:
-        in_type: fields whose components are permuted (regular, quotient), over any space.
-        reduce: "max" or "mean".
-    Shape:
-        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``, one trivial field for each
-        field.
-    Raises:
-        ValueError: for fields whose components turn into each other.
-
-    Example:
-        >>> from equinet.field import Plane
-        >>> GroupPool(Plane("C8").fields("16x regular")).out_type
-        Plane('C8').fields('16x trivial')
-    """
-
-    def __init__(self, in_type: FieldType, reduce: Literal["max", "mean"] = "max") -> None:
-        super().__init__(in_type, in_type)
-        check_permuted(in_type, "the pool over the group", "enn.NormPool")
-        self.reduce = check_choice(reduce, "reduce", ("max", "mean"))
-        self.out_type = scalars(in_type)
-        # Between the points of a grid on the group a maximum is missed.
-        self.sampled = in_type.is_sampled
-        self.aliases = self.sampled and reduce == "max"
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        pool = torch.amax if self.reduce == "max" else torch.mean
-        if self.sampled:
-            return pool(x, -1)
-        return laid_out(torch.cat([pool(part, 2) for part in self.in_type.split(x)], 1), x)
-
-    def export(self) -> nn.Module:
-        """A graph of plain torch functions."""
-        return graph(self)
-
-    def extra_repr(self) -> str:
-        return f"{super().extra_repr()}, reduce={self.reduce!r}"
-
-
-class NormPool(EquivariantModule):
-    r"""The norm of each field, a scalar: ``f -> |f|``.
-
-    Args:
-        in_type: fields with orthogonal rho, over any space.
-    Shape:
-        ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``, one trivial field for each
-        field.
-    Raises:
-        ValueError: if a rho is not orthogonal, or of infinite dimension.
-    """
-
-    def __init__(self, in_type: FieldType) -> None:
-        super().__init__(in_type, in_type)
-        check_orthogonal(in_type, functions="enn.GroupPool")
-        self.out_type = scalars(in_type)
-        self.aliases = in_type.space.is_band_limited
-
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        y = wide(x)
-        # The derivative of this norm at 0 is 0.
-        norms = [torch.linalg.vector_norm(part, dim=2) for part in self.in_type.split(y)]
-        return laid_out(torch.cat(norms, 1).to(x.dtype), x)
-
-    def export(self) -> nn.Module:
-        """A graph of plain torch functions."""
-        return graph(self)
-
-
-def scalars(in_type: FieldType) -> FieldType:
-    """One trivial field for each field."""
-    rho = trivial(in_type.space.fibre_group)
-    return FieldType(in_type.space, tuple((mul, rho) for mul, _ in in_type.blocks))
-
-
-def plain_vectors(in_type: FieldType) -> FieldType | None:
-    """The type of fields once space is gone: over ``Point``, and None if G leaves all alone."""
-    if all(rho.is_sampled or rho.is_trivial for _, rho in in_type.blocks):
-        return None
-    return Point(in_type.space.fibre_group).fields(in_type.blocks)

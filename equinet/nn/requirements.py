@@ -13,12 +13,13 @@ from equinet.rep.representation import sum_name
 _ABOUT = 2**0.5  # what sizes that are rounded may change the ratio of two steps by
 
 
-def grid_of(in_type: FieldType, name: str = "in_type") -> Grid:
+def grid_of(in_type: FieldType, name: str = "in_type", *, spheres: bool = False) -> Grid:
     """The grid on which the fields live.
 
     Args:
         in_type: of the fields.
         name: of this argument, in the error.
+        spheres: whether the caller takes fields over a sphere too, in the error.
     Returns:
         The grid.
     Raises:
@@ -26,7 +27,8 @@ def grid_of(in_type: FieldType, name: str = "in_type") -> Grid:
     """
     grid = in_type.space.grid
     if grid is None:
-        raise ValueError(f"{name}: expected fields over a Line, Plane or Volume, got {in_type!r}")
+        kinds = "Line, Plane, Volume or Sphere" if spheres else "Line, Plane or Volume"
+        raise ValueError(f"{name}: expected fields over a {kinds}, got {in_type!r}")
     return grid
 
 

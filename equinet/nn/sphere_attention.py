@@ -91,8 +91,8 @@ class SphereAttention(EquivariantModule):
         into, out = _spins(in_type), _spins(out_type)
         if out.keys() != into.keys():
             raise ValueError(
-                f"out_type: expected fields of the spins {list(into)} of in_type, which a SphereConv "
-                f"mixes, got {out_type!r}"
+                f"out_type: expected fields of the spins of in_type, {list(into)}, which a "
+                f"SphereConv mixes, got {out_type!r}"
             )
         keys = sphere.fields(" + ".join(f"{heads * key_copies}x{s}" for s in into))
         many = {s: max(1, n // heads) for s, n in into.items()}

@@ -242,7 +242,7 @@ class SphereConv(KernelLayer):
             spectrum = block_matmul(spectrum, self.dense(), rows, columns, batch, self.bias)
         y, device = self.synthesis(spectrum, batch, self.relu), x.device.type
         # The transforms are in float32; what is kept for the backward pass of the next layer is y.
-        autocast = torch.is_autocast_enabled(device)
+        autocast = not x.is_meta and torch.is_autocast_enabled(device)
         return y.to(torch.get_autocast_dtype(device)) if autocast else y
 
     def extra_repr(self) -> str:

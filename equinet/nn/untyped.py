@@ -13,8 +13,8 @@ from torch import nn
 
 from equinet.field import FieldType
 from equinet.group import FiniteGroup
+from equinet.nn.fibre_pool import plain_vectors
 from equinet.nn.pointwise import Pointwise
-from equinet.nn.pool import plain_vectors
 
 _POINTWISE = (
     nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh,

@@ -5,7 +5,7 @@ In: how far they reach. Out: filters whose matrices ``sphere`` says.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -21,7 +21,12 @@ class _PointFilter:
     """A filter made of point masses (K2) at Q = Y(alpha) X(beta) Y(gamma)."""
 
     def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
-        return wigner_D_rows(band, orders_out, orders_in, self.points(orders_out, orders_in))
+        points = self.at(band).points(orders_out, orders_in)
+        return wigner_D_rows(band, orders_out, orders_in, points)
+
+    def at(self, band: int) -> Self:
+        """The filter of a band, here the same for all."""
+        return self
 
     def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
         """Angles (alpha, beta, gamma) of the point masses.
@@ -138,22 +143,10 @@ class NearIdentityFilter(_PointFilter):
         if self.max_gamma is not None:
             _check_angle("max_gamma", self.max_gamma, self.n_gamma)
 
-    def at(self, band: int) -> SphereFilter:
-        """The filter of a band, with all its angles.
-
-        Args:
-            band: for l < ``band``.
-        Returns:
-            The filter with numbers for what was None.
-        """
+    def at(self, band: int) -> Self:
+        """The filter of a band, with numbers for what was None."""
         beta, gamma = (reach(band) if x is None else x for x in (self.max_beta, self.max_gamma))
         return replace(self, max_beta=beta, max_gamma=gamma)
-
-    def matrices(self, band: int, orders_out: Orders, orders_in: Orders) -> list[Tensor]:
-        """The basis of the W^l, as ``SphereFilter`` says."""
-        if self.max_beta is None or self.max_gamma is None:
-            return self.at(band).matrices(band, orders_out, orders_in)
-        return super().matrices(band, orders_out, orders_in)
 
     def points(self, orders_out: Orders, orders_in: Orders) -> Tensor:
         ring = torch.arange(1, self.n_beta + 1, dtype=torch.float64)

@@ -18,27 +18,27 @@ def _trained(network, generator):
 
 
 def test_spin_resnet(generator):
-    spheres = [Sphere(band, soft(2 * band)) for band in (6, 4)]
+    spheres = [Sphere(band, soft(2 * band)) for band in (4, 3)]
     hidden = [sphere.fields(TEXT) for sphere in spheres]
     x = spheres[0].fields("1x0 + 1x1")
     network = _trained(spin_resnet(x, hidden, 5, generator=generator), generator)
     assert network(random_field(x, 2, generator=generator).double()).shape == (2, 5)
-    assert equivariance_error(network, count=2, band=3).mean < 0.02
+    assert equivariance_error(network, count=1, band=2).mean < 0.03
 
 
 def test_unet(generator):
-    sphere, lower = Sphere(6, gauss(12, 25)), Sphere(3, gauss(6, 13))
+    sphere, lower = Sphere(4, gauss(8, 17)), Sphere(3, gauss(6, 13))
     x, y, h, low = (
         s.fields(t) for s, t in ((sphere, "2x0"), (sphere, "3x0"), (sphere, TEXT), (lower, TEXT))
     )
     network = _trained(unet(x, [h, low], y, generator), generator)
     assert network(torch.zeros(x.shape(2)).double()).shape == y.shape(2)
-    assert equivariance_error(network, count=2, band=3).mean < 0.05
+    assert equivariance_error(network, count=1, band=2).mean < 0.05
 
 
 def test_fourier_operator(generator):
-    sphere = Sphere(6, soft(10))
+    sphere = Sphere(4, soft(8))
     x, h = sphere.fields("1x0 + 1x1"), sphere.fields(TEXT)
-    network = fourier_operator(x, h, x, 2, generator).double()
+    network = fourier_operator(x, h, x, 1, generator).double()
     assert network(torch.zeros(x.shape(2)).double()).shape == x.shape(2)
-    assert equivariance_error(network, count=2, band=3).mean < 0.02
+    assert equivariance_error(network, count=1, band=2).mean < 0.03

@@ -6,8 +6,8 @@ import torch
 from equinet import Plane, Point, Points, Sphere, Volume, symmetric
 from equinet.field import HomogeneousSpace, act
 from equinet.nn import Sequential
+from equinet.nn.fibre_pool import GroupPool
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
-from equinet.nn.pool import GroupPool
 from tests.laws.direct import grid
 from tests.nn.symmetric import F64, GRIDS, PERMUTED, assert_equivariant, field
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close

@@ -50,7 +50,7 @@ def test_without_weights_of_the_space_it_is_that_of_torch(generator):
 @over("name", LOSSES)
 def test_moved_fields_are_as_far_apart(name, generator):
     sphere = Sphere(BAND)
-    for text in ("2x0", "1x1", "1x2"):
+    for text in ("2x0", "1x0 + 1x1", "1x2"):
         loss, g = LOSSES[name](sphere.fields(text)).double(), random_rotations(generator=generator)
         x, y = pair(loss.in_type, generator)
         moved = loss(*(act(loss.in_type, g, field) for field in (x, y)))
@@ -113,6 +113,40 @@ def test_what_nobody_knows(generator):
         enn.SobolevLoss(Sphere(BAND).fields("1x0"))(torch.zeros(3, 1, 8, 8), given[:, :1].float())
 
 
+def test_sums_are_wide(generator):
+    """In half precision the weights of many points would be 0."""
+    fields = Sphere(64).fields("1x0")
+    x, y = torch.randn(2, 1, 1, 128, 128, generator=generator)
+    expected = enn.FieldLoss(fields)(x, y)
+    found = enn.FieldLoss(fields).half()(x.half(), y.half())
+    assert found.dtype == torch.float16
+    assert_close(found, expected, 1e-2)
+
+
+@pytest.mark.compile
+def test_compiled_and_exported(generator):
+    fields = Sphere(BAND).fields("2x0")
+    x, y = (field.float() for field in pair(fields, generator))
+    area, sobolev = enn.FieldLoss(fields, relative=True), enn.SobolevLoss(fields)
+    compiled = torch.compile(area, backend="aot_eager", fullgraph=True)
+    assert_close(compiled(x, y), area(x, y), 1e-6)
+    exported = torch.export.export(sobolev, (x, y)).module()
+    assert_close(exported(x, y), sobolev(x, y), 1e-6)
+
+
+def test_fields_of_several_spins(generator):
+    """A loss of theirs is the sum of those of each block, by channels."""
+    sphere = Sphere(BAND)
+    fields, parts = sphere.fields("2x0 + 1x1 + 1x3"), ["2x0", "1x1", "1x3"]
+    x, y = pair(fields, generator)
+    alone = [
+        enn.SobolevLoss(sphere.fields(part), 0.7, 0.4).double()(a.flatten(1, 2), b.flatten(1, 2))
+        for part, a, b in zip(parts, fields.split(x), fields.split(y), strict=True)
+    ]
+    whole = enn.SobolevLoss(fields, 0.7, 0.4).double()(x, y)
+    assert_close(whole, sum(2 * loss for loss in alone) / 6, ROUNDING)
+
+
 def test_fewer_points_by_oversampling(generator):
     """The same fields on a finer grid are as far apart."""
     fine = Sphere(BAND, soft(2 * BAND))
@@ -143,7 +177,7 @@ def test_wrong_arguments(generator):
         enn.FieldLoss(fields, relative=True)(x, 0 * x)
     with pytest.raises(ValueError, match="^in_type: expected fields over a grid or a sphere"):
         enn.FieldLoss(Points("O(3)", 3).fields("1x0e"))
-    with pytest.raises(ValueError, match="^in_type: expected fields of one spin"):
-        enn.SobolevLoss(Sphere(BAND).fields("1x0 + 1x1"))
+    with pytest.raises(ValueError, match="^in_type: expected functions and fields of spins"):
+        enn.SobolevLoss(Sphere(BAND).fields("1x regular"))
     with pytest.raises(ValueError, match="^length: expected"):
         enn.SobolevLoss(fields, length=-1.0)

@@ -126,6 +126,41 @@ def test_a_mask_that_turns_with_the_fields(generator):
     assert_close(norm(moved, weights=turned[:, 0]), y, SYMMETRY)
 
 
+@over("text", ["1x trivial + 1x regular"])
+def test_means_over_windows_of_what_is_there(text, generator):
+    h = Plane("C4").fields(text)
+    x = torch.randn(h.shape(2, 6, 6), generator=generator, dtype=F64)
+    mask = torch.rand(2, 6, 6, generator=generator) > 0.6
+    mask[0, :2, :2] = False
+    y = nn.AvgPool(h, 2)(x.masked_fill(~mask[:, None], torch.nan), weights=mask)
+    for i, (row, column) in enumerate([(0, 0), (2, 1), (1, 2)]):
+        window = (slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2))
+        values = x[0][(slice(None), *window)][:, mask[0][window]]
+        assert_close(y[0, :, row, column], values.mean(1) if i else 0 * y[0, :, 0, 0], ROUNDING)
+
+
+@over("text", ["2x0 + 1x1", "1x regular"])
+def test_means_over_discs_of_what_is_there(text, generator):
+    """Exact where field and weights are of low degree; of constants it is the constant."""
+    h, mask = (Sphere(5).fields(t) for t in (text, "1x0"))
+    g = random_rotations(generator=generator)
+    x, w = (
+        random_field(t, 1, band=b, generator=generator, dtype=F64) for t, b in ((h, 3), (mask, 2))
+    )
+    w = w - w.amin() + 0.1
+    pool = nn.AvgPool(h, 5, 1).double()
+    y = pool(x, weights=w[:, 0])
+    moved = pool(act(h, g, x), weights=act(mask, g, w)[:, 0])
+    share = pool.shares(w)[..., None] if h.is_sampled else pool.shares(w)
+    turned = pool.shares(act(mask, g, w))
+    turned = turned[..., None] if h.is_sampled else turned
+    assert_close(moved * turned, act(h, g, y * share), SYMMETRY)
+    assert (y - pool(x)).norm() > 0.01 * y.norm()
+    if not h.is_sampled:
+        flat = pool(torch.ones_like(x), weights=(w > 1)[:, 0])[:, 0]
+        assert_close(flat[flat != 0], torch.ones_like(flat[flat != 0]), SYMMETRY)
+
+
 def test_clouds_with_weights(generator):
     in_type = Points("O(3)", dim=3).fields("2x0e")
     x, w = torch.randn(5, 2, generator=generator), torch.tensor([1.0, 2.0, 0.0, 3.0, 0.0])

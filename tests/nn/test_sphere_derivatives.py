@@ -9,12 +9,12 @@ import torch
 from equinet import Plane, Sphere
 from equinet import nn as enn
 from equinet.field import random_field
-from equinet.harmonics import s2_fft, s2_ifft
+from equinet.harmonics import equiangular, gauss, octahedral, s2_fft, s2_ifft, soft
 from equinet.numerics import soft_angles
 from equinet.transforms import from_winds, to_winds
 from tests.harmonics.direct import textbook_D
 from tests.over import over
-from tests.tolerances import CONDITION, DERIVATIVE, SYMMETRY, assert_close
+from tests.tolerances import CONDITION, DERIVATIVE, ROUNDING, SYMMETRY, assert_close
 
 F64 = torch.float64
 BAND, RADIUS = 6, 2.5
@@ -98,6 +98,37 @@ def test_closed_forms_in_the_names_of_meteorology(generator):
     assert_close(v, sampled(PSI.diff(ALPHA) / sympy.sin(BETA)), CONDITION)
 
 
+GRIDS = [
+    soft(BAND),
+    gauss(BAND),
+    equiangular(2 * BAND - 1, 2 * BAND - 1, poles=True),
+    equiangular(2 * BAND, 4 * BAND, poles=False),
+    octahedral(8),
+]
+
+
+@over("rings", GRIDS)
+def test_on_any_grid(rings, generator):
+    """The gradient of a . x is what of a lies along the sphere; the curl of a x x is 2 a . x."""
+    sphere = Sphere(3, rings)
+    beta, alpha = sphere.angles()
+    zero = torch.zeros_like(beta)
+    normal = sphere.positions()
+    south = torch.stack([beta.cos() * alpha.sin(), -beta.sin(), beta.cos() * alpha.cos()], -1)
+    east = torch.stack([alpha.cos(), zero, -alpha.sin()], -1)
+    a = torch.randn(3, generator=generator, dtype=F64)
+    wind = torch.stack([south @ a, east @ a])[None]
+    functions, vectors = sphere.fields("1x0"), sphere.fields("1x1")
+    found = enn.Gradient(functions).double()((normal @ a)[None, None])
+    assert_close(found, wind, ROUNDING)
+    velocity = torch.linalg.cross(a.expand_as(normal), normal)
+    u, v = ((velocity * axis).sum(-1)[None, None] for axis in (east, -south))
+    wind = from_winds(u, v)
+    curl, divergence = (kind(vectors).double()(wind) for kind in (enn.Curl, enn.Divergence))
+    assert_close(curl[0, 0], 2 * normal @ a, ROUNDING)
+    assert_close(divergence[0, 0], zero, ROUNDING)
+
+
 @pytest.mark.parametrize("spin", [0, 1, 2, 3])
 def test_eth_by_finite_differences(spin, generator):
     """-(d/d beta +- i / sin beta d/d alpha -+ s cot beta) of a series at a point."""
@@ -173,6 +204,7 @@ def test_blocks_of_one_spin_may_be_apart(generator):
     apart, together = SPHERE.fields("1x1 + 2x1"), SPHERE.fields("3x1")
     x = random_field(together, 2, generator=generator)
     assert torch.equal(enn.Curl(apart)(x), enn.Curl(together)(x))
+    assert enn.Laplacian(apart).out_type == apart
 
 
 def test_modes_keep_the_power(generator):
@@ -202,7 +234,7 @@ def test_modes_keep_the_power(generator):
         (lambda: enn.FromEBModes(FUNCTIONS), "^in_type: expected pairs of functions"),
         (lambda: enn.FromEBModes(SPHERE.fields("2x0"), 0), "^spin: expected"),
         (lambda: enn.Gradient(FUNCTIONS, radius=0.0), "^radius: expected"),
-        (lambda: enn.Eth(Sphere(2).fields("1x1")), "^in_type: expected fields with degrees >= 2"),
+        (lambda: enn.Eth(Sphere(2).fields("1x1")), "^in_type: expected a band above 2, since Eth"),
     ],
 )
 def test_what_has_no_derivative(make, message):

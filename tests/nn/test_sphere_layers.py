@@ -150,7 +150,7 @@ def _error(make, sphere, text, generator):
 )
 def test_a_finer_grid_for_the_same_band_aliases_less(make, text, generator):
     """With 3/2 of the points of an axis a product of two fields is exact, and others nearly."""
-    errors = [_error(make, Sphere(8, soft(b)), text, generator) for b in (8, 12, 16)]
+    errors = [_error(make, Sphere(6, soft(b)), text, generator) for b in (6, 9, 12)]
     assert errors[1] < errors[0] / 2 and errors[2] < errors[1] / 2
 
 
@@ -218,7 +218,10 @@ def test_attention_that_cannot_be():
             lambda: SphereAttention(*[Sphere(3).fields("1x regular")] * 2),
             "^in_type: expected spin-weighted fields",
         ),
-        (lambda: SphereAttention(h, Sphere(3).fields("2x0 + 1x1")), "^out_type: .* spins .0."),
+        (
+            lambda: SphereAttention(h, Sphere(3).fields("2x0 + 1x1")),
+            "^out_type: .* spins of in_type, .0.",
+        ),
         (lambda: SphereAttention(h, h, reach=0.0), "^reach: expected a number > 0"),
         (lambda: SphereAttention(h, h, heads=0), "^heads: expected an integer >= 1"),
     ):
@@ -247,7 +250,7 @@ def _kept(net, x) -> tuple[torch.Tensor, int]:
 
 def test_autocast_keeps_half_of_the_activations(generator):
     """1.7 times less at an error of a hundredth, in a network of spins on the SOFT grid."""
-    x, h = Sphere(12).fields("1x0"), Sphere(12).fields("4x0 + 3x1 + 3x2")
+    x, h = Sphere(8).fields("1x0"), Sphere(8).fields("4x0 + 3x1 + 3x2")
     layers = []
     for t in (x, h, h):
         wide = nn.gated(h)

@@ -11,12 +11,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from equinet import Line, Plane, Point, Points, Sphere, Volume
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose2d
+from equinet.nn.fibre_pool import GroupPool
 from equinet.nn.gate import Gate
 from equinet.nn.global_pool import SumPool
 from equinet.nn.linear import Linear
 from equinet.nn.point_conv import PointConv, RadialNetwork
 from equinet.nn.pointwise import ReLU
-from equinet.nn.pool import GroupPool
 from equinet.nn.sequential import Sequential
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.summaries import summary

@@ -350,6 +350,11 @@ def _others() -> Iterator[Call]:
         yield call(function, _random(2, 3, 5), _random(2, 3, 5))
     for function in (transforms.to_winds, transforms.to_polarisation):
         yield call(function, _random(2, 6, 5))
+    heights = eq.Sphere(3).fields("1x0")
+    yield call(transforms.Sample, harmonics.gauss(4), heights, north_first=False, steps=0)
+    sample = transforms.Sample(harmonics.gauss(4), heights)
+    yield call(sample.forward, _random(2, 1, 4, 8), name="Sample.forward")
+    yield call(sample.inverse, _random(2, 1, 6, 6), name="Sample.inverse")
     yield call(transforms.StereographicProjection, 8, 3)
     project = transforms.StereographicProjection(8, 3)
     R = numerics.random_rotations(2).float()
