@@ -10,7 +10,10 @@ import torch
 from benchmarks.measure import as_json, machine, table
 
 # Imported when asked for: each needs other peers, in environments of their own.
-SUITES = ("algebra", "gpu", "learning", "moving", "points", "roofline", "spherical", "steerable")
+SUITES = (
+    *("algebra", "equivariance", "gpu", "learning", "moving", "points", "roofline", "spherical"),
+    "steerable",
+)
 
 
 def main() -> None:

@@ -99,7 +99,7 @@ class SobolevLoss(Constants):
 
     of fields with N channels, where P_ls is what degree l of the fields of spin s contributes to
     the sum of their mean squares: for k = 0 it is ``FieldLoss``, without the degrees above the
-    band. For k = 1 it is the norm of H^1, the mean of (x - y)^2 + a^2 |grad (x - y)|^2 on the unit
+    band. For k = 1 it is that of H^1, the mean of ``(x - y)^2 + a^2 |grad (x - y)|^2`` on the unit
     sphere; with k < 0 small scales count less. A norm by degrees needs the field everywhere: where
     nothing is known, ``FieldLoss`` serves.
 

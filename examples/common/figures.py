@@ -5,18 +5,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from .errors import InputError
 
 
-def save(figure: Figure, path: Path) -> None:
+def save(figure: FigureBase, path: Path) -> None:
     """Write a picture, and make the folder for it.
 
     Raises:
         InputError: if it cannot be written, or its name ends in nothing that says how.
     """
+    assert isinstance(figure, Figure), "a part of a figure is not written by itself"
     kinds = sorted(figure.canvas.get_supported_filetypes())
     if path.suffix[1:].lower() not in kinds:
         raise InputError(f"out: expected a picture, .{' .'.join(kinds)}, got {path}")

@@ -37,9 +37,8 @@ def winds(path: Path | None, sphere: eq.Sphere) -> Tensor:
     found = []
     for name in ("erai_u", "erai_v"):
         numbers = arrays[name][MONTH, LEVEL].astype(np.float64)
-        # Of the two numbers of a scale the small one multiplies.
-        small, offset = sorted(arrays[f"{name}_scale"], key=abs)
-        found.append(torch.from_numpy(numbers * small + offset)[None, None])
+        step, offset = arrays[f"{name}_scale"]
+        found.append(torch.from_numpy(numbers * step + offset)[None, None])
     latitudes = torch.from_numpy(arrays["erai_lat"].astype(np.float64))
     rings = equiangular(len(latitudes), len(arrays["erai_lon"]), poles=True)
     start = math.radians(float(arrays["erai_lon"][0]))

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 import equinet as eq
 from equinet import nn as enn
-from equinet.steerable import smooth
+from equinet.steerable import SphereFilter, smooth
 
 WIDTHS = (12, 16, 24)  # fields of each spin, from fine to coarse
 
@@ -28,12 +28,10 @@ class SphericalUNet(nn.Module):
         for fields in types:  # a convolution changes the band on its way
             self.down.append(enn.Sequential(*_block(here, fields), *_block(fields, fields)))
             here = fields
-        for fields in reversed(types[:-1]):
-            self.up.append(
-                nn.ModuleList([enn.Upsample(here, sphere=fields.space), _both(here, fields)])
-            )
+        for finer, fields in reversed([*zip(spheres, types, strict=True)][:-1]):
+            self.up.append(nn.ModuleList([enn.Upsample(here, sphere=finer), _both(here, fields)]))
             here = fields
-        self.out = enn.SphereConv(here, sphere.fields(f"{classes}x0"), _filters(here))
+        self.out = enn.SphereConv(here, sphere.fields(f"{classes}x0"), _filters())
 
     def forward(self, x: Tensor) -> Tensor:
         kept = []
@@ -41,7 +39,9 @@ class SphericalUNet(nn.Module):
             x = block(x)
             kept.append(x)
         kept.pop()
-        for upsample, block in self.up:
+        for level in self.up:
+            assert isinstance(level, nn.ModuleList)
+            upsample, block = level
             x = block(torch.cat([upsample(x), kept.pop()], 1))
         return self.out(x)
 
@@ -52,16 +52,16 @@ def _both(coarse: eq.FieldType, fine: eq.FieldType) -> nn.Module:
     return enn.Sequential(*_block(upsampled + fine, fine))
 
 
-def _block(here: eq.FieldType, out: eq.FieldType) -> list[nn.Module]:
+def _block(here: eq.FieldType, out: eq.FieldType) -> tuple[nn.Module, ...]:
     wide = enn.gated(out)
-    return [
-        enn.SphereConv(here, wide, _filters(here), bias=False),
+    return (
+        enn.SphereConv(here, wide, _filters(), bias=False),
         enn.BatchNorm(wide),
         enn.Gate(out, function=nn.functional.silu),
-    ]
+    )
 
 
-def _filters(here: eq.FieldType) -> object:
+def _filters() -> SphereFilter:
     return smooth(knots=8, max_order=1)
 
 

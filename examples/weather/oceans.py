@@ -1,5 +1,6 @@
 """Which ocean is it? Learned from the Earth as it stands, read when it is turned."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,7 +49,7 @@ def train(earth: Earth, run: OceanRun, desk: Desk) -> dict[str, Any]:
         )  # land, -1, has no weight
         return (each * area * (labels >= 0)).sum() / (area * (labels >= 0)).sum()
 
-    def right(rotations: list[Tensor | None]) -> float:
+    def right(rotations: Sequence[Tensor | None]) -> float:
         network.eval()
         found = []
         for g in rotations:
