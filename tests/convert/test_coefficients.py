@@ -1,6 +1,6 @@
 """Agreement with the coefficients of healpy, pyshtools and torch-harmonics.
 
-``golden/make_sphere.py`` made the values; fields are summed up term by term here, so that no
+``tests/golden/make_sphere.py`` made the values; fields are summed up term by term here, so that no
 transform of this library is among what is compared.
 """
 
@@ -21,7 +21,7 @@ BAND = 7
 
 @pytest.fixture(scope="module")
 def golden():
-    with np.load(Path(__file__).parent / "golden" / "sphere.npz") as arrays:
+    with np.load(Path(__file__).parents[1] / "golden" / "sphere.npz") as arrays:
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 

@@ -14,7 +14,7 @@ from tests.tolerances import ROUNDING, assert_close
 
 @pytest.fixture(scope="module")
 def golden():
-    path = Path(__file__).parents[1] / "convert" / "golden" / "sphere.npz"
+    path = Path(__file__).parents[1] / "golden" / "sphere.npz"
     with np.load(path) as arrays:
         return {name: torch.from_numpy(array) for name, array in arrays.items()}
 

@@ -4,7 +4,7 @@ In an environment of its own, from the root of the repository::
 
     pip install healpy==1.20.1 pyshtools==4.14.1 scipy
     pip install --no-deps torch-harmonics==0.9.3    # torch is there
-    python tests/convert/golden/make_sphere.py
+    python tests/golden/make_sphere.py
 
 All arrays are float64 or complex128. Points are (beta, alpha) = (colatitude, longitude) in radians.
 lmax = 6 inclusive for healpy and pyshtools, 7 exclusive for torch-harmonics: the band is 7.
