@@ -15,6 +15,7 @@ namespace {
 using eq::kOrders;
 using eq::Orders;
 using eq::Recursion;
+using Visit = Recursion::Visit;
 using eq::Starts;
 
 // Sums over degrees that fit into the registers, with what they are made of.
@@ -91,16 +92,16 @@ class Job {
     void synthesis(const T* spectrum, T* waves) {
         pack(spectrum);
         clear(z_, blocks_ * C * s_.points() * kParts);
-        recursion_.run<kSeveral>(blocks_, [&](auto shape, int64_t block, int64_t j, int64_t row, int64_t end) {
+        recursion_.run<kSeveral>(blocks_, [&](auto shape, Visit at) {
             constexpr int R = decltype(shape)::rows;
-            Orders* const z = z_ + (block * s_.points() + j) * C * kParts;
-            const Orders* f = f_ + (block * recursion_.rows() + row) * C * S;
+            Orders* const z = z_ + (at.block * s_.points() + at.angle) * C * kParts;
+            const Orders* f = f_ + (at.block * recursion_.rows() + at.row) * C * S;
             Orders sum[R][C * kParts];
             for (int r = 0; r < R; ++r) {
                 for (int i = 0; i < C * kParts; ++i) sum[r][i] = z[r * C * kParts + i];
             }
-            Recursion::Walk<R> walk(recursion_, j);
-            for (; row < end; row += 2) {
+            Recursion::Walk<R> walk(recursion_, at.angle);
+            for (int64_t row = at.row; row < at.end; row += 2) {
                 for (int odd = 0; odd < 2; ++odd, f += C * S) {
                     for (int i = 0; i < C * S; ++i) {
                         const Orders amplitude = f[i];
@@ -121,16 +122,16 @@ class Job {
     void analysis(const T* waves, T* spectrum) {
         for_pairs([&](int64_t j, int64_t c, int64_t at) { load(waves + at, j, c); });
         clear(f_, blocks_ * C * recursion_.rows() * S);
-        recursion_.run<kAnalysed>(blocks_, [&](auto shape, int64_t block, int64_t j, int64_t row, int64_t end) {
+        recursion_.run<kAnalysed>(blocks_, [&](auto shape, Visit at) {
             constexpr int R = decltype(shape)::rows;
-            const Orders* const z = z_ + (block * s_.points() + j) * C * kParts;
-            Orders* f = f_ + (block * recursion_.rows() + row) * C * S;
+            const Orders* const z = z_ + (at.block * s_.points() + at.angle) * C * kParts;
+            Orders* f = f_ + (at.block * recursion_.rows() + at.row) * C * S;
             Orders given[R][C * kParts];
             for (int r = 0; r < R; ++r) {
                 for (int i = 0; i < C * kParts; ++i) given[r][i] = z[r * C * kParts + i];
             }
-            Recursion::Walk<R> walk(recursion_, j);
-            for (; row < end; row += 2) {
+            Recursion::Walk<R> walk(recursion_, at.angle);
+            for (int64_t row = at.row; row < at.end; row += 2) {
                 for (int odd = 0; odd < 2; ++odd, f += C * S) {
                     for (int i = 0; i < C * S; ++i) {
                         Orders sum = f[i];
@@ -163,8 +164,8 @@ class Job {
 
     // --- waves ----------------------------------------------------------------------------------------
 
-    template <class Visit>
-    void for_pairs(const Visit& visit) const {
+    template <class Each>
+    void for_pairs(const Each& visit) const {
         for (int64_t j = 0; j < s_.points(); ++j) {
             for (int64_t c = 0; c < wide_; ++c) visit(j, c, s_.field(c0_ + c) + j * s_.line() + 2 * m0_);
         }
@@ -234,8 +235,8 @@ class Job {
     // --- spectra --------------------------------------------------------------------------------------
 
     // visit(row, l): for each degree.
-    template <class Visit>
-    void for_degrees(const Visit& visit) const {
+    template <class Each>
+    void for_degrees(const Each& visit) const {
         for (int64_t l = recursion_.lowest(); l < s_.band; ++l) visit(l - recursion_.lowest(), l);
     }
 
@@ -342,7 +343,7 @@ int for_jobs(const Given& given, const Run& run) {
     const Scratch<double> common(Starts::scratch(s.points(), s.band));
     if (!common) return EQ_NO_MEMORY;
     const Starts starts(common.data(), given.beta, s.points(), s.band, s.order);
-    const int64_t cost = s.points() * s.band * kOrders * 8;
+    const int64_t cost = s.points() * s.band * kOrders * 8 + 1;
     bool enough = true;
     parallel(groups * chunks, 1 + kGrain / cost, [&](int64_t begin, int64_t end) {
         const Scratch<double> memory(J::scratch(s));
@@ -370,22 +371,30 @@ int dispatch(const Given& given, const With& with) {
 
 template <class T, class With>
 int transform(const Given& given, const With& with) {
-    if (given.s.columns() <= 0 || given.s.rings <= 0) return EQ_OK;
+    if (given.s.columns() <= 0) return EQ_OK;
     return given.s.order ? dispatch<T, true>(given, with) : dispatch<T, false>(given, with);
 }
 
 }  // namespace
 
 // spectrum (rows, channels, batch) to waves (batch, channels, part, beta, m, real or imaginary).
-EQ_OPERATOR legendre_synthesis(const T* spectrum, const double* beta, const double* by_degree, const double* by_ring, T* waves, int64_t band, int64_t rings, int64_t order, int64_t channels, int64_t batch, int64_t count, double positive) {
-    const Given given{{band, rings, order, channels, batch, count, positive}, beta, by_degree, by_ring};
+EQ_OPERATOR legendre_synthesis(const T* spectrum, const double* beta, const double* by_degree,
+                               const double* by_ring, T* waves, int64_t band, int64_t rings,
+                               int64_t order, int64_t channels, int64_t batch, int64_t width,
+                               double positive) {
+    const Sizes s{band, rings, order, channels, batch, width, positive};
+    const Given given{s, beta, by_degree, by_ring};
     return transform<T>(given, [&](auto& job) { job.synthesis(spectrum, waves); });
 }
 EQ_EXPORT(legendre_synthesis)
 
 // The transpose.
-EQ_OPERATOR legendre_analysis(const T* waves, const double* beta, const double* by_degree, const double* by_ring, T* spectrum, int64_t band, int64_t rings, int64_t order, int64_t channels, int64_t batch, int64_t count, double positive) {
-    const Given given{{band, rings, order, channels, batch, count, positive}, beta, by_degree, by_ring};
+EQ_OPERATOR legendre_analysis(const T* waves, const double* beta, const double* by_degree,
+                              const double* by_ring, T* spectrum, int64_t band, int64_t rings,
+                              int64_t order, int64_t channels, int64_t batch, int64_t width,
+                              double positive) {
+    const Sizes s{band, rings, order, channels, batch, width, positive};
+    const Given given{s, beta, by_degree, by_ring};
     return transform<T>(given, [&](auto& job) { job.analysis(waves, spectrum); });
 }
 EQ_EXPORT(legendre_analysis)

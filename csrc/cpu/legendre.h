@@ -134,10 +134,15 @@ class Recursion {
     int64_t rows() const { return rows_; }
     const Orders& scale(int64_t row) const { return scale_[row]; }
 
-    // visit(from, to, first, last, several): rows of angles at which they are not negligible, `several` of
-    // them at a time or one, for each of `blocks` blocks of columns.
-    template <int several, class Visit>
-    void run(int64_t blocks, const Visit& visit) {
+    // Rows [row, end) in which the amplitudes of one or several angles, from `angle` on, are not negligible.
+    struct Visit {
+        int64_t block, angle, row, end;
+    };
+
+    // visit(Shape, Visit): all rows of all angles, `several` of them at a time or one, for each of `blocks`
+    // blocks of columns, which have the same recursion. It walks through the rows and keeps the walk.
+    template <int several, class Each>
+    void run(int64_t blocks, const Each& visit) {
         for (int64_t j = 0; j < starts_.points; ++j) {
             exponent_[j] = m0_ > starts_.last[j] ? kNever : start(j);
         }
@@ -147,10 +152,10 @@ class Recursion {
             for (int64_t block = 0; block < blocks; ++block) {
                 for (int64_t j = 0; j < starts_.points;) {
                     if (several > 1 && together(j, several, begin)) {
-                        visit(Shape<several, 0>{}, block, j, begin, end);
+                        visit(Shape<several, 0>{}, Visit{block, j, begin, end});
                         j += several;
                     } else {
-                        if (from_[j] < end) visit(Shape<1, 0>{}, block, j, from_[j], end);
+                        if (from_[j] < end) visit(Shape<1, 0>{}, Visit{block, j, from_[j], end});
                         ++j;
                     }
                 }
@@ -191,6 +196,7 @@ class Recursion {
   private:
     // What is below 2^-100 is negligible, which is 2^412 in units of 2^-512.
     static constexpr double kNegligible = 0x1p-100, kLarge = 0x1p512, kSmall = 0x1p-512;
+    static constexpr double kRootOfHalf = 0.70710678118654752;
     static constexpr int64_t kNever = 1;  // in place of the exponent of what is 0
 
     static void swap(Orders*& a, Orders*& b) {
@@ -222,7 +228,7 @@ class Recursion {
                 const double here = (l - m) * (l + m) * (l - n) * (l + n) / square;
                 const double above = (next - m) * (next + m) * (next - n) * (next + n);
                 const double root = next / std::sqrt(above > 0 ? above : 1);
-                const double of_zeros = (m == 0) == (n == 0) ? 1 : n ? 0.70710678118654752 : 1.4142135623730950;
+                const double of_zeros = (m == 0) == (n == 0) ? 1 : n ? kRootOfHalf : 2 * kRootOfHalf;
                 s[i] = l == start ? of_zeros : s[i];
                 k[i] = l == start ? root : l > start ? 1 / (here * k[i]) : 0;
                 scale_[row][i] = l >= start && m < band && l < band ? s[i] : 0;

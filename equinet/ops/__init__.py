@@ -10,6 +10,8 @@ from equinet.ops.edge_sums import edge_sum
 from equinet.ops.expansion import expand
 from equinet.ops.expansion_plan import Plan, Side
 from equinet.ops.filter_spectra import filter_spectrum
+from equinet.ops.legendre import legendre_analysis, legendre_synthesis
+from equinet.ops.legendre_plan import LegendrePlan
 from equinet.ops.masking import relu, zero_where
 from equinet.ops.precision import full_precision
 from equinet.ops.s2 import s2_analysis, s2_synthesis
@@ -24,6 +26,7 @@ __all__ = [
     "EdgePlan",
     "FieldTables",
     "GroupTables",
+    "LegendrePlan",
     "Plan",
     "Side",
     "SpectrumPlan",
@@ -35,6 +38,8 @@ __all__ = [
     "expand",
     "filter_spectrum",
     "full_precision",
+    "legendre_analysis",
+    "legendre_synthesis",
     "relu",
     "s2_analysis",
     "s2_synthesis",

@@ -1,0 +1,87 @@
+"""Transforms on the Gauss grid by another library, in a process and an environment of its own.
+
+What comes in: a line with the library, the band, the batch, the spin (0 or 1), the type of numbers
+and the threads; then lines ``synthesis`` and ``analysis``, one for each call, and ``memory``. What
+goes out: a line of JSON for each. The grid has ``band`` times ``2 band`` points.
+
+It needs numpy, and ducc0 or torch and torch-harmonics; not equinet.
+"""
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+
+Calls = dict[str, Callable[[], Any]]
+Case = tuple[int, int, int, str, int]  # band, batch, spin, dtype, threads
+
+
+def ducc0(package: Any, case: Case) -> Calls:
+    band, batch, spin, dtype, threads = case
+    real, complex_ = (np.float32, np.complex64) if dtype == "float32" else (float, complex)
+    parts = 2 if spin else 1
+    alm = np.ones((batch, parts, band * (band + 1) // 2), complex_)
+    signal = np.ones((batch, parts, band, 2 * band), real)
+    sizes = {"spin": spin, "lmax": band - 1, "geometry": "GL", "nthreads": threads}
+
+    def synthesis() -> Any:
+        return package.sht.synthesis_2d(alm=alm, ntheta=band, nphi=2 * band, **sizes)
+
+    return {"synthesis": synthesis, "analysis": lambda: package.sht.analysis_2d(map=signal, **sizes)}
+
+
+def torch_harmonics(package: Any, case: Case) -> Calls:
+    band, batch, spin, dtype, threads = case
+    torch = importlib.import_module("torch")
+    torch.set_num_threads(threads)
+    names = ("RealVectorSHT", "InverseRealVectorSHT") if spin else ("RealSHT", "InverseRealSHT")
+    sizes = {"lmax": band, "mmax": band, "grid": "legendre-gauss"}
+    to = getattr(torch, dtype)
+    forward, inverse = (getattr(package, name)(band, 2 * band, **sizes).to(to) for name in names)
+    signal = torch.ones(batch, *[2] * spin, band, 2 * band, dtype=to)
+    coefficients = forward(signal)
+    return {"synthesis": lambda: inverse(coefficients), "analysis": lambda: forward(signal)}
+
+
+PEERS = {"ducc0": ducc0, "torch-harmonics": torch_harmonics}
+
+
+def peak(forget: bool = False) -> float:
+    """Peak of the resident memory in MiB; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0.0
+    if forget:
+        with open("/proc/self/clear_refs", "w") as file:
+            file.write("5")
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
+
+
+def main() -> None:
+    name, *sizes, dtype, threads = sys.stdin.readline().split()
+    band, batch, spin = map(int, sizes)
+    try:
+        package = importlib.import_module(name.replace("-", "_"))
+    except ImportError as error:
+        print(json.dumps({"problem": str(error)}), flush=True)
+        return
+    before, start = peak(forget=True), time.perf_counter()
+    calls = PEERS[name](package, (band, batch, spin, dtype, int(threads)))
+    build = 1e3 * (time.perf_counter() - start)
+    print(json.dumps({"version": version(name), "build": build}), flush=True)
+    for line in sys.stdin:
+        if line.strip() == "memory":
+            print(json.dumps(peak() - before), flush=True)
+            continue
+        start = time.perf_counter()
+        calls[line.strip()]()
+        print(json.dumps(1e3 * (time.perf_counter() - start)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
