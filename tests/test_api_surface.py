@@ -26,10 +26,11 @@ INVENTORY = {
         named_group o2 o3 octahedral orbit_section permutation_group point_group section
         semidirect_product so2 so3 subgroup subgroup_classes symmetric tetrahedral trivial_group""",
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
-        GaussianShells Harmonics Pixels Radial SteeredFunctions Synthesis Zernike
-        angular_coefficients angular_harmonics circular_harmonics filter_grid gaussian_shells
-        harmonics_representation rotate_s2 rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft
-        shell_harmonics so3_fft so3_ifft so3_irfft so3_rfft spherical_harmonics""",
+        GaussianShells Harmonics Pixels Radial Rings SteeredFunctions Synthesis Zernike
+        angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid gauss
+        gaussian_shells harmonics_representation healpix octahedral rotate_s2 rotate_so3 s2_fft
+        s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft so3_rfft soft
+        spherical_harmonics""",
     "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia KernelRegression Laplace
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent gradient_flow
         hessian_split hinge lattice_error ntk_parametrize power_law satisfied soft_hinge square
@@ -50,8 +51,8 @@ INVENTORY = {
         wigner_d_real""",
     "equinet.ops": """EdgeOrder EdgePlan FieldTables GroupTables LegendrePlan Plan Side SpectrumPlan SpectrumSide
         block_matmul chunks edge_order edge_sum expand filter_spectrum full_precision relu
-        legendre_analysis legendre_synthesis s2_analysis s2_synthesis so3_analysis so3_synthesis
-        status zero_where""",
+        legendre_analysis legendre_synthesis s2_analysis s2_coefficients s2_synthesis s2_waves
+        so3_analysis so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose

@@ -4,9 +4,10 @@
 //     P(beta) = sum_l d^l(beta) F+^l,    Q(beta) = sum_l d^l(beta) F-^l         for each m >= 0  (H3)
 //     X^c = P + Q mirrored,  X^s = i (P - Q mirrored)                                            (H4)
 //
-// and the transpose. For n = 0, where F+ and F- differ by the sign of odd l - m, P and Q are the sums
-// over even and odd l - m instead, X = P + Q in one half and P - Q, mirrored, in the other. A job is a
-// block of columns with the orders of one line of the cache; complex numbers are moved as pairs.
+// and the transpose, with a factor for each degree and for each ring. For n = 0, where F+ and F- differ
+// by the sign of odd l - m, P and Q are the sums over even and odd l - m instead, X = P + Q in one half
+// and P - Q, mirrored, in the other. A job is a block of columns with the orders of one line of the
+// cache; complex numbers are moved as pairs.
 #include "common/api.h"
 #include "cpu/columns.h"
 #include "cpu/parallel.h"
@@ -14,11 +15,10 @@
 namespace {
 
 struct Sizes {
-    int64_t band, size, order, channels, batch, chunk;  // chunk of orders in the table
+    int64_t band, rings, waves, order, channels, batch, chunk;  // orders m in memory, in a chunk of d
     int64_t columns() const { return channels * batch; }
-    int64_t waves() const { return size / 2 + 1; }  // orders m in memory
-    int64_t line() const { return 2 * waves(); }    // numbers for each beta
-    int64_t points() const { return order ? size : size / 2; }  // angles beta in the table
+    int64_t line() const { return 2 * waves; }  // numbers for each ring
+    int64_t points() const { return order ? rings : (rings + 1) / 2; }  // angles beta in the table
     int64_t lowest(int64_t m) const { return m > order ? m : order; }
     int64_t degrees(int64_t m) const { return band - lowest(m); }
     // Of the coefficient (l, m, n), n = 0 or +-order, in a spectrum.
@@ -34,8 +34,14 @@ struct Sizes {
     // Where the first part of a column starts among the Fourier coefficients.
     int64_t field(int64_t column) const {
         const int64_t place = column % batch * channels + column / batch;
-        return place * (order ? 2 : 1) * size * line();
+        return place * (order ? 2 : 1) * rings * line();
     }
+};
+
+// The table, and the factors of degrees and of rings.
+template <class T>
+struct Constants {
+    const T *d, *by_degree, *by_ring;
 };
 
 template <class T>
@@ -77,18 +83,20 @@ struct Job {
         for (int64_t c = 0; c < wide; ++c) fields[c] = s.field(c0 + c) + 2 * m0;
     }
 
-    // visit(first, second, p, q): for each angle and column where the orders start that are combined,
-    // in memory, X^c and X^s, or X and its mirror image; and where in P and in Q, mirrored, of order m0.
+    // visit(first, second, p, q, a, b): for each angle and column where the orders start that are
+    // combined, in memory, X^c and X^s, or X and its mirror image, which on the equator is X itself;
+    // where in P and in Q, mirrored, of order m0; and the factors of the two.
     template <class Visit>
-    void for_pairs(const Visit& visit) const {
-        const int64_t last = s.size - 1;
+    void for_pairs(const T* by_ring, const Visit& visit) const {
+        const int64_t last = s.rings - 1;
         for (int64_t j = 0; j < s.points(); ++j) {
             const int64_t here = j * s.line();
-            const int64_t other = s.order ? here + s.size * s.line() : (last - j) * s.line();
+            const int64_t other = s.order ? here + s.rings * s.line() : (last - j) * s.line();
             T* const p = z + j * W2;
             T* const q = z + z_step(s) + (s.order ? last - j : j) * W2;
+            const T a = by_ring[j], b = by_ring[s.order ? j : last - j];
             for (int64_t c = 0; c < wide; ++c) {
-                visit(fields[c] + here, fields[c] + other, p + 2 * c, q + 2 * c);
+                visit(fields[c] + here, fields[c] + other, p + 2 * c, q + 2 * c, a, b);
             }
         }
     }
@@ -108,16 +116,16 @@ struct Job {
     }
 
     template <bool order>
-    void z_to_waves(T* waves) const {
+    void z_to_waves(const T* by_ring, T* waves) const {
         const int64_t step = 2 * z_step(s);
-        const int64_t after = m0 + many < s.band ? 0 : s.waves() - s.band;  // orders that are 0
+        const int64_t after = m0 + many < s.band ? 0 : s.waves - s.band;  // orders that are 0
         const size_t rest = 2 * after * sizeof(T);
-        for_pairs([&](int64_t first, int64_t second, const T* p, const T* q) {
+        for_pairs(by_ring, [&](int64_t first, int64_t second, const T* p, const T* q, T x, T y) {
             fetch<1>(waves, first, second);
             for (int64_t m = 0; m < many; ++m) {
                 const Pair a = C::load(p + m * step), b = C::load(q + m * step);
-                C::store(waves + first + 2 * m, a + b);
-                C::store(waves + second + 2 * m, order ? C::times_i(a - b) : a - b);
+                C::store(waves + second + 2 * m, y * (order ? C::times_i(a - b) : a - b));
+                C::store(waves + first + 2 * m, x * (a + b));  // the one that stays on the equator
             }
             std::memset(waves + first + 2 * many, 0, rest);
             std::memset(waves + second + 2 * many, 0, rest);
@@ -125,13 +133,14 @@ struct Job {
     }
 
     template <bool order>
-    void waves_to_z(const T* waves) const {
+    void waves_to_z(const T* by_ring, const T* waves) const {
         const int64_t step = 2 * z_step(s);
-        for_pairs([&](int64_t first, int64_t second, T* p, T* q) {
+        for_pairs(by_ring, [&](int64_t first, int64_t second, T* p, T* q, T x, T y) {
             fetch<0>(waves, first, second);
+            if (first == second) y = 0;
             for (int64_t m = 0; m < many; ++m) {
-                const Pair a = C::load(waves + first + 2 * m);
-                Pair b = C::load(waves + second + 2 * m);
+                const Pair a = x * C::load(waves + first + 2 * m);
+                Pair b = y * C::load(waves + second + 2 * m);
                 if (order) b = -C::times_i(b);
                 C::store(p + m * step, a + b);
                 C::store(q + m * step, a - b);
@@ -178,7 +187,7 @@ struct Job {
 
     T sign(int64_t l, int64_t m) const { return (l + m + s.order) % 2 ? T(-1) : T(1); }
 
-    void pack(const T* spectrum) const {
+    void pack(const T* spectrum, const T* by_degree, T half) const {
         for_coefficients(spectrum, [&](const T* pp, const T* mm, const T* mp, const T* pm, int64_t l,
                                        int64_t m) {
             T row[4][W] = {}, plus[W2], minus[W2];
@@ -186,7 +195,7 @@ struct Job {
             for (int q = 0; q < 4; ++q) {
                 if (from[q]) std::memcpy(row[q], from[q], wide * sizeof(T));
             }
-            const T factor = m ? T(0.5) : T(1);  // a real inverse transform counts m > 0 twice
+            const T factor = (m ? half : T(1)) * by_degree[l];
             const T other = factor * sign(l, m);
             for (int64_t c = 0; c < W; ++c) {
                 plus[2 * c] = factor * (row[0][c] + row[1][c]);
@@ -199,18 +208,18 @@ struct Job {
         });
     }
 
-    // The transpose, but for the factor.
-    void unpack(T* spectrum) const {
+    // The transpose, but for the half.
+    void unpack(T* spectrum, const T* by_degree) const {
         for_coefficients(spectrum, [&](T* pp, T* mm, T* mp, T* pm, int64_t l, int64_t m) {
             T plus[W2], minus[W2] = {}, row[4][W];
             std::memcpy(plus, amplitudes(l, m), sizeof plus);
             if (s.order) std::memcpy(minus, amplitudes(s.band + l, m), sizeof minus);
-            const T other = sign(l, m);
+            const T factor = by_degree[l], other = factor * sign(l, m);
             for (int64_t c = 0; c < W; ++c) {
-                row[0][c] = plus[2 * c] + other * minus[2 * c];
-                row[1][c] = plus[2 * c] - other * minus[2 * c];
-                row[2][c] = -plus[2 * c + 1] - other * minus[2 * c + 1];
-                row[3][c] = plus[2 * c + 1] - other * minus[2 * c + 1];
+                row[0][c] = factor * plus[2 * c] + other * minus[2 * c];
+                row[1][c] = factor * plus[2 * c] - other * minus[2 * c];
+                row[2][c] = -factor * plus[2 * c + 1] - other * minus[2 * c + 1];
+                row[3][c] = factor * plus[2 * c + 1] - other * minus[2 * c + 1];
             }
             T* const to[4] = {pp, mm, mp, pm};
             for (int q = 0; q < 4; ++q) {
@@ -219,22 +228,22 @@ struct Job {
         });
     }
 
-    void synthesis(const T* spectrum, const T* d, T* waves) const {
-        pack(spectrum);
-        for_sums(d, [&](int64_t terms, const T* table, const T* from, T* to) {
+    void synthesis(const T* spectrum, const Constants<T>& k, T half, T* waves) const {
+        pack(spectrum, k.by_degree, half);
+        for_sums(k.d, [&](int64_t terms, const T* table, const T* from, T* to) {
             const eq::Table<T> by_angle{table, 1, skip() * s.points()};
             eq::product<T>(s.points(), W2, terms, by_angle, from, skip() * W2, to, W2);
         });
-        s.order ? z_to_waves<true>(waves) : z_to_waves<false>(waves);
+        s.order ? z_to_waves<true>(k.by_ring, waves) : z_to_waves<false>(k.by_ring, waves);
     }
 
-    void analysis(const T* waves, const T* d, T* spectrum) const {
-        s.order ? waves_to_z<true>(waves) : waves_to_z<false>(waves);
-        for_sums(d, [&](int64_t terms, const T* table, T* to, const T* from) {
+    void analysis(const T* waves, const Constants<T>& k, T* spectrum) const {
+        s.order ? waves_to_z<true>(k.by_ring, waves) : waves_to_z<false>(k.by_ring, waves);
+        for_sums(k.d, [&](int64_t terms, const T* table, T* to, const T* from) {
             const eq::Table<T> by_degree{table, skip() * s.points(), 1};
             eq::product<T>(terms, W2, s.points(), by_degree, from, W2, to, skip() * W2);
         });
-        unpack(spectrum);
+        unpack(spectrum, k.by_degree);
     }
 };
 
@@ -267,31 +276,37 @@ int for_jobs(const Sizes& s, const Run& run) {
 }
 
 template <class T, int V>
-int synthesis(const Sizes& s, const T* spectrum, const T* d, T* waves) {
-    return for_jobs<T, V>(s, [&](Job<T, V>& job) { job.synthesis(spectrum, d, waves); });
+int synthesis(const Sizes& s, const T* spectrum, const Constants<T>& k, T half, T* waves) {
+    return for_jobs<T, V>(s, [&](Job<T, V>& job) { job.synthesis(spectrum, k, half, waves); });
 }
 
 template <class T, int V>
-int analysis(const Sizes& s, const T* waves, const T* d, T* spectrum) {
-    return for_jobs<T, V>(s, [&](Job<T, V>& job) { job.analysis(waves, d, spectrum); });
+int analysis(const Sizes& s, const T* waves, const Constants<T>& k, T* spectrum) {
+    return for_jobs<T, V>(s, [&](Job<T, V>& job) { job.analysis(waves, k, spectrum); });
 }
 
 }  // namespace
 
-// spectrum (rows, channels, batch) to waves (batch, channels, part, beta, m, real or imaginary).
-EQ_OPERATOR s2_synthesis(const T* spectrum, const T* d, T* waves, int64_t band, int64_t size,
-                         int64_t order, int64_t channels, int64_t batch, int64_t chunk) {
-    const Sizes s{band, size, order, channels, batch, chunk};
-    if (2 * s.columns() <= eq::lanes<T>()) return synthesis<T, 1>(s, spectrum, d, waves);
-    return synthesis<T, 2>(s, spectrum, d, waves);
+// spectrum (rows, channels, batch) to waves (batch, channels, part, ring, m, real or imaginary), those
+// with m > 0 halved if `halve`, as a real inverse Fourier transform counts them twice.
+EQ_OPERATOR s2_synthesis(const T* spectrum, const T* d, const T* by_degree, const T* by_ring, T* waves,
+                         int64_t halve, int64_t band, int64_t rings, int64_t orders, int64_t order,
+                         int64_t channels, int64_t batch, int64_t chunk) {
+    const Sizes s{band, rings, orders, order, channels, batch, chunk};
+    const Constants<T> k{d, by_degree, by_ring};
+    const T half = halve ? T(0.5) : T(1);
+    if (2 * s.columns() <= eq::lanes<T>()) return synthesis<T, 1>(s, spectrum, k, half, waves);
+    return synthesis<T, 2>(s, spectrum, k, half, waves);
 }
 EQ_EXPORT(s2_synthesis)
 
-// The transpose, but for the factors 1/2 where m > 0.
-EQ_OPERATOR s2_analysis(const T* waves, const T* d, T* spectrum, int64_t band, int64_t size,
-                        int64_t order, int64_t channels, int64_t batch, int64_t chunk) {
-    const Sizes s{band, size, order, channels, batch, chunk};
-    if (2 * s.columns() <= eq::lanes<T>()) return analysis<T, 1>(s, waves, d, spectrum);
-    return analysis<T, 2>(s, waves, d, spectrum);
+// The transpose, but for the factors 1/2.
+EQ_OPERATOR s2_analysis(const T* waves, const T* d, const T* by_degree, const T* by_ring, T* spectrum,
+                        int64_t band, int64_t rings, int64_t orders, int64_t order, int64_t channels,
+                        int64_t batch, int64_t chunk) {
+    const Sizes s{band, rings, orders, order, channels, batch, chunk};
+    const Constants<T> k{d, by_degree, by_ring};
+    if (2 * s.columns() <= eq::lanes<T>()) return analysis<T, 1>(s, waves, k, spectrum);
+    return analysis<T, 2>(s, waves, k, spectrum);
 }
 EQ_EXPORT(s2_analysis)

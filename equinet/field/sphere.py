@@ -12,42 +12,65 @@ from equinet.field.field_type import FieldType
 from equinet.field.space import Noise, Space, space_of
 from equinet.field.transform import block_orders, columns, field_analysis, field_synthesis
 from equinet.group import SO2, SO3, so2, so3
-from equinet.harmonics import Analysis, Synthesis
+from equinet.harmonics import Analysis, Rings, Synthesis, soft
 from equinet.harmonics.grid import degree_columns
-from equinet.numerics import soft_weights
 from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.turn import turn_degrees
 from equinet.ops import full_precision
 from equinet.rep.fibres import Block
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Sphere(Space):
-    """The sphere S^2 = SO(3)/SO(2), band-limited: degrees l < ``band`` on the SOFT grid.
+    """The sphere S^2 = SO(3)/SO(2), band-limited: degrees l < ``band``, sampled on rings.
 
     A field over it has a representation of SO(2) as fibre: trivial (a function), an irrep s (a
     spin-weighted field; s = 1 is tangent vectors), or regular (a function on SO(3), the lifted
-    sphere).
+    sphere, on SOFT grids only).
+
+    A grid that holds a higher band oversamples: what pointwise functions make above the band is
+    then dropped by the next analysis instead of falling back below it, as in
+    ``Sphere(32, grid=soft(48))``.
+
+    Args:
+        band: exclusive bound of the degree.
+        grid: the rings, ``harmonics.soft(band)`` by default, which have 2 * band points per angle.
+    Raises:
+        ValueError: if ``band`` is no integer >= 1, or the grid cannot hold it.
+        TypeError: if ``grid`` are no rings.
 
     Attributes:
-        band: exclusive bound of the degree; a grid has 2 * band points per angle.
+        band: exclusive bound of the degree.
+        rings: the grid.
 
     Example:
+        >>> from equinet.harmonics import gauss, healpix
         >>> sphere = Sphere(band=30)
         >>> sphere.fields("1x trivial").shape(batch=8)
         (8, 1, 60, 60)
         >>> sphere.at(band=10).fields("20x regular").shape(batch=8)
         (8, 20, 20, 20, 20)
+        >>> Sphere(30, grid=gauss(30)).fields("2x1").shape(batch=8)
+        (8, 4, 30, 60)
+        >>> Sphere(16, grid=healpix(8)).fields("1x0").shape(batch=8)
+        (8, 1, 768)
     """
 
     band: int
+    rings: Rings
 
     is_band_limited = True
     noise_options = ("band",)
     maps = "a convolution"
 
-    def __post_init__(self) -> None:
-        check_integer(self.band, "band")
+    def __init__(self, band: int, grid: Rings | None = None) -> None:
+        check_integer(band, "band")
+        if grid is not None and not isinstance(grid, Rings):
+            raise TypeError(f"grid: expected Rings, such as gauss({band}), got {grid!r}")
+        rings = soft(band) if grid is None else grid
+        rings.check_band(band)
+        object.__setattr__(self, "band", band)
+        object.__setattr__(self, "rings", rings)
 
     @property
     def group(self) -> SO3:
@@ -59,15 +82,25 @@ class Sphere(Space):
         """H, which acts on the fibres: the rotations about the point."""
         return so2()
 
-    def at(self, band: int) -> Sphere:
-        """The same sphere sampled at another band."""
-        return Sphere(band)
+    def at(self, band: int, grid: Rings | None = None) -> Sphere:
+        """The same sphere with another band, sampled on rings that hold it.
+
+        Args:
+            band: exclusive bound of the degree.
+            grid: the rings, ``harmonics.soft(band)`` by default.
+        Returns:
+            The sphere.
+        Raises:
+            ValueError: if the grid cannot hold the band.
+        """
+        return Sphere(band, grid)
 
     def axes(self, blocks: tuple[Block, ...]) -> dict[str, int | None]:
-        """Beta and alpha, for regular fields gamma too, 2 * band points each.
+        """Beta and alpha, for regular fields gamma too; one axis of points if rings differ.
 
         Raises:
-            ValueError: for a mixture of regular fields and irreps, and for sums of irreps.
+            ValueError: for a mixture of regular fields and irreps, for sums of irreps, and for
+                regular fields on rings that are no SOFT grid.
         """
         if len({rho.is_sampled for _, rho in blocks}) > 1:
             raise ValueError(
@@ -80,8 +113,18 @@ class Sphere(Space):
                     f"blocks: over a sphere write the irreps of {rho!r} as blocks of their own, in "
                     "their own basis"
                 )
-        names = ("beta", "alpha", "gamma") if blocks[0][1].is_sampled else ("beta", "alpha")
-        return dict.fromkeys(names, 2 * self.band)
+        if blocks[0][1].is_sampled:
+            self._check_soft()
+            return dict.fromkeys(("beta", "alpha", "gamma"), self.rings.shape[0])
+        names = ("beta", "alpha") if self.rings.is_uniform else ("point",)
+        return dict(zip(names, self.rings.shape, strict=True))
+
+    def _check_soft(self) -> None:
+        if self.rings.soft_band is None:
+            raise ValueError(
+                "blocks: expected irreps, since regular fields, functions on SO(3), are sampled on "
+                f"SOFT grids only, such as soft({self.band}); got regular fields on {self.rings!r}"
+            )
 
     @property
     def room(self) -> int:
@@ -90,8 +133,27 @@ class Sphere(Space):
 
     @property
     def weights(self) -> Tensor:
-        """Of the angles beta, those of Haar measure, exact for band-limited functions."""
-        return soft_weights(self.band)
+        """Of the angles beta, or of the points if rings differ, in a mean over the sphere.
+
+        They are those of Haar measure, exact for products of two fields below the band.
+        """
+        return self.rings.weights
+
+    def angles(self) -> tuple[Tensor, Tensor]:
+        """Angles of all points, ``Rings.angles``.
+
+        Returns:
+            ``beta`` and ``alpha`` in radians, float64, in the shape of the grid.
+        """
+        return self.rings.angles()
+
+    def positions(self) -> Tensor:
+        """The points as unit vectors (x, y, z) with the pole y, ``Rings.positions``.
+
+        Returns:
+            float64, in the shape of the grid and then 3.
+        """
+        return self.rings.positions()
 
     def analysis(self, order: int | None, band: int, dtype: torch.dtype | None) -> nn.Module:
         """The transform of one block to its spectrum.
@@ -103,7 +165,7 @@ class Sphere(Space):
         Returns:
             A module, see ``harmonics.Analysis``.
         """
-        return Analysis(self.band, band, order, dtype)
+        return Analysis(self.rings, band, order, dtype)
 
     def synthesis(self, order: int | None, band: int, dtype: torch.dtype | None) -> nn.Module:
         """The transform of one block from its spectrum.
@@ -115,7 +177,7 @@ class Sphere(Space):
         Returns:
             A module, see ``harmonics.Synthesis``.
         """
-        return Synthesis(self.band, band, order, dtype)
+        return Synthesis(self.rings, band, order, dtype)
 
     def act(self, field_type: FieldType, g: Tensor, x: Tensor, order: int) -> Tensor:
         # Degree by degree, D^l(g) times the spectrum.
@@ -168,7 +230,8 @@ class Sphere(Space):
         return f"let both be sampled at one band, {self} or {wanted.space}"
 
     def __repr__(self) -> str:
-        return f"Sphere(band={self.band})"
+        grid = "" if self.rings == soft(self.band) else f", grid={self.rings!r}"
+        return f"Sphere(band={self.band}{grid})"
 
 
 def sphere_of(field_type: FieldType, argument: str = "in_type") -> Sphere:

@@ -14,6 +14,7 @@ from equinet.harmonics.radial import (
     Zernike,
     gaussian_shells,
 )
+from equinet.harmonics.rings import Rings, equiangular, gauss, healpix, octahedral, soft
 from equinet.harmonics.spherical import spherical_harmonics
 from equinet.harmonics.steered import (
     ConstantFunction,
@@ -36,15 +37,20 @@ __all__ = [
     "Harmonics",
     "Pixels",
     "Radial",
+    "Rings",
     "SteeredFunctions",
     "Synthesis",
     "Zernike",
     "angular_coefficients",
     "angular_harmonics",
     "circular_harmonics",
+    "equiangular",
     "filter_grid",
+    "gauss",
     "gaussian_shells",
     "harmonics_representation",
+    "healpix",
+    "octahedral",
     "rotate_s2",
     "rotate_so3",
     "s2_fft",
@@ -56,5 +62,6 @@ __all__ = [
     "so3_ifft",
     "so3_irfft",
     "so3_rfft",
+    "soft",
     "spherical_harmonics",
 ]

@@ -13,7 +13,7 @@ basis,
 import torch
 from torch import Tensor
 
-from equinet.harmonics.grid import spectrum_index
+from equinet.harmonics.grid import spectrum_index, spectrum_rows
 from equinet.numerics.cached import cached
 from equinet.numerics.wigner_matrices import real_from_complex
 
@@ -22,8 +22,6 @@ from equinet.numerics.wigner_matrices import real_from_complex
 def _sparse(band: int, orders: tuple[int, ...], to_complex: bool) -> tuple[Tensor, Tensor]:
     """Four source rows and factors a row: each column of Q has two entries, at +m and -m."""
     l, m, n = spectrum_index(band, orders).unbind(1)
-    place = torch.full((band, 2 * band, 2 * band), 0)
-    place[l, m + band, n + band] = torch.arange(len(l))
     q = torch.zeros(2 * band, 2 * band, dtype=torch.complex128)
     q[1:, 1:] = real_from_complex(band - 1)  # index (real m, complex m), centred at band
     rows, factors = [], []
@@ -37,7 +35,7 @@ def _sparse(band: int, orders: tuple[int, ...], to_complex: bool) -> tuple[Tenso
             # m = 0 has one entry, not two
             left = torch.where((m == 0) & (sign_m < 0), 0, left)
             right = torch.where((n == 0) & (sign_n < 0), 0, right)
-            rows.append(place[l, a + band, b + band])
+            rows.append(spectrum_rows(band, orders, l, a, b))
             factors.append(left * right)
     return torch.stack(rows), torch.stack(factors)
 

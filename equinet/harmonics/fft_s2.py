@@ -1,6 +1,6 @@
 r"""Fourier transform on the sphere: signals (..., beta, alpha) of any spin, and flat spectra.
 
-In: signals on the SOFT grid. Out: spectra, and back.
+In: signals on rings, by default the SOFT grid. Out: spectra, and back.
 
 A field of spin s is a function on SO(3) with F(alpha, beta, gamma) = f(alpha, beta) e^{-i s gamma},
 so
@@ -23,93 +23,113 @@ from equinet.harmonics.flat_spectra import (
     analysis,
     band_of_grid,
     by_parts,
+    check_rings,
     check_spectrum,
+    rings_of,
     rotate_spectrum,
     synthesis,
 )
 from equinet.harmonics.grid import spectrum_size
+from equinet.harmonics.rings import Rings, soft
 from equinet.numerics.arguments import check_integer, is_integer
 
 
-def s2_rfft(signal: Tensor, band: int | None = None) -> Tensor:
+def s2_rfft(signal: Tensor, band: int | None = None, *, grid: Rings | None = None) -> Tensor:
     """Real spectrum of a real signal on the sphere.
 
     Args:
-        signal: real, ``(..., 2b, 2b)``, axes beta, alpha, on the SOFT grid of b.
-        band: degrees l < ``band`` are kept; b by default.
+        signal: real, ``(..., *grid.shape)``: axes beta and alpha, or one axis of points.
+        band: degrees l < ``band`` are kept; by default all that the grid holds.
+        grid: the rings; by default the signal is ``(..., 2b, 2b)`` on the SOFT grid of b.
     Returns:
         Real tensor ``(..., band^2)``.
     Raises:
-        ValueError, TypeError: if the last two axes are not a SOFT grid or the signal is complex.
+        ValueError, TypeError: if the last axes are not those of the grid, or the signal is complex.
     """
-    grid_band = band_of_grid(signal, 2, real=True)
-    band = grid_band if band is None else check_integer(band, "band")
-    transform = analysis(grid_band, band, 0, signal.dtype, signal.device)
-    lead = signal.shape[:-2]
-    flat = signal.reshape(lead.numel(), 1, *signal.shape[-2:])
+    rings = rings_of(signal, grid, real=True)
+    band = rings.degree if band is None else check_integer(band, "band")
+    transform = analysis(rings, band, 0, signal.dtype, signal.device)
+    lead = signal.shape[: -len(rings.shape)]
+    flat = signal.reshape(lead.numel(), 1, *rings.shape)
     return transform(flat).T.reshape(*lead, band * band)
 
 
-def s2_irfft(spectrum: Tensor, band: int, grid_band: int | None = None) -> Tensor:
+def s2_irfft(
+    spectrum: Tensor, band: int, grid_band: int | None = None, *, grid: Rings | None = None
+) -> Tensor:
     """Real signal on the sphere from a real spectrum.
 
     Args:
         spectrum: real, ``(..., band^2)``.
         band: exclusive bound of its degrees.
-        grid_band: b of the grid, at least ``band``, which is the default.
+        grid_band: b of the SOFT grid, at least ``band``, which is the default.
+        grid: the rings, in place of ``grid_band``.
     Returns:
-        Real tensor ``(..., 2b, 2b)``, axes beta, alpha.
+        Real tensor ``(..., *grid.shape)``, on a SOFT grid ``(..., 2b, 2b)``, axes beta, alpha.
     Raises:
         ValueError: if a band is out of range, or the spectrum has another number of coefficients.
         TypeError: if the spectrum is not real.
     """
     check_integer(band, "band")
     check_spectrum(spectrum, band * band, real=True)
-    grid_band = band if grid_band is None else check_integer(grid_band, "grid_band")
-    transform = synthesis(grid_band, band, 0, spectrum.dtype, spectrum.device)
-    lead, size = spectrum.shape[:-1], 2 * grid_band
+    rings = _rings(band, grid_band, grid)
+    transform = synthesis(rings, band, 0, spectrum.dtype, spectrum.device)
+    lead = spectrum.shape[:-1]
     rows = spectrum.reshape(lead.numel(), spectrum.shape[-1]).T
-    return transform(rows, 1).reshape(*lead, size, size)
+    return transform(rows, 1).reshape(*lead, *rings.shape)
 
 
-def s2_fft(signal: Tensor, band: int | None = None, spin: int = 0) -> Tensor:
-    """Complex spectrum (S2) of a real or complex signal ``(..., 2b, 2b)`` of the given spin.
+def s2_fft(
+    signal: Tensor, band: int | None = None, spin: int = 0, *, grid: Rings | None = None
+) -> Tensor:
+    """Complex spectrum (S2) of a real or complex signal of the given spin.
 
     Args:
-        signal: on the SOFT grid of b.
-        band: degrees l < ``band`` are kept; b by default.
+        signal: ``(..., *grid.shape)``: axes beta and alpha, or one axis of points.
+        band: degrees l < ``band`` are kept; by default all that the grid holds.
         spin: s, with abs(s) < ``band``.
+        grid: the rings; by default the signal is ``(..., 2b, 2b)`` on the SOFT grid of b.
     Returns:
         ``(..., band^2 - spin^2)``, index l^2 - s^2 + m + l.
     Raises:
-        ValueError: if an argument is out of range, or the last two axes are not a SOFT grid.
+        ValueError: if an argument is out of range, or the last axes are not those of the grid.
     """
-    grid_band = band_of_grid(signal, 2)
-    band = grid_band if band is None else check_integer(band, "band")
+    rings = rings_of(signal, grid)
+    band = rings.degree if band is None else check_integer(band, "band")
     _check_spin(spin, band)
     if spin == 0:
-        return to_complex(by_parts(functools.partial(s2_rfft, band=band), signal), band, (0,))
+        real = functools.partial(s2_rfft, band=band, grid=rings)
+        return to_complex(by_parts(real, signal), band, (0,))
     if spin < 0:  # conj(D_ms) = (-1)^(m - s) D_{-m,-s}
-        return _mirror(s2_fft(signal.conj(), band, -spin), band, -spin)
-    parts = torch.stack([signal.real, signal.imag if signal.is_complex() else 0 * signal], -3)
-    transform = analysis(grid_band, band, spin, parts.dtype, parts.device)
-    lead = signal.shape[:-2]
-    rows = transform(parts.reshape(lead.numel(), 2, *parts.shape[-2:])).T
+        return _mirror(s2_fft(signal.conj(), band, -spin, grid=rings), band, -spin)
+    axis = -1 - len(rings.shape)
+    parts = torch.stack([signal.real, signal.imag if signal.is_complex() else 0 * signal], axis)
+    transform = analysis(rings, band, spin, parts.dtype, parts.device)
+    lead = signal.shape[: -len(rings.shape)]
+    rows = transform(parts.reshape(lead.numel(), 2, *rings.shape)).T
     rows = rows.reshape(*lead, spectrum_size(band, (spin,)))
     # The real function Re[f e^{-i s gamma}] has half of f at n = s.
     return 2 * to_complex(rows, band, (spin,))[..., 1::2]
 
 
-def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int = 0) -> Tensor:
+def s2_ifft(
+    spectrum: Tensor,
+    band: int,
+    grid_band: int | None = None,
+    spin: int = 0,
+    *,
+    grid: Rings | None = None,
+) -> Tensor:
     """Complex signal of the given spin from a complex spectrum (S2).
 
     Args:
         spectrum: real or complex, ``(..., band^2 - spin^2)``.
         band: exclusive bound of its degrees.
-        grid_band: b of the grid, at least ``band``, which is the default.
+        grid_band: b of the SOFT grid, at least ``band``, which is the default.
         spin: s, with abs(s) < ``band``.
+        grid: the rings, in place of ``grid_band``.
     Returns:
-        Complex tensor ``(..., 2b, 2b)``, axes beta, alpha.
+        Complex tensor ``(..., *grid.shape)``, on a SOFT grid ``(..., 2b, 2b)``, axes beta, alpha.
     Raises:
         ValueError: if an argument is out of range, or the spectrum has another number of
             coefficients.
@@ -118,19 +138,30 @@ def s2_ifft(spectrum: Tensor, band: int, grid_band: int | None = None, spin: int
     check_integer(band, "band")
     _check_spin(spin, band)
     check_spectrum(spectrum, band * band - spin * spin)
+    rings = _rings(band, grid_band, grid)
     if spin == 0:
-        inverse = functools.partial(s2_irfft, band=band, grid_band=grid_band)
+        inverse = functools.partial(s2_irfft, band=band, grid=rings)
         return by_parts(inverse, to_real(spectrum, band, (0,)))
     if spin < 0:
-        return s2_ifft(_mirror(spectrum, band, -spin), band, grid_band, -spin).conj()
+        mirrored = _mirror(spectrum, band, -spin)
+        return s2_ifft(mirrored, band, spin=-spin, grid=rings).conj()
     both = torch.stack([_mirror(spectrum, band, spin), spectrum], -1).flatten(-2) / 2
     rows = to_real(both, band, (spin,)).real
-    grid_band = band if grid_band is None else check_integer(grid_band, "grid_band")
-    transform = synthesis(grid_band, band, spin, rows.dtype, rows.device)
-    lead, size = spectrum.shape[:-1], 2 * grid_band
+    transform = synthesis(rings, band, spin, rows.dtype, rows.device)
+    lead = spectrum.shape[:-1]
     columns = rows.reshape(lead.numel(), rows.shape[-1]).T
-    parts = transform(columns, 1).reshape(*lead, 2, size, size)
-    return torch.complex(parts[..., 0, :, :], parts[..., 1, :, :])
+    real, imaginary = transform(columns, 1).reshape(*lead, 2, *rings.shape).unbind(len(lead))
+    return torch.complex(real, imaginary)
+
+
+def _rings(band: int, grid_band: int | None, grid: Rings | None) -> Rings:
+    """The rings on which a signal is asked for."""
+    if grid is None:
+        return soft(band if grid_band is None else check_integer(grid_band, "grid_band"))
+    check_rings(grid)
+    if grid_band is not None:
+        raise ValueError(f"grid_band: expected none beside grid, got {grid_band!r} and {grid!r}")
+    return grid
 
 
 def _check_spin(spin: int, band: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from equinet.harmonics.rings import Rings, soft
 from equinet.harmonics.transform import Analysis, Synthesis
 from equinet.numerics.cached import cached
 from equinet.numerics.membership import check_rotations
@@ -19,12 +20,12 @@ from equinet.ops import full_precision
 
 @cached(4)
 def analysis(
-    grid_band: int, band: int, order: int | None, dtype: torch.dtype, device: torch.device
+    grid: Rings | int, band: int, order: int | None, dtype: torch.dtype, device: torch.device
 ) -> Analysis:
     """The forward transform, kept for the next call.
 
     Args:
-        grid_band: b of the grid.
+        grid: the rings, or b of a SOFT grid.
         band: exclusive bound of the degree.
         order: s of a field on the sphere, None for functions on SO(3).
         dtype: of the constants.
@@ -32,17 +33,17 @@ def analysis(
     Returns:
         A module.
     """
-    return Analysis(grid_band, band, order, dtype).to(device)
+    return Analysis(grid, band, order, dtype).to(device)
 
 
 @cached(4)
 def synthesis(
-    grid_band: int, band: int, order: int | None, dtype: torch.dtype, device: torch.device
+    grid: Rings | int, band: int, order: int | None, dtype: torch.dtype, device: torch.device
 ) -> Synthesis:
     """The inverse transform, kept for the next call.
 
     Args:
-        grid_band: b of the grid.
+        grid: the rings, or b of a SOFT grid.
         band: exclusive bound of the degree.
         order: s of a field on the sphere, None for functions on SO(3).
         dtype: of the constants.
@@ -50,7 +51,7 @@ def synthesis(
     Returns:
         A module.
     """
-    return Synthesis(grid_band, band, order, dtype).to(device)
+    return Synthesis(grid, band, order, dtype).to(device)
 
 
 def rotate_spectrum(spectrum: Tensor, band: int, columns: list[int], rotation: Tensor) -> Tensor:
@@ -105,11 +106,7 @@ def band_of_grid(signal: Tensor, axes: int, real: bool = False) -> int:
         ValueError: if the axes are not of one even size.
         TypeError: if ``signal`` is no floating tensor, or complex where it must be real.
     """
-    _check_tensor("signal", signal)
-    if real and not signal.is_floating_point():
-        raise TypeError(f"signal: expected a real floating tensor, got {signal.dtype}")
-    if not (signal.is_floating_point() or signal.is_complex()):
-        raise TypeError(f"signal: expected a real or complex floating tensor, got {signal.dtype}")
+    _check_signal(signal, real)
     sizes = tuple(signal.shape[-axes:])
     if signal.dim() < axes or len(set(sizes)) > 1 or sizes[0] % 2 or sizes[0] == 0:
         raise ValueError(
@@ -117,6 +114,50 @@ def band_of_grid(signal: Tensor, axes: int, real: bool = False) -> int:
             f"{tuple(signal.shape)}"
         )
     return sizes[0] // 2
+
+
+def rings_of(signal: Tensor, grid: Rings | None, real: bool = False) -> Rings:
+    """The rings on which a signal on the sphere is given.
+
+    Args:
+        signal: ``(..., *grid.shape)``, or ``(..., 2b, 2b)`` on the SOFT grid of b.
+        grid: the rings, None for the SOFT grid.
+        real: refuse complex numbers.
+    Returns:
+        The rings.
+    Raises:
+        ValueError: if the last axes are not those of the grid.
+        TypeError: if ``signal`` is no floating tensor, or complex where it must be real, or
+            ``grid`` are no rings.
+    """
+    if grid is None:
+        return soft(band_of_grid(signal, 2, real))
+    check_rings(grid)
+    _check_signal(signal, real)
+    if signal.shape[-len(grid.shape) :] != grid.shape:
+        axes = ", ".join(map(str, grid.shape))
+        raise ValueError(f"signal: expected (..., {axes}) on {grid}, got {tuple(signal.shape)}")
+    return grid
+
+
+def check_rings(grid: object) -> None:
+    """Refuse what are no rings.
+
+    Args:
+        grid: anything.
+    Raises:
+        TypeError: if it is something else.
+    """
+    if not isinstance(grid, Rings):
+        raise TypeError(f"grid: expected Rings, such as gauss(32), got {grid!r}")
+
+
+def _check_signal(signal: Tensor, real: bool) -> None:
+    _check_tensor("signal", signal)
+    if real and not signal.is_floating_point():
+        raise TypeError(f"signal: expected a real floating tensor, got {signal.dtype}")
+    if not (signal.is_floating_point() or signal.is_complex()):
+        raise TypeError(f"signal: expected a real or complex floating tensor, got {signal.dtype}")
 
 
 def _check_tensor(argument: str, x: object) -> None:

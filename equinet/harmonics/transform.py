@@ -1,6 +1,6 @@
 r"""The Fourier transforms of real fields on the sphere and on SO(3), as modules with constants.
 
-In: signals on the SOFT grid or real spectra. Out: the other.
+In: signals on rings or real spectra. Out: the other.
 
 A user sees signals as ``(batch, channel, beta, alpha[, gamma])`` in any strides. On SO(3) the axes
 lie in memory the other way round, with the batch innermost: ``Synthesis`` returns tensors with
@@ -17,66 +17,178 @@ A spectrum is a real tensor ``(rows, channel * batch)`` in the basis of e3nn,
 with rows (l, m, n) as in ``grid`` and Haar measure of total mass 1.
 """
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
-from equinet.harmonics.grid import field_tables, group_tables
-from equinet.numerics import Constants
-from equinet.numerics.arguments import check_integer, check_memory
+from equinet.harmonics.grid import (
+    field_factors,
+    field_size,
+    gamma_waves,
+    group_rows,
+    group_size,
+    write_field_table,
+    write_group_table,
+)
+from equinet.harmonics.ring_waves import ring_phases, ring_signal, ring_waves
+from equinet.harmonics.rings import Rings, soft
+from equinet.numerics import soft_angles
+from equinet.numerics.arguments import MEMORY, check_integer, check_memory
+from equinet.numerics.cached import shared
+from equinet.numerics.shared_constants import SharedConstants
 from equinet.ops import (
     FieldTables,
     GroupTables,
     s2_analysis,
+    s2_coefficients,
     s2_synthesis,
+    s2_waves,
     so3_analysis,
     so3_synthesis,
 )
 from equinet.ops import relu as rectify
+from equinet.ops.s2_plan import field_rows
+
+_LARGEST = 4 * MEMORY  # bytes of one table
 
 
-class _Transform(Constants):
-    """Constants of a transform between the grid of ``grid_band`` and degrees l < ``band``.
+@shared
+def field_table(
+    rings: Rings, band: int, order: int, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """The table d of ``ops.FieldTables``, one for all transforms of a process.
+
+    Args:
+        rings: of the sphere.
+        band: exclusive bound of the degree.
+        order: n.
+        dtype: of the table.
+        device: where it is.
+    Returns:
+        A tensor that nobody may write to.
+    """
+    size = field_size(rings, band, order)
+    _check_table(size, dtype)
+    table = torch.empty(size, dtype=dtype, device="meta" if device.type == "meta" else "cpu")
+    if not table.is_meta:
+        write_field_table(table, rings, band, order)
+    return table.to(device)
+
+
+@shared
+def group_table(
+    grid_band: int, band: int, inverse: bool, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    """The table d of ``ops.GroupTables`` likewise.
 
     Args:
         grid_band: b of the grid.
-        band: exclusive bound of the degree, at most ``grid_band``.
-        order: s for fields of the irrep s of SO(2), or None for functions on SO(3).
+        band: exclusive bound of the degree.
+        inverse: whether it is that of a synthesis.
+        dtype: of the table.
+        device: where it is.
+    Returns:
+        A tensor that nobody may write to.
+    """
+    size = group_size(grid_band, band)
+    _check_table(size, dtype)
+    table = torch.empty(size, dtype=dtype, device="meta" if device.type == "meta" else "cpu")
+    if not table.is_meta:
+        write_group_table(table, grid_band, band, inverse)
+    return table.to(device)
+
+
+@shared
+def rows(band: int, order: int | None, device: torch.device) -> Tensor:
+    """``scatter`` and ``gather`` of both, one behind the other.
+
+    Args:
+        band: exclusive bound of the degree.
+        order: n of a field on the sphere, None for functions on SO(3).
+        device: where they are.
+    Returns:
+        A tensor that nobody may write to.
+    """
+    return torch.cat(group_rows(band) if order is None else field_rows(band, order)).to(device)
+
+
+def _check_table(size: int, dtype: torch.dtype) -> None:
+    if size * dtype.itemsize > _LARGEST:
+        raise ValueError(
+            f"band: expected a table of {_LARGEST / 2**30:.0f} GiB or less, got one of "
+            f"{size * dtype.itemsize / 2**30:.1f} GiB"
+        )
+
+
+class _Transform(SharedConstants):
+    """Constants of a transform between signals on rings and degrees l < ``band``.
+
+    Args:
+        grid: the rings, or b of the SOFT grid ``soft(b)``.
+        band: exclusive bound of the degree, which the rings must hold.
+        order: s for fields of the irrep s of SO(2), or None for functions on SO(3), which are
+            sampled on SOFT grids only.
         dtype: of the constants, torch's default dtype if None.
     """
 
     inverse: bool
     d: Tensor
-    scatter: Tensor
-    gather: Tensor
+    rows: Tensor
+    by_degree: Tensor
+    by_ring: Tensor
+    phases: Tensor
     alpha: Tensor
     gamma: Tensor
 
     def __init__(
-        self, grid_band: int, band: int, order: int | None, dtype: torch.dtype | None = None
+        self, grid: Rings | int, band: int, order: int | None, dtype: torch.dtype | None = None
     ) -> None:
         super().__init__()
-        check_integer(grid_band, "grid_band")
+        rings = grid if isinstance(grid, Rings) else soft(check_integer(grid, "grid"))
         check_integer(band, "band")
         if order is not None:
             check_integer(order, "order", 0)
-        size = (2 * grid_band) ** (3 if order is None else 2)
-        check_memory(size, "grid_band", f"a signal of {size} samples")
-        if band > grid_band:
-            raise ValueError(f"band: expected 1 to {grid_band} (the grid's band), got {band}")
-        self.grid_band, self.band, self.order = grid_band, band, order
-        if order is None:
-            self.orders = tuple(range(band))
-        else:
-            self.orders = (order,) if order < band else ()
+        elif rings.soft_band is None:
+            raise ValueError(f"grid: expected a SOFT grid for functions on SO(3), got {rings!r}")
+        size = rings.count * (rings.shape[0] if order is None else 1)
+        check_memory(size, "grid", f"a signal of {size} samples")
+        if not rings.is_symmetric:
+            raise ValueError(
+                "grid: expected rings that the equator mirrors onto each other, by which one table "
+                f"serves both signs of an order, got {rings!r}"
+            )
+        if band > rings.degree:
+            raise ValueError(
+                f"band: expected 1 to {rings.degree} (the band that the grid holds), got {band}"
+            )
+        self.rings, self.band, self.order = rings, band, order
+        self.has_degrees = order is None or order < band
+        # Rings of one length from longitude 0 on have one Fourier transform.
+        self.is_even = rings.is_uniform and rings.starts[0] == 0
         self.set_constants(dtype)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
-        args = (self.inverse, dtype)
         if self.order is None:
-            tables = group_tables(self.grid_band, self.band, *args)
+            size = self.rings.shape[0]
+            _, alpha = soft_angles(size // 2)
+            phase = alpha[:, None] * torch.arange(self.band, dtype=torch.float64)
+            gamma = gamma_waves(self.band, size) / (1 if self.inverse else size)
+            return {"alpha": torch.cat([phase.cos(), -phase.sin()], 1), "gamma": gamma}
+        by_degree, by_ring = field_factors(self.rings, self.band, self.order, self.inverse)
+        found = {"by_degree": by_degree, "by_ring": by_ring}
+        if not self.is_even:
+            found["phases"] = ring_phases(self.rings, self.band)
+        return found
+
+    def shared(self, dtype: torch.dtype, device: torch.device) -> Mapping[str, Tensor]:
+        if not self.has_degrees:
+            return {}
+        if self.order is None:
+            d = group_table(self.rings.shape[0] // 2, self.band, self.inverse, dtype, device)
         else:
-            tables = field_tables(self.grid_band, self.band, self.order, *args)
-        return {name: x for name, x in tables._asdict().items() if isinstance(x, Tensor)}
+            d = field_table(self.rings, self.band, self.order, dtype, device)
+        return {"d": d, "rows": rows(self.band, self.order, device)}
 
     def field_tables(self) -> FieldTables:
         """The constants as ``ops.s2_analysis`` takes them, for fields on the sphere.
@@ -85,20 +197,28 @@ class _Transform(Constants):
             TypeError: if they are in half precision.
         """
         assert self.order is not None
-        if self.d.dtype.itemsize < 4:
+        if self.by_ring.dtype.itemsize < 4:
             raise TypeError(
                 "dtype: expected float32 or float64, since torch has no Fourier transform in "
-                f"{self.d.dtype} on every device; under torch.autocast it is done in float32"
+                f"{self.by_ring.dtype} on every device; under torch.autocast it is done in float32"
             )
-        size = 2 * self.grid_band
-        return FieldTables(self.d, self.scatter, self.gather, self.band, size, self.order)
+        scatter, gather = self._rows()
+        constants = (self.d, self.by_degree, self.by_ring, scatter, gather)
+        return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
 
     def group_tables(self) -> GroupTables:
         """The constants as ``ops.so3_analysis`` takes them, for functions on SO(3)."""
-        return GroupTables(self.d, self.alpha, self.gamma, self.scatter, self.gather, self.band)
+        return GroupTables(self.d, self.alpha, self.gamma, *self._rows(), self.band)
+
+    def _rows(self) -> tuple[Tensor, Tensor]:
+        if self.order is None:
+            rows = self.band * (4 * self.band**2 - 1) // 3
+        else:
+            rows = (2 if self.order else 1) * (self.band**2 - self.order**2)
+        return self.rows[:-rows], self.rows[-rows:]
 
     def extra_repr(self) -> str:
-        return f"grid_band={self.grid_band}, band={self.band}, order={self.order}"
+        return f"grid={self.rings!r}, band={self.band}, order={self.order}"
 
 
 class Analysis(_Transform):
@@ -113,15 +233,24 @@ class Analysis(_Transform):
         """The spectrum of a signal.
 
         Shape:
-            - signal: ``(batch, channel, beta, alpha[, gamma])``
+            - signal: ``(batch, channel, beta, alpha[, gamma])``, ``(batch, channel, point)`` where
+              rings differ
             - result: ``(rows, channel * batch)``
         """
         if self.order is None:
             return so3_analysis(signal, self.group_tables())
-        if self.orders:
-            return s2_analysis(signal, self.field_tables())
-        columns = signal.shape[0] * signal.shape[1] // 2  # no degree is below the band
-        return self.d.new_zeros(0, columns) + 0 * signal.to(self.d.dtype).sum()
+        if not self.has_degrees:  # none is below the band
+            columns = signal.shape[0] * signal.shape[1] // 2
+            return self.by_ring.new_zeros(0, columns) + 0 * signal.to(self.by_ring.dtype).sum()
+        tables = self.field_tables()
+        if self.is_even:
+            return s2_analysis(signal, tables)
+        if signal.shape[2:] != self.rings.shape:
+            raise ValueError(
+                f"signal: expected (batch, channel, {str(self.rings.shape)[1:-1].strip(',')}), got "
+                f"{tuple(signal.shape)}"
+            )
+        return s2_coefficients(ring_waves(signal.to(self.d.dtype), self.phases, self.rings), tables)
 
 
 class Synthesis(_Transform):
@@ -145,9 +274,14 @@ class Synthesis(_Transform):
         """
         if self.order is None:
             return so3_synthesis(spectrum, self.group_tables(), channels, relu)
-        if self.orders:
-            signal = s2_synthesis(spectrum, self.field_tables(), channels)
-            return rectify(signal) if relu else signal
-        size, batch = 2 * self.grid_band, spectrum.shape[1] // channels
-        zeros = self.d.new_zeros(batch, 2 * channels, size, size)
-        return zeros + 0 * spectrum.to(self.d.dtype).sum()  # keeps the graph
+        if not self.has_degrees:
+            batch = spectrum.shape[1] // channels
+            zeros = self.by_ring.new_zeros(batch, 2 * channels, *self.rings.shape)
+            return zeros + 0 * spectrum.to(self.by_ring.dtype).sum()  # keeps the graph
+        tables = self.field_tables()
+        if self.is_even:
+            signal = s2_synthesis(spectrum, tables, channels)
+        else:
+            waves = s2_waves(spectrum, tables, channels)
+            signal = ring_signal(waves, self.phases, self.rings)
+        return rectify(signal) if relu else signal

@@ -8,6 +8,7 @@ tracer must not be among it.
 
 import functools
 import threading
+import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
@@ -58,3 +59,29 @@ def cached(size: int | None = None) -> Callable[[Callable[P, R]], Callable[P, R]
         size: how many values are remembered; None for all.
     """
     return lambda function: functools.lru_cache(size, typed=True)(on_cpu(function))  # pyright: ignore
+
+
+def shared(function: Callable[P, R]) -> Callable[P, R]:
+    """Remember the values of a pure function of hashable arguments as long as somebody holds them.
+
+    What is made ``on_cpu`` for one is given to all others who ask for it meanwhile: for large
+    constants, which should be in memory once and not for ever.
+
+    Args:
+        function: whose values can be referred to weakly, as tensors can.
+    Returns:
+        The function, which then takes no keywords.
+    """
+    values: weakref.WeakValueDictionary[object, R] = weakref.WeakValueDictionary()
+    lock, make = threading.Lock(), on_cpu(function)
+
+    @functools.wraps(function)
+    def give(*args: P.args, **kwargs: P.kwargs) -> R:
+        with lock:  # two threads that ask at once get one value
+            found = values.get(args)
+            if found is None:
+                found = make(*args, **kwargs)
+                values[args] = found
+        return found
+
+    return give

@@ -14,7 +14,7 @@ from equinet.ops.legendre import legendre_analysis, legendre_synthesis
 from equinet.ops.legendre_plan import LegendrePlan
 from equinet.ops.masking import relu, zero_where
 from equinet.ops.precision import full_precision
-from equinet.ops.s2 import s2_analysis, s2_synthesis
+from equinet.ops.s2 import s2_analysis, s2_coefficients, s2_synthesis, s2_waves
 from equinet.ops.s2_plan import FieldTables
 from equinet.ops.so3 import so3_analysis, so3_synthesis
 from equinet.ops.so3_plan import GroupTables
@@ -42,7 +42,9 @@ __all__ = [
     "legendre_synthesis",
     "relu",
     "s2_analysis",
+    "s2_coefficients",
     "s2_synthesis",
+    "s2_waves",
     "so3_analysis",
     "so3_synthesis",
     "status",

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equinet.ops.s2_plan import FieldTables, field_chunks, field_rows
 from equinet.ops.wigner import chunks
 
 
@@ -99,3 +100,34 @@ def constants_of(
     d = torch.cat([part.flatten() for part in parts])
     rows = rows_of(band, tuple(range(band)))
     return d, torch.cat([cos, -sin], 1), gamma, *rows, band
+
+
+def field_tables_of(
+    band: int, rings: int, longitudes: int, order: int, generator: torch.Generator
+) -> FieldTables:
+    """Constants of a field on the sphere, those of rings but for the amplitudes and the factors.
+
+    Args:
+        band: degrees l < band.
+        rings: their number.
+        longitudes: points of each ring.
+        order: n.
+        generator: draws the amplitudes and the factors.
+    Returns:
+        The tables, in float64.
+    """
+    points = rings if order else (rings + 1) // 2
+    chunks_of = field_chunks(band, order)
+    pieces = [amplitudes(at, band, points, generator) for at in chunks_of]
+    if order:  # where m = 0 the amplitudes of opposite waves are the same
+        parity = (torch.arange(order, band) + order) % 2
+        pieces[0][0] += (1 - 2 * parity[:, None]) * pieces[0][0].flip(1)
+    elif rings % 2:  # on the equator those of odd l + m are 0
+        for piece, (m0, m1, l0) in zip(pieces, chunks_of, strict=True):
+            odd = (torch.arange(m0, m1)[:, None] + torch.arange(l0, band)) % 2
+            piece[..., -1] *= 1 - odd
+    d = torch.cat([piece.flatten() for piece in pieces])
+    by_degree, by_ring = (
+        torch.randn(size, generator=generator, dtype=torch.float64) for size in (band, rings)
+    )
+    return FieldTables(d, by_degree, by_ring, *field_rows(band, order), band, longitudes, order)

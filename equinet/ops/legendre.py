@@ -27,6 +27,7 @@ from equinet.ops.native import library
 from equinet.ops.native.checks import check_tensor, check_tensors
 from equinet.ops.native.operator import Operator
 from equinet.ops.s2 import check_tables, split_columns
+from equinet.ops.s2_reference import fourier, signal_of
 
 
 def legendre_synthesis(spectrum: Tensor, plan: LegendrePlan, channels: int) -> Tensor:
@@ -147,14 +148,14 @@ def _synthesis(spectrum: Tensor, plan: LegendrePlan) -> Tensor:
     halves = torch.where(torch.arange(plan.band, device=waves.device) > 0, 0.5, 1.0).to(waves)
     missing = plan.longitudes // 2 + 1 - plan.band
     waves = torch.nn.functional.pad(waves * halves[:, None], (0, 0, 0, missing))
-    return _signal(torch.complex(waves[..., 0], waves[..., 1]), plan.longitudes)
+    return signal_of(torch.complex(waves[..., 0], waves[..., 1]), plan.longitudes)
 
 
 def _analysis(signal: Tensor, plan: LegendrePlan) -> Tensor:
     batch, channels = signal.shape[0], signal.shape[1] // plan.parts
     waves = signal
     if plan.longitudes:
-        waves = torch.view_as_real(_waves(signal)[..., : plan.band])
+        waves = torch.view_as_real(fourier(signal)[..., : plan.band])
     waves = waves.unflatten(1, (channels, plan.parts))
     waves = waves.permute(2, 4, 3, 5, 1, 0).flatten(-2)  # (part, m, ring, real or imaginary, ...)
     waves = waves * plan.by_ring[:, None, None]
@@ -177,20 +178,6 @@ def _analysis(signal: Tensor, plan: LegendrePlan) -> Tensor:
         rows = torch.cat([negative[1:].flip(0), positive]).flatten(0, 1)
         found.append(rows * plan.by_degree[l])
     return torch.cat(found).unflatten(1, (channels, batch))
-
-
-def _waves(signal: Tensor) -> Tensor:
-    """The sum over alpha with cos(m alpha) - i sin(m alpha), for all m that there are."""
-    if signal.numel():
-        return torch.fft.rfft(signal)
-    return torch.complex(signal, signal)[..., : signal.shape[-1] // 2 + 1]
-
-
-def _signal(waves: Tensor, size: int) -> Tensor:
-    """Its inverse but for a factor; both leave nothing to torch, which refuses empty tensors."""
-    if waves.numel():
-        return torch.fft.irfft(waves, n=size, norm="forward")
-    return waves.real.new_zeros(*waves.shape[:-1], size) + waves.real.sum()
 
 
 # --- the operators --------------------------------------------------------------------------------
@@ -255,11 +242,11 @@ def _cpu_synthesis(spectrum: Tensor, plan: LegendrePlan) -> Tensor:
     waves = spectrum.new_empty(batch, plan.parts * channels, plan.rings, width, 2)
     positive = 0.5 if plan.longitudes else 1.0  # a real inverse FFT counts them twice
     _call("legendre_synthesis", spectrum.contiguous(), plan, waves, positive)
-    return _signal(torch.view_as_complex(waves), plan.longitudes) if plan.longitudes else waves
+    return signal_of(torch.view_as_complex(waves), plan.longitudes) if plan.longitudes else waves
 
 
 def _cpu_analysis(signal: Tensor, plan: LegendrePlan) -> Tensor:
-    waves = torch.view_as_real(_waves(signal)) if plan.longitudes else signal
+    waves = torch.view_as_real(fourier(signal)) if plan.longitudes else signal
     out = _fake_analysis(signal, plan)
     _call("legendre_analysis", waves.contiguous(), plan, out, 1.0)
     return out

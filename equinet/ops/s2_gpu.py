@@ -6,62 +6,55 @@ In: what ``s2`` has made ready. Out: nothing.
 from torch import Tensor
 
 from equinet.ops.native import cuda
-from equinet.ops.wigner import CHUNK
+from equinet.ops.s2_plan import chunk_width
 
 SYNTHESIS, ANALYSIS = 0, 1  # the modes of the kernel
 TILE, COLUMNS = 64, 16  # rows and columns of a tile there
 
 
-def fits(mode: int, band: int, size: int, order: int, columns: int) -> bool:
+def fits(mode: int, sizes: tuple[int, ...]) -> bool:
     """Whether the kernel can be launched.
 
     Args:
         mode: ``SYNTHESIS`` or ``ANALYSIS``.
-        band: of the spectrum.
-        size: points in beta and in alpha.
-        order: n.
-        columns: channels times samples.
+        sizes: band, rings, waves, order, channels and batch.
     Returns:
         Whether the grid is within the limits of every GPU.
     """
-    return cuda.fits(*_grid(mode, band, size, order, columns))
+    return cuda.fits(*_grid(mode, *sizes))
 
 
 def launch(
     mode: int,
     left: Tensor,
-    d: Tensor,
+    constants: tuple[Tensor, Tensor, Tensor],
     out: Tensor,
-    band: int,
-    size: int,
-    order: int,
-    channels: int,
-    batch: int,
+    halve: bool,
+    sizes: tuple[int, ...],
 ) -> None:
     """Launch the kernel, if there is anything to do.
 
     Args:
         mode: ``SYNTHESIS`` or ``ANALYSIS``.
-        left: a spectrum or the waves of a signal, contiguous.
-        d: the table.
+        left: a spectrum or waves, contiguous.
+        constants: the table, the factors of degrees and those of rings, contiguous.
         out: room for the other of the two.
-        band: of the spectrum.
-        size: points in beta and in alpha.
-        order: n.
-        channels: number of channels.
-        batch: number of samples.
+        halve: whether waves with m > 0 are halved.
+        sizes: as in ``fits``.
     """
-    grid = _grid(mode, band, size, order, channels * batch)
+    grid = _grid(mode, *sizes)
     if grid[0]:
-        arguments = (mode, left, d.contiguous(), out, band, size, order, channels, batch, CHUNK)
-        cuda.launch("s2_transform", d.dtype, left.device.index, grid, (256,), *arguments)
+        arguments = (mode, left, *constants, out, int(halve), *sizes, chunk_width(sizes[0]))
+        cuda.launch("s2_transform", left.dtype, left.device.index, grid, (256,), *arguments)
 
 
-def _grid(mode: int, band: int, size: int, order: int, columns: int) -> tuple[int, int]:
+def _grid(
+    mode: int, band: int, rings: int, waves: int, order: int, channels: int, batch: int
+) -> tuple[int, int]:
     """Blocks of threads: tiles of rows and columns, for each order m."""
     rows, orders = band - order, band
     if mode == SYNTHESIS:
         # Half of a tile are mirrored angles where the order is not 0.
-        rows = -(size // 2 // -(TILE // 2)) * TILE if order else size // 2
-        orders = size // 2 + 1
-    return -(rows // -TILE) * -(columns // -COLUMNS), orders
+        half = (rings + 1) // 2
+        rows, orders = -(half // -(TILE // 2)) * TILE if order else half, waves
+    return -(rows // -TILE) * -(channels * batch // -COLUMNS), orders

@@ -54,7 +54,7 @@ INTEGERS = {
     "soft_weights": (soft_weights, "band", 1),
     "Analysis": (lambda n: Analysis(2, n, 0), "band", 1),
     "Analysis of order": (lambda n: Analysis(2, 2, n), "order", 0),
-    "Synthesis": (lambda n: Synthesis(n, 1, 0), "grid_band", 1),
+    "Synthesis": (lambda n: Synthesis(n, 1, 0), "grid", 1),
     "s2_rfft": (lambda n: s2_rfft(SIGNAL, n), "band", 1),
     "s2_fft": (lambda n: s2_fft(SIGNAL, n), "band", 1),
     "so3_rfft": (lambda n: so3_rfft(torch.rand(4, 4, 4), n), "band", 1),

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from hypothesis import strategies as st
 
-from equinet.harmonics import Analysis, Synthesis
+from equinet.harmonics import Analysis, Rings, Synthesis, gauss, octahedral, soft
 from equinet.ops import (
     EdgePlan,
     LegendrePlan,
@@ -121,23 +121,31 @@ def so3_transforms(draw, operator: Operator) -> Case:
 
 
 def s2_transform(
-    grid_band: int, band: int, order: int, channels: int, batch: int, inverse: bool
+    grid: Rings | int, band: int, order: int, channels: int, batch: int, inverse: bool
 ) -> Case:
     generator = torch.Generator().manual_seed(band)
-    tables = (Synthesis if inverse else Analysis)(grid_band, band, order, F64).field_tables()
+    transform = (Synthesis if inverse else Analysis)(grid, band, order, F64)
+    tables, waves = transform.field_tables(), not transform.is_even
     shape = (tables.rows, channels, batch)
     if not inverse:
-        shape = (batch, tables.parts * channels, tables.size, tables.size)
+        sizes = (band, 2) if waves else (tables.longitudes,)
+        shape = (batch, tables.parts * channels, tables.rings, *sizes)
     x = torch.randn(shape, dtype=F64, generator=generator)
-    return Case(s2.SYNTHESIS if inverse else s2.ANALYSIS, (x, *tables), (1,))
+    pairs = ((s2.ANALYSIS, s2.SYNTHESIS), (s2.COEFFICIENTS, s2.WAVES))
+    return Case(pairs[waves][inverse], (x, *tables), (1, 2, 3))
 
 
 @st.composite
-def s2_transforms(draw, inverse: bool) -> Case:
-    band = draw(st.sampled_from([1, 2, 3, 5, 9, 17, 33]))  # also beyond a chunk of orders
+def s2_transforms(draw, inverse: bool, even: bool = True) -> Case:
+    """``even``: rings of one length from longitude 0 on, whose Fourier transform is one."""
+    band = draw(st.sampled_from([1, 2, 3, 5, 9, 17, 33]))
     order = draw(st.integers(0, min(band - 1, 3)))
     channels, batch = draw(st.integers(0, 3)), draw(st.sampled_from([0, 1, 3, 8, 17, 33]))
-    return s2_transform(band + draw(st.integers(0, 4)), band, order, channels, batch, inverse)
+    more = band + draw(st.integers(0, 4))
+    start = 0.0 if even else 0.1  # and with an equator, or odd longitudes
+    grids = [gauss(more, band + more - 1, start), gauss(more, band + more, start)]
+    grid = draw(st.sampled_from([*grids, soft(more) if even else octahedral(more)]))
+    return s2_transform(grid, band, order, channels, batch, inverse)
 
 
 def legendre_transform(
@@ -352,6 +360,8 @@ DRAWN = {
     "s2_analysis": s2_transforms(inverse=False),
     "legendre_synthesis": legendre_transforms(inverse=True),
     "legendre_analysis": legendre_transforms(inverse=False),
+    "s2_waves": s2_transforms(inverse=True, even=False),
+    "s2_coefficients": s2_transforms(inverse=False, even=False),
     "so3_synthesis": so3_transforms(SYNTHESIS),
     "so3_rectified": so3_transforms(RECTIFIED),
     "so3_analysis": so3_transforms(ANALYSIS),
@@ -369,6 +379,7 @@ SMALL += [so3_transform(o, 3, 2, 1, 3, masked=True) for o in (SYNTHESIS, ANALYSI
 SMALL += [s2_transform(3, 2, n, 2, 1, inverse) for n in (0, 1) for inverse in (True, False)]
 SMALL += [legendre_transform(3, 2, n, 2, 1, i) for n in (0, 1) for i in (True, False)]
 SMALL += [legendre_transform(2, 2, 1, 1, 1, inverse, 4) for inverse in (True, False)]
+SMALL += [s2_transform(gauss(3, 5, 0.1), 2, 1, 2, 1, inverse) for inverse in (True, False)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 SMALL += [local_filter(LOCAL_FILTER, mode) for mode in range(2)]
 SMALL += [sum_over_edges(EDGES, edges_of(4, 3, 2), 3, 2, 2)]

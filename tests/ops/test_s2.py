@@ -23,8 +23,8 @@ def spectrum_of(case, generator, columns: int = 2) -> torch.Tensor:
 
 
 def signal_of(case, generator, batch: int = 2) -> torch.Tensor:
-    size = 2 * case[0]
-    return torch.randn(batch, 2 if case[2] else 1, size, size, dtype=F64, generator=generator)
+    shape = Synthesis(*case, F64).rings.shape
+    return torch.randn(batch, 2 if case[2] else 1, *shape, dtype=F64, generator=generator)
 
 
 @pytest.mark.parametrize("n", range(4))
@@ -63,7 +63,7 @@ def test_signals_are_the_fourier_series(case, generator):
 
 @every_case
 def test_analysis_is_the_transpose_of_synthesis(case, generator):
-    """<S f, y> = <f, S^T y> with the same tables, and not with those of the inverse."""
+    """<S f, y> = <f, S^T y> with the same tables, and not with other factors."""
     tables = Synthesis(*case, F64).field_tables()
     f, y = spectrum_of(case, generator), signal_of(case, generator)
     left = (s2_synthesis(f, tables, 1) * y).sum()
@@ -138,8 +138,8 @@ def test_bad_input():
         s2.SYNTHESIS(f, tables._replace(d=tables.d[1:]))
     with pytest.raises(ValueError, match=r"order: expected 0 to 1, got 2"):
         s2.SYNTHESIS(f, tables._replace(order=2))
-    with pytest.raises(ValueError, match="size: expected an even number of angles, 4 or more"):
-        s2.SYNTHESIS(f, tables._replace(size=2, order=1))
+    with pytest.raises(ValueError, match="longitudes: expected 3 or more for band 2, got 2"):
+        s2.SYNTHESIS(f, tables._replace(longitudes=2, order=1))
     y = torch.zeros(1, 3, 6, 6, dtype=F64)
     with pytest.raises(ValueError, match="s2_analysis: signal: expected two components .* got 3"):
         s2.ANALYSIS(y, tables)
