@@ -112,7 +112,9 @@ def _case(case: Case, pythons: Sequence[str]) -> list[Row]:
     repeats = 15 if band < 512 else 7
     rows = []
     for way in WAYS:
-        ask: dict[str, Callable[[], float]] = {"equinet": lambda w=way: milliseconds(calls[w], 1, 0)[0]}
+        ask: dict[str, Callable[[], float]] = {
+            "equinet": lambda w=way: milliseconds(calls[w], 1, 0)[0]
+        }
         ask |= {peer.by: functools.partial(peer.ask, way) for peer in found}
         times: dict[str, list[float]] = {by: [] for by in ask}
         for i in range(-2, repeats):
@@ -130,7 +132,6 @@ def _case(case: Case, pythons: Sequence[str]) -> list[Row]:
         memory[peer.by], built[peer.by] = peer.ask("memory"), peer.build
         peer.close()
     rows = [
-        replace(row, memory=memory[row.by], note=f"built in {built[row.by]:.0f} ms")
-        for row in rows
+        replace(row, memory=memory[row.by], note=f"built in {built[row.by]:.0f} ms") for row in rows
     ]
     return rows + [Row(task, "", note=f"skipped: {reason}") for reason in missing]

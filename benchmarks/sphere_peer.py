@@ -32,7 +32,10 @@ def ducc0(package: Any, case: Case) -> Calls:
     def synthesis() -> Any:
         return package.sht.synthesis_2d(alm=alm, ntheta=band, nphi=2 * band, **sizes)
 
-    return {"synthesis": synthesis, "analysis": lambda: package.sht.analysis_2d(map=signal, **sizes)}
+    return {
+        "synthesis": synthesis,
+        "analysis": lambda: package.sht.analysis_2d(map=signal, **sizes),
+    }
 
 
 def torch_harmonics(package: Any, case: Case) -> Calls:

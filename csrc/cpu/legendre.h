@@ -6,6 +6,9 @@
 //     a_l = (2l + 1) k_l,    b_l = -a_l m n / (l (l + 1)),    k_l k_{l-1} = 1 / D_l,
 //     D_l = (l^2 - m^2) (l^2 - n^2) / l^2,    s_{l+1} = s_l / (k_l sqrt(D_{l+1})).
 //
+// Near a pole cos(beta) = +-1 + y has lost the digits of y, which all degrees would feel alike: a_l y is
+// added to b_l +- a_l.
+//
 // A vector holds neighbouring orders m at one angle, as they lie in spectra and in waves: nothing is
 // summed across a vector, and the factors a and b serve several angles. A row is a degree, counted from
 // the lowest of the vector.
@@ -48,22 +51,24 @@ struct Number {
 struct Starts {
     int64_t points, band, order;
     Number *roots, *tails, *powers;  // by order; by angle; by angle, of sin(beta)^kOrders
-    double *cosine, *sines, *last;   // by angle; the powers below kOrders; the last order that counts
+    double *north, *south;  // by angle, y for either pole
+    double *sines, *last;   // by angle, the powers below kOrders, and the last order that counts
 
     static int64_t powers_of(int64_t band) { return band / kOrders + 1; }
     static int64_t scratch(int64_t points, int64_t band) {
-        return 2 * (band + points * (1 + powers_of(band))) + (2 + kOrders) * points;
+        return 2 * (band + points * (1 + powers_of(band))) + (3 + kOrders) * points;
     }
 
     Starts(double* memory, const double* beta, int64_t points, int64_t band, int64_t order)
         : points(points), band(band), order(order), roots(reinterpret_cast<Number*>(memory)),
           tails(roots + band), powers(tails + points),
-          cosine(reinterpret_cast<double*>(powers + points * powers_of(band))),
-          sines(cosine + points), last(sines + kOrders * points) {
+          north(reinterpret_cast<double*>(powers + points * powers_of(band))), south(north + points),
+          sines(south + points), last(sines + kOrders * points) {
         const double n = order;
         for (int64_t j = 0; j < points; ++j) {
-            const double sine = std::sin(beta[j]);
-            cosine[j] = std::cos(beta[j]);
+            const double sine = std::sin(beta[j]), to_pole = std::sin(beta[j] / 2);
+            const double from_pole = std::cos(beta[j] / 2);
+            north[j] = -2 * to_pole * to_pole, south[j] = 2 * from_pole * from_pole;
             sines[j * kOrders] = 1;
             for (int64_t i = 1; i < kOrders; ++i) {
                 sines[j * kOrders + i] = sines[j * kOrders + i - 1] * sine;
@@ -110,7 +115,7 @@ class Recursion {
 
     static int64_t rows_of(int64_t band) { return (band + kStep - 1) / kStep * kStep; }
     static int64_t scratch(int64_t points, int64_t band) {
-        return (3 * rows_of(band) + 4 * points) * kOrders + 2 * points;
+        return (4 * rows_of(band) + 4 * points) * kOrders + 2 * points;
     }
 
     Recursion(double* memory, const Starts& starts, const double* beta)
@@ -118,7 +123,7 @@ class Recursion {
         auto* at = reinterpret_cast<Orders*>(memory);
         const auto take = [&](int64_t count) { return at += count, at - count; };
         const int64_t rows = rows_of(starts.band);
-        a_ = take(rows), b_ = take(rows), scale_ = take(rows);
+        a_ = take(rows), north_ = take(rows), south_ = take(rows), scale_ = take(rows);
         p_ = take(starts.points), q_ = take(starts.points);
         next_p_ = take(starts.points), next_q_ = take(starts.points);
         exponent_ = reinterpret_cast<int64_t*>(at), from_ = exponent_ + starts.points;
@@ -134,13 +139,13 @@ class Recursion {
     int64_t rows() const { return rows_; }
     const Orders& scale(int64_t row) const { return scale_[row]; }
 
-    // Rows [row, end) in which the amplitudes of one or several angles, from `angle` on, are not negligible.
+    // Rows [row, end) in which the amplitudes of some angles, from `angle` on, are not negligible.
     struct Visit {
         int64_t block, angle, row, end;
     };
 
-    // visit(Shape, Visit): all rows of all angles, `several` of them at a time or one, for each of `blocks`
-    // blocks of columns, which have the same recursion. It walks through the rows and keeps the walk.
+    // visit(Shape, Visit): all rows of all angles, `several` at a time or one, for each of `blocks` blocks
+    // of columns, which have the same recursion. It walks through the rows and keeps the walk.
     template <int several, class Each>
     void run(int64_t blocks, const Each& visit) {
         for (int64_t j = 0; j < starts_.points; ++j) {
@@ -169,17 +174,17 @@ class Recursion {
     struct Walk {
         Recursion& r;
         const int64_t j;
+        const Orders* const at_pole;
         Orders p[R], q[R];
-        double x[R];
-        Walk(Recursion& r, int64_t j) : r(r), j(j) {
-            for (int i = 0; i < R; ++i) {
-                p[i] = r.p_[j + i], q[i] = r.q_[j + i], x[i] = r.starts_.cosine[j + i];
-            }
+        double y[R];
+        Walk(Recursion& r, int64_t j) : r(r), j(j), at_pole(r.is_north(j) ? r.north_ : r.south_) {
+            const double* const y_of = r.is_north(j) ? r.starts_.north : r.starts_.south;
+            for (int i = 0; i < R; ++i) p[i] = r.p_[j + i], q[i] = r.q_[j + i], y[i] = y_of[j + i];
         }
         void step(int64_t row) {
-            const Orders a = r.a_[row], b = r.b_[row];
+            const Orders a = r.a_[row], b = at_pole[row];
             for (int i = 0; i < R; ++i) {
-                const Orders next = (a * x[i] + b) * p[i] - q[i];
+                const Orders next = (a * y[i] + b) * p[i] - q[i];
                 q[i] = p[i], p[i] = next;
             }
         }
@@ -210,6 +215,8 @@ class Recursion {
         return sum > limit * limit;
     }
 
+    bool is_north(int64_t j) const { return 2 * j < starts_.points || !starts_.order; }
+
     bool together(int64_t j, int64_t several, int64_t begin) const {
         if (j + several > starts_.points) return false;
         for (int64_t i = j; i < j + several; ++i) {
@@ -233,7 +240,8 @@ class Recursion {
                 k[i] = l == start ? root : l > start ? 1 / (here * k[i]) : 0;
                 scale_[row][i] = l >= start && m < band && l < band ? s[i] : 0;
                 a_[row][i] = m < band ? (2 * l + 1) * k[i] : 0;
-                b_[row][i] = -a_[row][i] * m * n / (l > 0 ? l * next : 1);
+                const double shift = -a_[row][i] * m * n / (l > 0 ? l * next : 1);
+                north_[row][i] = shift + a_[row][i], south_[row][i] = shift - a_[row][i];
                 s[i] = l >= start ? s[i] * root / k[i] : 0;
             }
         }
@@ -308,7 +316,7 @@ class Recursion {
     const Starts& starts_;
     const double* const beta_;
     int64_t m0_ = 0, rows_ = 0;
-    Orders *a_, *b_, *scale_, *p_, *q_, *next_p_, *next_q_;
+    Orders *a_, *north_, *south_, *scale_, *p_, *q_, *next_p_, *next_q_;
     int64_t *exponent_, *from_;
 };
 

@@ -40,6 +40,9 @@ from equinet.numerics.shared_constants import SharedConstants
 from equinet.ops import (
     FieldTables,
     GroupTables,
+    LegendrePlan,
+    legendre_analysis,
+    legendre_synthesis,
     s2_analysis,
     s2_coefficients,
     s2_synthesis,
@@ -48,6 +51,7 @@ from equinet.ops import (
     so3_synthesis,
 )
 from equinet.ops import relu as rectify
+from equinet.ops.legendre import needs_table
 from equinet.ops.s2_plan import field_rows
 
 _LARGEST = 4 * MEMORY  # bytes of one table
@@ -113,6 +117,19 @@ def rows(band: int, order: int | None, device: torch.device) -> Tensor:
     return torch.cat(group_rows(band) if order is None else field_rows(band, order)).to(device)
 
 
+@shared
+def ring_angles(rings: Rings, device: torch.device) -> Tensor:
+    """The angles beta of ``ops.LegendrePlan``, in place of a table.
+
+    Args:
+        rings: of the sphere.
+        device: where they are.
+    Returns:
+        float64, whatever the transform is in; a tensor that nobody may write to.
+    """
+    return torch.tensor(rings.beta, dtype=torch.float64).to(device)
+
+
 def _check_table(size: int, dtype: torch.dtype) -> None:
     if size * dtype.itemsize > _LARGEST:
         raise ValueError(
@@ -133,11 +150,13 @@ class _Transform(SharedConstants):
     """
 
     inverse: bool
+    has_table: bool
     d: Tensor
     rows: Tensor
     by_degree: Tensor
     by_ring: Tensor
     phases: Tensor
+    angles: Tensor
     alpha: Tensor
     gamma: Tensor
 
@@ -184,6 +203,9 @@ class _Transform(SharedConstants):
     def shared(self, dtype: torch.dtype, device: torch.device) -> Mapping[str, Tensor]:
         if not self.has_degrees:
             return {}
+        self.has_table = self.order is None or needs_table(self.band, device)
+        if not self.has_table:
+            return {"angles": ring_angles(self.rings, device)}
         if self.order is None:
             d = group_table(self.rings.shape[0] // 2, self.band, self.inverse, dtype, device)
         else:
@@ -197,14 +219,29 @@ class _Transform(SharedConstants):
             TypeError: if they are in half precision.
         """
         assert self.order is not None
+        self._check_dtype()
+        scatter, gather = self._rows()
+        constants = (self.d, self.by_degree, self.by_ring, scatter, gather)
+        return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
+
+    def legendre_plan(self) -> LegendrePlan:
+        """The constants as ``ops.legendre_analysis`` takes them, where there is no table.
+
+        Raises:
+            TypeError: if they are in half precision.
+        """
+        assert self.order is not None
+        self._check_dtype()
+        longitudes = self.rings.shape[-1] if self.is_even else 0
+        factors = self.by_degree, self.by_ring
+        return LegendrePlan(self.angles, *factors, self.band, longitudes, self.order)
+
+    def _check_dtype(self) -> None:
         if self.by_ring.dtype.itemsize < 4:
             raise TypeError(
                 "dtype: expected float32 or float64, since torch has no Fourier transform in "
                 f"{self.by_ring.dtype} on every device; under torch.autocast it is done in float32"
             )
-        scatter, gather = self._rows()
-        constants = (self.d, self.by_degree, self.by_ring, scatter, gather)
-        return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
 
     def group_tables(self) -> GroupTables:
         """The constants as ``ops.so3_analysis`` takes them, for functions on SO(3)."""
@@ -242,15 +279,19 @@ class Analysis(_Transform):
         if not self.has_degrees:  # none is below the band
             columns = signal.shape[0] * signal.shape[1] // 2
             return self.by_ring.new_zeros(0, columns) + 0 * signal.to(self.by_ring.dtype).sum()
-        tables = self.field_tables()
-        if self.is_even:
-            return s2_analysis(signal, tables)
+        self._check_dtype()
+        x = signal if self.is_even else self._waves(signal)
+        if not self.has_table:
+            return legendre_analysis(x, self.legendre_plan())
+        return (s2_analysis if self.is_even else s2_coefficients)(x, self.field_tables())
+
+    def _waves(self, signal: Tensor) -> Tensor:
         if signal.shape[2:] != self.rings.shape:
             raise ValueError(
                 f"signal: expected (batch, channel, {str(self.rings.shape)[1:-1].strip(',')}), got "
                 f"{tuple(signal.shape)}"
             )
-        return s2_coefficients(ring_waves(signal.to(self.d.dtype), self.phases, self.rings), tables)
+        return ring_waves(signal.to(self.by_ring.dtype), self.phases, self.rings)
 
 
 class Synthesis(_Transform):
@@ -278,10 +319,11 @@ class Synthesis(_Transform):
             batch = spectrum.shape[1] // channels
             zeros = self.by_ring.new_zeros(batch, 2 * channels, *self.rings.shape)
             return zeros + 0 * spectrum.to(self.by_ring.dtype).sum()  # keeps the graph
-        tables = self.field_tables()
-        if self.is_even:
-            signal = s2_synthesis(spectrum, tables, channels)
+        if self.has_table:
+            transform = s2_synthesis if self.is_even else s2_waves
+            signal = transform(spectrum, self.field_tables(), channels)
         else:
-            waves = s2_waves(spectrum, tables, channels)
-            signal = ring_signal(waves, self.phases, self.rings)
+            signal = legendre_synthesis(spectrum, self.legendre_plan(), channels)
+        if not self.is_even:
+            signal = ring_signal(signal, self.phases, self.rings)
         return rectify(signal) if relu else signal

@@ -30,6 +30,23 @@ from equinet.ops.s2 import check_tables, split_columns
 from equinet.ops.s2_reference import fourier, signal_of
 
 
+# Bands from which on there is no table: the recursion is faster then, whatever the batch, and a table
+# would be larger than a cache (``python -m benchmarks sphere_grids``).
+LARGE = 256
+
+
+def needs_table(band: int, device: torch.device) -> bool:
+    """Whether a transform of fields on the sphere is better done by ``s2``, with a table.
+
+    Args:
+        band: exclusive bound of the degree.
+        device: where it is done.
+    Returns:
+        False for large bands, where the compiled form of ``legendre`` serves.
+    """
+    return band < LARGE or device.type not in ("cpu", "meta") or not library.available()
+
+
 def legendre_synthesis(spectrum: Tensor, plan: LegendrePlan, channels: int) -> Tensor:
     """The signal (H1) of a spectrum, or its waves, as ``s2_synthesis`` finds it with a table.
 
@@ -126,7 +143,9 @@ def _synthesis(spectrum: Tensor, plan: LegendrePlan) -> Tensor:
             minus = torch.stack([pp - mm, -mp - pm], 1)
         else:
             plus = minus = torch.cat([positive, -negative], 1)
-        both = (torch.nn.functional.pad(x, (0, 0, 0, 0, 0, plan.band - l - 1)) for x in (plus, minus))
+        both = (
+            torch.nn.functional.pad(x, (0, 0, 0, 0, 0, plan.band - l - 1)) for x in (plus, minus)
+        )
         plus, minus = both
         d = d.to(spectrum.dtype)[:, :, None, None]
         p, q = p + d * plus[:, None], q + d * (_signs(plan, l) * minus)[:, None]

@@ -33,9 +33,7 @@ def direct(spectrum: torch.Tensor, plan: LegendrePlan) -> torch.Tensor:
     for l in range(n, plan.band):
         for m in range(l + 1):
             zero = torch.zeros_like(spectrum[0])
-            a, b = (
-                plan.by_degree[l] * plan.by_ring * d[l - n, m] for d in (plus, minus)
-            )
+            a, b = (plan.by_degree[l] * plan.by_ring * d[l - n, m] for d in (plus, minus))
             pp, mp = row(l, m, n), row(l, -m, n) if m else zero
             if not n:
                 out[0, :, m] += a[:, None] * (pp - 1j * mp)
