@@ -65,8 +65,8 @@ INVENTORY = {
     "equinet.taxonomy": "Measured Publication Row catalogue",
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report Sources
         assert_equivariant certificate equivariance_error input_sizes report""",
-    "equinet.transforms": """Graph StereographicProjection calculator farthest_points from_atoms
-        from_data knn_graph neighbour_graph radius_graph rotate_randomly to_atoms to_data
+    "equinet.transforms": """Graph Sample StereographicProjection calculator farthest_points
+        from_atoms from_data knn_graph neighbour_graph radius_graph rotate_randomly to_atoms to_data
         voxel_points voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)

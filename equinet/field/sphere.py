@@ -28,6 +28,11 @@ class Sphere(Space):
     spin-weighted field; s = 1 is tangent vectors), or regular (a function on SO(3), the lifted
     sphere, on SOFT grids only).
 
+    The two channels of a field of spin s > 0 are the real and imaginary part of f in the frame
+    (e_beta, e_alpha), that is (south, east): a tangent vector is (-v, u) of a wind with u to the
+    east and v to the north, a polarisation (Q, U) as HEALPix has it. If the frame turns by theta
+    from south to east, f becomes f e^{-i s theta}.
+
     A grid that holds a higher band oversamples: what pointwise functions make above the band is
     then dropped by the next analysis instead of falling back below it, as in
     ``Sphere(32, grid=soft(48))``.

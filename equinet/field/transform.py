@@ -7,13 +7,16 @@ columns are (block, signed order n of the block, copy): K_l copies of the degree
 SO(3).
 """
 
-from typing import Protocol, runtime_checkable
+import math
+from collections.abc import Callable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field.field_type import FieldType, check_type
-from equinet.harmonics.grid import degree_columns, spectrum_size
+from equinet.harmonics.grid import degree_columns, spectrum_index
+from equinet.numerics import Constants
 from equinet.numerics.cached import cached
 from equinet.rep import Representation
 
@@ -63,7 +66,67 @@ def columns(field_type: FieldType, band: int) -> list[int]:
     ]
 
 
-class FieldAnalysis(nn.Module):
+class _Order(NamedTuple):
+    """Where the coefficients of each block stand in the spectrum of all.
+
+    Attributes:
+        unit: copies that lie together in both, a divisor of all multiplicities.
+        sizes: how many units each block has.
+        places: of each unit of each block, where it is in the spectrum.
+    """
+
+    unit: int
+    sizes: tuple[int, ...]
+    places: Tensor
+
+
+@cached(32)
+def _order_of(muls: tuple[int, ...], orders: tuple[tuple[int, ...], ...], band: int) -> _Order:
+    """That of blocks with these multiplicities and orders n >= 0."""
+    unit, degrees = math.gcd(*muls), torch.arange(band)
+    signed = torch.tensor([[degree_columns(l, n) for l in range(band)] for n in orders])
+    copies = torch.tensor(muls)[:, None] // unit
+    widths = signed * copies  # of each block at each degree, in units
+    before, width = widths.cumsum(0) - widths, widths.sum(0)
+    starts = ((2 * degrees + 1) * width).cumsum(0) - (2 * degrees + 1) * width
+    found: list[Tensor] = []
+    for n, above, count, copy in zip(orders, before, signed, copies.flatten(), strict=True):
+        l, m, _ = spectrum_index(band, n).unbind(1)
+        rows = (2 * degrees + 1) * count
+        among = torch.arange(len(l)) - (rows.cumsum(0) - rows)[l] - (m + l) * count[l]
+        place = starts[l] + (m + l) * width[l] + above[l] + among * copy
+        found.append((place[:, None] + torch.arange(int(copy))).flatten())
+    return _Order(unit, tuple(map(len, found)), torch.cat(found))
+
+
+class _FieldTransform(Constants):
+    """The transforms of all blocks of a field type, and the order in which their spectra lie."""
+
+    places: Tensor
+
+    def __init__(
+        self,
+        field_type: FieldType,
+        band: int,
+        part_of: Callable[[int | None, int, torch.dtype | None], nn.Module],
+        dtype: torch.dtype | None,
+    ) -> None:
+        super().__init__()
+        self.field_type, self.band = field_type, band
+        self.parts = nn.ModuleList(
+            part_of(_order(rho), band, dtype) for _, rho in field_type.blocks
+        )
+        self.multiplicities = tuple(mul for mul, _ in field_type.blocks)
+        order = self._order()
+        self.unit, self.sizes = order.unit, order.sizes
+        self.set_constants(dtype)
+
+    def _order(self) -> _Order:
+        orders = tuple(block_orders(self.field_type, self.band))
+        return _order_of(self.multiplicities, orders, self.band)
+
+
+class FieldAnalysis(_FieldTransform):
     """Feature maps of ``field_type`` to spectra of degrees l < ``band``.
 
     ``forward(x)`` returns a flat tensor: for each degree ``(2l + 1, K_l, batch)``, concatenated.
@@ -77,38 +140,26 @@ class FieldAnalysis(nn.Module):
     """
 
     def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
-        super().__init__()
-        space = _transforms_of(field_type)
-        self.field_type, self.band = field_type, band
-        self.parts = nn.ModuleList(
-            space.analysis(_order(rho), band, dtype) for _, rho in field_type.blocks
-        )
+        super().__init__(field_type, band, _transforms_of(field_type).analysis, dtype)
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        return {"places": self._order().places.argsort()} if len(self.parts) > 1 else {}
 
     def forward(self, x: Tensor) -> Tensor:
         if len(self.parts) == 1:
             return self.parts[0](x).view(-1)
-        parts = [
-            part(y)
-            for part, y in zip(self.parts, x.split(_widths(self.field_type), 1), strict=True)
+        fields = x.split(_widths(self.field_type), 1)
+        units = [  # other runtimes refuse to reshape nothing, what a field has below its spin
+            part(y).reshape(size, self.unit * x.shape[0])
+            for part, y, size in zip(self.parts, fields, self.sizes, strict=True)
+            if size
         ]
-        orders = block_orders(self.field_type, self.band)
-        out, starts = [x.new_zeros(0)], [0] * len(parts)
-        for l in range(self.band):
-            row = []
-            for i, n in enumerate(orders):
-                rows = (2 * l + 1) * degree_columns(l, n)
-                if not rows:  # below the spin; other runtimes refuse to reshape nothing
-                    continue
-                block = parts[i][starts[i] : starts[i] + rows]
-                starts[i] += rows
-                width = degree_columns(l, n) * parts[i].shape[1]
-                row.append(block.reshape(2 * l + 1, width))
-            if row:
-                out.append(torch.cat(row, 1).flatten())
-        return torch.cat(out)
+        if not units:
+            return x.new_zeros(0)
+        return torch.cat(units).index_select(0, self.places).flatten()
 
 
-class FieldSynthesis(nn.Module):
+class FieldSynthesis(_FieldTransform):
     """Spectra of degrees l < ``band`` to feature maps of ``field_type``.
 
     ``forward(flat, batch)`` is the inverse of ``FieldAnalysis`` on fields of that band.
@@ -122,12 +173,10 @@ class FieldSynthesis(nn.Module):
     """
 
     def __init__(self, field_type: FieldType, band: int, dtype: torch.dtype | None = None) -> None:
-        super().__init__()
-        space = _transforms_of(field_type)
-        self.field_type, self.band = field_type, band
-        self.parts = nn.ModuleList(
-            space.synthesis(_order(rho), band, dtype) for _, rho in field_type.blocks
-        )
+        super().__init__(field_type, band, _transforms_of(field_type).synthesis, dtype)
+
+    def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
+        return {"places": self._order().places} if len(self.parts) > 1 else {}
 
     def forward(self, flat: Tensor, batch: int, relu: bool = False) -> Tensor:
         """The feature maps.
@@ -139,29 +188,16 @@ class FieldSynthesis(nn.Module):
         Returns:
             ``field_type.shape(batch)``.
         """
-        orders = block_orders(self.field_type, self.band)
-        multiplicities = [mul for mul, _ in self.field_type.blocks]
-        if len(orders) == 1:
-            rows = flat.view(spectrum_size(self.band, orders[0]), multiplicities[0] * batch)
-            return self.parts[0](rows, multiplicities[0], relu)
-        pieces, start = [[flat.new_zeros(0, mul * batch)] for mul in multiplicities], 0
-        for l, k in enumerate(columns(self.field_type, self.band)):
-            if not k:
-                continue
-            degree = flat[start : start + (2 * l + 1) * k * batch].view(2 * l + 1, k, batch)
-            start += degree.numel()
-            widths = [
-                mul * degree_columns(l, n) for mul, n in zip(multiplicities, orders, strict=True)
-            ]
-            for i, block in enumerate(degree.split(widths, 1)):
-                mul = multiplicities[i]
-                if not widths[i]:
-                    continue
-                rows = (2 * l + 1) * (block.shape[1] // mul)
-                pieces[i].append(block.reshape(rows, mul * batch))
+        if len(self.parts) == 1:
+            mul, size = self.multiplicities[0], self.sizes[0]
+            return self.parts[0](flat.view(size, mul * batch), mul, relu)
+        copies = [mul // self.unit for mul in self.multiplicities]
+        units = flat.view(sum(self.sizes), self.unit * batch).index_select(0, self.places)
         fields = [
-            part(torch.cat(rows), mul, relu)
-            for part, rows, mul in zip(self.parts, pieces, multiplicities, strict=True)
+            part(rows.reshape(size // each, each * self.unit * batch), each * self.unit, relu)
+            for part, rows, size, each in zip(
+                self.parts, units.split(self.sizes), self.sizes, copies, strict=True
+            )
         ]
         return torch.cat(fields, 1)
 

@@ -13,106 +13,97 @@ mistaken there is too.
 There is one fast Fourier transform for each length of ring.
 """
 
-from typing import NamedTuple
+from collections import Counter
 
 import torch
 from torch import Tensor
 
 from equinet.harmonics.rings import Rings
-from equinet.numerics.cached import cached
+
+Lengths = tuple[tuple[int, int], ...]
 
 
-class RingPlan(NamedTuple):
-    """Rings of one length side by side.
-
-    Attributes:
-        lengths: (points of a ring, number of such rings).
-        rings: the rings in that order.
-        points: the points in that order.
-        back: the ring, and the point, in the order of the signal.
-    """
-
-    lengths: tuple[tuple[int, int], ...]
-    rings: Tensor
-    points: Tensor
-    back: tuple[Tensor, Tensor]
-
-
-@cached(16)
-def ring_plan(rings: Rings) -> RingPlan:
-    """The plan of a sampling.
+def ring_lengths(rings: Rings) -> Lengths:
+    """The lengths of rings, ascending.
 
     Args:
         rings: of the sphere.
     Returns:
-        Where each ring stands.
+        (points of a ring, number of such rings).
     """
-    counts = torch.tensor(rings.counts)
-    order = counts.argsort(stable=True)
-    lengths, many = counts.unique(return_counts=True)
-    ring_of = torch.arange(len(counts)).repeat_interleave(counts)
-    points = order.argsort()[ring_of].argsort(stable=True)
-    pairs = tuple(zip(lengths.tolist(), many.tolist(), strict=True))
-    return RingPlan(pairs, order, points, (order.argsort(), points.argsort()))
+    return tuple(sorted(Counter(rings.counts).items()))
 
 
-@cached(16)
-def ring_phases(rings: Rings, band: int) -> Tensor:
-    r"""The phases :math:`e^{i m \alpha_0}` of each ring, in the order of the plan.
+def ring_constants(rings: Rings, band: int) -> dict[str, Tensor]:
+    r"""What the two maps need, in which rings of one length are side by side.
 
     Args:
         rings: of the sphere.
         band: orders m < band.
     Returns:
-        float64 ``(rings, band, 2)``, the real and the imaginary part.
+        phases: of each ring, :math:`e^{i m \alpha_0}`, float64 ``(rings, band, 2)``;
+        rings_by_length, points_by_length: what stands where in that order;
+        rings_back, points_back: the inverse permutations.
     """
-    starts = torch.tensor(rings.starts, dtype=torch.float64)[ring_plan(rings).rings]
+    counts = torch.tensor(rings.counts)
+    order = counts.argsort(stable=True)
+    of_point = torch.arange(len(counts)).repeat_interleave(counts)
+    points = order.argsort()[of_point].argsort(stable=True)
+    starts = torch.tensor(rings.starts, dtype=torch.float64)[order]
     angle = starts[:, None] * torch.arange(band, dtype=torch.float64)
-    return torch.stack([angle.cos(), angle.sin()], -1)
+    return {
+        "phases": torch.stack([angle.cos(), angle.sin()], -1),
+        "rings_by_length": order,
+        "points_by_length": points,
+        "rings_back": order.argsort(),
+        "points_back": points.argsort(),
+    }
 
 
-def ring_signal(waves: Tensor, phases: Tensor, rings: Rings) -> Tensor:
+def ring_signal(
+    waves: Tensor, phases: Tensor, lengths: Lengths, rings_by_length: Tensor, points_back: Tensor
+) -> Tensor:
     """The signal of waves on each ring.
 
     Args:
         waves: real, ``(batch, channel, rings, band, 2)``.
-        phases: of ``ring_phases``, in the dtype of the waves.
-        rings: of the sphere.
+        phases: of ``ring_constants``, in the dtype of the waves.
+        lengths: of the rings.
+        rings_by_length: of ``ring_constants``.
+        points_back: of ``ring_constants``.
     Returns:
-        ``(batch, channel, *rings.shape)``.
+        ``(batch, channel, points)``.
     """
-    plan = ring_plan(rings)
-    order, back = plan.rings.to(waves.device), plan.back[1].to(waves.device)
-    x = torch.view_as_complex(waves.index_select(2, order).contiguous())
-    parts = (x * torch.view_as_complex(phases)).split([many for _, many in plan.lengths], 2)
-    found = [_signal(part, count) for part, (count, _) in zip(parts, plan.lengths, strict=True)]
-    return (
-        torch.cat([x.flatten(2) for x in found], -1)
-        .index_select(-1, back)
-        .unflatten(-1, rings.shape)
-    )
+    x = torch.view_as_complex(waves.index_select(2, rings_by_length))
+    parts = (x * torch.view_as_complex(phases)).split([many for _, many in lengths], 2)
+    found = [
+        _signal(part, count).flatten(2) for part, (count, _) in zip(parts, lengths, strict=True)
+    ]
+    return torch.cat(found, -1).index_select(-1, points_back)
 
 
-def ring_waves(signal: Tensor, phases: Tensor, rings: Rings) -> Tensor:
+def ring_waves(
+    signal: Tensor, phases: Tensor, lengths: Lengths, points_by_length: Tensor, rings_back: Tensor
+) -> Tensor:
     """The transpose of ``ring_signal``.
 
     Args:
-        signal: real, ``(batch, channel, *rings.shape)``.
-        phases: of ``ring_phases``, in the dtype of the signal.
-        rings: of the sphere.
+        signal: real, ``(batch, channel, points)``.
+        phases: of ``ring_constants``, in the dtype of the signal.
+        lengths: of the rings.
+        points_by_length: of ``ring_constants``.
+        rings_back: of ``ring_constants``.
     Returns:
         ``(batch, channel, rings, band, 2)``.
     """
-    plan, band = ring_plan(rings), phases.shape[1]
-    order, back = plan.points.to(signal.device), plan.back[0].to(signal.device)
-    x = signal.flatten(2).index_select(-1, order)
-    parts = x.split([count * many for count, many in plan.lengths], -1)
+    x = signal.index_select(-1, points_by_length)
+    parts = x.split([count * many for count, many in lengths], -1)
     found = [
-        _waves(part.unflatten(-1, (many, count)), band)
-        for part, (count, many) in zip(parts, plan.lengths, strict=True)
+        _waves(part.unflatten(-1, (many, count)), phases.shape[1])
+        for part, (count, many) in zip(parts, lengths, strict=True)
     ]
     waves = torch.cat(found, 2) * torch.view_as_complex(phases).conj()
-    return torch.view_as_real(waves.index_select(2, back))
+    return torch.view_as_real(waves).index_select(2, rings_back)
 
 
 def _signal(waves: Tensor, count: int) -> Tensor:

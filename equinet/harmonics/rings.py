@@ -44,9 +44,9 @@ class Rings:
             :math:`\tfrac12 \int f \sin\beta\, d\beta`; their sum is 1.
         counts: number of points of each ring.
         starts: longitude of the first point of each ring, in radians; 0 by default.
-        degree: the largest band of fields that the rings hold. By default it is measured: up to
-            there the quadrature of a product of two fields is exact, and no ring has fewer points
-            than 2 degree sin(beta) - 1, as many as a field of that band has waves there.
+        degree: the largest band of fields that the rings hold. By default it is measured,
+            ``exact_degree``: up to there the quadrature of a product of two fields is exact, and no
+            ring has fewer points than 2 degree sin(beta) - 1, as many as such a field has waves.
         name: what ``repr`` shows.
     Raises:
         TypeError: if an argument is no row of numbers.
@@ -97,7 +97,7 @@ class Rings:
         if self.degree:
             check_integer(self.degree, "degree")
         else:
-            own("degree", _degree(self))
+            own("degree", self.exact_degree)
 
     @functools.cached_property
     def _hash(self) -> int:
@@ -111,6 +111,15 @@ class Rings:
         """Whether the equator mirrors the rings onto each other, which the transforms need."""
         both = zip(self.beta, reversed(self.beta), strict=True)
         return all(abs(a + b - math.pi) < _NEAR for a, b in both)
+
+    @functools.cached_property
+    def exact_degree(self) -> int:
+        """The largest band for which one analysis is exact, as measured; at least 1.
+
+        Up to there quadrature along a meridian integrates products of two fields, and rings have
+        enough points.
+        """
+        return _exact_degree(self)
 
     @functools.cached_property
     def soft_band(self) -> int | None:
@@ -246,8 +255,8 @@ def healpix(nside: int) -> Rings:
     .. math:: \cos\beta_i = 1 - \frac{i^2}{3 N^2} \; (i < N), \qquad
               \cos\beta_i = \frac43 - \frac{2 i}{3 N} \; (N \le i \le 2N)
 
-    All points weigh the same, which makes a mean simple and is no exact quadrature: one analysis
-    has an error of some thousandths, and ``transforms.Sample`` takes as many as are needed.
+    All points weigh the same, which makes a mean simple and is no exact quadrature: an analysis
+    has an error, of percents near the highest band, and ``transforms.Sample`` corrects it.
 
     Args:
         nside: N; any integer, for rings need no power of two.
@@ -354,8 +363,7 @@ def _ends(row: Sequence[float]) -> str:
 
 
 @on_cpu
-def _degree(rings: Rings) -> int:
-    """The largest band for which the quadrature is exact, and the rings have enough points."""
+def _exact_degree(rings: Rings) -> int:
     longitudes = min(
         (count + 1) / (2 * math.sin(b)) if math.sin(b) > _NEAR else math.inf
         for b, count in zip(rings.beta, rings.counts, strict=True)

@@ -31,7 +31,7 @@ from equinet.harmonics.grid import (
     write_field_table,
     write_group_table,
 )
-from equinet.harmonics.ring_waves import ring_phases, ring_signal, ring_waves
+from equinet.harmonics.ring_waves import ring_constants, ring_lengths, ring_signal, ring_waves
 from equinet.harmonics.rings import Rings, soft
 from equinet.numerics import soft_angles
 from equinet.numerics.arguments import MEMORY, check_integer, check_memory
@@ -105,7 +105,7 @@ def group_table(
 
 @shared
 def rows(band: int, order: int | None, device: torch.device) -> Tensor:
-    """``scatter`` and ``gather`` of both, one behind the other.
+    """``rows`` of ``ops.FieldTables``, or ``scatter`` and ``gather`` of ``ops.GroupTables``.
 
     Args:
         band: exclusive bound of the degree.
@@ -114,7 +114,8 @@ def rows(band: int, order: int | None, device: torch.device) -> Tensor:
     Returns:
         A tensor that nobody may write to.
     """
-    return torch.cat(group_rows(band) if order is None else field_rows(band, order)).to(device)
+    found = torch.cat(group_rows(band)) if order is None else field_rows(band, order)
+    return found.to(device)
 
 
 @shared
@@ -157,6 +158,10 @@ class _Transform(SharedConstants):
     by_ring: Tensor
     phases: Tensor
     angles: Tensor
+    rings_by_length: Tensor
+    points_by_length: Tensor
+    rings_back: Tensor
+    points_back: Tensor
     alpha: Tensor
     gamma: Tensor
 
@@ -185,6 +190,7 @@ class _Transform(SharedConstants):
         self.has_degrees = order is None or order < band
         # Rings of one length from longitude 0 on have one Fourier transform.
         self.is_even = rings.is_uniform and rings.starts[0] == 0
+        self.lengths = ring_lengths(rings)
         self.set_constants(dtype)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -196,9 +202,7 @@ class _Transform(SharedConstants):
             return {"alpha": torch.cat([phase.cos(), -phase.sin()], 1), "gamma": gamma}
         by_degree, by_ring = field_factors(self.rings, self.band, self.order, self.inverse)
         found = {"by_degree": by_degree, "by_ring": by_ring}
-        if not self.is_even:
-            found["phases"] = ring_phases(self.rings, self.band)
-        return found
+        return found if self.is_even else found | ring_constants(self.rings, self.band)
 
     def shared(self, dtype: torch.dtype, device: torch.device) -> Mapping[str, Tensor]:
         if not self.has_degrees:
@@ -220,8 +224,7 @@ class _Transform(SharedConstants):
         """
         assert self.order is not None
         self._check_dtype()
-        scatter, gather = self._rows()
-        constants = (self.d, self.by_degree, self.by_ring, scatter, gather)
+        constants = (self.d, self.by_degree, self.by_ring, self.rows)
         return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
 
     def legendre_plan(self) -> LegendrePlan:
@@ -245,14 +248,9 @@ class _Transform(SharedConstants):
 
     def group_tables(self) -> GroupTables:
         """The constants as ``ops.so3_analysis`` takes them, for functions on SO(3)."""
-        return GroupTables(self.d, self.alpha, self.gamma, *self._rows(), self.band)
-
-    def _rows(self) -> tuple[Tensor, Tensor]:
-        if self.order is None:
-            rows = self.band * (4 * self.band**2 - 1) // 3
-        else:
-            rows = (2 if self.order else 1) * (self.band**2 - self.order**2)
-        return self.rows[:-rows], self.rows[-rows:]
+        size = self.band * (4 * self.band**2 - 1) // 3
+        rows = self.rows[:-size], self.rows[-size:]
+        return GroupTables(self.d, self.alpha, self.gamma, *rows, self.band)
 
     def extra_repr(self) -> str:
         return f"grid={self.rings!r}, band={self.band}, order={self.order}"
@@ -291,7 +289,8 @@ class Analysis(_Transform):
                 f"signal: expected (batch, channel, {str(self.rings.shape)[1:-1].strip(',')}), got "
                 f"{tuple(signal.shape)}"
             )
-        return ring_waves(signal.to(self.by_ring.dtype), self.phases, self.rings)
+        points = signal.to(self.by_ring.dtype).flatten(2)
+        return ring_waves(points, self.phases, self.lengths, self.points_by_length, self.rings_back)
 
 
 class Synthesis(_Transform):
@@ -325,5 +324,6 @@ class Synthesis(_Transform):
         else:
             signal = legendre_synthesis(spectrum, self.legendre_plan(), channels)
         if not self.is_even:
-            signal = ring_signal(signal, self.phases, self.rings)
+            by_length = (self.phases, self.lengths, self.rings_by_length, self.points_back)
+            signal = ring_signal(signal, *by_length).unflatten(-1, self.rings.shape)
         return rectify(signal) if relu else signal

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from equinet.ops.block_padding import emptied, filled, padding
 from equinet.ops.example_tables import integers
 from equinet.ops.native import cuda, library
 from equinet.ops.native.checks import check_counts, check_tensor, check_tensors
@@ -106,43 +107,39 @@ def sizes_of(rows: Sequence[int], columns: Sequence[int], batch: int) -> tuple[i
 # --- the reference --------------------------------------------------------------------------------
 
 
-def _forward(blocks: list[Tensor], x: list[Tensor], bias: Tensor | None) -> Tensor:
-    """(B1), with the bias at degree 0."""
-    z = []
-    for l, (w, part) in enumerate(zip(blocks, x, strict=True)):
-        if 0 in w.shape:  # below the spin of a field; other runtimes refuse products with nothing
-            product = part.new_zeros(len(part), len(w), part.shape[2])
-        else:
-            product = torch.bmm(w.expand(len(part), -1, -1), part)
-        if bias is not None and l == 0:
-            product = product + bias[:, None]
-        if len(w):
-            z.append(product.reshape(-1))
-    return torch.cat(z) if z else x[0].new_zeros(0)
-
-
 def _reference(left: Tensor, plan: Product) -> Tensor:
     """Any of the three: left is W or, for (B3), z; right is x or, for (B2), z."""
     right, bias, rows, columns, batch, mode = plan
+    rows, columns = tuple(rows), tuple(columns)
+    orders = tuple(2 * l + 1 for l in range(len(rows)))
+    matrices = padding(rows, columns, False)
     if mode == OUTER:
-        z, x = _degrees(left, rows, batch), _degrees(right, columns, batch)
-        w = [torch.einsum("mob,mib->oi", *pair) for pair in zip(z, x, strict=True)]
-        return torch.cat([part.reshape(-1) for part in w])
-    sizes = list(zip(rows, columns, strict=True))
-    parts = left.split([k_out * k_in for k_out, k_in in sizes])
-    blocks = [part.reshape(size) for part, size in zip(parts, sizes, strict=True)]
-    if mode == FORWARD:
-        return _forward(blocks, _degrees(right, columns, batch), bias)
-    return _forward([w.mT for w in blocks], _degrees(right, rows, batch), None)
+        z, x = _columns(left, orders, rows, batch), _columns(right, orders, columns, batch)
+        w = [_product(a, b.mT) for a, b in zip(z, x, strict=True)]
+        return emptied(w, matrices, ())
+    w = filled(left, matrices)
+    if mode == ADJOINT:
+        rows, columns, w = columns, rows, [block.mT for block in w]
+    x = _columns(right, orders, columns, batch)
+    z = [_product(a, b) for a, b in zip(w, x, strict=True)]
+    found = emptied(z, padding(orders, rows, True), (batch,))
+    if bias is not None:
+        found = torch.cat([found[: rows[0]] + bias[:, None], found[rows[0] :]])
+    return found.flatten()
 
 
-def _degrees(flat: Tensor, sizes: Sequence[int], batch: int) -> list[Tensor]:
-    """A flat spectrum as a tensor ``(2l + 1, k, batch)`` for each degree."""
-    parts = flat.split([(2 * l + 1) * k * batch for l, k in enumerate(sizes)])
-    return [
-        part.reshape(2 * l + 1, k, batch) if k else part.new_zeros(2 * l + 1, 0, batch)
-        for l, (k, part) in enumerate(zip(sizes, parts, strict=True))
-    ]
+def _columns(
+    flat: Tensor, orders: tuple[int, ...], sizes: tuple[int, ...], batch: int
+) -> list[Tensor]:
+    """A spectrum as a matrix ``(k, orders and samples)`` for each degree, in groups of degrees."""
+    rows = flat.reshape(sum(m * k for m, k in zip(orders, sizes, strict=True)), batch)
+    return [group.flatten(2) for group in filled(rows, padding(orders, sizes, True))]
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    if 0 in a.shape or 0 in b.shape[-1:]:  # other runtimes refuse products with nothing
+        return a.new_zeros(a.shape[0], a.shape[1], b.shape[2])
+    return torch.bmm(a, b)
 
 
 # --- the operator ---------------------------------------------------------------------------------

@@ -130,4 +130,4 @@ def field_tables_of(
     by_degree, by_ring = (
         torch.randn(size, generator=generator, dtype=torch.float64) for size in (band, rings)
     )
-    return FieldTables(d, by_degree, by_ring, *field_rows(band, order), band, longitudes, order)
+    return FieldTables(d, by_degree, by_ring, field_rows(band, order), band, longitudes, order)

@@ -16,12 +16,14 @@ Each of the two is the derivative of the other, so that they are closed under di
 harmonics B are constants.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from equinet.numerics.cached import cached
 from equinet.ops.example_tables import integers
 from equinet.ops.native import cuda, library
 from equinet.ops.native.checks import check_indices, check_tensor, check_tensors
@@ -99,46 +101,54 @@ class FilterTransform(NamedTuple):
 
 
 def _forward(plan: SpectrumPlan, weights: Tensor, basis: Tensor) -> Tensor:
-    pairs = []  # for each the matrices of all degrees
-    for pair, w, b in _pairs(plan, weights, basis):
-        filters = torch.einsum("fp,oip->foi", b, w)
-        parts = filters.split([n_out * n_in for n_out, n_in in pair.orders])
-        matrices = [
-            part.unflatten(0, orders).permute(0, 2, 1, 3).flatten(2).flatten(0, 1)
-            for part, orders in zip(parts, pair.orders, strict=True)
-        ]
-        pairs.append(matrices)
-    width, found = len(plan.into.muls), []
-    for blocks in zip(*pairs, strict=True):
-        rows = (
-            blocks
-            if width == 1
-            else [torch.cat(blocks[a : a + width], 1) for a in range(0, len(blocks), width)]
-        )
-        found += [row.reshape(-1) for row in rows]
-    return torch.cat(found)
+    found = [
+        torch.einsum("fp,oip->foi", b, w).flatten() for _, w, b in _pairs(plan, weights, basis)
+    ]
+    order, _ = _orders(tuple(plan.numbers()))
+    return torch.cat(found).index_select(0, order.to(weights.device))
 
 
 def _adjoint(plan: SpectrumPlan, filter: Tensor, basis: Tensor) -> Tensor:
-    parts = filter.split([k_out * k_in for k_out, k_in in plan.shapes])
-    degrees = [
-        [
-            block
-            for row in part.reshape(shape).split(plan.out.blocks(l))
-            for block in row.split(plan.into.blocks(l), 1)
-        ]
-        for l, (part, shape) in enumerate(zip(parts, plan.shapes, strict=True))
+    _, back = _orders(tuple(plan.numbers()))
+    pairs = list(_pairs(plan, filter.new_empty(plan.sizes[0]), basis))
+    parts = filter.index_select(0, back.to(filter.device)).split(
+        [len(b) * pair.copies_out * pair.copies_in for pair, _, b in pairs]
+    )
+    found = [
+        torch.einsum(
+            "fp,foi->oip", b, part.reshape(len(b), pair.copies_out, pair.copies_in)
+        ).flatten()
+        for (pair, _, b), part in zip(pairs, parts, strict=True)
     ]
-    found = []
-    empty = filter.new_empty(plan.sizes[0])
-    for i, (pair, _, b) in enumerate(_pairs(plan, empty, basis)):
-        filters = [
-            blocks[i].reshape(n_out, pair.copies_out, n_in, pair.copies_in)
-            for blocks, (n_out, n_in) in zip(degrees, pair.orders, strict=True)
-        ]
-        flat = torch.cat([part.permute(0, 2, 1, 3).flatten(0, 1) for part in filters])
-        found.append(torch.einsum("fp,foi->oip", b, flat).reshape(-1))
     return torch.cat(found)
+
+
+@cached(64)
+def _orders(numbers: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+    """Where each entry of the matrices is among those of all pairs ((l, n, n'), o, i), and back.
+
+    The matrices lie degree by degree, with rows (block, n, o) and columns (block, n', i).
+    """
+    plan, start = plan_of(numbers), 0
+    pairs: list[list[Tensor]] = []  # for each the blocks of all degrees
+    for pair in plan.pairs:
+        blocks: list[Tensor] = []
+        for n_out, n_in in pair.orders:
+            shape = n_out, n_in, pair.copies_out, pair.copies_in
+            size = math.prod(shape)
+            places = torch.arange(start, start + size).view(shape).transpose(1, 2)
+            blocks.append(places.reshape(n_out * pair.copies_out, n_in * pair.copies_in))
+            start += size
+        pairs.append(blocks)
+    width = len(plan.into.muls)
+    order = torch.cat(
+        [
+            torch.cat(blocks[a : a + width], 1).flatten()
+            for blocks in zip(*pairs, strict=True)
+            for a in range(0, len(blocks), width)
+        ]
+    )
+    return order, order.argsort()
 
 
 def _pairs(

@@ -177,7 +177,7 @@ def split_columns(operator: str, spectrum: Tensor, channels: int) -> int:
 
 
 def _check_tables(operator: str, x: Tensor, tables: FieldTables, fourier: bool) -> None:
-    d, by_degree, by_ring, scatter, gather, band, longitudes, order = tables
+    d, by_degree, by_ring, rows, band, longitudes, order = tables
     if fourier and longitudes < 2 * band - 1:
         raise ValueError(
             f"{operator}: longitudes: expected {2 * band - 1} or more for band {band}, got "
@@ -192,14 +192,13 @@ def _check_tables(operator: str, x: Tensor, tables: FieldTables, fourier: bool) 
     check_tensor(operator, "by_ring", by_ring, (None,), x)
     entries = sum(tables.entries)
     check_tensor(operator, "d", d, (entries * tables.points,), x)
-    check_indices(operator, "scatter", scatter, tables.sets * entries, x)
-    check_indices(operator, "gather", gather, tables.rows, x)
+    check_indices(operator, "rows", rows, sum(tables.lists), x)
 
 
 def _check_spectrum(operator: str, spectrum: Tensor, tables: FieldTables, fourier: bool) -> None:
     check_tensors(operator, spectrum=spectrum)
     _check_tables(operator, spectrum, tables, fourier)
-    check_tensor(operator, "spectrum", spectrum, (tables.rows, None, None))
+    check_tensor(operator, "spectrum", spectrum, (tables.size, None, None))
 
 
 def _check_field(
@@ -244,7 +243,7 @@ def _fake_waves(spectrum: Tensor, tables: FieldTables) -> Tensor:
 
 
 def _fake_rows(x: Tensor, tables: FieldTables) -> Tensor:
-    return x.new_empty(tables.rows, x.shape[1] // tables.parts, x.shape[0])
+    return x.new_empty(tables.size, x.shape[1] // tables.parts, x.shape[0])
 
 
 def _sizes(tables: FieldTables, waves: Tensor, columns: Tensor) -> tuple[int, ...]:
@@ -342,7 +341,7 @@ def _examples(inverse: bool, fourier: bool = True) -> list[tuple[Tensor, FieldTa
     ):
         tables = field_tables_of(*sizes, generator)
         if inverse:
-            shape = tables.rows, channels, batch
+            shape = tables.size, channels, batch
         else:
             along = (tables.longitudes,) if fourier else (tables.band, 2)
             shape = batch, tables.parts * channels, tables.rings, *along
@@ -351,8 +350,7 @@ def _examples(inverse: bool, fourier: bool = True) -> list[tuple[Tensor, FieldTa
 
 
 _TABLES = (
-    "Tensor d, Tensor by_degree, Tensor by_ring, Tensor scatter, Tensor gather, int band, "
-    "int longitudes, int order"
+    "Tensor d, Tensor by_degree, Tensor by_ring, Tensor rows, int band, int longitudes, int order"
 )
 SYNTHESIS = Operator(
     f"s2_synthesis(Tensor spectrum, {_TABLES}) -> Tensor",

@@ -20,9 +20,7 @@ class FieldTables(NamedTuple):
             northern hemisphere with the equator.
         by_degree: a factor for each degree, ``(band,)``.
         by_ring: a factor for each ring, ``(rings,)``.
-        scatter: the rows of the spectrum in the order in which the reference works on them: the
-            sets ++, --, -+, +-, for n = 0 +0 and -0, each with index (m, l) chunk by chunk.
-        gather: for every row of the spectrum its place in that list.
+        rows: of ``field_rows``, which the reference reads.
         band: degrees l < band.
         longitudes: points of each ring, at least 2 band - 1.
         order: n >= 0.
@@ -31,8 +29,7 @@ class FieldTables(NamedTuple):
     d: Tensor
     by_degree: Tensor
     by_ring: Tensor
-    scatter: Tensor
-    gather: Tensor
+    rows: Tensor
     band: int
     longitudes: int
     order: int
@@ -43,7 +40,7 @@ class FieldTables(NamedTuple):
         return self.by_ring.shape[0]
 
     @property
-    def rows(self) -> int:
+    def size(self) -> int:
         """The number of coefficients of a spectrum."""
         n, b = self.order, self.band
         return 2 * (b * b - n * n) if n else b * b
@@ -69,6 +66,12 @@ class FieldTables(NamedTuple):
         chunks = field_chunks(self.band, self.order)
         return [(m1 - m0) * (self.band - l0) for m0, m1, l0 in chunks]
 
+    @property
+    def lists(self) -> tuple[int, int, int, int]:
+        """The lengths of the four lists in ``rows``."""
+        entries = sum(self.entries)
+        return self.sets * entries, entries, self.size, self.size
+
 
 def chunk_width(band: int) -> int:
     """The number of orders m of a chunk but the last."""
@@ -88,8 +91,12 @@ def field_chunks(band: int, order: int) -> list[tuple[int, int, int]]:
     return [(m, min(m + width, band), max(m, order)) for m in range(0, band, width)]
 
 
-def field_rows(band: int, order: int) -> tuple[Tensor, Tensor]:
-    """``scatter`` and ``gather`` of the tables.
+def field_rows(band: int, order: int) -> Tensor:
+    """In which order the reference works on the rows of a spectrum, four lists in a row.
+
+    scatter: the row of each entry: the sets ++, --, -+, +-, for n = 0 +0 and -0, each with index
+    (m, l) chunk by chunk; signs: (-1)^(l + m + n) for each (m, l); gather: for every row of the
+    spectrum its place in the first list; degrees: for every row its l.
 
     Where there is no coefficient row 0 is read, to no effect: for l < m the table is 0; what is
     read for m = -0 cancels, as d^+ = d^- there, or is multiplied by sin(0 alpha).
@@ -98,7 +105,7 @@ def field_rows(band: int, order: int) -> tuple[Tensor, Tensor]:
         band: degrees l < band.
         order: n.
     Returns:
-        int64, ``(sets * entries,)`` and ``(rows,)``.
+        int64, ``(sets * entries + entries + 2 * rows,)``.
     """
     grids = [
         torch.meshgrid(torch.arange(m0, m1), torch.arange(l0, band), indexing="ij")
@@ -118,4 +125,8 @@ def field_rows(band: int, order: int) -> tuple[Tensor, Tensor]:
     gather = torch.empty(rows, dtype=torch.int64)
     places = (scatter >= 0).nonzero().flatten()
     gather[scatter[places]] = places
-    return scatter.clamp_min(0), gather
+    degrees = torch.arange(order, band).repeat_interleave(
+        (2 if order else 1) * (2 * torch.arange(order, band) + 1)
+    )
+    signs = 1 - 2 * ((l + m + order) % 2)
+    return torch.cat([scatter.clamp_min(0), signs, gather, degrees])

@@ -12,15 +12,6 @@ from equinet.ops.precision import full_precision
 from equinet.ops.s2_plan import FieldTables, field_chunks
 
 
-def _by_row(tables: FieldTables) -> tuple[Tensor, Tensor]:
-    """For each row of a spectrum the factor of its degree, and for each entry (-1)^(l + m + n)."""
-    row = torch.arange(tables.rows, device=tables.d.device) // tables.parts
-    l = (row + tables.order**2).double().sqrt().long()  # exact, as of integers below 2^52
-    signs = 1 - 2 * ((l + row) % 2)  # row is m, or m + n, but for an even number
-    signs = signs.index_select(0, tables.scatter[: sum(tables.entries)]).to(tables.d.dtype)
-    return tables.by_degree.index_select(0, l)[:, None], signs[:, None, None]
-
-
 def _chunks(tables: FieldTables) -> list[Tensor]:
     """The table of each chunk, ``(m, l, points)``."""
     points, chunks = tables.points, field_chunks(tables.band, tables.order)
@@ -48,8 +39,9 @@ def waves_of(spectrum: Tensor, tables: FieldTables) -> Tensor:
 def _waves_of(spectrum: Tensor, tables: FieldTables) -> Tensor:
     """The same but for the imaginary part of m = 0, which no signal sees."""
     channels, batch = spectrum.shape[1:]
-    factor, sign = _by_row(tables)
-    rows = (spectrum.flatten(1) * factor).index_select(0, tables.scatter)
+    scatter, signs, _, degrees = tables.rows.split(tables.lists)
+    factor = tables.by_degree.index_select(0, degrees)[:, None]
+    rows = (spectrum.flatten(1) * factor).index_select(0, scatter)
     sets = rows.unflatten(0, (tables.sets, sum(tables.entries)))
     if tables.order:
         pp, mm, mp, pm = sets.unbind(0)
@@ -57,7 +49,7 @@ def _waves_of(spectrum: Tensor, tables: FieldTables) -> Tensor:
         minus = torch.stack([pp - mm, -mp - pm], 1)
     else:
         plus = minus = torch.stack([sets[0], -sets[1]], 1)
-    both = torch.stack([plus, sign * minus], 1)
+    both = torch.stack([plus, signs[:, None, None] * minus], 1)
     parts = both.flatten(1).split(tables.entries)
     with full_precision(both):
         found = [
@@ -71,7 +63,8 @@ def _waves_of(spectrum: Tensor, tables: FieldTables) -> Tensor:
         turned = torch.stack([-difference[:, :, 1], difference[:, :, 0]], 2)
         waves = torch.stack([p + q, turned])
     else:
-        waves = torch.cat([p, q[:, tables.rings % 2 :]], 1)[None]  # with one equator
+        q = q[:, 1:] if tables.rings % 2 else q  # one equator
+        waves = torch.cat([p, q], 1)[None]
     waves = (waves * tables.by_ring[:, None, None]).unflatten(-1, (channels, batch))
     return waves.permute(5, 4, 0, 2, 1, 3).flatten(1, 2)
 
@@ -103,16 +96,17 @@ def coefficients_of(waves: Tensor, tables: FieldTables) -> Tensor:
         found = [
             torch.bmm(table, part).flatten(0, 1) for table, part in zip(chunks, parts, strict=True)
         ]
-    factor, sign = _by_row(tables)
+    _, signs, gather, degrees = tables.rows.split(tables.lists)
     sums = torch.cat(found).unflatten(1, (2, 2, batch * channels))
-    plus, minus = sums[:, 0], sign * sums[:, 1]
+    plus, minus = sums[:, 0], signs[:, None, None] * sums[:, 1]
     if tables.order:
         (a, b), (e, f) = plus.unbind(1), minus.unbind(1)
         sets = [a + e, a - e, -b - f, b - f]
     else:
         a, b = (plus + minus).unbind(1)
         sets = [a, -b]
-    rows = torch.cat(sets).index_select(0, tables.gather) * factor
+    factor = tables.by_degree.index_select(0, degrees)[:, None]
+    rows = torch.cat(sets).index_select(0, gather) * factor
     return rows.unflatten(1, (channels, batch))
 
 
@@ -128,9 +122,9 @@ def synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
     waves = _waves_of(spectrum, tables)
     # A real inverse FFT counts every m > 0 twice. The orders that are missing are added while the
     # numbers are real, as ONNX pads no complex ones.
-    halves = torch.where(torch.arange(tables.band, device=waves.device) > 0, 0.5, 1.0).to(waves)
+    waves = torch.cat([waves[..., :1, :], waves[..., 1:, :] / 2], -2)
     missing = tables.longitudes // 2 + 1 - tables.band
-    waves = torch.nn.functional.pad(waves * halves[:, None], (0, 0, 0, missing))
+    waves = torch.nn.functional.pad(waves, (0, 0, 0, missing))
     waves = torch.complex(waves[..., 0], waves[..., 1])
     return signal_of(waves, tables.longitudes)
 

@@ -10,7 +10,6 @@ import torch
 from numpy.polynomial.legendre import leggauss
 
 from equinet.harmonics import Rings, equiangular, gauss, healpix, octahedral, soft
-from equinet.harmonics.rings import _degree
 from equinet.numerics import points_to_angles, soft_angles, soft_weights
 from tests.over import over
 from tests.tolerances import ROUNDING, assert_close
@@ -42,7 +41,7 @@ def test_products_are_integrated_exactly(rings):
     """int P_k = 0 for 0 < k <= 2 degree - 2, and there are grids that hold no band more."""
     assert exact_to(rings) >= 2 * rings.degree - 1
     assert rings.shape[1] >= 2 * rings.degree - 1
-    assert _degree(rings) == rings.degree  # as it is measured of rings of one's own
+    assert rings.exact_degree == rings.degree  # as it is measured of rings of one's own
 
 
 def test_a_band_more_is_not_exact():

@@ -27,9 +27,13 @@ def random_signal(case, generator, batch=3, channels=2):
     return torch.randn(shape, dtype=F64, generator=generator)
 
 
+def rows_of(case):
+    _, band, order = case
+    return spectrum_size(band, tuple(range(band)) if order is None else (order,))
+
+
 def random_spectrum(case, generator, columns=6):
-    rows = spectrum_size(case[1], tuple(range(case[1])) if case[2] is None else (case[2],))
-    return torch.randn(rows, columns, dtype=F64, generator=generator)
+    return torch.randn(rows_of(case), columns, dtype=F64, generator=generator)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -85,7 +89,7 @@ def test_strides_do_not_matter(case, generator):
 def test_empty_batch(case, generator):
     empty = random_signal(case, generator, batch=0)
     spectrum = Analysis(*case, F64)(empty)
-    assert spectrum.shape == (spectrum_size(case[1], tuple(range(case[1])) if case[2] is None else (case[2],)), 0)
+    assert spectrum.shape == (rows_of(case), 0)
     signal = Synthesis(*case, F64)(spectrum, 2)
     assert signal.shape[0] == 0 and signal.shape[2:] == empty.shape[2:]
 

@@ -531,3 +531,16 @@ def test_orders_of_blocks():
     assert conv.orders_in == [(0,), (1,)] and conv.orders_out == [(0, 1, 2)]
     assert block_orders(conv.in_type, 3) == conv.orders_in
     assert orders(conv.in_type) == [0, 1, 1]
+
+
+@pytest.mark.compile
+@pytest.mark.parametrize("fields", ["1x0", "2x0+1x1"])
+def test_graphs_do_not_grow_with_the_band(fields):
+    """An exported layer has as many nodes at any band, and one of functions at most 150."""
+    sizes = []
+    for band in (8, 16):
+        kind = Sphere(band).fields(fields)
+        layer = SphereConv(kind, kind)
+        program = torch.export.export(layer, (torch.randn(kind.shape(1)),))
+        sizes.append(len(program.graph.nodes))
+    assert sizes[0] == sizes[1] and (fields != "1x0" or sizes[0] <= 150)

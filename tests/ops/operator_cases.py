@@ -126,7 +126,7 @@ def s2_transform(
     generator = torch.Generator().manual_seed(band)
     transform = (Synthesis if inverse else Analysis)(grid, band, order, F64)
     tables, waves = transform.field_tables(), not transform.is_even
-    shape = (tables.rows, channels, batch)
+    shape = (tables.size, channels, batch)
     if not inverse:
         sizes = (band, 2) if waves else (tables.longitudes,)
         shape = (batch, tables.parts * channels, tables.rings, *sizes)

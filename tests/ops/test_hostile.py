@@ -88,6 +88,8 @@ CALLS = [  # each function of its arguments, with what is right
     (ops.filter_spectrum, (LOCAL_FILTER, V, B, LOCAL_FILTER.table())),
     (ops.s2_synthesis, (torch.zeros(4, 6, dtype=F64), FIELD, 2)),
     (ops.s2_analysis, (torch.zeros(1, 1, 6, 6, dtype=F64), FIELD)),
+    (ops.s2_waves, (torch.zeros(4, 6, dtype=F64), FIELD, 2)),
+    (ops.s2_coefficients, (torch.zeros(1, 1, 6, 2, 2, dtype=F64), FIELD)),
     (ops.so3_synthesis, (torch.zeros(10, 6, dtype=F64), SYNTHESIS, 2)),
     (ops.so3_analysis, (torch.zeros(1, 1, 6, 6, 6, dtype=F64), ANALYSIS)),
     (ops.zero_where, (X, X > 0)),

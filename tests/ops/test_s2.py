@@ -18,7 +18,7 @@ every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
 def spectrum_of(case, generator, columns: int = 2) -> torch.Tensor:
-    rows = Synthesis(*case, F64).field_tables().rows
+    rows = Synthesis(*case, F64).field_tables().size
     return torch.randn(rows, columns, dtype=F64, generator=generator)
 
 

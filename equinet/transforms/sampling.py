@@ -1,0 +1,208 @@
+"""Data on latitudes and longitudes, or any other rings, onto the grid of a sphere and back."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere, sphere_of
+from equinet.harmonics import Rings
+from equinet.numerics.arguments import check_flag, check_integer, check_number, real_tensor
+from equinet.numerics.values import check_floating, is_readable
+
+_STEPS = 30  # where the quadrature of the rings is not exact
+_NEAR = 1e-3  # degrees, between latitudes that are meant to be the same
+
+
+class Sample(nn.Module):
+    r"""Values on any rings into feature maps of a field type, through the spectrum.
+
+    .. math:: x = S \hat f, \qquad \hat f = A y
+
+    with the analysis A on the rings of the data and the synthesis S on the grid of the sphere, for
+    degrees below the lower of their bands. What is below is kept exactly, what is above is left
+    out: from a fine grid to a coarse one nothing aliases. On rings whose quadrature is not exact,
+    such as HEALPix, the error is corrected until the coefficients are those of the data,
+
+    .. math:: \hat f \leftarrow \hat f + A (y - S_{data} \hat f).
+
+    How data lie in a file is said by name; a picture does not tell which way up it is.
+
+    Args:
+        rings: of the data, from north to south.
+        field_type: of the result, over a sphere. A field of spin s has two components for each
+            copy, those of the field type.
+        north_first: whether the first row of the data is the northernmost; many files have False.
+        longitude_start: where each row begins, in radians, beside the starts of the rings; -pi for
+            data from 180 degrees west on.
+        repeats_meridian: whether the first meridian is given again at the end of each row, as 0 and
+            360 degrees; the last is then left out, and repeated in what ``inverse`` returns.
+        latitudes: those of the rows in degrees as the file has them, if they shall be checked.
+        missing: what stands in for NaN; None refuses them.
+        steps: how often the coefficients are corrected; as needed for the rings if None.
+    Shape:
+        ``(batch, channel, *rings.shape)``, one longitude more with ``repeats_meridian``, to
+        ``field_type.shape(batch)``.
+    Raises:
+        TypeError: if an argument is of another kind.
+        ValueError: for a field type over another space, or of regular fields, latitudes that are
+            not those of the rings, or a number out of range.
+    Warns:
+        UserWarning: if the latitudes run the other way than ``north_first`` says.
+
+    Example:
+        >>> from equinet.harmonics import equiangular
+        >>> degrees = equiangular(19, 36, poles=True)
+        >>> heights = Sphere(8).fields("1x0")
+        >>> sample = Sample(degrees, heights, longitude_start=-math.pi)
+        >>> x = sample(torch.randn(2, 1, 19, 36))
+        >>> x.shape, sample.inverse(x).shape
+        (torch.Size([2, 1, 16, 16]), torch.Size([2, 1, 19, 36]))
+    """
+
+    order: Tensor
+    back: Tensor
+
+    def __init__(
+        self,
+        rings: Rings,
+        field_type: FieldType,
+        *,
+        north_first: bool = True,
+        longitude_start: float = 0.0,
+        repeats_meridian: bool = False,
+        latitudes: Tensor | None = None,
+        missing: float | None = None,
+        steps: int | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(rings, Rings):
+            raise TypeError(f"rings: expected Rings, such as gauss(32), got {rings!r}")
+        sphere = sphere_of(field_type, "field_type")
+        if any(rho.is_sampled for _, rho in field_type.blocks):
+            raise ValueError(f"field_type: expected irreps of SO(2), got {field_type!r}")
+        self.rings, self.out_type = rings, field_type
+        self.north_first = check_flag(north_first, "north_first")
+        self.repeats_meridian = check_flag(repeats_meridian, "repeats_meridian")
+        if repeats_meridian and not rings.is_uniform:
+            raise ValueError(f"repeats_meridian: expected rows of one length, got {rings!r}")
+        self.missing = None if missing is None else check_number(missing, "missing")
+        if latitudes is not None:
+            self._check_latitudes(real_tensor(latitudes, "latitudes"))
+        turned = _shifted(rings, check_number(longitude_start, "longitude_start"))
+        self.band = min(sphere.band, rings.degree)
+        self.data_type = Sphere(self.band, turned).fields(field_type.blocks)
+        if steps is None:
+            self.steps = _needed(turned, self.band)
+        else:
+            self.steps = check_integer(steps, "steps", 0)
+        order = _south_first(rings)
+        self.register_buffer("order", order, persistent=False)
+        self.register_buffer("back", order.argsort(), persistent=False)
+        self.from_data = FieldAnalysis(self.data_type, self.band)
+        self.to_data = FieldSynthesis(self.data_type, self.band)
+        self.from_field = FieldAnalysis(field_type, self.band)
+        self.to_field = FieldSynthesis(field_type, self.band)
+
+    def _check_latitudes(self, latitudes: Tensor) -> None:
+        own = 90 - torch.tensor(self.rings.beta, dtype=torch.float64).rad2deg()
+        if latitudes.shape != own.shape or not (
+            _close(latitudes, own) or _close(latitudes, own.flip(0))
+        ):
+            raise ValueError(
+                f"latitudes: expected those of {self.rings!r} in degrees, {len(own)} from "
+                f"{own[0]:.2f} to {own[-1]:.2f} or back, got {len(latitudes)} from "
+                f"{latitudes[0]:.2f} to {latitudes[-1]:.2f}"
+            )
+        if len(own) > 1 and _close(latitudes, own) != self.north_first:
+            warnings.warn(
+                f"latitudes run from {latitudes[0]:.2f} to {latitudes[-1]:.2f} degrees, but "
+                f"north_first is {self.north_first}: is the field upside down?",
+                stacklevel=4,
+            )
+
+    def _shape(self) -> tuple[int, ...]:
+        *rest, last = self.rings.shape
+        return (*rest, last + self.repeats_meridian)
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Feature maps of ``field_type``, as the class describes."""
+        check_floating("values", values)
+        shape, channels = self._shape(), self.data_type.shape(1)[1]
+        if values.dim() != 2 + len(shape) or values.shape[1:] != (channels, *shape):
+            axes, got = ", ".join(map(str, shape)), tuple(values.shape)
+            hint = ""
+            if values.shape[2:] == (*shape[:-1], shape[-1] + 1):
+                hint = "; with 0 and 360 degrees both given say repeats_meridian=True"
+            raise ValueError(
+                f"values: expected (batch, {channels}, {axes}) on {self.rings!r}, got {got}{hint}"
+            )
+        if self.missing is not None:
+            values = values.nan_to_num(self.missing, math.inf, -math.inf)
+        elif is_readable(values) and values.isnan().any():
+            raise ValueError(
+                "values: expected numbers, got NaN; say missing=0.0, or what else stands for them"
+            )
+        if self.repeats_meridian:
+            values = values[..., :-1]
+        y = values if self.north_first else _permuted(values, self.order)
+        spectrum = self.from_data(y)
+        for _ in range(self.steps):
+            rest = y - self.to_data(spectrum, len(y)).to(y.dtype)
+            spectrum = spectrum + self.from_data(rest)
+        return self.to_field(spectrum, len(values))
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """Values on the rings, in the order of the data, of the degrees that they hold.
+
+        Args:
+            x: feature maps of ``field_type``.
+        Returns:
+            ``(batch, channel, *rings.shape)``, one longitude more with ``repeats_meridian``.
+        Raises:
+            ValueError: if ``x`` has another shape.
+        """
+        check_floating("x", x)
+        if x.shape[1:] != self.out_type.shape(1)[1:]:
+            expected = ", ".join(map(str, self.out_type.shape(1)[1:]))
+            raise ValueError(f"x: expected (batch, {expected}), got {tuple(x.shape)}")
+        y = self.to_data(self.from_field(x), len(x))
+        y = y if self.north_first else _permuted(y, self.back)
+        return torch.cat([y, y[..., :1]], -1) if self.repeats_meridian else y
+
+    def extra_repr(self) -> str:
+        return f"rings={self.rings!r}, field_type={self.out_type!r}, band={self.band}"
+
+
+def _shifted(rings: Rings, start: float) -> Rings:
+    if start == 0:
+        return rings
+    starts = tuple(first + start for first in rings.starts)
+    name = f"{rings!r} from longitude {start:.4g}"
+    return Rings(rings.beta, rings.weight, rings.counts, starts, rings.degree, name)
+
+
+def _permuted(values: Tensor, order: Tensor) -> Tensor:
+    return values.flatten(2).index_select(-1, order).view(values.shape)
+
+
+def _south_first(rings: Rings) -> Tensor:
+    """For each point of rings from north to south its place in those from south to north."""
+    counts = torch.tensor(rings.counts)
+    backwards = counts.flip(0).cumsum(0) - counts.flip(0)
+    first = (counts.cumsum(0) - counts).repeat_interleave(counts)
+    return backwards.flip(0).repeat_interleave(counts) + torch.arange(rings.count) - first
+
+
+def _needed(rings: Rings, band: int) -> int:
+    """How many steps make the rounding of float64 of the error of the quadrature."""
+    if rings.is_uniform:
+        return 0
+    return 1 if rings.exact_degree >= band else _STEPS
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    return bool((a - b).abs().max() < _NEAR)

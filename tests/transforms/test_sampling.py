@@ -1,0 +1,162 @@
+"""Data on any rings into fields, and back."""
+
+import copy
+import math
+import pickle
+
+import pytest
+import torch
+
+from equinet import Plane, Sphere
+from equinet.field import random_field
+from equinet.harmonics import equiangular, gauss, healpix, octahedral, s2_irfft, s2_rfft, soft
+from equinet.transforms import Sample
+from tests.over import over
+from tests.tolerances import CONDITION, ROUNDING, assert_close
+
+F64 = torch.float64
+BAND = 6
+FIELDS = Sphere(BAND).fields("1x0+2x1+1x2")
+HEIGHTS = Sphere(BAND).fields("1x0")
+SAMPLINGS = [
+    soft(7),
+    equiangular(11, 13, poles=True),
+    equiangular(12, 12, poles=False),
+    gauss(6, 11, start=0.2),
+    octahedral(8),
+    healpix(3),
+]
+
+
+def field(kind=FIELDS, generator=None):
+    return random_field(kind, 2, generator=generator, dtype=F64)
+
+
+@over("rings", SAMPLINGS)
+def test_there_and_back(rings, generator):
+    """Fields below the band come back from any rings, from HEALPix after some corrections."""
+    sample, x = Sample(rings, FIELDS).double(), field(generator=generator)
+    values = sample.inverse(x)
+    assert values.shape == (2, 7, *rings.shape)
+    assert_close(sample(values), x, ROUNDING)
+    if rings == healpix(3):
+        with pytest.raises(AssertionError):
+            assert_close(Sample(rings, FIELDS, steps=0).double()(values), x, 1e-2)
+
+
+@over("rings", SAMPLINGS)
+def test_values_are_those_of_the_function(rings, generator):
+    x = field(HEIGHTS, generator)
+    values = Sample(rings, HEIGHTS).double().inverse(x)
+    assert_close(values, s2_irfft(s2_rfft(x), BAND, grid=rings), ROUNDING)
+
+
+def test_from_a_fine_grid_to_a_coarse_one_nothing_aliases(generator):
+    fine = field(Sphere(12).fields("1x0"), generator)
+    coarse = Sample(soft(12), HEIGHTS).double()(fine)
+    assert_close(s2_rfft(coarse), s2_rfft(fine, BAND), ROUNDING)
+    up = Sample(gauss(BAND), Sphere(12, grid=gauss(12)).fields("1x0")).double()
+    assert up.band == BAND and up(torch.ones(1, 1, 6, 12, dtype=F64)).shape == (1, 1, 12, 24)
+
+
+def test_how_the_data_lie(generator):
+    """Rows from the south, from 180 degrees west, with the first meridian at both ends."""
+    rings = equiangular(11, 16, poles=True)
+    x = field(generator=generator)
+    values = Sample(rings, FIELDS).double().inverse(x)
+    upside = Sample(rings, FIELDS, north_first=False).double()
+    assert_close(upside(values.flip(-2)), x, ROUNDING)
+    assert_close(upside.inverse(x), values.flip(-2), ROUNDING)
+    west = Sample(rings, FIELDS, longitude_start=-math.pi).double()
+    assert_close(west(values.roll(8, -1)), x, ROUNDING)
+    assert_close(west.inverse(x), values.roll(8, -1), ROUNDING)
+    twice = Sample(rings, FIELDS, repeats_meridian=True).double()
+    repeated = torch.cat([values, values[..., :1]], -1)
+    assert_close(twice(repeated), x, ROUNDING)
+    assert_close(twice.inverse(x), repeated, ROUNDING)
+    with pytest.raises(AssertionError):
+        assert_close(Sample(rings, FIELDS).double()(values.flip(-2)), x, 1e-2)
+
+
+def test_reduced_rings_from_the_south(generator):
+    rings, x = octahedral(8), field(HEIGHTS, generator)
+    values = Sample(rings, HEIGHTS).double().inverse(x)
+    backwards = torch.cat(list(reversed(values.split(rings.counts, -1))), -1)
+    upside = Sample(rings, HEIGHTS, north_first=False).double()
+    assert_close(upside(backwards), x, CONDITION)
+    assert_close(upside.inverse(x), backwards, CONDITION)
+
+
+def test_latitudes_are_checked():
+    rings = gauss(6)
+    north = 90 - torch.tensor(rings.beta, dtype=F64).rad2deg()
+    Sample(rings, HEIGHTS, latitudes=north)
+    Sample(rings, HEIGHTS, latitudes=north.flip(0), north_first=False)
+    for wrong, first in ((north.flip(0), True), (north, False)):
+        with pytest.warns(UserWarning, match="north_first is .*: is the field upside down"):
+            Sample(rings, HEIGHTS, latitudes=wrong, north_first=first)
+    with pytest.raises(
+        ValueError, match=r"^latitudes: expected those of gauss\(6, 12\) in degrees"
+    ):
+        Sample(rings, HEIGHTS, latitudes=torch.linspace(90, -90, 6))
+
+
+def test_what_is_missing():
+    sample = Sample(gauss(6), HEIGHTS)
+    values = torch.ones(1, 1, 6, 12)
+    values[0, 0, 2, 3] = math.nan
+    with pytest.raises(ValueError, match="^values: expected numbers, got NaN; say missing=0.0"):
+        sample(values)
+    filled = Sample(gauss(6), HEIGHTS, missing=0.5)(values)
+    assert_close(filled, sample(values.nan_to_num(0.5)), 1e-6)
+
+
+def test_it_is_a_module(generator):
+    sample = Sample(healpix(2), Sphere(3).fields("1x1")).double()
+    values = torch.randn(2, 2, 48, dtype=F64, generator=generator)
+    for other in (copy.deepcopy(sample), pickle.loads(pickle.dumps(sample))):
+        assert torch.equal(other(values), sample(values))
+    assert not sample.state_dict() and "healpix(2)" in repr(sample)
+    assert torch.autograd.gradcheck(sample, values[:1].requires_grad_())
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: Sample(gauss, HEIGHTS), TypeError, "^rings: expected Rings, such as gauss"),
+        (lambda: Sample(gauss(6), Plane("C4").fields("1x trivial")), ValueError, "^field_type: "),
+        (
+            lambda: Sample(gauss(6), Sphere(4).fields("1x regular")),
+            ValueError,
+            "^field_type: expected irreps",
+        ),
+        (
+            lambda: Sample(healpix(2), HEIGHTS, repeats_meridian=True),
+            ValueError,
+            "^repeats_meridian: expected rows of one length",
+        ),
+        (
+            lambda: Sample(gauss(6), HEIGHTS)(torch.ones(1, 1, 6, 13)),
+            ValueError,
+            r"^values: expected \(batch, 1, 6, 12\) on gauss.*say repeats_meridian=True",
+        ),
+        (
+            lambda: Sample(gauss(6), HEIGHTS)(torch.ones(1, 1, 12, 12)),
+            ValueError,
+            r"^values: expected \(batch, 1, 6, 12\) on gauss\(6, 12\), got \(1, 1, 12, 12\)$",
+        ),
+        (
+            lambda: Sample(gauss(6), HEIGHTS).inverse(torch.ones(1, 1, 6, 12)),
+            ValueError,
+            r"^x: expected \(batch, 1, 12, 12\), got",
+        ),
+        (
+            lambda: Sample(gauss(6), HEIGHTS, longitude_start=math.nan),
+            ValueError,
+            "^longitude_start: expected a finite number",
+        ),
+    ],
+)
+def test_bad_input(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
