@@ -49,10 +49,10 @@ INVENTORY = {
         legendre matrix_to_angles points_to_angles random_rotations range_basis real_from_complex
         rotation_generators soft_angles soft_weights solid_harmonics wigner_D wigner_d
         wigner_d_real""",
-    "equinet.ops": """EdgeOrder EdgePlan FieldTables GroupTables LegendrePlan Plan Side SpectrumPlan SpectrumSide
-        block_matmul chunks edge_order edge_sum expand filter_spectrum full_precision relu
-        legendre_analysis legendre_synthesis s2_analysis s2_coefficients s2_synthesis s2_waves
-        so3_analysis so3_synthesis status zero_where""",
+    "equinet.ops": """EdgeOrder EdgePlan FieldTables GroupTables LegendrePlan Plan Side SpectrumPlan
+        SpectrumSide block_matmul chunks edge_order edge_sum expand filter_spectrum
+        full_precision relu legendre_analysis legendre_synthesis s2_analysis s2_coefficients
+        s2_synthesis s2_waves so3_analysis so3_synthesis status zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose

@@ -3,8 +3,8 @@ r"""The Fourier transform of real fields on the sphere for large bands, without 
 In: a real spectrum, or a signal. Out: the other.
 
 These are the two maps (H5) of ``s2``, from spectra to signals and its transpose, and they mean the
-same. But the amplitudes d^+ are not read: they are carried along while the sums over the degrees are
-taken, order by order, by the recursion of ``numerics.wigner_d_real``,
+same. But the amplitudes d^+ are not read: they are carried along while the sums over the degrees
+are taken, order by order, by the recursion of ``numerics.wigner_d_real``,
 
 .. math::
     \frac{\sqrt{((l+1)^2-m^2)((l+1)^2-n^2)}}{(l+1)(2l+1)} d_{l+1}
@@ -14,7 +14,8 @@ taken, order by order, by the recursion of ``numerics.wigner_d_real``,
 which starts at l = max(m, n). So nothing grows as the cube of the band, neither memory nor what is
 read, and the recursion is in float64 whatever the transform is in.
 
-The two are each other's adjoint: each has the other as its derivative. On a GPU the reference serves.
+The two are each other's adjoint: each has the other as its derivative. On a GPU the reference
+serves.
 """
 
 from collections.abc import Iterator
