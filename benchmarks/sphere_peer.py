@@ -26,15 +26,22 @@ def ducc0(package: Any, case: Case) -> Calls:
     real, complex_ = (np.float32, np.complex64) if dtype == "float32" else (float, complex)
     parts = 2 if spin else 1
     alm = np.ones((batch, parts, band * (band + 1) // 2), complex_)
-    signal = np.ones((batch, parts, band, 2 * band), real)
-    sizes = {"spin": spin, "lmax": band - 1, "geometry": "GL", "nthreads": threads}
-
-    def synthesis() -> Any:
-        return package.sht.synthesis_2d(alm=alm, ntheta=band, nphi=2 * band, **sizes)
-
+    signal = np.ones((batch, parts, 2 * band * band), real)
+    rings = np.arange(band, dtype=np.uint64)
+    sizes = {
+        "theta": package.misc.GL_thetas(band),
+        "nphi": 0 * rings + 2 * band,
+        "phi0": np.zeros(band),
+        "ringstart": 2 * band * rings,
+        "spin": spin,
+        "lmax": band - 1,
+        "nthreads": threads,
+    }
+    weights = package.misc.GL_weights(band, 2 * band)
+    sht = package.sht
     return {
-        "synthesis": synthesis,
-        "analysis": lambda: package.sht.analysis_2d(map=signal, **sizes),
+        "synthesis": lambda: sht.synthesis(alm=alm, **sizes),
+        "analysis": lambda: sht.adjoint_synthesis(map=signal, ringfactor=weights, **sizes),
     }
 
 

@@ -107,7 +107,11 @@ def _amplitudes(plan: LegendrePlan) -> Iterator[tuple[int, Tensor]]:
     """For each degree l from n on d^+ as ``(m, point)`` in float64, 0 where m > l."""
     lowest, n = _lowest(plan), plan.order
     m = torch.arange(plan.band, dtype=torch.float64, device=lowest.device)[:, None]
-    cosine = plan.angles[: plan.points].cos()
+    half = plan.angles[: plan.points] / 2
+    is_north = half.cos() > half.sin()
+    # cos(beta) = +-1 + y would lose the digits of y near a pole.
+    pole = torch.where(is_north, 1.0, -1.0).to(half)
+    y = torch.where(is_north, -2 * half.sin().square(), 2 * half.cos().square())
     old = now = torch.zeros_like(lowest)
     for l in range(n, plan.band):
         now = torch.where(m.clamp_min(n) == l, lowest, now)
@@ -115,7 +119,8 @@ def _amplitudes(plan: LegendrePlan) -> Iterator[tuple[int, Tensor]]:
         root, above = (
             ((k * k - m * m).clamp_min(0) * (k * k - n * n)).sqrt() / max(k, 1) for k in (l, l + 1)
         )
-        shifted = (2 * l + 1) * (cosine - m * n / max(l * (l + 1), 1)) * now - root * old
+        shift = pole - m * n / max(l * (l + 1), 1)
+        shifted = (2 * l + 1) * (shift * now + y * now) - root * old
         old, now = now, torch.where(m <= l, shifted / above, 0)
 
 
@@ -161,7 +166,7 @@ def _synthesis(spectrum: Tensor, plan: LegendrePlan) -> Tensor:
     there = torch.arange(2 * plan.band, device=waves.device) != 1  # m = 0 has no imaginary part
     waves = torch.where(there.view(-1, 2), waves, 0)
     if not plan.longitudes:
-        return waves
+        return waves.contiguous()
     # A real inverse FFT counts every m > 0 twice. The orders that are missing are added while the
     # numbers are real, as ONNX pads no complex ones.
     halves = torch.where(torch.arange(plan.band, device=waves.device) > 0, 0.5, 1.0).to(waves)
