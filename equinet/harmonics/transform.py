@@ -271,6 +271,8 @@ class Analysis(_Transform):
             - signal: ``(batch, channel, beta, alpha[, gamma])``, ``(batch, channel, point)`` where
               rings differ
             - result: ``(rows, channel * batch)``
+        Raises:
+            ValueError: for a signal of another shape.
         """
         if self.order is None:
             return so3_analysis(signal, self.group_tables())

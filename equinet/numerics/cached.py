@@ -61,6 +61,28 @@ def cached(size: int | None = None) -> Callable[[Callable[P, R]], Callable[P, R]
     return lambda function: functools.lru_cache(size, typed=True)(on_cpu(function))  # pyright: ignore
 
 
+def cached_untraced(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """``cached`` for a function that is called where Dynamo traces, which warns of a memory.
+
+    Args:
+        size: how many values are remembered.
+    Returns:
+        The decorator; what is traced is computed anew.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        remembered = cached(size)(function)
+
+        @functools.wraps(function)
+        def give(*args: P.args, **kwargs: P.kwargs) -> R:
+            asked = function if torch.compiler.is_dynamo_compiling() else remembered
+            return asked(*args, **kwargs)
+
+        return give
+
+    return decorate
+
+
 def shared(function: Callable[P, R]) -> Callable[P, R]:
     """Remember the values of a pure function of hashable arguments as long as somebody holds them.
 

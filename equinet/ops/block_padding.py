@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from equinet.numerics.cached import cached
+from equinet.numerics.cached import cached_untraced
 
 GROUPS = 3  # of degrees: more of them fill up less, and make longer graphs
 
@@ -33,7 +33,7 @@ class Padding(NamedTuple):
     back: Tensor
 
 
-@cached(64)
+@cached_untraced(64)
 def padding(heights: tuple[int, ...], widths: tuple[int, ...], turned: bool) -> Padding:
     """The padding of blocks that lie row by row, degree by degree.
 

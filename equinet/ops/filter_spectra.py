@@ -23,7 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from equinet.numerics.cached import cached
+from equinet.numerics.cached import cached_untraced
 from equinet.ops.example_tables import integers
 from equinet.ops.native import cuda, library
 from equinet.ops.native.checks import check_indices, check_tensor, check_tensors
@@ -123,7 +123,7 @@ def _adjoint(plan: SpectrumPlan, filter: Tensor, basis: Tensor) -> Tensor:
     return torch.cat(found)
 
 
-@cached(64)
+@cached_untraced(64)
 def _orders(numbers: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     """Where each entry of the matrices is among those of all pairs ((l, n, n'), o, i), and back.
 
