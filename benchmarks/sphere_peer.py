@@ -25,8 +25,9 @@ def ducc0(package: Any, case: Case) -> Calls:
     band, batch, spin, dtype, threads = case
     real, complex_ = (np.float32, np.complex64) if dtype == "float32" else (float, complex)
     parts = 2 if spin else 1
-    alm = np.ones((batch, parts, band * (band + 1) // 2), complex_)
-    signal = np.ones((batch, parts, 2 * band * band), real)
+    draw = np.random.default_rng(0).standard_normal
+    alm = draw((batch, parts, band * (band + 1) // 2)).astype(complex_)
+    signal = draw((batch, parts, 2 * band * band)).astype(real)
     rings = np.arange(band, dtype=np.uint64)
     sizes = {
         "theta": package.misc.GL_thetas(band),
@@ -53,7 +54,7 @@ def torch_harmonics(package: Any, case: Case) -> Calls:
     sizes = {"lmax": band, "mmax": band, "grid": "legendre-gauss"}
     to = getattr(torch, dtype)
     forward, inverse = (getattr(package, name)(band, 2 * band, **sizes).to(to) for name in names)
-    signal = torch.ones(batch, *[2] * spin, band, 2 * band, dtype=to)
+    signal = torch.randn(batch, *[2] * spin, band, 2 * band, dtype=to)
     coefficients = forward(signal)
     return {"synthesis": lambda: inverse(coefficients), "analysis": lambda: forward(signal)}
 

@@ -15,8 +15,8 @@ namespace {
 using eq::kOrders;
 using eq::Orders;
 using eq::Recursion;
-using Visit = Recursion::Visit;
 using eq::Starts;
+using Visit = Recursion::Visit;
 
 // Sums over degrees that fit into the registers, with what they are made of.
 #if defined(__AVX512F__)
@@ -32,7 +32,6 @@ struct Sizes {
     int64_t columns() const { return channels * batch; }
     int64_t points() const { return order ? rings : (rings + 1) / 2; }  // angles of the recursion
     int64_t parts() const { return order ? 2 : 1; }
-    int64_t amplitudes() const { return order ? 4 : 2; }  // F+ and F-, real and imaginary
     int64_t chunks() const { return (band + kOrders - 1) / kOrders; }
     // Of the coefficient (l, m, n), n = 0 or +-order, in a spectrum.
     int64_t row(int64_t l, int64_t m, int64_t n) const {
@@ -51,14 +50,15 @@ struct Given {
     const double *beta, *by_degree, *by_ring;
 };
 
-// All that one thread needs: `wide` columns in blocks of C.
+// All that one thread needs: up to kWidth columns in blocks of C, in double precision within the second
+// cache. An amplitude F has S numbers, F+ and, if n > 0, F-, real and imaginary.
 template <class T, bool spin, int C>
 class Job {
-    static constexpr int kSeveral = kSums / kParts / C, S = spin ? 4 : 2;
-    // Of sums that begin with what is there several are taken at a time even where what they are made of
-    // does not fit into the registers: else there would be as many stores as products.
-    static constexpr int kAnalysed = kSeveral > 1 ? kSeveral : 4;
-    static constexpr int64_t kWidth = spin ? 4 : 8;  // columns, in double precision within the second cache
+    static constexpr int S = spin ? 4 : 2;
+    static constexpr int64_t kWidth = spin ? 4 : 8;
+    // Angles at a time. In an analysis their sums are read and stored at every degree: there are several
+    // even where what they are made of does not fit into the registers.
+    static constexpr int kSeveral = kSums / kParts / C, kAnalysed = kSeveral > 1 ? kSeveral : 4;
 
   public:
     static int64_t blocks_of(int64_t columns) {
@@ -360,7 +360,7 @@ int for_jobs(const Given& given, const Run& run) {
     return enough ? EQ_OK : EQ_NO_MEMORY;
 }
 
-// with(job type): blocks of as many columns as waste the least, each with a recursion of its own.
+// The recursion is done once for each block of columns: of four, if there are so many.
 template <class T, bool spin, class With>
 int dispatch(const Given& given, const With& with) {
     const int64_t columns = given.s.columns();

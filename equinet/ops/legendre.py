@@ -14,8 +14,10 @@ are taken, order by order, by the recursion of ``numerics.wigner_d_real``,
 which starts at l = max(m, n). So nothing grows as the cube of the band, neither memory nor what is
 read, and the recursion is in float64 whatever the transform is in.
 
-The two are each other's adjoint: each has the other as its derivative. On a GPU the reference
-serves.
+The two are each other's adjoint: each has the other as its derivative. There is no form for a GPU:
+transforms there have tables, as they have where there are no compiled operators. So have programs
+that shall be exported with a graph that does not grow with the band: the reference below does. Make
+them with EQUINET_BUILD=0.
 """
 
 from collections.abc import Iterator

@@ -1,12 +1,15 @@
 """The transforms of fields on the sphere without tables: against tables, sums and exact values."""
 
+import copy
+
 import mpmath
 import pytest
 import torch
 
-from equinet.harmonics import Analysis, Synthesis
+from equinet.harmonics import Analysis, Synthesis, gauss
 from equinet.numerics import soft_angles, soft_weights, wigner_d_real
 from equinet.ops import LegendrePlan, legendre, legendre_analysis, legendre_synthesis
+from equinet.ops.native import library
 from tests.ops.operator_cases import legendre_transform
 from tests.tolerances import CONDITION, ROUNDING, assert_close
 
@@ -147,6 +150,32 @@ def test_the_number_of_threads_does_not_matter(columns):
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(x, found[0]) for x in found)
+
+
+@pytest.mark.parametrize("order, start", [(0, 0.0), (1, 0.1)])
+def test_large_bands_have_no_table(order, start, generator):
+    """Round trips, on rings with one Fourier transform and on others; moved and copied modules."""
+    band = legendre.LARGE
+    rings = gauss(band, 2 * band, start)
+    synthesis, analysis = (make(rings, band, order, F64) for make in (Synthesis, Analysis))
+    assert synthesis.has_table == (library.CPU is None)
+    parts = 2 if order else 1
+    f = torch.randn(parts * (band**2 - order**2), 2, dtype=F64, generator=generator)
+    signal = synthesis(f, 1)
+    assert_close(analysis(signal), f, CONDITION)
+    single = copy.deepcopy(synthesis).float()
+    assert_close(single(f.float(), 1) / signal.abs().max(), signal / signal.abs().max(), 1e-6)
+    if not synthesis.has_table:
+        assert single.angles.dtype == F64 and single.by_ring.dtype == F32
+        assert sum(x.nbytes for x in synthesis.buffers()) < rings.count * 8 * 8
+
+
+@pytest.mark.compile
+def test_a_large_band_is_compiled_into_one_graph(generator):
+    transform = Synthesis(gauss(legendre.LARGE), legendre.LARGE, 0, F32)
+    f = torch.randn(legendre.LARGE**2, 1, generator=generator)
+    compiled = torch.compile(transform, fullgraph=True, backend="aot_eager")
+    assert_close(compiled(f, 1), transform(f, 1), ROUNDING)
 
 
 @pytest.mark.parametrize("order", [0, 2])
