@@ -14,10 +14,11 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from equinet.harmonics.rings import Rings
 from equinet.numerics import soft_angles, soft_weights, wigner_d_real
-from equinet.numerics.wigner_tables import write_amplitudes
+from equinet.numerics.wigner_tables import negligible, write_amplitudes
 from equinet.ops import chunks
 from equinet.ops.s2_plan import field_chunks
 
@@ -154,7 +155,7 @@ def write_group_table(out: Tensor, grid_band: int, band: int, inverse: bool) -> 
         if inverse:
             d.mul_(2 * torch.arange(n, band, dtype=torch.float64)[:, None] + 1)
         for m0, m1, l0 in chunks(band, n):
-            part = d[:, m0:m1, l0 - n :]
+            part = hardshrink(d[:, m0:m1, l0 - n :], negligible(out.dtype))
             out[at : at + part.numel()].view(part.shape).copy_(part)
             at += part.numel()
 

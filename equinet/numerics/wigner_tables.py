@@ -7,6 +7,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 _ORDERS = 16  # that are computed at a time: their numbers stay in the cache
 
@@ -29,6 +30,20 @@ def write_amplitudes(out: Tensor, m0: int, l0: int, n: int, beta: Tensor) -> Non
         _write(out[first : first + _ORDERS], m0 + first, l0, n, beta)
 
 
+def negligible(dtype: torch.dtype) -> float:
+    """Below this a number in a table is written as 0, as near the poles many are.
+
+    No sum sees them, but products of them would be denormal, for which processors take many times
+    as long.
+
+    Args:
+        dtype: of the table.
+    Returns:
+        The bound.
+    """
+    return torch.finfo(dtype).tiny ** (2 / 3)
+
+
 def _write(out: Tensor, m0: int, l0: int, n: int, beta: Tensor) -> None:
     count, band = len(out), l0 + out.shape[1]
     m = torch.arange(m0, m0 + count, dtype=torch.float64)
@@ -43,6 +58,7 @@ def _write(out: Tensor, m0: int, l0: int, n: int, beta: Tensor) -> None:
     scale, cosine = scale[..., None], beta.cos()
     starts = _starts(m, n, beta)
     begins = torch.maximum(m, torch.tensor(float(n), dtype=torch.float64)).long() - l0
+    least = negligible(out.dtype)
     now, old, new = torch.zeros(3, count, len(beta), dtype=torch.float64)
     for i in range(out.shape[1]):
         torch.mul(now, cosine, out=new)
@@ -50,7 +66,7 @@ def _write(out: Tensor, m0: int, l0: int, n: int, beta: Tensor) -> None:
         here = begins == i
         if here.any():
             new[here] = starts[here]
-        out[:, i].copy_(new)
+        out[:, i].copy_(hardshrink(new, least))
         now, old, new = new, now, old
 
 

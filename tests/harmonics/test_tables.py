@@ -105,6 +105,18 @@ def test_a_table_is_made_in_place(order):
     assert shares[0] > 1.5 * shares[1] and shares[1] < 0.5
 
 
+@over("dtype", [torch.float32, F64])
+def test_no_number_is_denormal(dtype):
+    """Near the poles numbers of high order are tiny; products with them would take very long."""
+    table = Analysis(64, 64, 1, dtype).d
+    least = table[table != 0].abs().min()
+    assert least > torch.finfo(dtype).tiny ** 0.7
+    if dtype == torch.float32:  # the numbers themselves go down to 1e-120
+        m, l, beta = 63, 63, torch.tensor(soft(64).beta[:1], dtype=F64)
+        assert 0 < wigner_d_real(64, 1, beta)[0, l - 1, m].abs() < 1e-50
+        assert (table == 0).sum() > (Analysis(64, 64, 1, F64).d == 0).sum()
+
+
 @over("band, n", [(1, 0), (6, 0), (7, 1), (7, 3), (70, 0), (70, 2), (40, 39)])
 def test_amplitudes_are_those_of_the_recursion(band, n, generator):
     """A few orders at a time, against all at once."""
