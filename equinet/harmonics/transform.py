@@ -151,7 +151,6 @@ class _Transform(SharedConstants):
     """
 
     inverse: bool
-    has_table: bool
     d: Tensor
     rows: Tensor
     by_degree: Tensor
@@ -190,6 +189,7 @@ class _Transform(SharedConstants):
         self.has_degrees = order is None or order < band
         # Rings of one length from longitude 0 on have one Fourier transform.
         self.is_even = rings.is_uniform and rings.starts[0] == 0
+        self.parts = 2 if order else 1
         self.lengths = ring_lengths(rings)
         self.set_constants(dtype)
 
@@ -207,14 +207,15 @@ class _Transform(SharedConstants):
     def shared(self, dtype: torch.dtype, device: torch.device) -> Mapping[str, Tensor]:
         if not self.has_degrees:
             return {}
-        self.has_table = self.order is None or needs_table(self.band, device)
-        if not self.has_table:
-            return {"angles": ring_angles(self.rings, device)}
+        found = {}
         if self.order is None:
             d = group_table(self.rings.shape[0] // 2, self.band, self.inverse, dtype, device)
         else:
+            found["angles"] = ring_angles(self.rings, device)
+            if not needs_table(self.band, device):
+                return found
             d = field_table(self.rings, self.band, self.order, dtype, device)
-        return {"d": d, "rows": rows(self.band, self.order, device)}
+        return {"d": d, "rows": rows(self.band, self.order, device)} | found
 
     def field_tables(self) -> FieldTables:
         """The constants as ``ops.s2_analysis`` takes them, for fields on the sphere.
@@ -281,7 +282,7 @@ class Analysis(_Transform):
             return self.by_ring.new_zeros(0, columns) + 0 * signal.to(self.by_ring.dtype).sum()
         self._check_dtype()
         x = signal if self.is_even else self._waves(signal)
-        if not self.has_table:
+        if not needs_table(self.band, x.device, signal.shape[0] * signal.shape[1]):
             return legendre_analysis(x, self.legendre_plan())
         return (s2_analysis if self.is_even else s2_coefficients)(x, self.field_tables())
 
@@ -320,7 +321,7 @@ class Synthesis(_Transform):
             batch = spectrum.shape[1] // channels
             zeros = self.by_ring.new_zeros(batch, 2 * channels, *self.rings.shape)
             return zeros + 0 * spectrum.to(self.by_ring.dtype).sum()  # keeps the graph
-        if self.has_table:
+        if needs_table(self.band, spectrum.device, self.parts * spectrum.shape[1]):
             transform = s2_synthesis if self.is_even else s2_waves
             signal = transform(spectrum, self.field_tables(), channels)
         else:

@@ -28,26 +28,33 @@ from torch import Tensor
 from equinet.ops.legendre_plan import LegendrePlan
 from equinet.ops.native import library
 from equinet.ops.native.checks import check_tensor, check_tensors
-from equinet.ops.native.operator import Operator
+from equinet.ops.native.operator import Operator, looked_into
 from equinet.ops.s2 import check_tables, split_columns
 from equinet.ops.s2_reference import fourier, signal_of
 
-# From this band on the recursion is faster than a table, whatever the batch: a table is read from
-# beyond the caches then. Measured on Gauss grids, both ways, spins 0 and 1, batches 8 to 512: at
-# band 64 it takes .9 to 1.4 times as long, at 128 .6 to 1.1 and at 256 .6 to .8 times.
-LARGE = 128
+# Where a table is better, as measured on Gauss grids (``python -m benchmarks sphere_grids``). Up to
+# this band, where it takes some ten MB, it serves many columns in 0.6 to 1.0 of the time;
+LARGEST = 256
+# but for less than these columns, from this band on, the recursion needs 0.25 to 0.7 of its time.
+FEW, FEW_FROM = 4, 64
 
 
-def needs_table(band: int, device: torch.device) -> bool:
-    """Whether a transform of fields on the sphere is better done by ``s2``, with a table.
+def needs_table(band: int, device: torch.device, columns: int | None = None) -> bool:
+    """Whether a transform of fields on the sphere is done with a table, by ``s2``.
 
     Args:
         band: exclusive bound of the degree.
-        device: where it is done.
+        device: where it is done; a table serves where there is no compiled form of ``legendre``.
+        columns: components of channels times batch; None for any, as when a table is made.
     Returns:
-        False for large bands, where the compiled form of ``legendre`` serves.
+        True for a table.
     """
-    return band < LARGE or device.type not in ("cpu", "meta") or not library.available()
+    if device.type not in ("cpu", "meta") or not library.available():
+        return True
+    if band > LARGEST or columns is None or band < FEW_FROM:
+        return band <= LARGEST
+    # A graph serves any number of columns.
+    return torch.compiler.is_compiling() or looked_into() or columns >= FEW
 
 
 def legendre_synthesis(spectrum: Tensor, plan: LegendrePlan, channels: int) -> Tensor:

@@ -155,27 +155,39 @@ def test_the_number_of_threads_does_not_matter(columns):
 @pytest.mark.parametrize("order, start", [(0, 0.0), (1, 0.1)])
 def test_large_bands_have_no_table(order, start, generator):
     """Round trips, on rings with one Fourier transform and on others; moved and copied modules."""
-    band = legendre.LARGE
+    band = legendre.LARGEST + 1
     rings = gauss(band, 2 * band, start)
     synthesis, analysis = (make(rings, band, order, F64) for make in (Synthesis, Analysis))
-    assert synthesis.has_table == (library.CPU is None)
+    has_table = legendre.needs_table(band, torch.device("cpu"))
+    assert hasattr(synthesis, "d") == has_table == (library.CPU is None)
     parts = 2 if order else 1
     f = torch.randn(parts * (band**2 - order**2), 2, dtype=F64, generator=generator)
     signal = synthesis(f, 1)
     assert_close(analysis(signal), f, CONDITION)
     single = copy.deepcopy(synthesis).float()
     assert_close(single(f.float(), 1) / signal.abs().max(), signal / signal.abs().max(), 1e-6)
-    if not synthesis.has_table:
+    if not has_table:
         assert single.angles.dtype == F64 and single.by_ring.dtype == F32
         assert sum(x.nbytes for x in synthesis.buffers()) < rings.count * 8 * 8
 
 
 @pytest.mark.compile
 def test_a_large_band_is_compiled_into_one_graph(generator):
-    transform = Synthesis(gauss(legendre.LARGE), legendre.LARGE, 0, F32)
-    f = torch.randn(legendre.LARGE**2, 1, generator=generator)
+    band = legendre.LARGEST + 1
+    transform = Synthesis(gauss(band), band, 0, F32)
+    f = torch.randn(band**2, 1, generator=generator)
     compiled = torch.compile(transform, fullgraph=True, backend="aot_eager")
     assert_close(compiled(f, 1), transform(f, 1), ROUNDING)
+
+
+def test_few_columns_need_no_table(generator):
+    """What is faster serves, with the same result; a graph serves any number of columns."""
+    band, cpu = legendre.FEW_FROM, torch.device("cpu")
+    analysis = Analysis(gauss(band), band, 0, F64)
+    y = torch.randn(legendre.FEW, 1, band, 2 * band, dtype=F64, generator=generator)
+    roads = [legendre.needs_table(band, cpu, n) for n in (legendre.FEW, legendre.FEW - 1)]
+    assert roads == [True, library.CPU is None]
+    assert_close(analysis(y)[:, :-1], analysis(y[:-1]), ROUNDING)
 
 
 @pytest.mark.parametrize("order", [0, 2])
