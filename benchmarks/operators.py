@@ -98,7 +98,7 @@ def _sphere_transforms(task: str, band: int, order: int, channels: int, batch: i
     synthesis = Synthesis(band, band, order, torch.float64).field_tables()
     analysis = Analysis(band, band, order, torch.float64).field_tables()
     signal = _random(batch, channels * (2 if order else 1), 2 * band, 2 * band)
-    spectrum = _random(synthesis.rows, channels, batch)
+    spectrum = _random(synthesis.size, channels, batch)
     return [
         Work(f"{task}, analysis", s2.ANALYSIS, (signal, *analysis)),
         Work(f"{task}, synthesis", s2.SYNTHESIS, (spectrum, *synthesis)),

@@ -20,7 +20,13 @@ import torch
 from torch import Tensor
 
 from equinet.numerics import angles_to_matrix, soft_angles, soft_weights
-from equinet.numerics.arguments import check_flag, check_integer, check_memory
+from equinet.numerics.arguments import (
+    check_flag,
+    check_integer,
+    check_memory,
+    check_number,
+    check_string,
+)
 from equinet.numerics.cached import cached, on_cpu
 from equinet.numerics.quadrature import clenshaw_curtis_weights, fejer_weights, gauss_rule
 
@@ -77,6 +83,7 @@ class Rings:
 
     def __post_init__(self) -> None:
         own = functools.partial(object.__setattr__, self)
+        check_string(self.name, "name")
         own("beta", _floats(self.beta, "beta"))
         size = len(self.beta)
         own("weight", _floats(self.weight, "weight", size))
@@ -242,7 +249,7 @@ def gauss(nlat: int, nlon: int | None = None, start: float = 0.0) -> Rings:
         ValueError: if a size is no integer >= 1.
     """
     check_integer(nlat, "nlat")
-    check_memory(32 * nlat, "nlat", f"{nlat} angles")
+    check_memory(nlat**2, "nlat", f"{nlat} angles, each from a recursion of {nlat} steps")
     nlon = 2 * nlat if nlon is None else check_integer(nlon, "nlon")
     degree = min(nlat, (nlon + 1) // 2)
     return _uniform(*gauss_rule(nlat), nlon, start, degree, f"gauss({nlat}, {nlon})")
@@ -319,8 +326,8 @@ def octahedral(n: int) -> Rings:
 def _uniform(
     beta: Tensor, weights: Tensor, nlon: int, start: float, degree: int, name: str
 ) -> Rings:
-    if start:
-        name = f"{name[:-1]}, start={start:g})"
+    if check_number(start, "start"):
+        name = f"{name[:-1]}, start={start!r})"
     rings = len(beta)
     return Rings(_row(beta), _row(weights), (nlon,) * rings, (start,) * rings, degree, name)
 

@@ -244,7 +244,8 @@ class _Transform(SharedConstants):
         if self.by_ring.dtype.itemsize < 4:
             raise TypeError(
                 "dtype: expected float32 or float64, since torch has no Fourier transform in "
-                f"{self.by_ring.dtype} on every device; under torch.autocast it is done in float32"
+                f"{self.by_ring.dtype} on every device; x.float() has one, and under "
+                "torch.autocast it is done in float32"
             )
 
     def group_tables(self) -> GroupTables:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere, sphere_of
-from equinet.harmonics import Rings
+from equinet.harmonics import Rings, equiangular
 from equinet.numerics.arguments import check_flag, check_integer, check_number, real_tensor
 from equinet.numerics.values import check_floating, is_readable
 
@@ -24,8 +24,12 @@ class Sample(nn.Module):
 
     with the analysis A on the rings of the data and the synthesis S on the grid of the sphere, for
     degrees below the lower of their bands. What is below is kept exactly, what is above is left
-    out: from a fine grid to a coarse one nothing aliases. On rings whose quadrature is not exact,
-    such as HEALPix, the error is corrected until the coefficients are those of the data,
+    out: from a fine grid to a coarse one nothing aliases.
+
+    Latitudes in equal steps determine as many degrees as there are steps, as a meridian goes on
+    behind the poles: 181 x 360 values hold band 180, for which the steps are halved first. On rings
+    whose quadrature is not exact, such as HEALPix, the error is corrected until the coefficients
+    are those of the data,
 
     .. math:: \hat f \leftarrow \hat f + A (y - S_{data} \hat f).
 
@@ -65,6 +69,7 @@ class Sample(nn.Module):
 
     order: Tensor
     back: Tensor
+    signs: Tensor
 
     def __init__(
         self,
@@ -92,17 +97,25 @@ class Sample(nn.Module):
         self.missing = None if missing is None else check_number(missing, "missing")
         if latitudes is not None:
             self._check_latitudes(real_tensor(latitudes, "latitudes"))
-        turned = _shifted(rings, check_number(longitude_start, "longitude_start"))
-        self.band = min(sphere.band, rings.degree)
+        start = check_number(longitude_start, "longitude_start")
+        self.band = min(sphere.band, _full_degree(rings))
+        self.is_refined = self.band > rings.degree
+        turned = _shifted(rings, start, self.band)
         self.data_type = Sphere(self.band, turned).fields(field_type.blocks)
         if steps is None:
-            self.steps = _needed(turned, self.band)
+            self.steps = _needed(rings, self.band)
         else:
             self.steps = check_integer(steps, "steps", 0)
+        signs = [
+            torch.full((mul * rho.dim, 1, 1), (-1.0) ** rho.constituents[0].degree)
+            for mul, rho in field_type.blocks
+        ]
+        self.register_buffer("signs", torch.cat(signs), persistent=False)
         order = _south_first(rings)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", order.argsort(), persistent=False)
-        self.from_data = FieldAnalysis(self.data_type, self.band)
+        analysed = Sphere(self.band, _halved(turned) if self.is_refined else turned)
+        self.from_data = FieldAnalysis(analysed.fields(field_type.blocks), self.band)
         self.to_data = FieldSynthesis(self.data_type, self.band)
         self.from_field = FieldAnalysis(field_type, self.band)
         self.to_field = FieldSynthesis(field_type, self.band)
@@ -149,11 +162,24 @@ class Sample(nn.Module):
         if self.repeats_meridian:
             values = values[..., :-1]
         y = values if self.north_first else _permuted(values, self.order)
-        spectrum = self.from_data(y)
+        spectrum = self._spectrum(y)
         for _ in range(self.steps):
             rest = y - self.to_data(spectrum, len(y)).to(y.dtype)
-            spectrum = spectrum + self.from_data(rest)
+            spectrum = spectrum + self._spectrum(rest)
         return self.to_field(spectrum, len(values))
+
+    def _spectrum(self, y: Tensor) -> Tensor:
+        """One analysis, on latitudes in steps of half the size if these do not hold the band."""
+        if not self.is_refined:
+            return self.from_data(y)
+        has_poles = self.rings.beta[0] == 0
+        # Behind the poles: f(-beta, alpha + pi) = (-1)^s f(beta, alpha).
+        behind = self.signs.to(y) * y.flip(-2).roll(y.shape[-1] // 2, -1)
+        meridians = torch.cat([y, behind[..., 1:-1, :] if has_poles else behind], -2)
+        size = meridians.shape[-2]
+        fine = 2 * torch.fft.irfft(torch.fft.rfft(meridians, dim=-2), n=2 * size, dim=-2)
+        fine = fine if has_poles else fine.roll(1, -2)
+        return self.from_data(fine[..., : size + 1, :])
 
     def inverse(self, x: Tensor) -> Tensor:
         """Values on the rings, in the order of the data, of the degrees that they hold.
@@ -177,12 +203,31 @@ class Sample(nn.Module):
         return f"rings={self.rings!r}, field_type={self.out_type!r}, band={self.band}"
 
 
-def _shifted(rings: Rings, start: float) -> Rings:
-    if start == 0:
+def _shifted(rings: Rings, start: float, band: int) -> Rings:
+    """The rings from another longitude on, as rings that hold a band."""
+    if start == 0 and band <= rings.degree:
         return rings
     starts = tuple(first + start for first in rings.starts)
-    name = f"{rings!r} from longitude {start:.4g}"
-    return Rings(rings.beta, rings.weight, rings.counts, starts, rings.degree, name)
+    degree, name = max(band, rings.degree), f"{rings!r} from longitude {start:.4g}"
+    return Rings(rings.beta, rings.weight, rings.counts, starts, degree, name)
+
+
+def _full_degree(rings: Rings) -> int:
+    """The band that the values determine, all that meridians and rings can tell apart."""
+    if not rings.is_uniform or rings.shape[1] % 2:
+        return rings.degree
+    nlat, nlon = rings.shape
+    steps = nlat - 1 if rings.beta[0] == 0 else nlat
+    first = 0 if rings.beta[0] == 0 else math.pi / (2 * nlat)
+    even = (abs(b - first - math.pi * j / max(1, steps)) < 1e-9 for j, b in enumerate(rings.beta))
+    return max(rings.degree, min(steps, (nlon + 1) // 2)) if all(even) else rings.degree
+
+
+def _halved(rings: Rings) -> Rings:
+    """The rings in equal steps of half the size, poles included."""
+    nlat, nlon = rings.shape
+    steps = nlat - 1 if rings.beta[0] == 0 else nlat
+    return equiangular(2 * steps + 1, nlon, True, rings.starts[0])
 
 
 def _permuted(values: Tensor, order: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -115,6 +117,28 @@ def test_no_number_is_denormal(dtype):
         m, l, beta = 63, 63, torch.tensor(soft(64).beta[:1], dtype=F64)
         assert 0 < wigner_d_real(64, 1, beta)[0, l - 1, m].abs() < 1e-50
         assert (table == 0).sum() > (Analysis(64, 64, 1, F64).d == 0).sum()
+
+
+BUILD = """
+import resource
+from equinet.harmonics import Analysis, Synthesis, gauss
+
+def peak():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+Analysis(8, 8, 1)
+before = peak()
+module = Analysis(gauss(320), 320, 1)
+others = [Synthesis(gauss(320), 320, 1) for _ in range(12)]
+print((peak() - before) / sum(x.nbytes for x in module.buffers()))
+"""
+
+
+@pytest.mark.slow
+def test_a_process_needs_little_more_memory_than_one_table():
+    """Twelve modules more of band 320 and all that it took to make the first."""
+    done = subprocess.run([sys.executable, "-c", BUILD], capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 1.5
 
 
 @over("band, n", [(1, 0), (6, 0), (7, 1), (7, 3), (70, 0), (70, 2), (40, 39)])

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from equinet import Plane, Sphere
-from equinet.field import random_field
+from equinet.field import FieldAnalysis, random_field
 from equinet.harmonics import equiangular, gauss, healpix, octahedral, s2_irfft, s2_rfft, soft
 from equinet.transforms import Sample
 from tests.over import over
@@ -57,6 +57,28 @@ def test_from_a_fine_grid_to_a_coarse_one_nothing_aliases(generator):
     assert_close(s2_rfft(coarse), s2_rfft(fine, BAND), ROUNDING)
     up = Sample(gauss(BAND), Sphere(12, grid=gauss(12)).fields("1x0")).double()
     assert up.band == BAND and up(torch.ones(1, 1, 6, 12, dtype=F64)).shape == (1, 1, 12, 24)
+
+
+@over(
+    "rings, band",
+    [
+        (equiangular(7, 12, poles=True), 6),
+        (equiangular(6, 12, poles=False), 6),
+        (equiangular(7, 8, poles=True, start=0.4), 4),
+        (equiangular(6, 11, poles=False), 3),  # no meridian goes on behind the poles
+    ],
+)
+def test_equal_steps_hold_more_than_their_quadrature(rings, band, generator):
+    """As many degrees as there are steps, as far as the rings tell orders apart."""
+    kind = Sphere(6).fields("1x0+1x1+1x2")
+    sample = Sample(rings, kind, longitude_start=0.2).double()
+    assert sample.band == band >= rings.degree
+    low = random_field(kind, 2, band=band, generator=generator, dtype=F64)
+    assert_close(sample(sample.inverse(low)), low, ROUNDING)
+    if sample.is_refined:
+        sample.from_data, sample.is_refined = FieldAnalysis(sample.data_type, band).double(), False
+        with pytest.raises(AssertionError):
+            assert_close(sample(sample.inverse(low)), low, 1e-2)
 
 
 def test_how_the_data_lie(generator):
