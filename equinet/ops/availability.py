@@ -15,7 +15,7 @@ from equinet.ops.native.operator import Operator
 
 OPERATORS: tuple[Operator[Any, Any], ...] = (
     *(BLOCK_MATMUL, EXPANSION, FILTER_SPECTRUM, s2.SYNTHESIS, s2.ANALYSIS),
-    *(so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS, ZERO_WHERE),
+    *(s2.WAVES, s2.COEFFICIENTS, so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS, ZERO_WHERE),
     *(edge_sums.EDGE_SUM, edge_sums.GRADIENTS, legendre.SYNTHESIS, legendre.ANALYSIS),
 )
 ON_GPU = tuple(operator.gpu for operator in OPERATORS if operator.gpu)
