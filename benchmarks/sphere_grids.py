@@ -1,7 +1,8 @@
 """Transforms on the Gauss grid at bands 64 to 720, beside ducc0 and torch-harmonics.
 
-All have the same ``band`` times ``2 band`` points and the same number of threads, and take turns;
-each peer is in a process of its own (``sphere_peer.py``), by default of this Python.
+All have the same ``band`` times ``2 band`` points and the same number of threads, and take turns of
+some calls, the first of which do not count, as threads of others may still wait for work. Each peer
+is in a process of its own (``sphere_peer.py``), by default of this Python.
 ``--peers PYTHON`` names another: an environment with numpy and ducc0, or with torch and
 torch-harmonics, and may be given for each of them.
 """
@@ -30,6 +31,7 @@ CASES = [
     *((band, 8, 0, "float64") for band in (64, 128, 256, 512, 720)),
 ]
 WAYS = ("analysis", "synthesis")
+TURNS, CALLS, WARMUP = 4, 4, 2
 # Largest band of a peer: torch-harmonics has tables of 3 GB at 512, for vectors of twice as much.
 LARGEST = {"ducc0": (10_000, 10_000), "torch-harmonics": (512, 256)}
 
@@ -114,19 +116,17 @@ def _case(case: Case, pythons: Sequence[str]) -> list[Row]:
     task = f"{'vector' if spin else 'scalar'}, band {band}, batch {batch}, {dtype}"
     found, missing = peers_of(pythons, case)
     [build], calls = milliseconds(functools.partial(transforms, case), 1, 0), transforms(case)
-    repeats = 15 if band < 512 else 7
     rows = []
     for way in WAYS:
-        ask: dict[str, Callable[[], float]] = {
-            "equinet": lambda w=way: milliseconds(calls[w], 1, 0)[0]
+        turns: dict[str, Callable[[], list[float]]] = {
+            "equinet": functools.partial(milliseconds, calls[way], CALLS, WARMUP)
         }
-        ask |= {peer.by: functools.partial(peer.ask, way) for peer in found}
-        times: dict[str, list[float]] = {by: [] for by in ask}
-        for i in range(-2, repeats):
-            for by, call in ask.items():
-                elapsed = call()
-                if i >= 0:
-                    times[by].append(elapsed)
+        line = f"{way} {CALLS} {WARMUP}"
+        turns |= {peer.by: functools.partial(peer.ask, line) for peer in found}
+        times: dict[str, list[float]] = {by: [] for by in turns}
+        for _ in range(TURNS):
+            for by, turn in turns.items():
+                times[by] += turn()
         rows += [
             Row(f"{way}, {task}", by, statistics.median(t), min(t), max(t))
             for by, t in times.items()

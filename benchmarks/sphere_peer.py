@@ -1,8 +1,9 @@
 """Transforms on the Gauss grid by another library, in a process and an environment of its own.
 
 What comes in: a line with the library, the band, the batch, the spin (0 or 1), the type of numbers
-and the threads; then lines ``synthesis`` and ``analysis``, one for each call, and ``memory``. What
-goes out: a line of JSON for each. The grid has ``band`` times ``2 band`` points.
+and the threads; then lines ``synthesis`` or ``analysis`` with the number of calls to be timed and
+of those before them, and ``memory``. What goes out: a line of JSON for each. The grid has ``band``
+times ``2 band`` points.
 
 It needs numpy, and ducc0 or torch and torch-harmonics; not equinet.
 """
@@ -89,9 +90,13 @@ def main() -> None:
         if line.strip() == "memory":
             print(json.dumps(peak() - before), flush=True)
             continue
-        start = time.perf_counter()
-        calls[line.strip()]()
-        print(json.dumps(1e3 * (time.perf_counter() - start)), flush=True)
+        way, repeats, warmup = line.split()
+        times = []
+        for _ in range(int(warmup) + int(repeats)):
+            start = time.perf_counter()
+            calls[way]()
+            times.append(1e3 * (time.perf_counter() - start))
+        print(json.dumps(times[int(warmup) :]), flush=True)
 
 
 if __name__ == "__main__":

@@ -212,7 +212,7 @@ class _Transform(SharedConstants):
             d = group_table(self.rings.shape[0] // 2, self.band, self.inverse, dtype, device)
         else:
             found["angles"] = ring_angles(self.rings, device)
-            if not needs_table(self.band, device):
+            if not needs_table(self.band, dtype, device):
                 return found
             d = field_table(self.rings, self.band, self.order, dtype, device)
         return {"d": d, "rows": rows(self.band, self.order, device)} | found
@@ -239,6 +239,9 @@ class _Transform(SharedConstants):
         longitudes = self.rings.shape[-1] if self.is_even else 0
         factors = self.by_degree, self.by_ring
         return LegendrePlan(self.angles, *factors, self.band, longitudes, self.order)
+
+    def _needs_table(self, columns: int) -> bool:
+        return needs_table(self.band, self.by_ring.dtype, self.by_ring.device, columns)
 
     def _check_dtype(self) -> None:
         if self.by_ring.dtype.itemsize < 4:
@@ -283,7 +286,7 @@ class Analysis(_Transform):
             return self.by_ring.new_zeros(0, columns) + 0 * signal.to(self.by_ring.dtype).sum()
         self._check_dtype()
         x = signal if self.is_even else self._waves(signal)
-        if not needs_table(self.band, x.device, signal.shape[0] * signal.shape[1]):
+        if not self._needs_table(signal.shape[0] * signal.shape[1]):
             return legendre_analysis(x, self.legendre_plan())
         return (s2_analysis if self.is_even else s2_coefficients)(x, self.field_tables())
 
@@ -322,7 +325,7 @@ class Synthesis(_Transform):
             batch = spectrum.shape[1] // channels
             zeros = self.by_ring.new_zeros(batch, 2 * channels, *self.rings.shape)
             return zeros + 0 * spectrum.to(self.by_ring.dtype).sum()  # keeps the graph
-        if needs_table(self.band, spectrum.device, self.parts * spectrum.shape[1]):
+        if self._needs_table(self.parts * spectrum.shape[1]):
             transform = s2_synthesis if self.is_even else s2_waves
             signal = transform(spectrum, self.field_tables(), channels)
         else:

@@ -32,18 +32,22 @@ from equinet.ops.native.operator import Operator, looked_into
 from equinet.ops.s2 import check_tables, split_columns
 from equinet.ops.s2_reference import fourier, signal_of
 
-# Where a table is better, as measured on Gauss grids (``python -m benchmarks sphere_grids``). Up to
-# this band, where it takes some ten MB, it serves many columns in 0.6 to 1.0 of the time;
-LARGEST = 256
+# Where a table is better, as measured on Gauss grids (``python -m benchmarks sphere_grids``): up to
+# this number of bytes for the band numbers of a ring, 256 in float32 and 128 in float64, it serves
+# many columns in 0.6 to 0.9 of the time, and takes some ten MB;
+LARGEST = 1024
 # but for less than these columns, from this band on, the recursion needs 0.25 to 0.7 of its time.
 FEW, FEW_FROM = 4, 64
 
 
-def needs_table(band: int, device: torch.device, columns: int | None = None) -> bool:
+def needs_table(
+    band: int, dtype: torch.dtype, device: torch.device, columns: int | None = None
+) -> bool:
     """Whether a transform of fields on the sphere is done with a table, by ``s2``.
 
     Args:
         band: exclusive bound of the degree.
+        dtype: of the transform.
         device: where it is done; a table serves where there is no compiled form of ``legendre``.
         columns: components of channels times batch; None for any, as when a table is made.
     Returns:
@@ -51,8 +55,9 @@ def needs_table(band: int, device: torch.device, columns: int | None = None) -> 
     """
     if device.type not in ("cpu", "meta") or not library.available():
         return True
-    if band > LARGEST or columns is None or band < FEW_FROM:
-        return band <= LARGEST
+    is_small = band * dtype.itemsize <= LARGEST
+    if not is_small or columns is None or band < FEW_FROM:
+        return is_small
     # A graph serves any number of columns.
     return torch.compiler.is_compiling() or looked_into() or columns >= FEW
 
