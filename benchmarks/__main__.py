@@ -11,7 +11,8 @@ from benchmarks.measure import as_json, machine, table
 
 # Imported when asked for: each needs other peers, in environments of their own.
 SUITES = (
-    *("algebra", "equivariance", "gpu", "learning", "moving", "points", "roofline", "spherical"),
+    *("algebra", "equivariance", "gpu", "learning", "moving", "points", "roofline"),
+    *("sphere_grids", "spherical"),
     "steerable",
 )
 
@@ -23,10 +24,13 @@ def main() -> None:
     parser.add_argument(
         "--out", type=Path, help="folder of the JSON; runs/benchmarks, of gpu benchmarks/results"
     )
+    parser.add_argument(
+        "--peers", action="append", default=[], help="a Python with peers, for sphere_grids"
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     suite = importlib.import_module(f"benchmarks.{options.suite}")
-    rows = suite.run()
+    rows = suite.run(options.peers) if options.peers else suite.run()
     if not rows:
         return
     print(", ".join(f"{name}: {value}" for name, value in machine().items()))

@@ -52,10 +52,11 @@ INVENTORY = {
         generic_symmetric legendre matrix_to_angles points_to_angles random_rotations
         range_basis real_from_complex rotation_generators soft_angles soft_weights
         solid_harmonics wigner_D wigner_d wigner_d_real""",
-    "equinet.ops": """EdgeOrder EdgePlan FieldTables GroupTables IrrepMap Plan Side
-        SpectrumPlan SpectrumSide block_matmul chunks edge_harmonics edge_order edge_sum expand
-        filter_spectrum full_precision irrep_product relu s2_analysis s2_coefficients
-        s2_synthesis s2_waves so3_analysis so3_synthesis status zero_where""",
+    "equinet.ops": """EdgeOrder EdgePlan FieldTables GroupTables IrrepMap LegendrePlan Plan
+        Side SpectrumPlan SpectrumSide block_matmul chunks edge_harmonics edge_order edge_sum
+        expand filter_spectrum full_precision irrep_product legendre_analysis legendre_synthesis
+        relu s2_analysis s2_coefficients s2_synthesis s2_waves so3_analysis so3_synthesis status
+        zero_where""",
     "equinet.plot": "character_table field globe harmonics kernels report",
     "equinet.rep": """Block CartesianTensor CharacterTable Fibre Irrep Representation
         character_table clebsch_gordan correlation_table couple decompose direct_sum dual

@@ -40,6 +40,9 @@ from equinet.numerics.shared_constants import SharedConstants
 from equinet.ops import (
     FieldTables,
     GroupTables,
+    LegendrePlan,
+    legendre_analysis,
+    legendre_synthesis,
     s2_analysis,
     s2_coefficients,
     s2_synthesis,
@@ -48,6 +51,7 @@ from equinet.ops import (
     so3_synthesis,
 )
 from equinet.ops import relu as rectify
+from equinet.ops.legendre import needs_table
 from equinet.ops.s2_plan import field_rows
 
 _LARGEST = 4 * MEMORY  # bytes of one table
@@ -114,6 +118,19 @@ def rows(band: int, order: int | None, device: torch.device) -> Tensor:
     return found.to(device)
 
 
+@shared
+def ring_angles(rings: Rings, device: torch.device) -> Tensor:
+    """The angles beta of ``ops.LegendrePlan``, in place of a table.
+
+    Args:
+        rings: of the sphere.
+        device: where they are.
+    Returns:
+        float64, whatever the transform is in; a tensor that nobody may write to.
+    """
+    return torch.tensor(rings.beta, dtype=torch.float64).to(device)
+
+
 def _check_table(size: int, dtype: torch.dtype) -> None:
     if size * dtype.itemsize > _LARGEST:
         raise ValueError(
@@ -139,6 +156,7 @@ class _Transform(SharedConstants):
     by_degree: Tensor
     by_ring: Tensor
     phases: Tensor
+    angles: Tensor
     rings_by_length: Tensor
     points_by_length: Tensor
     rings_back: Tensor
@@ -171,6 +189,7 @@ class _Transform(SharedConstants):
         self.has_degrees = order is None or order < band
         # Rings of one length from longitude 0 on have one Fourier transform.
         self.is_even = rings.is_uniform and rings.starts[0] == 0
+        self.parts = 2 if order else 1
         self.lengths = ring_lengths(rings)
         self.set_constants(dtype)
 
@@ -188,11 +207,15 @@ class _Transform(SharedConstants):
     def shared(self, dtype: torch.dtype, device: torch.device) -> Mapping[str, Tensor]:
         if not self.has_degrees:
             return {}
+        found = {}
         if self.order is None:
             d = group_table(self.rings.shape[0] // 2, self.band, self.inverse, dtype, device)
         else:
+            found["angles"] = ring_angles(self.rings, device)
+            if not needs_table(self.band, dtype, device):
+                return found
             d = field_table(self.rings, self.band, self.order, dtype, device)
-        return {"d": d, "rows": rows(self.band, self.order, device)}
+        return {"d": d, "rows": rows(self.band, self.order, device)} | found
 
     def field_tables(self) -> FieldTables:
         """The constants as ``ops.s2_analysis`` takes them, for fields on the sphere.
@@ -201,14 +224,32 @@ class _Transform(SharedConstants):
             TypeError: if they are in half precision.
         """
         assert self.order is not None
+        self._check_dtype()
+        constants = (self.d, self.by_degree, self.by_ring, self.rows)
+        return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
+
+    def legendre_plan(self) -> LegendrePlan:
+        """The constants as ``ops.legendre_analysis`` takes them, where there is no table.
+
+        Raises:
+            TypeError: if they are in half precision.
+        """
+        assert self.order is not None
+        self._check_dtype()
+        longitudes = self.rings.shape[-1] if self.is_even else 0
+        factors = self.by_degree, self.by_ring
+        return LegendrePlan(self.angles, *factors, self.band, longitudes, self.order)
+
+    def _needs_table(self, columns: int) -> bool:
+        return needs_table(self.band, self.by_ring.dtype, self.by_ring.device, columns)
+
+    def _check_dtype(self) -> None:
         if self.by_ring.dtype.itemsize < 4:
             raise TypeError(
                 "dtype: expected float32 or float64, since torch has no Fourier transform in "
                 f"{self.by_ring.dtype} on every device; x.float() has one, and under "
                 "torch.autocast it is done in float32"
             )
-        constants = (self.d, self.by_degree, self.by_ring, self.rows)
-        return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
 
     def group_tables(self) -> GroupTables:
         """The constants as ``ops.so3_analysis`` takes them, for functions on SO(3)."""
@@ -243,17 +284,20 @@ class Analysis(_Transform):
         if not self.has_degrees:  # none is below the band
             columns = signal.shape[0] * signal.shape[1] // 2
             return self.by_ring.new_zeros(0, columns) + 0 * signal.to(self.by_ring.dtype).sum()
-        tables = self.field_tables()
-        if self.is_even:
-            return s2_analysis(signal, tables)
+        self._check_dtype()
+        x = signal if self.is_even else self._waves(signal)
+        if not self._needs_table(signal.shape[0] * signal.shape[1]):
+            return legendre_analysis(x, self.legendre_plan())
+        return (s2_analysis if self.is_even else s2_coefficients)(x, self.field_tables())
+
+    def _waves(self, signal: Tensor) -> Tensor:
         if signal.shape[2:] != self.rings.shape:
             raise ValueError(
                 f"signal: expected (batch, channel, {str(self.rings.shape)[1:-1].strip(',')}), got "
                 f"{tuple(signal.shape)}"
             )
-        points = signal.to(self.d.dtype).flatten(2)
-        by_length = (self.phases, self.lengths, self.points_by_length, self.rings_back)
-        return s2_coefficients(ring_waves(points, *by_length), tables)
+        points = signal.to(self.by_ring.dtype).flatten(2)
+        return ring_waves(points, self.phases, self.lengths, self.points_by_length, self.rings_back)
 
 
 class Synthesis(_Transform):
@@ -281,11 +325,12 @@ class Synthesis(_Transform):
             batch = spectrum.shape[1] // channels
             zeros = self.by_ring.new_zeros(batch, 2 * channels, *self.rings.shape)
             return zeros + 0 * spectrum.to(self.by_ring.dtype).sum()  # keeps the graph
-        tables = self.field_tables()
-        if self.is_even:
-            signal = s2_synthesis(spectrum, tables, channels)
+        if self._needs_table(self.parts * spectrum.shape[1]):
+            transform = s2_synthesis if self.is_even else s2_waves
+            signal = transform(spectrum, self.field_tables(), channels)
         else:
-            waves = s2_waves(spectrum, tables, channels)
+            signal = legendre_synthesis(spectrum, self.legendre_plan(), channels)
+        if not self.is_even:
             by_length = (self.phases, self.lengths, self.rings_by_length, self.points_back)
-            signal = ring_signal(waves, *by_length).unflatten(-1, self.rings.shape)
+            signal = ring_signal(signal, *by_length).unflatten(-1, self.rings.shape)
         return rectify(signal) if relu else signal

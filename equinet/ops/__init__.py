@@ -12,6 +12,8 @@ from equinet.ops.expansion import expand
 from equinet.ops.expansion_plan import Plan, Side
 from equinet.ops.filter_spectra import filter_spectrum
 from equinet.ops.irrep_products import IrrepMap, irrep_product
+from equinet.ops.legendre import legendre_analysis, legendre_synthesis
+from equinet.ops.legendre_plan import LegendrePlan
 from equinet.ops.masking import relu, zero_where
 from equinet.ops.precision import full_precision
 from equinet.ops.s2 import s2_analysis, s2_coefficients, s2_synthesis, s2_waves
@@ -27,6 +29,7 @@ __all__ = [
     "FieldTables",
     "GroupTables",
     "IrrepMap",
+    "LegendrePlan",
     "Plan",
     "Side",
     "SpectrumPlan",
@@ -40,6 +43,8 @@ __all__ = [
     "filter_spectrum",
     "full_precision",
     "irrep_product",
+    "legendre_analysis",
+    "legendre_synthesis",
     "relu",
     "s2_analysis",
     "s2_coefficients",

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from equinet.ops import edge_directions, edge_sums, irrep_products, s2, so3
+from equinet.ops import edge_directions, edge_sums, irrep_products, legendre, s2, so3
 from equinet.ops.block_products import OPERATOR as BLOCK_MATMUL
 from equinet.ops.expansion import OPERATOR as EXPANSION
 from equinet.ops.filter_spectra import OPERATOR as FILTER_SPECTRUM
@@ -15,6 +15,7 @@ from equinet.ops.native.operator import Operator
 
 OPERATORS: tuple[Operator[Any, Any], ...] = (
     *(BLOCK_MATMUL, EXPANSION, FILTER_SPECTRUM, s2.SYNTHESIS, s2.ANALYSIS),
+    *(s2.WAVES, s2.COEFFICIENTS, legendre.SYNTHESIS, legendre.ANALYSIS),
     *(so3.SYNTHESIS, so3.RECTIFIED, so3.ANALYSIS, ZERO_WHERE),
     *(edge_sums.EDGE_SUM, edge_sums.GRADIENTS),
     *(edge_directions.HARMONICS, edge_directions.GRADIENT, edge_directions.TANGENT),

@@ -316,7 +316,14 @@ def _gpu_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
 
 
 def _synthesis_fits(spectrum: Tensor, tables: FieldTables) -> bool:
-    waves = max(tables.band, tables.longitudes // 2 + 1)
+    return _fits(spectrum, tables, tables.longitudes // 2 + 1)
+
+
+def _waves_fits(spectrum: Tensor, tables: FieldTables) -> bool:
+    return _fits(spectrum, tables, tables.band)
+
+
+def _fits(spectrum: Tensor, tables: FieldTables, waves: int) -> bool:
     sizes = (tables.band, tables.rings, waves, tables.order, *spectrum.shape[1:])
     return s2_gpu.fits(s2_gpu.SYNTHESIS, sizes)
 
@@ -380,7 +387,7 @@ WAVES = Operator(
     check=_check_waves,
     cpu=_cpu_waves,
     gpu=_gpu_waves,
-    fits=_synthesis_fits,
+    fits=_waves_fits,
     examples=lambda: _examples(inverse=True, fourier=False),
 )
 COEFFICIENTS = Operator(

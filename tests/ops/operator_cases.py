@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from equinet.harmonics import Analysis, Rings, Synthesis, gauss, octahedral, soft
 from equinet.ops import (
     EdgePlan,
+    LegendrePlan,
     Plan,
     Side,
     SpectrumPlan,
@@ -21,6 +22,7 @@ from equinet.ops import (
     expansion,
     filter_spectra,
     irrep_products,
+    legendre,
     masking,
     s2,
 )
@@ -41,17 +43,21 @@ class Case:
         arguments: as torch calls it, with real tensors in float64.
         constants: places of those that have no derivative.
         linear: in the first of the arguments.
+        exact: places of constants that are in float64 whatever the others are in.
     """
 
     operator: Operator[Any, Any]
     arguments: tuple[Any, ...]
     constants: tuple[int, ...] = ()
     linear: bool = True
+    exact: tuple[int, ...] = ()
 
     def with_tensors(self, change) -> tuple[Any, ...]:
         changed = [
-            change(a) if isinstance(a, torch.Tensor) and a.is_floating_point() else a
-            for a in self.arguments
+            change(a)
+            if isinstance(a, torch.Tensor) and a.is_floating_point() and i not in self.exact
+            else a
+            for i, a in enumerate(self.arguments)
         ]
         return tuple(a.detach() if i in self.constants else a for i, a in enumerate(changed))
 
@@ -144,6 +150,39 @@ def s2_transforms(draw, inverse: bool, even: bool = True) -> Case:
     grids = [gauss(more, band + more - 1, start), gauss(more, band + more, start)]
     grid = draw(st.sampled_from([*grids, soft(more) if even else octahedral(more)]))
     return s2_transform(grid, band, order, channels, batch, inverse)
+
+
+def legendre_transform(
+    rings: int,
+    band: int,
+    order: int,
+    channels: int,
+    batch: int,
+    inverse: bool,
+    longitudes: int = 0,
+) -> Case:
+    """On rings that are symmetric to the equator, and of no rule; by default to and from waves."""
+    generator = torch.Generator().manual_seed(rings)
+    steps = torch.rand(rings + 1, dtype=F64, generator=generator)
+    steps = (steps + steps.flip(0)).cumsum(0)
+    factors = (torch.rand(n, dtype=F64, generator=generator) + 0.5 for n in (band, rings))
+    plan = LegendrePlan(torch.pi * steps[:-1] / steps[-1], *factors, band, longitudes, order)
+    shape = (plan.rows, channels, batch)
+    if not inverse:
+        shape = (batch, plan.parts * channels, rings, *plan.axes)
+    x = torch.randn(shape, dtype=F64, generator=generator)
+    operator = legendre.SYNTHESIS if inverse else legendre.ANALYSIS
+    return Case(operator, (x, *plan), (1, 2, 3), exact=(1,))
+
+
+@st.composite
+def legendre_transforms(draw, inverse: bool) -> Case:
+    band = draw(st.sampled_from([1, 2, 3, 5, 9, 17, 33]))  # also beyond a vector of orders
+    order = draw(st.integers(0, band - 1))
+    rings = draw(st.sampled_from([0, 1, 2, 5, 8, 33]))
+    columns = draw(st.integers(0, 3)), draw(st.sampled_from([0, 1, 2, 5, 11]))
+    longitudes = draw(st.sampled_from([0, 2 * band - 1, 2 * band, 2 * band + 3]))
+    return legendre_transform(rings, band, order, *columns, inverse, longitudes)
 
 
 def filters(plan: Plan, count: int, mode: int) -> Case:
@@ -365,6 +404,8 @@ DRAWN = {
     "block_matmul": drawn_products(),
     "s2_synthesis": s2_transforms(inverse=True),
     "s2_analysis": s2_transforms(inverse=False),
+    "legendre_synthesis": legendre_transforms(inverse=True),
+    "legendre_analysis": legendre_transforms(inverse=False),
     "s2_waves": s2_transforms(inverse=True, even=False),
     "s2_coefficients": s2_transforms(inverse=False, even=False),
     "so3_synthesis": so3_transforms(SYNTHESIS),
@@ -385,6 +426,8 @@ SMALL = [block_product([(3, 2), (2, 0), (0, 2), (2, 3)], 2, mode, True) for mode
 SMALL += [so3_transform(o, 3, 2, 2, 1) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
 SMALL += [so3_transform(o, 3, 2, 1, 3, masked=True) for o in (SYNTHESIS, ANALYSIS)]
 SMALL += [s2_transform(3, 2, n, 2, 1, inverse) for n in (0, 1) for inverse in (True, False)]
+SMALL += [legendre_transform(3, 2, n, 2, 1, i) for n in (0, 1) for i in (True, False)]
+SMALL += [legendre_transform(2, 2, 1, 1, 1, inverse, 4) for inverse in (True, False)]
 SMALL += [s2_transform(gauss(3, 5, 0.1), 2, 1, 2, 1, inverse) for inverse in (True, False)]
 SMALL += [filters(FILTER, 2, mode) for mode in range(2)]
 SMALL += [local_filter(LOCAL_FILTER, mode) for mode in range(2)]
@@ -409,3 +452,4 @@ LARGE += [irreps_of([(3, 33, 17, 2), (1, 5, 40, 1)], 300, wanted) for wanted in 
 LARGE += [so3_transform(o, 16, 15, 2, 5, True) for o in (SYNTHESIS, RECTIFIED, ANALYSIS)]
 LARGE += [s2_transform(70, 20, n, 3, 7, inverse) for n in (0, 2) for inverse in (True, False)]
 LARGE += [s2_transform(70, 70, 0, 1, 1, inverse) for inverse in (True, False)]
+LARGE += [legendre_transform(75, 70, n, 3, 3, inverse) for n in (0, 2) for inverse in (True, False)]

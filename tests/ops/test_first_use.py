@@ -31,6 +31,8 @@ FAULTS = {
     "filter_spectrum": ("filter_spectrum", "p < b.points; ++p", "p + 1 < b.points; ++p"),
     "s2_synthesis": ("s2", "f[0] = pp + mm, f[1] = pm - mp", "f[0] = pp + mm, f[1] = pm + mp"),
     "s2_analysis": ("s2", "f[2] -= there[part + 1]", "f[2] += there[part + 1]"),
+    "s2_waves": ("s2", "here[0] = x * (q[1] - p[1])", "here[0] = x * (q[1] + p[1])"),
+    "s2_coefficients": ("s2", "f[0] += here[part + 1]", "f[0] -= here[part + 1]"),
     "so3_synthesis": ("so3_waves", "if (zero && zero[mask]) value = 0;", ""),
     "so3_rectified": ("so3_waves", "negative[mask] = low;", "negative[mask + 1] = low;"),
     "so3_analysis": ("so3_degrees", "(cs - sc)", "(cs + sc)"),
@@ -81,6 +83,8 @@ MORE_FAULTS = {
         ("s2", "if (n && m) at(-m, -n) = a - e;", "if (n && m) at(-m, -n) = a + e;"),
         ("s2", "if (m) at(-m, n) = -b - g;", "if (m) at(-m, n) = b - g;"),
     ],
+    "s2_waves": [("s2", "halve && m ? T(0.5)", "m ? T(0.5)")],
+    "s2_coefficients": [("s2", "s.order || j != mirror ?", "true ?")],
     "so3_synthesis": [
         ("so3_degrees", "to.mm, at, p[r][0] - q[r][0]", "to.mm, at, p[r][0] + q[r][0]"),
         ("so3_degrees", "over * (over - 1)", "over * over"),

@@ -65,8 +65,9 @@ EXCEPTED = {
     "Space": "It is a base class, for those who write spaces.",
     "turn_fibres": "It serves the method ``act`` of a space, whose arguments were checked.",
     **dict.fromkeys(
-        "EdgeOrder EdgePlan FieldTables GroupTables IrrepMap Plan Side SpectrumPlan SpectrumSide "
-        "block_matmul chunks edge_harmonics edge_order expand filter_spectrum irrep_product "
+        "EdgeOrder EdgePlan FieldTables GroupTables IrrepMap LegendrePlan Plan Side SpectrumPlan "
+        "SpectrumSide block_matmul chunks edge_harmonics edge_order expand filter_spectrum "
+        "irrep_product legendre_analysis legendre_synthesis "
         "s2_analysis s2_coefficients s2_synthesis s2_waves so3_analysis so3_synthesis".split(),
         "Their own tests spoil the tables and the arguments of operators.",
     ),

@@ -22,7 +22,7 @@ TYPES: dict[torch.dtype, tuple[str, Real]] = {
     torch.float64: ("f64", ctypes.c_double),
 }
 INTEGERS = {"int64_t": ctypes.c_int64, "int32_t": ctypes.c_int32, "double": ctypes.c_double}
-POINTERS = {"int64_t*": torch.int64, "uint8_t*": torch.bool}
+POINTERS = {"int64_t*": torch.int64, "uint8_t*": torch.bool, "double*": torch.float64}
 FAILURES = {1: "out of memory"}
 BAD_EDGES = 2  # as in csrc/common/api.h
 TORCH_LIBRARIES = {"linux": "libtorch_cpu.so", "darwin": "libtorch_cpu.dylib"}
