@@ -90,7 +90,7 @@ def spin_trunk(band: int, channels: int, spin: int) -> tuple[nn.Module, int]:
         here = fields
     features = 8 * channels
     out = here.space.fields(f"{features}x0")
-    last = enn.SphereConv(here, out, smooth(knots=here.space.band, max_order=spin))
+    last = enn.SphereConv(here, out, smooth(knots=max(band - 4, spin + 2), max_order=spin))
     layers += [last, enn.BatchNorm(out), enn.ReLU(out), enn.Integrate(out)]
     return enn.Sequential(*layers), features
 

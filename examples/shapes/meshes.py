@@ -15,7 +15,8 @@ def shape(name: str, generator: np.random.Generator) -> Any:
     """A mesh of that name, z up, centred and scaled into the unit ball."""
     a, b, c = generator.uniform(0.35, 0.75, 3)
     thin = generator.uniform(0.1, 0.2)
-    make = trimesh.creation
+    make: Any = trimesh.creation
+    mesh: Any
     if name == "box":
         mesh = make.box((a, b, c))
     elif name == "cylinder":
@@ -54,5 +55,5 @@ def bar(sizes: Any, centre: tuple[float, float, float] = (0, 0, 0)) -> Any:
 
 def surface(mesh: Any, count: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Points drawn evenly from a surface, and the normals there, ``(count, 3)`` each."""
-    points, faces = trimesh.sample.sample_surface(mesh, count, seed=generator)
+    points, faces = trimesh.sample.sample_surface(mesh, count, seed=generator)[:2]
     return np.asarray(points), np.asarray(mesh.face_normals[faces])

@@ -77,12 +77,12 @@ def shrec17_network(classes: int = 55) -> torch.nn.Sequential:
     It reads six channels of ``transforms.rays`` at band 128. Filters are rings about the equator
     with as many points as the grid of their input has in alpha.
     """
-    here = eq.Sphere(128).fields("6x trivial")
+    before, here = 128, eq.Sphere(128).fields("6x trivial")
     layers: list[torch.nn.Module] = []
     for band, width in ((32, 50), (22, 70), (7, 350)):
         out = eq.Sphere(band).fields(f"{width}x regular")
-        filters = equatorial(n_alpha=2 * here.space.band)
+        filters = equatorial(n_alpha=2 * before)
         layers += [enn.SphereConv(here, out, filters), enn.BatchNorm(out), enn.ReLU(out)]
-        here = out
+        before, here = band, out
     layers += [enn.GlobalMaxPool(here), torch.nn.BatchNorm1d(350, affine=False)]
     return enn.Sequential(*layers, torch.nn.Linear(350, classes))
