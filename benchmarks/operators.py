@@ -9,16 +9,22 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.steerable import conv2d, conv3d
 from equinet.field import Sphere
-from equinet.harmonics import Analysis, Synthesis
+from equinet.harmonics import Analysis, Synthesis, gauss
+from equinet.nn.edge_paths import EdgeHarmonics
 from equinet.nn.sphere_conv import SphereConv
 from equinet.nn.steerable import Steerable
 from equinet.ops import (
     EdgePlan,
+    IrrepMap,
+    LegendrePlan,
     block_products,
+    edge_directions,
     edge_order,
     edge_sums,
     expansion,
     filter_spectra,
+    irrep_products,
+    legendre,
     masking,
     s2,
     so3,
@@ -35,15 +41,20 @@ class Work:
         task: what is done, for people.
         operator: what is called.
         arguments: as torch calls it, with real tensors in float64 on the CPU.
+        exact: places of those that stay in float64.
     """
 
     task: str
     operator: Operator[Any, Any]
     arguments: tuple[Any, ...]
+    exact: tuple[int, ...] = ()
 
     def on(self, device: str, dtype: torch.dtype) -> list[Any]:
         """The arguments there, in that precision."""
-        return moved(self.arguments, device, dtype)
+        found = moved(self.arguments, device, dtype)
+        for place in self.exact:
+            found[place] = self.arguments[place].to(device)
+        return found
 
     @property
     def operations(self) -> int:
@@ -69,12 +80,15 @@ def works() -> list[Work]:
         *_transforms("functions on SO(3), band 6, 40 x 32", 6, 40, 32),
         *_sphere_transforms("functions on S^2, band 128, batch 32", 128, 0, 1, 32),
         *_sphere_transforms("tangent fields on S^2, band 16, 4 x 32", 16, 1, 4, 32),
+        *_waves("functions on S^2, band 64, batch 8", 64, 8),
         *_products("SphereConv 20x -> 40x regular, band 6, batch 32", 20, 40, 6, 32),
         *_spectra("filter of SphereConv 20x -> 40x regular, band 6", 10, 20, 6, 40),
         *_filters("filter of Conv3d SO(3) 16x0 + 8x1 + 4x2, 5^3", conv3d()),
         *_filters("filter of Conv2d C8 16x regular, 5^2", conv2d()),
         _masked("gradient of ReLU on SO(3), band 10, 20 x 32", 10, 20, 32),
         *_edges("32x (0e + 1o + 2e) along 6744 edges of 300 points", 32, 2),
+        *_directions("harmonics to l = 3 along 6744 edges", 3, 6744),
+        *_irreps("64x (0e + 1o + 2e), 1000 points", 64, 2, 1000),
     ]
 
 
@@ -102,6 +116,21 @@ def _sphere_transforms(task: str, band: int, order: int, channels: int, batch: i
     return [
         Work(f"{task}, analysis", s2.ANALYSIS, (signal, *analysis)),
         Work(f"{task}, synthesis", s2.SYNTHESIS, (spectrum, *synthesis)),
+    ]
+
+
+def _waves(task: str, band: int, batch: int) -> list[Work]:
+    """The sums over degrees alone, by a table and by recursion."""
+    rings = gauss(band)
+    tables = Synthesis(rings, band, 0, torch.float64).field_tables()
+    angles = torch.tensor(rings.beta, dtype=torch.float64)
+    plan = LegendrePlan(angles, tables.by_degree, tables.by_ring, band, 0, 0)
+    spectrum, waves = _random(band * band, 1, batch), _random(batch, 1, band, band, 2)
+    return [
+        Work(f"{task}, coefficients", s2.COEFFICIENTS, (waves, *tables)),
+        Work(f"{task}, waves", s2.WAVES, (spectrum, *tables)),
+        Work(f"{task}, coefficients by recursion", legendre.ANALYSIS, (waves, *plan), (1,)),
+        Work(f"{task}, waves by recursion", legendre.SYNTHESIS, (spectrum, *plan), (1,)),
     ]
 
 
@@ -178,6 +207,37 @@ def _edges(task: str, channels: int, lmax: int) -> list[Work]:
             f"{task}, gradients",
             edge_sums.GRADIENTS,
             (_random(points, out), *given, [0, 1, 2, 3]),
+        ),
+    ]
+
+
+def _directions(task: str, lmax: int, count: int) -> list[Work]:
+    """Lengths and harmonics, and their first and second derivatives."""
+    module = EdgeHarmonics(lmax, 3).double()
+    dims = [2 * l + 1 for l in range(lmax + 1)]
+    r, v, a, b = (_random(count, *shape) for shape in ((3,), (3,), (), (sum(dims),)))
+    rest = module.steps, dims
+    return [
+        Work(task, edge_directions.HARMONICS, (r, *rest)),
+        Work(f"{task}, gradient", edge_directions.GRADIENT, (r, a, b, *rest)),
+        Work(f"{task}, tangent", edge_directions.TANGENT, (r, v, a, b, *rest)),
+    ]
+
+
+def _irreps(task: str, channels: int, lmax: int, points: int) -> list[Work]:
+    """A square matrix for each irrep, and the gradients of features and matrices."""
+    maps, at = [], 0
+    for l in range(lmax + 1):
+        maps.append(IrrepMap(2 * l + 1, channels, channels, 1, at, 0, at))
+        at += channels * (2 * l + 1)
+    numbers = [number for own in maps for number in own]
+    x, weights = _random(points, at), _random(len(maps) * channels**2)
+    return [
+        Work(task, irrep_products.PRODUCT, (x, weights, numbers, at)),
+        Work(
+            f"{task}, gradients",
+            irrep_products.GRADIENTS,
+            (_random(points, at), x, weights, numbers, [0, 1]),
         ),
     ]
 

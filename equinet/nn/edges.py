@@ -11,6 +11,7 @@ from equinet.field.graph import Graph
 from equinet.numerics.values import check_floating, check_numbers
 from equinet.ops import EdgeOrder
 from equinet.ops.edge_plan import sorted_edges
+from equinet.ops.precision import is_autocast
 
 Positions = Tensor | tuple[Tensor, Tensor]  # of both ends of edges, where they are other points
 
@@ -169,7 +170,7 @@ def _check_vectors(
             f"{name}: expected a tensor on {x.device}, where this {kind} is, got one on "
             f"{vectors.device}"
         )
-    if vectors.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+    if vectors.dtype != x.dtype and not is_autocast(x):
         raise TypeError(
             f"{name}: expected {x.dtype} as this {kind}, got {vectors.dtype}; use "
             f"{name}.to({x.dtype})"

@@ -112,7 +112,8 @@ class IrrepMaps:
         Returns:
             ``(rows, width)``, all copies of an irrep together; zero for those without a map.
         """
-        return irrep_product(self._maps, x, matrices, self.width)
+        # Under autocast the features may be shorter than the weights.
+        return irrep_product(self._maps, x.to(matrices.dtype), matrices, self.width)
 
     def products(self, x: Tensor, matrices: Tensor) -> Tensor:
         """The same by several layers.
@@ -126,7 +127,8 @@ class IrrepMaps:
         many = len(matrices)
         blocks = matrices.split([own.copies * own.columns for own in self._maps], 1)
         maps = [own._replace(copies=many * own.copies, out=many * own.out) for own in self._maps]
-        y = irrep_product(maps, x, torch.cat([b.flatten() for b in blocks]), many * self.width)
+        entries = torch.cat([b.flatten() for b in blocks])
+        y = irrep_product(maps, x.to(entries.dtype), entries, many * self.width)
         sizes = self._sizes()
         parts = y.split([many * size for size in sizes], 1)
         return torch.cat([part.unflatten(1, (many, -1)) for part in parts], 2)

@@ -16,6 +16,7 @@ from equinet.field import FieldType
 from equinet.nn.meaning import described, from_tensor, to_tensor
 from equinet.numerics import Constants
 from equinet.numerics.arguments import check_generator
+from equinet.ops.precision import is_autocast
 
 if TYPE_CHECKING:  # Python 3.13 has the default itself; when it runs, none is needed
     from typing_extensions import TypeVar
@@ -91,7 +92,7 @@ class EquivariantModule(Constants, Generic[Out]):
                 f"x: expected a tensor on {own.device}, where this {type(self).__name__} is, got "
                 f"one on {x.device}"
             )
-        if own.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+        if own.dtype != x.dtype and not is_autocast(x):
             raise TypeError(
                 f"x: expected {own.dtype} as this {type(self).__name__}, got {x.dtype}; use "
                 f"module.to(x.dtype) or x.to({own.dtype})"

@@ -21,6 +21,7 @@ from equinet.numerics import Constant
 from equinet.numerics.arguments import check_choice
 from equinet.numerics.cached import on_cpu
 from equinet.ops import full_precision
+from equinet.ops.precision import is_autocast
 from equinet.rep import Fibre, clebsch_gordan, tensor_product
 from equinet.steerable import Intertwiners
 
@@ -228,7 +229,7 @@ class Product(KernelLayer):
             )
         if y.device != x.device:
             raise ValueError(f"y: expected a tensor on {x.device}, as x, got one on {y.device}")
-        if y.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+        if y.dtype != x.dtype and not is_autocast(x):
             raise TypeError(f"y: expected {x.dtype} as x, got {y.dtype}; use y.to(x.dtype)")
         wide = torch.promote_types(x.dtype, torch.float32)  # products need the digits
         a, b = x.to(wide).movedim(1, 0), y.to(wide).movedim(1, 0)

@@ -25,6 +25,7 @@ from equinet.ops import (
     filter_spectrum,
     full_precision,
 )
+from equinet.ops.precision import is_autocast
 from equinet.steerable import SphereFilter, SphereKernels, near_identity, sphere_basis
 from equinet.steerable.sphere_filters import at_band
 
@@ -240,10 +241,9 @@ class SphereConv(KernelLayer):
         rows, columns = self._plan.out.sizes, self._plan.into.sizes
         with full_precision(x):
             spectrum = block_matmul(spectrum, self.dense(), rows, columns, batch, self.bias)
-        y, device = self.synthesis(spectrum, batch, self.relu), x.device.type
+        y = self.synthesis(spectrum, batch, self.relu)
         # The transforms are in float32; what is kept for the backward pass of the next layer is y.
-        autocast = not x.is_meta and torch.is_autocast_enabled(device)
-        return y.to(torch.get_autocast_dtype(device)) if autocast else y
+        return y.to(torch.get_autocast_dtype(x.device.type)) if is_autocast(x) else y
 
     def extra_repr(self) -> str:
         text = super().extra_repr()

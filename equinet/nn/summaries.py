@@ -226,7 +226,7 @@ def _field(
     dtype = next((t.dtype for t in floating), None)
     x = torch.empty(shape, dtype=dtype, device="meta")
     known = {key: _of_dtype(value, x) for key, value in given.items()}
-    return x, other_fields(model, shape) | known
+    return x, {key: y.to(x) for key, y in other_fields(model, shape).items()} | known
 
 
 class _Row(NamedTuple):

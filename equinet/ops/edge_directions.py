@@ -95,8 +95,26 @@ class Tangent(NamedTuple):
 # --- the references -------------------------------------------------------------------------------
 
 
-def _reference(r: Tensor, plan: Degrees) -> Two:
-    columns, sizes = r.mT.contiguous(), _sizes(r.shape[1], plan.dims)
+class _Found(NamedTuple):
+    """What the reference finds on its way; columns are edges.
+
+    Attributes:
+        origin: where r = 0, ``(edges,)``.
+        length: |r|, and 1 there, ``(edges,)``.
+        u: the directions, 0 there, ``(n, edges)``.
+        harmonics: of each degree ``(dim, edges)``.
+        steps: the matrices Q.
+    """
+
+    origin: Tensor
+    length: Tensor
+    u: Tensor
+    harmonics: list[Tensor]
+    steps: list[Tensor]
+
+
+def _found(r: Tensor, steps: Tensor, dims: Sequence[int]) -> _Found:
+    columns, sizes = r.mT.contiguous(), _sizes(r.shape[1], dims)
     # Scaled by the largest coordinate first, so that tiny vectors keep their direction.
     scale = columns.detach().abs().amax(0)
     origin = scale == 0
@@ -104,19 +122,36 @@ def _reference(r: Tensor, plan: Degrees) -> Two:
     columns = columns / scale
     length = torch.where(origin, 1, (columns * columns).sum(0)).sqrt()
     u = torch.where(origin, 0, columns / length)
-    found = [torch.ones_like(u[:1])]
-    parts = plan.steps.split([math.prod(size) for size in sizes]) if sizes else ()
-    for step, size in zip(parts, sizes, strict=True):
-        found.append(step.view(size) @ edge_products(found[-1], u))
-    return torch.where(origin, 0, scale * length), torch.cat(found).mT.contiguous()
+    parts = steps.split([math.prod(size) for size in sizes]) if sizes else ()
+    matrices = [step.view(size) for step, size in zip(parts, sizes, strict=True)]
+    harmonics = [torch.ones_like(u[:1])]
+    for matrix in matrices:
+        harmonics.append(matrix @ edge_products(harmonics[-1], u))
+    return _Found(origin, scale * length, u, harmonics, matrices)
+
+
+def _reference(r: Tensor, plan: Degrees) -> Two:
+    found = _found(r, *plan)
+    length = torch.where(found.origin, 0, found.length)
+    return length, torch.cat(found.harmonics).mT.contiguous()
 
 
 def _gradient_reference(r: Tensor, plan: Gradient) -> Tensor:
-    pulled = torch.func.vjp(lambda r: _reference(r, Degrees(plan.steps, plan.dims)), r)[1]
-    shapes = r.shape[:1], (r.shape[0], sum(plan.dims))
-    given = (plan.to_length, plan.to_harmonics)
-    both = (r.new_zeros(s) if t is None else t for s, t in zip(shapes, given, strict=True))
-    return pulled(tuple(both))[0]
+    # Backwards through (H1), and on to r, along which the direction does not change. Written out,
+    # since a program in which torch.func differentiates cannot be exported.
+    found = _found(r, plan.steps, plan.dims)
+    slope = torch.zeros_like(found.u)  # of what is of the harmonics, by u
+    if plan.to_harmonics is not None:
+        *others, to = plan.to_harmonics.mT.split(list(plan.dims))
+        for l in reversed(range(len(others))):
+            both = (found.steps[l].mT @ to).unflatten(0, (-1, len(found.u)))
+            slope = slope + (both * found.harmonics[l][:, None]).sum(0)
+            to = others[l] + (both * found.u).sum(1)
+    across = slope - found.u * (found.u * slope).sum(0)
+    change = torch.where(found.origin, 0, across / found.length)
+    if plan.to_length is not None:
+        change = change + plan.to_length * found.u
+    return change.mT.contiguous()
 
 
 def _tangent_reference(r: Tensor, plan: Tangent) -> Three:

@@ -115,31 +115,54 @@ def irrep_product(maps: Sequence[IrrepMap], x: Tensor, weights: Tensor, width: i
 
 def _reference(x: Tensor, plan: IrrepProduct) -> Tensor:
     maps, parts, at = irrep_maps_of(plan.numbers), [], 0
-    matrices = plan.weights.split([own.copies * own.columns for own in maps])
+    matrices = _matrices(maps, plan.weights)
     for own, matrix in sorted(zip(maps, matrices, strict=True), key=lambda pair: pair[0].out):
-        vectors = x.narrow(1, own.into, own.reach)
-        if own.run:
-            # Not unfold, whose derivative has no rule for vmap.
-            vectors = pad(vectors, (0, own.dim * own.groups * own.run - own.reach))
-            vectors = vectors.unflatten(1, (own.dim, own.groups, own.run))
-            vectors = vectors[..., : own.channels].flatten(2)
-        else:
-            vectors = vectors.unflatten(1, (own.channels, own.dim)).mT
         # As many products: one would copy the vectors first, which lie in rows of x.
-        matrix = matrix.view(own.copies, own.columns).mT.expand(own.dim, -1, -1)
-        found = torch.bmm(vectors.movedim(1, 0), matrix)
+        found = torch.bmm(_vectors(own, x).movedim(1, 0), matrix.mT.expand(own.dim, -1, -1))
         parts += [x.new_zeros(x.shape[0], own.out - at), found.movedim(0, 2).flatten(1)]
         at = own.out + own.copies * own.dim
     return torch.cat([*parts, x.new_zeros(x.shape[0], plan.width - at)], 1)
 
 
 def _gradients_reference(v: Tensor, plan: IrrepGradients) -> Two:
-    def product(x: Tensor, weights: Tensor) -> Tensor:
-        return _reference(x, IrrepProduct(weights, plan.numbers, v.shape[1]))
+    maps, width = irrep_maps_of(plan.numbers), plan.x.shape[1]
+    to_x, to_w = torch.zeros_like(plan.x), [plan.weights.new_zeros(0)]
+    for own, matrix in zip(maps, _matrices(maps, plan.weights), strict=True):
+        back = v.narrow(1, own.out, own.copies * own.dim)
+        back = back.unflatten(1, (own.copies, own.dim)).movedim(2, 0)  # (dim, rows, copies)
+        if 0 in plan.wanted:
+            found = torch.bmm(back, matrix.expand(own.dim, -1, -1)).movedim(0, 1)
+            found = _row_of(own, found)
+            to_x = to_x + pad(found, (own.into, width - own.into - own.reach))
+        if 1 in plan.wanted:
+            vectors = _vectors(own, plan.x).movedim(1, 0)
+            to_w.append(torch.bmm(back.mT, vectors).sum(0).flatten())
+    nothing = v.new_empty(0)
+    return to_x if 0 in plan.wanted else nothing, torch.cat(to_w) if 1 in plan.wanted else nothing
 
-    found = torch.func.vjp(product, plan.x, plan.weights)[1](v)
-    to_x, to_w = (one if i in plan.wanted else one.new_empty(0) for i, one in enumerate(found))
-    return to_x, to_w
+
+def _matrices(maps: Sequence[IrrepMap], weights: Tensor) -> list[Tensor]:
+    """Of each irrep ``(copies, columns)``."""
+    parts = weights.split([own.copies * own.columns for own in maps])
+    return [part.view(own.copies, own.columns) for own, part in zip(maps, parts, strict=True)]
+
+
+def _vectors(own: IrrepMap, x: Tensor) -> Tensor:
+    """The copies of an irrep in rows, ``(rows, dim, columns)``."""
+    x = x.narrow(1, own.into, own.reach)
+    if not own.run:
+        return x.unflatten(1, (own.channels, own.dim)).mT
+    # Not unfold, whose derivative has no rule for vmap.
+    x = pad(x, (0, own.dim * own.groups * own.run - own.reach))
+    return x.unflatten(1, (own.dim, own.groups, own.run))[..., : own.channels].flatten(2)
+
+
+def _row_of(own: IrrepMap, vectors: Tensor) -> Tensor:
+    """The transpose of ``_vectors``, ``(rows, reach)``, with 0 between the groups."""
+    if not own.run:
+        return vectors.mT.flatten(1)
+    groups = vectors.unflatten(2, (own.groups, own.channels))
+    return pad(groups, (0, own.run - own.channels)).flatten(1)[:, : own.reach]
 
 
 def irrep_maps_of(numbers: Sequence[int]) -> list[IrrepMap]:

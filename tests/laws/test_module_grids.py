@@ -144,11 +144,13 @@ def test_the_variance_in_a_stack(name):
 
 PLANE, VOLUME = Plane("C4").fields("1x trivial"), Volume("O").fields("1x A1")
 OTHER = {
-    "a grid": [
+    "a grid or a sphere": [
         lambda x: nn.AvgPool(x, 2),
         lambda x: nn.MaxPool(x, 2),
         lambda x: nn.Downsample(x, 2),
         lambda x: nn.Upsample(x, 2),
+    ],
+    "a grid": [
         lambda x: nn.Conv2d(x, x, 3),
         lambda x: nn.ConvTranspose3d(x, x, 3),
     ],
@@ -160,6 +162,7 @@ OTHER = {
 @pytest.mark.parametrize("what", OTHER)
 def test_types_over_a_space_that_the_layer_is_not_for(what):
     wrong = {
+        "a grid or a sphere": [Point("O(3)", dim=3).fields("1x0e")],
         "a grid": [Point("O(3)", dim=3).fields("1x0e"), Sphere(3).fields("1x trivial")],
         "a sphere": [PLANE, Point("O(3)", dim=3).fields("1x0e")],
         "points": [PLANE, Point("O(3)", dim=3).fields("1x0e")],

@@ -567,11 +567,11 @@ def test_groups_that_do_not_divide():
 @pytest.mark.compile
 @pytest.mark.parametrize("fields", ["1x0", "2x0+1x1"])
 def test_graphs_do_not_grow_with_the_band(fields):
-    """An exported layer has as many nodes at any band, and one of functions at most 150."""
+    """An exported layer has as many nodes at any band, and one of functions at most 220."""
     sizes = []
     for band in (8, 16):
         kind = Sphere(band).fields(fields)
         layer = SphereConv(kind, kind)
         program = torch.export.export(layer, (torch.randn(kind.shape(1)),))
         sizes.append(len(program.graph.nodes))
-    assert sizes[0] == sizes[1] and (fields != "1x0" or sizes[0] <= 150)
+    assert sizes[0] == sizes[1] and (fields != "1x0" or sizes[0] <= 220)
