@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from typing import ParamSpec, TypeVar
 
 import torch
+from torch._guards import detect_fake_mode
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -62,7 +63,9 @@ def cached(size: int | None = None) -> Callable[[Callable[P, R]], Callable[P, R]
 
 
 def cached_untraced(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """``cached`` for a function that is called where Dynamo traces, which warns of a memory.
+    """``cached`` for a function that is called where torch traces.
+
+    Dynamo warns of a memory, and programs in fake tensors take no other ones.
 
     Args:
         size: how many values are remembered.
@@ -75,8 +78,8 @@ def cached_untraced(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @functools.wraps(function)
         def give(*args: P.args, **kwargs: P.kwargs) -> R:
-            asked = function if torch.compiler.is_dynamo_compiling() else remembered
-            return asked(*args, **kwargs)
+            traced = torch.compiler.is_dynamo_compiling() or detect_fake_mode() is not None
+            return (function if traced else remembered)(*args, **kwargs)
 
         return give
 

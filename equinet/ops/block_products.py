@@ -124,6 +124,8 @@ def _reference(left: Tensor, plan: Product) -> Tensor:
     z = [_product(a, b) for a, b in zip(w, x, strict=True)]
     found = emptied(z, padding(orders, rows, True), (batch,))
     if bias is not None:
+        if bias.shape != rows[:1]:
+            raise ValueError(f"block_matmul: bias: expected {rows[:1]}, got {tuple(bias.shape)}")
         found = torch.cat([found[: rows[0]] + bias[:, None], found[rows[0] :]])
     return found.flatten()
 
@@ -138,7 +140,9 @@ def _columns(
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
     if 0 in a.shape or 0 in b.shape[-1:]:  # other runtimes refuse products with nothing
-        return a.new_zeros(a.shape[0], a.shape[1], b.shape[2])
+        return (
+            a.new_zeros(a.shape[0], a.shape[1], b.shape[2]) + a.sum() + b.sum()
+        )  # keeps the graph
     return torch.bmm(a, b)
 
 

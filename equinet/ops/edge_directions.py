@@ -155,13 +155,32 @@ def _gradient_reference(r: Tensor, plan: Gradient) -> Tensor:
 
 
 def _tangent_reference(r: Tensor, plan: Tangent) -> Three:
-    def at(r: Tensor) -> Three:
-        return *_reference(r, Degrees(plan.steps, plan.dims)), _gradient_reference(r, plan.gradient)
-
-    # The change is the transpose of the gradient, which is linear in what it is of.
-    zeros = tuple(torch.zeros_like(y) for y in at(r))
-    transposed = torch.func.vjp(lambda *to: torch.func.vjp(at, r)[1](to)[0], *zeros)[1]
-    return transposed(plan.direction)
+    # The change of every line of the two functions above, which stands behind it with a d.
+    found = _found(r, plan.steps, plan.dims)
+    u, v = found.u, plan.direction.mT
+    d_length = (u * v).sum(0)
+    du = torch.where(found.origin, 0, (v - u * d_length) / found.length)
+    d_harmonics = [torch.zeros_like(u[:1])]
+    for matrix, y in zip(found.steps, found.harmonics, strict=False):
+        d_harmonics.append(matrix @ (edge_products(d_harmonics[-1], u) + edge_products(y, du)))
+    slope = d_slope = torch.zeros_like(u)
+    if plan.to_harmonics is not None:
+        *others, to = plan.to_harmonics.mT.split(list(plan.dims))
+        d_to = torch.zeros_like(to)
+        for l in reversed(range(len(others))):
+            back, y, dy = found.steps[l].mT, found.harmonics[l][:, None], d_harmonics[l][:, None]
+            both, d_both = ((back @ one).unflatten(0, (-1, len(u))) for one in (to, d_to))
+            slope = slope + (both * y).sum(0)
+            d_slope = d_slope + (d_both * y + both * dy).sum(0)
+            to = others[l] + (both * u).sum(1)
+            d_to = (d_both * u + both * du).sum(1)
+    along, d_along = (u * slope).sum(0), (du * slope + u * d_slope).sum(0)
+    across, d_across = slope - u * along, d_slope - du * along - u * d_along
+    change = d_across / found.length - across * d_length / found.length.square()
+    change = torch.where(found.origin, 0, change)
+    if plan.to_length is not None:
+        change = change + plan.to_length * du
+    return d_length, torch.cat(d_harmonics).mT.contiguous(), change.mT.contiguous()
 
 
 def edge_products(y: Tensor, u: Tensor) -> Tensor:
