@@ -65,7 +65,8 @@ def cached(size: int | None = None) -> Callable[[Callable[P, R]], Callable[P, R]
 def cached_untraced(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """``cached`` for a function that is called where torch traces.
 
-    Dynamo warns of a memory, and programs in fake tensors take no other ones.
+    Dynamo warns of a memory, and programs in fake tensors take no other ones, but for those that
+    are exported, in which they are constants.
 
     Args:
         size: how many values are remembered.
@@ -78,7 +79,8 @@ def cached_untraced(size: int) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @functools.wraps(function)
         def give(*args: P.args, **kwargs: P.kwargs) -> R:
-            traced = torch.compiler.is_dynamo_compiling() or detect_fake_mode() is not None
+            is_fake = detect_fake_mode() is not None and not torch.compiler.is_exporting()
+            traced = torch.compiler.is_dynamo_compiling() or is_fake
             return (function if traced else remembered)(*args, **kwargs)
 
         return give

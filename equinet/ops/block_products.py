@@ -139,11 +139,10 @@ def _columns(
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
-    if 0 in a.shape or 0 in b.shape[-1:]:  # other runtimes refuse products with nothing
-        return (
-            a.new_zeros(a.shape[0], a.shape[1], b.shape[2]) + a.sum() + b.sum()
-        )  # keeps the graph
-    return torch.bmm(a, b)
+    if 0 not in (*a.shape, *b.shape[-1:]):
+        return torch.bmm(a, b)
+    zeros = a.new_zeros(a.shape[0], a.shape[1], b.shape[2])  # other runtimes refuse such products
+    return zeros if 0 in a.shape else zeros + a.sum() + b.sum()  # no samples: keeps the graph
 
 
 # --- the operator ---------------------------------------------------------------------------------
