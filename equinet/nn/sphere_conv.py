@@ -129,10 +129,8 @@ class SphereConv(KernelLayer):
         self.weight = nn.Parameter(torch.empty(sum(map(math.prod, self._shapes))))
         sides = (self._side(out_type, self.orders_out), self._side(in_type, self.orders_in))
         self._plan = SpectrumPlan(*sides, tuple(points for *_, points in self._shapes))
-        invariant = [0 in orders for orders in self.orders_out]
-        constants = sum(
-            mul for (mul, _), yes in zip(out_type.blocks, invariant, strict=True) if yes
-        )
+        of_blocks = zip(out_type.blocks, self.orders_out, strict=True)
+        constants = sum(mul for (mul, _), orders in of_blocks if 0 in orders)
         self.bias = nn.Parameter(torch.empty(constants)) if bias and constants else None
         self.register_load_state_dict_pre_hook(_join_weights)
         self.reset_parameters(generator)

@@ -27,9 +27,8 @@ from torch import Tensor
 
 from equinet.ops.legendre_plan import LegendrePlan
 from equinet.ops.native import library
-from equinet.ops.native.checks import check_tensor, check_tensors
+from equinet.ops.native.checks import check_tables, check_tensor, check_tensors, split_columns
 from equinet.ops.native.operator import Operator, looked_into
-from equinet.ops.s2 import check_tables, split_columns
 from equinet.ops.s2_reference import fourier, signal_of
 
 # Where a table is better, as measured on Gauss grids (``python -m benchmarks sphere_grids``): up to

@@ -41,13 +41,22 @@ many points from longitude 0 on, F is one fast Fourier transform and part of the
 rings ``s2_waves`` and ``s2_coefficients`` are what is left of the two without it.
 """
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from equinet.ops import s2_gpu
 from equinet.ops.example_tables import field_tables_of
 from equinet.ops.native import library
-from equinet.ops.native.checks import check_counts, check_indices, check_tensor, check_tensors
+from equinet.ops.native.checks import (
+    check_indices,
+    check_tables,
+    check_tensor,
+    check_tensors,
+    split_columns,
+)
 from equinet.ops.native.operator import Operator
 from equinet.ops.s2_plan import FieldTables, chunk_width
 from equinet.ops.s2_reference import (
@@ -135,44 +144,6 @@ def s2_coefficients(waves: Tensor, tables: FieldTables) -> Tensor:
     return COEFFICIENTS(waves.to(tables.d.dtype), tables).flatten(1)
 
 
-def check_tables(operator: str, tables: object, kind: type[tuple[object, ...]]) -> None:
-    """Refuse what are no tables of the kind that a transform takes.
-
-    Args:
-        operator: its name, for the message.
-        tables: what was given.
-        kind: their class.
-    Raises:
-        TypeError: if they are of another.
-    """
-    if not isinstance(tables, kind):
-        raise TypeError(
-            f"{operator}: tables: expected {kind.__name__}, got {type(tables).__name__}"
-        )
-
-
-def split_columns(operator: str, spectrum: Tensor, channels: int) -> int:
-    """The number of samples in the columns of a spectrum, channel by channel.
-
-    Args:
-        operator: its name, for the message.
-        spectrum: ``(rows, channel * batch)``.
-        channels: number of channels.
-    Returns:
-        The batch.
-    Raises:
-        ValueError: if the columns are none of so many channels.
-        TypeError: if ``channels`` is no integer.
-    """
-    check_counts(operator, "channels", [channels], 1)
-    if spectrum.dim() != 2 or spectrum.shape[1] % channels:
-        raise ValueError(
-            f"{operator}: spectrum: expected (rows, {channels} channels x batch), got "
-            f"{tuple(spectrum.shape)}"
-        )
-    return spectrum.shape[1] // channels
-
-
 # --- the operators --------------------------------------------------------------------------------
 
 
@@ -254,7 +225,7 @@ def _constants(tables: FieldTables) -> tuple[Tensor, Tensor, Tensor]:
     return d.contiguous(), by_degree.contiguous(), by_ring.contiguous()
 
 
-def _write(spectrum: Tensor, tables: FieldTables, waves: Tensor, halve: bool) -> Tensor:
+def _cpu_write(spectrum: Tensor, tables: FieldTables, waves: Tensor, halve: bool) -> Tensor:
     """The compiled ``waves_of``, on the CPU."""
     sizes = (int(halve), *_sizes(tables, waves, spectrum), chunk_width(tables.band))
     arguments = (spectrum.contiguous(), *_constants(tables), waves, *sizes)
@@ -262,27 +233,13 @@ def _write(spectrum: Tensor, tables: FieldTables, waves: Tensor, halve: bool) ->
     return waves
 
 
-def _read(waves: Tensor, tables: FieldTables) -> Tensor:
+def _cpu_read(waves: Tensor, tables: FieldTables) -> Tensor:
     """The compiled ``coefficients_of``, on the CPU."""
     out = _fake_rows(waves, tables)
     sizes = (*_sizes(tables, waves, out), chunk_width(tables.band))
     arguments = (waves.contiguous(), *_constants(tables), out, *sizes)
     library.call("s2_analysis", tables.d.dtype, *arguments)
     return out
-
-
-def _cpu_synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
-    waves = _field(spectrum, tables, tables.longitudes // 2 + 1, 2)
-    _write(spectrum, tables, waves, halve=True)
-    return signal_of(torch.view_as_complex(waves), tables.longitudes)
-
-
-def _cpu_waves(spectrum: Tensor, tables: FieldTables) -> Tensor:
-    return _write(spectrum, tables, _fake_waves(spectrum, tables), halve=False)
-
-
-def _cpu_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
-    return _read(torch.view_as_real(fourier(signal)), tables)
 
 
 def _gpu_write(spectrum: Tensor, tables: FieldTables, waves: Tensor, halve: bool) -> Tensor:
@@ -301,18 +258,35 @@ def _gpu_read(waves: Tensor, tables: FieldTables) -> Tensor:
     return out
 
 
-def _gpu_synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
-    waves = _field(spectrum, tables, tables.longitudes // 2 + 1, 2)
-    _gpu_write(spectrum, tables, waves, halve=True)
-    return signal_of(torch.view_as_complex(waves), tables.longitudes)
+class _Forms(NamedTuple):
+    """The operators on one kind of device, but for the sum over beta, which ``read`` is."""
+
+    synthesis: Callable[[Tensor, FieldTables], Tensor]
+    analysis: Callable[[Tensor, FieldTables], Tensor]
+    waves: Callable[[Tensor, FieldTables], Tensor]
 
 
-def _gpu_waves(spectrum: Tensor, tables: FieldTables) -> Tensor:
-    return _gpu_write(spectrum, tables, _fake_waves(spectrum, tables), halve=False)
+def _forms(
+    write: Callable[[Tensor, FieldTables, Tensor, bool], Tensor],
+    read: Callable[[Tensor, FieldTables], Tensor],
+) -> _Forms:
+    """What they are where ``write`` and ``read`` are compiled; Fourier transforms are torch's."""
+
+    def synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
+        waves = _field(spectrum, tables, tables.longitudes // 2 + 1, 2)
+        write(spectrum, tables, waves, True)
+        return signal_of(torch.view_as_complex(waves), tables.longitudes)
+
+    def analysis(signal: Tensor, tables: FieldTables) -> Tensor:
+        return read(torch.view_as_real(fourier(signal)), tables)
+
+    def waves(spectrum: Tensor, tables: FieldTables) -> Tensor:
+        return write(spectrum, tables, _fake_waves(spectrum, tables), False)
+
+    return _Forms(synthesis, analysis, waves)
 
 
-def _gpu_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
-    return _gpu_read(torch.view_as_real(fourier(signal)), tables)
+_CPU, _GPU = _forms(_cpu_write, _cpu_read), _forms(_gpu_write, _gpu_read)
 
 
 def _synthesis_fits(spectrum: Tensor, tables: FieldTables) -> bool:
@@ -363,8 +337,8 @@ SYNTHESIS = Operator(
     reference=synthesis,
     fake=_fake_synthesis,
     check=_check_synthesis,
-    cpu=_cpu_synthesis,
-    gpu=_gpu_synthesis,
+    cpu=_CPU.synthesis,
+    gpu=_GPU.synthesis,
     fits=_synthesis_fits,
     examples=lambda: _examples(inverse=True),
 )
@@ -374,8 +348,8 @@ ANALYSIS = Operator(
     reference=analysis,
     fake=_fake_rows,
     check=_check_analysis,
-    cpu=_cpu_analysis,
-    gpu=_gpu_analysis,
+    cpu=_CPU.analysis,
+    gpu=_GPU.analysis,
     fits=_analysis_fits,
     examples=lambda: _examples(inverse=False),
 )
@@ -385,8 +359,8 @@ WAVES = Operator(
     reference=waves_of,
     fake=_fake_waves,
     check=_check_waves,
-    cpu=_cpu_waves,
-    gpu=_gpu_waves,
+    cpu=_CPU.waves,
+    gpu=_GPU.waves,
     fits=_waves_fits,
     examples=lambda: _examples(inverse=True, fourier=False),
 )
@@ -396,7 +370,7 @@ COEFFICIENTS = Operator(
     reference=coefficients_of,
     fake=_fake_rows,
     check=_check_coefficients,
-    cpu=_read,
+    cpu=_cpu_read,
     gpu=_gpu_read,
     fits=_analysis_fits,
     examples=lambda: _examples(inverse=False, fourier=False),

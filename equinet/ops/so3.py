@@ -32,10 +32,16 @@ from equinet.ops import so3_gpu
 from equinet.ops.example_tables import constants_of
 from equinet.ops.masking import zero_where
 from equinet.ops.native import library
-from equinet.ops.native.checks import check_indices, check_mask, check_tensor, check_tensors
+from equinet.ops.native.checks import (
+    check_indices,
+    check_mask,
+    check_tables,
+    check_tensor,
+    check_tensors,
+    split_columns,
+)
 from equinet.ops.native.operator import Operator
 from equinet.ops.precision import full_precision
-from equinet.ops.s2 import check_tables, split_columns
 from equinet.ops.so3_plan import (
     GROUP,
     AnalysisPlan,

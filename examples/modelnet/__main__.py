@@ -9,12 +9,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from examples.common.figures import confusion_figure, curves_figure
 from examples.common.options import chosen, kept, positive, run, table_command, train_command
 from examples.common.parallel import join
 from examples.common.settings import Settings
-from examples.common.table import cell, markdown, read_results
 from examples.common.training import Samples, fit
+from examples.common.views import tell, views_table
 
 from .data import Dataset, Objects, fixed_rotations, grids, load, train_rotations
 from .figure import objects_figure
@@ -130,33 +129,11 @@ def _train(options: argparse.Namespace) -> None:
         )
         if not team.leads:
             return
-    title = f"{options.network}, trained {options.train_on}"
-    names = {
-        "train_accuracy": "training",
-        "upright": "test, upright",
-        "rotated": "test, rotated",
-    }
-    curves_figure(out / "curves.png", {title: result["history"]}, names, 1 / len(dataset.classes))
-    confusion_figure(out / "confusion.png", result["confusion"], dataset.classes)
-    shares = ", ".join(f"{value:.4f} {view}" for view, value in result["accuracy"].items())
-    print(f"{title}: {shares}")
-    print(f"result.json, curves.png, confusion.png and checkpoints are in {out}")
+    tell(result, dataset.classes, out)
 
 
 def _table(options: argparse.Namespace) -> None:
-    groups: dict[tuple[str, ...], list[dict[str, float]]] = {}
-    for result in read_results(options.runs, ModelNetSettings):
-        settings = result["settings"]
-        name, sizes, _ = settings["data"].rsplit(" ", 2)
-        row = settings["network"], f"{result['parameters']:,}", f"{name} {sizes}"
-        row += settings["train_on"], str(settings["epochs"])
-        groups.setdefault(row, []).append(result["accuracy"])
-    head = ["network", "parameters", "data (train+test)", "trained", "epochs"]
-    rows = [
-        [*row, *(cell([accuracy[view] for accuracy in found]) for view in ("upright", "rotated"))]
-        for row, found in sorted(groups.items())
-    ]
-    print(markdown([*head, "tested upright", "tested rotated"], rows))
+    print(views_table(options.runs, ModelNetSettings))
 
 
 def _picture(options: argparse.Namespace) -> None:

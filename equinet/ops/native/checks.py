@@ -161,3 +161,41 @@ def check_mask(
         )
     if tuple(mask.shape) != shape:
         raise ValueError(f"{operator}: {name}: expected the shape {shape}, got {tuple(mask.shape)}")
+
+
+def check_tables(operator: str, tables: object, kind: type[tuple[object, ...]]) -> None:
+    """Refuse what are no tables of the kind that a transform takes.
+
+    Args:
+        operator: its name, for the message.
+        tables: what was given.
+        kind: their class.
+    Raises:
+        TypeError: if they are of another.
+    """
+    if not isinstance(tables, kind):
+        raise TypeError(
+            f"{operator}: tables: expected {kind.__name__}, got {type(tables).__name__}"
+        )
+
+
+def split_columns(operator: str, spectrum: Tensor, channels: int) -> int:
+    """The number of samples in the columns of a spectrum, channel by channel.
+
+    Args:
+        operator: its name, for the message.
+        spectrum: ``(rows, channel * batch)``.
+        channels: number of channels.
+    Returns:
+        The batch.
+    Raises:
+        ValueError: if the columns are none of so many channels.
+        TypeError: if ``channels`` is no integer.
+    """
+    check_counts(operator, "channels", [channels], 1)
+    if spectrum.dim() != 2 or spectrum.shape[1] % channels:
+        raise ValueError(
+            f"{operator}: spectrum: expected (rows, {channels} channels x batch), got "
+            f"{tuple(spectrum.shape)}"
+        )
+    return spectrum.shape[1] // channels
