@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere, sphere_of
 from equinet.harmonics import Rings, equiangular
 from equinet.numerics.arguments import check_flag, check_integer, check_number, real_tensor
-from equinet.numerics.values import check_floating, is_readable
+from equinet.numerics.values import check_floating, check_measured, is_missing
 
 _STEPS = 30  # where the quadrature of the rings is not exact
 _NEAR = 1e-3  # degrees, between latitudes that are meant to be the same
@@ -45,7 +45,8 @@ class Sample(nn.Module):
         repeats_meridian: whether the first meridian is given again at the end of each row, as 0 and
             360 degrees; the last is then left out, and repeated in what ``inverse`` returns.
         latitudes: those of the rows in degrees as the file has them, if they shall be checked.
-        missing: what stands in for NaN; None refuses them.
+        missing: what stands in for NaN, and for numbers from 1e30 on, which files write for what
+            is missing (healpy -1.6e30, netCDF 9.9e36); None refuses them.
         steps: how often the coefficients are corrected; as needed for the rings if None.
     Shape:
         ``(batch, channel, *rings.shape)``, one longitude more with ``repeats_meridian``, to
@@ -154,11 +155,8 @@ class Sample(nn.Module):
                 f"values: expected (batch, {channels}, {axes}) on {self.rings!r}, got {got}{hint}"
             )
         if self.missing is not None:
-            values = values.nan_to_num(self.missing, math.inf, -math.inf)
-        elif is_readable(values) and values.isnan().any():
-            raise ValueError(
-                "values: expected numbers, got NaN; say missing=0.0, or what else stands for them"
-            )
+            values = values.masked_fill(is_missing(values), self.missing)
+        check_measured("values", values, "say missing=0.0, or what else stands for them")
         if self.repeats_meridian:
             values = values[..., :-1]
         y = values if self.north_first else _permuted(values, self.order)

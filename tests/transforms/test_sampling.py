@@ -126,11 +126,20 @@ def test_latitudes_are_checked():
 def test_what_is_missing():
     sample = Sample(gauss(6), HEIGHTS)
     values = torch.ones(1, 1, 6, 12)
-    values[0, 0, 2, 3] = math.nan
-    with pytest.raises(ValueError, match="^values: expected numbers, got NaN; say missing=0.0"):
-        sample(values)
-    filled = Sample(gauss(6), HEIGHTS, missing=0.5)(values)
-    assert_close(filled, sample(values.nan_to_num(0.5)), 1e-6)
+    # NaN, healpy's UNSEEN and the fill value of netCDF; infinity is not missing but wrong.
+    for gap in (math.nan, -1.6375e30, 9.96921e36, math.inf):
+        given = values.clone()
+        given[0, 0, 2, 3] = gap
+        with pytest.raises(ValueError, match=r"^values: expected .*, got 1 that .*say missing=0.0"):
+            sample(given)
+        half = Sample(gauss(6), HEIGHTS, missing=0.5)
+        if gap == math.inf:
+            with pytest.raises(ValueError, match=r"^values: expected .*\(inf\)"):
+                half(given)
+        else:
+            filled = values.clone()
+            filled[0, 0, 2, 3] = 0.5
+            assert_close(half(given), sample(filled), 1e-6)
 
 
 def test_it_is_a_module(generator):
