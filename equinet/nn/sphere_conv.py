@@ -12,7 +12,7 @@ from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.convolution import grouped
 from equinet.nn.kernel_layer import KernelLayer
-from equinet.nn.meaning import said
+from equinet.nn.meaning import fingerprint, said
 from equinet.nn.module import rand
 from equinet.nn.requirements import check_permuted
 from equinet.numerics.arguments import check_flag
@@ -111,11 +111,13 @@ class SphereConv(KernelLayer):
         self.synthesis = FieldSynthesis(out_type, self.band)
 
         self.scales: list[float] = []
+        self._gains: list[float] = []
         self._shapes: list[tuple[int, int, int]] = []
         for basis, gain, mul_out, mul_in in self._pairs():
             # Uniform weights have variance 1/3; ReLU halves the second moment.
             mul_in //= groups
             total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
+            self._gains.append(gain)
             self.scales.append(1 / total if total else 0.0)
             self._shapes.append((mul_out, mul_in, basis.shape[1]))
         if not any(self.scales):
@@ -167,8 +169,15 @@ class SphereConv(KernelLayer):
         return self.functions
 
     def meaning(self) -> str:
-        """The types, and the filter of which the weights are coefficients."""
-        return f"{super().meaning()}, {said(self.functions)}"
+        """The types, and the filter of which the weights are coefficients, by how much of it.
+
+        The band is not in it, as many filters are the same at all bands, but where it tells what
+        the filter is.
+        """
+        gains = torch.tensor([1.0, *self._gains], dtype=torch.float64, device="cpu")
+        band = f" of band {self.band}" if getattr(self.functions, "is_of_band", False) else ""
+        word = f"{super().meaning()}, {said(self.functions)}"
+        return f"{word}; gains {fingerprint([gains])}{band}"
 
     @on_cpu
     def _pairs(self) -> list[tuple[Tensor, float, int, int]]:
