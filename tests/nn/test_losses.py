@@ -123,6 +123,25 @@ def test_sums_are_wide(generator):
     assert_close(found, expected, 1e-2)
 
 
+@over("name", LOSSES)
+def test_losses_under_autocast(name, generator):
+    """As those of torch: in float32, of fields of any two dtypes, and with derivatives."""
+    fields = Sphere(BAND).fields("1x0 + 1x1")
+    loss = LOSSES[name](fields)
+    x, y = (field.float() for field in pair(fields, generator))
+    with pytest.raises(TypeError, match="^y: expected torch.bfloat16, as x, got torch.float32"):
+        loss(x.bfloat16(), y)
+    for one, two in ((x, y), (x.bfloat16(), y), (x, y.bfloat16()), (x.bfloat16(), y.bfloat16())):
+        expected, one = loss(one.float(), two.float()), one.requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = loss(one, two)
+            assert found.dtype == torch.nn.functional.mse_loss(one, two).dtype == torch.float32
+        assert_close(found, expected, 1e-6)
+        found.backward()
+        assert one.grad.dtype == one.dtype and one.grad.isfinite().all()
+        one.grad = None
+
+
 @pytest.mark.compile
 def test_compiled_and_exported(generator):
     fields = Sphere(BAND).fields("2x0")
