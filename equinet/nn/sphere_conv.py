@@ -168,6 +168,10 @@ class SphereConv(KernelLayer):
         warn_renamed("filter", "functions")
         return self.functions
 
+    def __dir__(self) -> list[str]:
+        """The names but those that have a successor: ``torch.jit.trace`` looks at all of them."""
+        return [name for name in super().__dir__() if name not in ("filter", "weights")]
+
     def meaning(self) -> str:
         """The types, and the filter of which the weights are coefficients, by how much of it.
 
