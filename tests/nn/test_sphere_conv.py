@@ -471,6 +471,20 @@ def test_layers_of_s2cnn_depend_on_the_order_of_the_weights(kind):
     assert (conv(x) - z).abs().max() > 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("functions", [None, blurred(), smooth()])
+def test_equivariance_at_a_large_band(functions, generator):
+    """Between functions and vectors only the orders -1, 0, 1 of each degree are made."""
+    h = Sphere(300, gauss(300)).fields("1x0 + 1x1")
+    conv = SphereConv(h, h, functions, generator=generator).double()
+    x = random_field(h, 1, generator=generator, dtype=torch.float64)
+    g = random_rotations(generator=generator)
+    with torch.no_grad():
+        y = conv(x)
+        assert_close(conv(act(h, g, x)), act(h, g, y), SYMMETRY)
+        assert (act(h, g, y) - y).abs().max() > 0.1
+
+
 FILTERS = [
     near_identity(),
     near_identity(max_beta=0.9),
