@@ -204,7 +204,8 @@ class SumPool(GlobalAvgPool):
         if self.is_weighted:
             raise ValueError(
                 f"in_type: expected fields over a space whose points weigh the same, got "
-                f"{in_type!r}; enn.Integrate has the integral over a sphere"
+                f"{in_type!r}; enn.Integrate has the mean over a sphere, and 4 pi times it is the "
+                "integral by area"
             )
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
@@ -221,7 +222,8 @@ class SumPool(GlobalAvgPool):
 class Integrate(GlobalAvgPool):
     r"""Mean over the sphere or over SO(3) with Haar measure, int f; exact for band-limited fields.
 
-    The name of ``GlobalAvgPool`` over the sphere.
+    The name of ``GlobalAvgPool`` over the sphere. Haar measure has volume 1: of the function 1 it
+    is 1, and 4 pi times it is the integral by area on the unit sphere.
 
     Shape:
         ``in_type.shape(batch)`` to ``(batch, channels)``.

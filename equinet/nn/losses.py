@@ -4,6 +4,7 @@ In: two fields, and what the points weigh. Out: one number.
 """
 
 import functools
+import math
 
 import torch
 from torch import Tensor
@@ -18,6 +19,8 @@ from equinet.numerics.arguments import check_flag, check_number
 from equinet.numerics.values import check_measured, is_readable
 from equinet.ops import full_precision
 from equinet.ops.precision import is_autocast
+
+_EXPONENT = math.log(1e30)  # of what a factor may be, in single precision and with room for fields
 
 
 class FieldLoss(Constants):
@@ -74,7 +77,8 @@ class FieldLoss(Constants):
             y: wanted, likewise.
             weights: of the points, as in ``GlobalAvgPool``: >= 0, for the points, ``(*sizes)``, or
                 for those of each sample, ``(batch, *sizes)``. Where they are 0 or False neither
-                field is read, so that it may be NaN there.
+                field is read, so that it may be NaN there. A sample with no other weights than 0
+                counts as 0 in the mean, and has no relative loss.
         Returns:
             A number.
         Raises:
@@ -84,6 +88,11 @@ class FieldLoss(Constants):
         """
         x, y = _pair(self.in_type, x, y)
         w = point_weights(self.in_type, x, weights)
+        if self.relative and w is not None and is_readable(w) and not w.flatten(1).any(1).all():
+            raise ValueError(
+                "weights: expected some that are not 0 in every sample, to which a loss can be "
+                "relative, got a sample of zeros"
+            )
         x, y = read(x, w), read(y, w)
         _check_finite(x, y)
         dtype, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)  # as sums are
@@ -133,6 +142,12 @@ class SobolevLoss(Constants):
         self.in_type, self.relative = in_type, check_flag(relative, "relative")
         self.order = check_number(order, "order")
         self.length = check_number(length, "length", 0)
+        largest = 1 + self.length**2 * sphere.band * (sphere.band + 1)
+        if self.order * math.log(largest) > _EXPONENT:
+            raise ValueError(
+                f"order: expected one for which {largest:g}^order, the factor of the last degrees, "
+                f"is below 1e30, got {order!r}"
+            )
         self.analysis = FieldAnalysis(in_type, sphere.band)
         self.set_constants()
 

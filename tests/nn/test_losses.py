@@ -113,6 +113,22 @@ def test_what_nobody_knows(generator):
         enn.SobolevLoss(Sphere(BAND).fields("1x0"))(torch.zeros(3, 1, 8, 8), given[:, :1].float())
 
 
+def test_samples_of_which_nothing_is_known(generator):
+    """In a mean they count as 0; to nothing a loss cannot be relative, and it says why."""
+    fields = Sphere(BAND).fields("1x0")
+    x, y = pair(fields, generator)
+    w = torch.ones(3, 2 * BAND, 2 * BAND, dtype=F64)
+    w[1] = 0
+    loss = enn.FieldLoss(fields).double()
+    each = [loss(x[i : i + 1], y[i : i + 1]) for i in (0, 2)]
+    assert_close(loss(x, y, weights=w), sum(each) / 3, ROUNDING)
+    with pytest.raises(ValueError, match="^weights: expected some that are not 0 in every sample"):
+        enn.FieldLoss(fields, relative=True).double()(x, y, weights=w)
+    with pytest.raises(ValueError, match="^order: expected one for which .* got 200"):
+        enn.SobolevLoss(fields, order=200)
+    enn.SobolevLoss(fields, order=-200)
+
+
 def test_sums_are_wide(generator):
     """In half precision the weights of many points would be 0."""
     fields = Sphere(64).fields("1x0")

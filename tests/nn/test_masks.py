@@ -362,6 +362,8 @@ def test_clouds_with_weights(generator):
         (torch.ones(3, 6, 6), ValueError),
         (torch.full((6, 6), -1.0), ValueError),
         (torch.full((6, 6), torch.nan), ValueError),
+        (torch.full((6, 6), 3e38), ValueError),
+        (torch.ones(6, 6, device="meta"), ValueError),
     ],
 )
 def test_weights_that_are_none(weights, error):

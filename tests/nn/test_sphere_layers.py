@@ -1,5 +1,6 @@
 """Layers over the sphere that change its band, that alias less, and that attend."""
 
+import copy
 import itertools
 import math
 
@@ -223,6 +224,16 @@ def test_the_next_convolution_drops_what_is_above_the_band(generator):
 # --- attention ------------------------------------------------------------------------------------
 
 
+def test_attention_in_half_precision(generator):
+    """Maps in half, scores and sums in single precision; of a module that is half throughout."""
+    h = Sphere(3).fields("2x0 + 2x1")
+    layer = SphereAttention(h, h, heads=2, reach=0.7, generator=generator)
+    x = random_field(h, 2, generator=generator)
+    y = copy.deepcopy(layer).half()(x.half())
+    assert y.dtype == torch.float16
+    assert_close(y.float(), layer(x), 0.02)
+
+
 def _brute_force(layer: SphereAttention, x):
     """(S1) for functions, point by point."""
     sphere = layer.in_type.space
@@ -280,6 +291,7 @@ def test_attention_that_cannot_be():
             "^out_type: .* spins of in_type, .0.",
         ),
         (lambda: SphereAttention(h, h, reach=0.0), "^reach: expected a number > 0"),
+        (lambda: SphereAttention(h, h, reach=30.0), r"^reach: .* in radians .*radians\(30.0\)"),
         (lambda: SphereAttention(h, h, heads=0), "^heads: expected an integer >= 1"),
     ):
         with pytest.raises(ValueError, match=message):
