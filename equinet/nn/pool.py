@@ -141,7 +141,7 @@ class AvgPool(_Window):
         if self.radius is not None:
             unused(in_type.space, divisor_override=divisor_override)
             self.bands = BandChange(in_type, self.out_type, cap(self.radius))
-            before, after = (t.space.fields("1x0") for t in (in_type, self.out_type))
+            before, after = (t.space.fields("1x trivial") for t in (in_type, self.out_type))
             self.shares = BandChange(before, after, cap(self.radius))
         self.count_include_pad = check_flag(count_include_pad, "count_include_pad")
         self.divisor_override = divisor_override

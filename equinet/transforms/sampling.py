@@ -8,7 +8,7 @@ import warnings
 import torch
 from torch import Tensor, nn
 
-from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere, sphere_of
+from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.harmonics import Rings, equiangular
 from equinet.numerics.arguments import check_flag, check_integer, check_number, real_tensor
 from equinet.numerics.values import check_floating, is_readable
@@ -58,6 +58,7 @@ class Sample(nn.Module):
         UserWarning: if the latitudes run the other way than ``north_first`` says.
 
     Example:
+        >>> from equinet import Sphere
         >>> from equinet.harmonics import equiangular
         >>> degrees = equiangular(19, 36, poles=True)
         >>> heights = Sphere(8).fields("1x0")
@@ -88,7 +89,7 @@ class Sample(nn.Module):
             raise TypeError(f"rings: expected Rings, such as gauss(32), got {rings!r}")
         sphere = sphere_of(field_type, "field_type")
         if any(rho.is_sampled for _, rho in field_type.blocks):
-            raise ValueError(f"field_type: expected irreps of SO(2), got {field_type!r}")
+            raise ValueError(f"field_type: expected irreps, got {field_type!r}")
         self.rings, self.out_type = rings, field_type
         self.north_first = check_flag(north_first, "north_first")
         self.repeats_meridian = check_flag(repeats_meridian, "repeats_meridian")
@@ -101,7 +102,7 @@ class Sample(nn.Module):
         self.band = min(sphere.band, _full_degree(rings))
         self.is_refined = self.band > rings.degree
         turned = _shifted(rings, start, self.band)
-        self.data_type = Sphere(self.band, turned).fields(field_type.blocks)
+        self.data_type = sphere.at(self.band, turned).fields(field_type.blocks)
         if steps is None:
             self.steps = _needed(rings, self.band)
         else:
@@ -114,7 +115,7 @@ class Sample(nn.Module):
         order = _south_first(rings)
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", order.argsort(), persistent=False)
-        analysed = Sphere(self.band, _halved(turned) if self.is_refined else turned)
+        analysed = sphere.at(self.band, _halved(turned) if self.is_refined else turned)
         self.from_data = FieldAnalysis(analysed.fields(field_type.blocks), self.band)
         self.to_data = FieldSynthesis(self.data_type, self.band)
         self.from_field = FieldAnalysis(field_type, self.band)
