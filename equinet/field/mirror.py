@@ -22,10 +22,10 @@ from equinet.field.field_type import FieldType
 from equinet.field.transform import block_orders
 from equinet.group import O2, o2
 from equinet.harmonics.grid import mirror_signs
-from equinet.numerics.cached import cached, on_cpu
+from equinet.numerics.cached import cached
+from equinet.rep import Representation
 
 
-@on_cpu
 def block_parities(field_type: FieldType) -> list[int | None]:
     """What M does to each block, epsilon of (O1); None where no mirror acts.
 
@@ -36,8 +36,13 @@ def block_parities(field_type: FieldType) -> list[int | None]:
     """
     if not isinstance(field_type.space.fibre_group, O2):
         return [None] * len(field_type.blocks)
-    mirror = o2().mirror
-    return [round(float(rho(mirror)[0, 0])) for _, rho in field_type.blocks]
+    return [_parity(rho) for _, rho in field_type.blocks]
+
+
+@cached(64)
+def _parity(rho: Representation) -> int:
+    """What M does to the first component of an irrep of O(2)."""
+    return round(float(rho(o2().mirror)[0, 0]))
 
 
 def is_improper(g: Tensor) -> Tensor:

@@ -91,9 +91,10 @@ class SphereAttention(EquivariantModule):
         check_memory(heads * count**2, "heads", f"scores of {heads} heads and {count} points")
         into, out = _spins(in_type), _spins(out_type)
         if out.keys() != into.keys():
+            names = ", ".join(psi.name for psi in into)
             raise ValueError(
-                f"out_type: expected fields of the spins of in_type, "
-                f"{', '.join(psi.name for psi in into)}, which a SphereConv mixes, got {out_type!r}"
+                f"out_type: expected fields of the spins of in_type, [{names}], which a SphereConv "
+                f"mixes, got {out_type!r}"
             )
         keys = sphere.fields(" + ".join(f"{heads * key_copies}x{psi.name}" for psi in into))
         many = {psi: max(1, n // heads) for psi, n in into.items()}

@@ -73,14 +73,6 @@ def test_fields_move_as_they_do_in_space(generator):
     assert (wrong - expected).abs().amax((0, 2, 3))[1] > 0.1
 
 
-def test_the_mirror_permutes_points(generator):
-    """Longitudes run backwards, east components change their sign: bit for bit by hand."""
-    x = random_field(KINDS, 2, generator=generator, dtype=F64)
-    backwards = -torch.arange(2 * BAND) % (2 * BAND)
-    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], dtype=F64)[:, None, None]
-    assert_close(act(KINDS, MIRROR, x), signs * x[..., backwards], SYMMETRY)
-
-
 def test_elements_act_one_after_the_other(generator):
     g, h = _mixed(4, generator), _mixed(4, generator).flip(0)
     x = random_field(KINDS, 4, generator=generator, dtype=F64)
@@ -304,7 +296,7 @@ def test_a_network_that_mirrors_leave_in_the_middle(generator):
         ),
         (
             lambda: enn.SphereAttention(KINDS, SPHERE.fields("2x0e + 1x1 + 1x2")),
-            "^out_type: expected fields of the spins of in_type, 0e, 0o, 1, 2",
+            "^out_type: expected fields of the spins of in_type, .0e, 0o, 1, 2",
         ),
     ],
 )
