@@ -68,6 +68,7 @@ class Sphere(Space):
     is_band_limited = True
     noise_options = ("band",)
     maps = "a convolution"
+    page = "guide/sphere_data.md#your-grid-in-ten-lines"
 
     def __init__(self, band: int, grid: Rings | None = None) -> None:
         check_integer(band, "band")
