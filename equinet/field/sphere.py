@@ -81,6 +81,7 @@ class Sphere(Space):
     is_band_limited = True
     noise_options = ("band",)
     maps = "a convolution"
+    page = "guide/sphere_data.md#your-grid-in-ten-lines"
 
     def __init__(self, band: int, grid: Rings | None = None, group: Group | str = "SO(3)") -> None:
         check_integer(band, "band")

@@ -21,6 +21,7 @@ from equinet.nn.requirements import check_permuted
 from equinet.numerics.arguments import check_flag
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.deprecation import warn_renamed
+from equinet.numerics.pages import explained
 from equinet.ops import (
     SpectrumPlan,
     SpectrumSide,
@@ -128,8 +129,11 @@ class SphereConv(KernelLayer):
             self._shapes.append((mul_out, mul_in, basis.shape[1]))
         if not any(self.scales):
             raise ValueError(
-                f"out_type: there is no equivariant map but zero from {in_type!r} to {out_type!r} "
-                f"below band {self.band}"
+                explained(
+                    f"out_type: there is no equivariant map but zero from {in_type!r} to "
+                    f"{out_type!r} below band {self.band}",
+                    "guide/pitfalls.md#dead-paths",
+                )
             )
         width = len(in_type.blocks)
         live = [number for number, scale in enumerate(self.scales) if scale]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
 from equinet.harmonics import Rings, equiangular
 from equinet.numerics.arguments import check_flag, check_integer, check_number, real_tensor
+from equinet.numerics.pages import explained
 from equinet.numerics.values import check_floating, is_readable
 
 _STEPS = 30  # where the quadrature of the rings is not exact
@@ -127,9 +128,12 @@ class Sample(nn.Module):
             _close(latitudes, own) or _close(latitudes, own.flip(0))
         ):
             raise ValueError(
-                f"latitudes: expected those of {self.rings!r} in degrees, {len(own)} from "
-                f"{own[0]:.2f} to {own[-1]:.2f} or back, got {len(latitudes)} from "
-                f"{latitudes[0]:.2f} to {latitudes[-1]:.2f}"
+                explained(
+                    f"latitudes: expected those of {self.rings!r} in degrees, {len(own)} from "
+                    f"{own[0]:.2f} to {own[-1]:.2f} or back, got {len(latitudes)} from "
+                    f"{latitudes[0]:.2f} to {latitudes[-1]:.2f}",
+                    "guide/sphere_data.md#your-grid-in-ten-lines",
+                )
             )
         if len(own) > 1 and _close(latitudes, own) != self.north_first:
             warnings.warn(
@@ -158,7 +162,11 @@ class Sample(nn.Module):
             values = values.nan_to_num(self.missing, math.inf, -math.inf)
         elif is_readable(values) and values.isnan().any():
             raise ValueError(
-                "values: expected numbers, got NaN; say missing=0.0, or what else stands for them"
+                explained(
+                    "values: expected numbers, got NaN; say missing=0.0, or what else stands for "
+                    "them",
+                    "guide/sphere_data.md#masks-areas-missing-data",
+                )
             )
         if self.repeats_meridian:
             values = values[..., :-1]
