@@ -84,7 +84,7 @@ class Sphere(Space):
     page = "guide/sphere_data.md#your-grid-in-ten-lines"
 
     def __init__(self, band: int, grid: Rings | None = None, group: Group | str = "SO(3)") -> None:
-        check_integer(band, "band")
+        band = check_integer(band, "band")
         if grid is not None and not isinstance(grid, Rings):
             raise TypeError(f"grid: expected Rings, such as gauss({band}), got {grid!r}")
         rings = soft(band) if grid is None else grid
@@ -111,13 +111,20 @@ class Sphere(Space):
 
         Args:
             band: exclusive bound of the degree.
-            grid: the rings, ``harmonics.soft(band)`` by default.
+            grid: the rings, ``harmonics.soft(band)`` by default where these are a SOFT grid.
         Returns:
             The sphere.
         Raises:
-            ValueError: if the grid cannot hold the band.
+            ValueError: if the grid cannot hold the band, or these rings are others and none are
+                given.
         """
-        return Sphere(band, grid, self.group)
+        if grid is None and band != self.band and self.rings.soft_band is None:
+            raise ValueError(
+                f"grid: expected the rings for band {band}, as those here are {self.rings!r}, such "
+                f"as at({band}, gauss({band}))"
+            )
+        rings = self.rings if grid is None and band == self.band else grid
+        return Sphere(band, rings, self.group)
 
     def restrict(self, subgroup: Group) -> Sphere:
         if not isinstance(subgroup, SO3 | O3):
@@ -171,9 +178,20 @@ class Sphere(Space):
     def weights(self) -> Tensor:
         """Of the angles beta, or of the points if rings differ, in a mean over the sphere.
 
-        They are those of Haar measure, exact for products of two fields below the band.
+        They are those of Haar measure, exact for products of two fields below the band. On uniform
+        rings there is one for each ring; ``areas`` has one for each point.
         """
         return self.rings.weights
+
+    def areas(self) -> Tensor:
+        """For which area on the unit sphere each point stands, by the weights of quadrature.
+
+        Returns:
+            float64, in the shape of the grid, of sum 4 pi.
+        """
+        shape = self.rings.shape
+        each = self.weights.view(-1, *[1] * (len(shape) - 1)) / math.prod(shape[1:])
+        return 4 * math.pi * each.expand(shape)
 
     def angles(self) -> tuple[Tensor, Tensor]:
         """Angles of all points, ``Rings.angles``.

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from equinet.field import FieldType, sphere_of
 from equinet.nn.linear import Linear
+from equinet.nn.masks import point_weights, read
 from equinet.nn.module import EquivariantModule
 from equinet.numerics import Constant, angles_to_matrix, wigner_D
 from equinet.numerics.arguments import check_integer, check_memory, check_number
@@ -142,17 +143,33 @@ class SphereAttention(EquivariantModule):
             parts.append(turned.flatten(1, 3))
         return torch.cat(parts, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, weights: Tensor | None = None) -> Tensor:
+        """What every point makes of all others.
+
+        Args:
+            x: ``in_type.shape(batch)``.
+            weights: of the points, as in ``GlobalAvgPool``, which multiply w in (S1). Where they
+                are 0 the input is not read, and the output is 0.
+        Returns:
+            ``out_type.shape(batch)``.
+        Raises:
+            TypeError, ValueError: for ``weights``, as ``GlobalAvgPool``.
+        """
         self.check(x)
+        given = point_weights(self.in_type, x, weights)
         with full_precision(x):
-            y = x.to(torch.promote_types(x.dtype, torch.float32))
+            y = read(x, given).to(torch.promote_types(x.dtype, torch.float32))
             q, k, v = (self._vectors(layer, y) for layer in (self.query, self.key, self.value))
             scores = (q * self._scale) @ k.mT + self.weights.to(y.dtype)
             if self.reach is not None:
                 points = self.points.to(y.dtype)
                 scores = scores + (points @ points.mT - 1) / self.reach**2
+            if given is not None:
+                here = given.flatten(2)[:, :, None]  # a number, not -inf, where nobody is there
+                least = torch.finfo(y.dtype).min / 2
+                scores = read(scores + read(here, here, 1.0).log(), here, least)
             z = self._fields(scores.softmax(-1) @ v)
-            return self.mix(z.unflatten(2, x.shape[2:])).to(x.dtype)
+            return read(self.mix(z.unflatten(2, x.shape[2:])), given).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, heads={self.heads}, reach={self.reach}"
