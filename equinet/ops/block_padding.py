@@ -75,7 +75,7 @@ def filled(flat: Tensor, where: Padding) -> list[Tensor]:
     Returns:
         Of each group ``(degrees, rows, columns)``; a column is one of all axes behind.
     """
-    rest = flat.shape[1:].numel()
+    rest = math.prod(flat.shape[1:])  # which a program leaves open
     longer = pad(flat, [0] * (2 * flat.dim() - 1) + [1])
     parts = longer.index_select(0, placed(where.places, flat))
     parts = parts.split([math.prod(shape) for shape in where.shapes])

@@ -6,6 +6,8 @@ The number of products, and of all other steps, does not depend on the band. Sum
 taken from a list and its negative: the steps of an exported program are counted.
 """
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -87,7 +89,7 @@ def waves_of(spectrum: Tensor, tables: FieldTables, halve: bool = False) -> Tens
         ``(batch, channel and part, rings, band, 2)``.
     """
     band, columns = tables.band, spectrum.shape[1:]
-    size = 4 * columns.numel()
+    size = 4 * math.prod(columns)  # which a program leaves open
     both = _signed(spectrum * _by_degree(tables), tables.scatter, tables.terms)  # (H3)
     parts = both.split([4 * entries for entries in tables.entries])
     with full_precision(both):
