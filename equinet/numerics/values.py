@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from equinet.numerics.pages import explained
+
 _MOST, _WIDE = 1e30, torch.float32
 
 
@@ -70,8 +72,11 @@ def check_measured(name: str, x: Tensor, instead: str) -> None:
         return
     wrong = is_missing(x) | ~x.isfinite()
     raise ValueError(
-        f"{name}: expected finite numbers, got {int(wrong.sum())} that are not, or that files "
-        f"write for what is missing ({float(x.detach()[wrong][0]):g}); {instead}"
+        explained(
+            f"{name}: expected finite numbers, got {int(wrong.sum())} that are not, or that files "
+            f"write for what is missing ({float(x.detach()[wrong][0]):g}); {instead}",
+            "guide/sphere_data.md#masks-areas-missing-data",
+        )
     )
 
 
