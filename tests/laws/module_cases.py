@@ -306,6 +306,11 @@ POOLS: list[ModuleCase] = [
     case(nn.NormMaxPool, SO3, "1x0 + 2x1", 2, traced=True),
     case(nn.GroupPool, C8, "1x trivial + 2x regular", plain=True, traced=True),
     case(nn.GroupPool, OCTAHEDRAL, "2x quotient(C4)", "mean", plain=True),
+    case(
+        *(nn.GroupPool, D4, "1x trivial + 2x regular + 1x quotient(C2)", "max", "D1"),
+        **dict(plain=True, traced=True),
+    ),
+    case(nn.GroupPool, VERTICES, "2x regular", "mean", "C5", plain=True),
     case(nn.NormPool, SO2, "1x0 + 1x1 + 1x2", plain=True, traced=True),
     case(nn.NormPool, POINTS, "1x0o + 2x1o", plain=True),
     case(nn.GlobalAvgPool, C4, "2x trivial", plain=True, traced=True),
