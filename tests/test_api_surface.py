@@ -70,9 +70,9 @@ INVENTORY = {
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report
         Sources assert_equivariant certificate equivariance_error input_sizes report""",
     "equinet.transforms": """Graph Sample StereographicProjection calculator farthest_points
-        from_atoms from_data from_polarisation from_winds knn_graph neighbour_graph potentials
-        radius_graph rays rotate_randomly to_atoms to_data to_polarisation to_winds voxel_points
-        voxelize""",
+        from_atoms from_data from_polarisation from_voigt from_winds knn_graph neighbour_graph
+        potentials radius_graph rays rotate_randomly to_atoms to_data to_polarisation to_voigt
+        to_winds voxel_points voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 

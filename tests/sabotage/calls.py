@@ -351,6 +351,9 @@ def _others() -> Iterator[Call]:
         yield call(function, _random(2, 3, 5), _random(2, 3, 5))
     for function in (transforms.to_winds, transforms.to_polarisation):
         yield call(function, _random(2, 6, 5))
+    order = "xx yy zz yz xz xy"
+    yield call(transforms.from_voigt, _random(2, 6), shear="strain", pairs=1, order=order)
+    yield call(transforms.to_voigt, _random(2, 3, 3), shear="strain", pairs=1, order=order)
     heights = eq.Sphere(3).fields("1x0")
     yield call(transforms.Sample, harmonics.gauss(4), heights, north_first=False, steps=0)
     sample = transforms.Sample(harmonics.gauss(4), heights)
