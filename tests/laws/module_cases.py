@@ -228,6 +228,7 @@ FIBREWISE: list[ModuleCase] = [
     case(nn.Gate, D4, "1x trivial + 1x vector + 1x regular", plain=True),
     case(nn.Gate, POINTS, "1x0e + 1x0o + 2x1o"),
     case(nn.NormActivation, SO3, "2x0 + 2x1", plain=True, traced=True),
+    case(nn.NormActivation, C4, "1x regular + 2x vector + 1x trivial", plain=True),
     case(nn.NormActivation, POINT, "1x0e + 1x0o + 2x1o", nn.squash, plain=True),
     case(nn.FourierPointwise, SO2, "2x regular(2)", torch.relu, plain=True, traced=True),
     case(nn.FourierPointwise, SO3, "1x quotient(Cinf,2)", torch.tanh, 2, subgroup="Cinf"),
