@@ -98,8 +98,8 @@ class Centred:
             mend = "no size keeps it with this kernel size and padding"
         warnings.warn(
             f"{self.name}: a grid of size {sizes} is sampled off its centre, so the symmetry of "
-            f"the grid is broken; {mend}, and equinet.testing.input_sizes(network) lists those of "
-            "a whole network",
+            f"the grid is broken; {mend}, and equinet.input_sizes(network, near=...) says "
+            "those of a whole network",
             OffCentreWarning,
             stacklevel=5,  # forward, two of torch, the caller
         )

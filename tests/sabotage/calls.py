@@ -364,6 +364,7 @@ def _others() -> Iterator[Call]:
     R = numerics.random_rotations(2).float()
     yield call(project.forward, _random(2, 1, 8, 8), R, name="StereographicProjection.forward")
     yield call(nn.gated, volume.fields("1x0 + 1x1"))
+    yield call(nn.gated_layer, nn.Linear, *[volume.fields("1x0 + 1x1")] * 2, norm=nn.LayerNorm)
     yield call(nn.squash, _random(4).abs())
     vectors = eq.Point("O(3)", dim=3).fields("2x1o")
     axial = eq.Point("O(3)", dim=3).fields("2x1e")
