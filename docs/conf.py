@@ -23,6 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_codeautolink",  # names in the cells of the guide lead to the reference
     "sphinxcontrib.bibtex",
+    "notebooks",
     "reference",
     "equations",
     "check_pages",
@@ -35,6 +36,7 @@ myst_heading_anchors = 2
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
 nb_execution_timeout = 120
+nb_merge_streams = True
 
 intersphinx_mapping = inventories.mapping(Path(__file__).parent / "_build" / "inventories")
 
