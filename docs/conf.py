@@ -35,7 +35,7 @@ myst_heading_anchors = 2
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 300
 nb_merge_streams = True
 
 intersphinx_mapping = inventories.mapping(Path(__file__).parent / "_build" / "inventories")

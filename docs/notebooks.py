@@ -2,13 +2,14 @@
 
 A Sphinx extension. A page of ``tutorials/`` is read as myst_nb reads it, its links are made those
 of the project's site, and the notebook, without outputs, lies beside the page, which says so in
-a line below its title. What Jupyter cannot show is an error, and so is a notebook that is not
-valid or whose cells are not those that the page has executed, and a page that shows where the
+a line below its title. There is a warning, which is an error under ``-W``, of what Jupyter cannot
+show, of cells that are not those that the page has executed, and of outputs that show where a
 machine keeps its files.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from importlib.metadata import metadata
@@ -113,18 +114,21 @@ def write(app: Sphinx, document: nodes.document, page: str) -> None:
     if page.partition("/")[0] != FOLDER or app.builder.format != "html":
         return
     source = Path(app.env.doc2path(page))
+    logger = logging.getLogger(f"sphinx.{__name__}")
     try:
         made = notebook(source.read_text("utf-8"), source)
     except ValueError as error:
-        raise ValueError(f"{source.name}: {error}") from None
+        logger.warning(f"{page}: {error}")
+        return
     for line in problems(made, document):
-        raise ValueError(f"{source.name}: {line}")
+        logger.warning(f"{page}: {line}")
     path = Path(app.outdir, page).with_suffix(".ipynb")
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(made, path)
     link = nodes.reference("", "Download this page as a notebook", refuri=path.name, internal=True)
     title = next(document.findall(nodes.title))
-    title.parent.insert(title.parent.index(title) + 1, nodes.paragraph("", "", link, nodes.Text(".")))
+    line = nodes.paragraph("", "", link, nodes.Text("."))
+    title.parent.insert(title.parent.index(title) + 1, line)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
