@@ -261,6 +261,15 @@ def test_blocks_are_multiplicity_major(rotations):
         assert_close(act(fields, rotations[0], x[:, components]), moved[:, components], CONDITION)
 
 
+def test_a_mirror_turns_longitudes_and_east():
+    """Of diag(-1, 1, 1): 0e and components to the south stay, 0o and those to the east do not."""
+    fields = eq.Sphere(band=4, group="O(3)").fields("1x0e + 1x0o + 1x1 + 1x2")
+    x = random_field(fields, 2, generator=torch.Generator().manual_seed(0), dtype=F64)
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], dtype=F64)[:, None, None]
+    moved = act(fields, torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=F64)), x)
+    assert_close(moved, signs * x[..., -torch.arange(8) % 8], CONDITION)
+
+
 # 8. Names
 
 

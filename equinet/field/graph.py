@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,6 +12,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from equinet.numerics.arguments import check_integer, is_row
+from equinet.numerics.deprecation import warn_renamed
 from equinet.numerics.values import check_floating, check_numbers, check_real
 
 
@@ -331,8 +331,7 @@ class Graph:
 
     def __getitem__(self, index: int) -> Tensor | None:
         """The edges and shifts by number, as of the tuple that graphs were."""
-        text = "graph[0], graph[1]: use graph.edges, graph.shifts, or edges, shifts = graph"
-        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        warn_renamed("graph[0], graph[1]", "graph.edges, graph.shifts, or edges, shifts = graph")
         return (self.edges, self.shifts)[index]
 
     def __repr__(self) -> str:

@@ -21,10 +21,11 @@ from equinet.nn.linear import Linear
 from equinet.nn.losses import FieldLoss, SobolevLoss
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
-from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from equinet.nn.normalization import GroupNorm, InstanceNorm
 from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
 from equinet.nn.point_attention import PointAttention
 from equinet.nn.point_conv import PointConv
+from equinet.nn.point_norm import LayerNorm, RMSNorm
 from equinet.nn.point_pool import PointPool, PointUnpool
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, MaxPool, NormMaxPool

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.arguments import check_share
 from equinet.nn.field_norm import widened
-from equinet.nn.masks import point_weights, read
+from equinet.nn.masks import measures, point_weights, read
 from equinet.nn.normalization import SpaceNorm
 from equinet.numerics import Constant
 from equinet.numerics.arguments import check_flag
@@ -116,8 +116,8 @@ class BatchNorm(SpaceNorm):
             In the shape of ``x``.
         Raises:
             TypeError: if ``weights`` is no real tensor.
-            ValueError: if a number in ``weights`` is negative or not finite, for weights of what
-                several processes have a part of, and in training for a single value of a scalar.
+            ValueError: if a number in ``weights`` is negative or not finite, and in training for a
+                single value of a scalar.
         """
         self.check(x)
         w = point_weights(self.in_type, x, weights)
@@ -131,16 +131,16 @@ class BatchNorm(SpaceNorm):
     def _of_batch(self, x: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
         """The statistics of a batch, which in training are remembered."""
         n = x.numel() // x.shape[1]
+        if w is not None and n:
+            w = w.expand(len(x), 1, *x.shape[2:])
         if self._is_shared():
-            if w is not None:
-                raise ValueError("weights: expected None with sync=True, got some")
-            mean, var, n = self._moments_of_all(x, n)
+            mean, var, n = self._moments_of_all(x, w, n)
             m, variance = self.of_fields(mean, var)
         else:
             m, variance = self.statistics(x, w)
-        if self.training and n:
-            if w is not None:  # the points that are there
-                n = (w > 0).expand(len(x), 1, *x.shape[2:]).sum()
+            if w is not None and n:  # the points that are there
+                n = (w > 0).sum()
+        if self.training and (isinstance(n, Tensor) or n):
             self._remember(n, m.detach(), variance.detach())
         return m, variance
 
@@ -150,25 +150,30 @@ class BatchNorm(SpaceNorm):
             return False
         return dist.get_world_size(self.process_group) > 1
 
-    def _moments_of_all(self, x: Tensor, n: int) -> tuple[Tensor, Tensor, int]:
+    def _moments_of_all(
+        self, x: Tensor, w: Tensor | None, n: int
+    ) -> tuple[Tensor, Tensor, int | Tensor]:
         """Mean and variance of every channel over all processes, and the number of points."""
         if n:
-            mean, var = (row[0] for row in self.moments(x))
+            mean, var = (row[0] for row in self.moments(x, w))
         else:
             mean = var = widened(x).sum([0, *range(2, x.dim())])  # zeros, with a gradient
-        counted = torch.cat([mean, var, mean.new_full((1,), n)])
+        counts = mean.new_full((2,), n)  # the weight of all points, and how many are there
+        if w is not None and n:
+            counts = torch.stack([measures(w, self.weights).sum(), (w > 0).sum().to(w)]).to(mean)
+        counted = torch.cat([mean, var, counts])
         # A row for each process: their sum is the table of all, in one collective.
         rank, size = dist.get_rank(self.process_group), dist.get_world_size(self.process_group)
         table = torch.stack(
             [counted if i == rank else torch.zeros_like(counted) for i in range(size)]
         )
         table = _SumOfAll.apply(table, self.process_group)
-        means, variances, counts = torch.split(table, [len(mean), len(var), 1], 1)
-        total = int(counts.detach().sum())
-        shares = counts.detach() / max(total, 1)
+        means, variances, counts = torch.split(table, [len(mean), len(var), 2], 1)
+        areas, points = counts.detach().split(1, 1)
+        shares = areas / areas.sum().clamp(min=torch.finfo(mean.dtype).tiny)
         mean = (shares * means).sum(0, keepdim=True)
         var = (shares * (variances + (means - mean) ** 2)).sum(0, keepdim=True)
-        return mean, var, total
+        return mean, var, points.sum() if w is not None else int(points.sum())
 
     def _remember(self, n: int | Tensor, m: Tensor, variance: Tensor) -> None:
         """Move the running statistics, those of n points."""

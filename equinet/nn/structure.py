@@ -44,11 +44,12 @@ class Restrict(EquivariantModule):
     rho(h) for h in the subgroup; fewer equations hold, so layers after it have more kernels.
 
     Args:
-        in_type: fields over a grid, ``Point``, ``Points``, or another space with ``restrict``.
+        in_type: fields over a grid, ``Point``, ``Points``, a ``Sphere`` on which O(3) acts, or
+            another space with ``restrict``.
         subgroup: of the group of the space, or its name.
     Raises:
         ValueError: if it is not a subgroup (of the same matrices, not up to orientation), and for
-            fields over the sphere, on which all of SO(3) acts.
+            fields over a sphere if it has not all rotations.
 
     Example:
         >>> from equinet.field import Plane

@@ -109,7 +109,7 @@ def _fields() -> Iterator[Call]:
     for kind in (eq.Point, eq.Points):
         yield call(kind, "SO(3)", 3)
     yield call(eq.Points("SO(3)", 3).move, numerics.random_rotations(), _random(5, 3).double())
-    yield call(eq.Sphere, 4)
+    yield call(eq.Sphere, 4, group="O(3)")
     yield call(sphere.at, 2, name="Sphere.at")
     for space in (plane, sphere, eq.Point("O(3)", 3)):
         name = {"Plane": "2x regular", "Sphere": "2x1", "Point": "2x1o"}[type(space).__name__]
