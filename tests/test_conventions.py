@@ -48,7 +48,7 @@ from equinet.numerics import (
     soft_weights,
     wigner_D,
 )
-from equinet.transforms import StereographicProjection, from_polarisation, from_winds
+from equinet.transforms import StereographicProjection, from_polarisation, from_voigt, from_winds
 from tests.harmonics.direct import textbook_D
 from tests.tolerances import CONDITION, DERIVATIVE, ROUNDING, SYMMETRY, assert_close
 
@@ -414,3 +414,15 @@ def test_a_wind_from_the_west_is_the_second_channel(rotations):
     u, v = wind(omega)[:, 1:], -wind(omega)[:, :1]
     assert torch.equal(from_winds(u, v), wind(omega))
     assert torch.equal(from_polarisation(u, v), torch.cat([u, v], 1))
+
+
+def test_rows_of_a_stress_and_of_a_strain():
+    """xx yy zz yz xz xy, with the shears of a strain twice."""
+    rows = torch.eye(6)
+    for shear, w in {"stress": 1, "strain": 2, "mandel": 2**0.5}.items():
+        found = from_voigt(rows, shear=shear)
+        for row, (i, j) in zip(
+            found, [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)], strict=True
+        ):
+            assert torch.isclose(row[i, j], torch.tensor(1.0 if i == j else 1 / w))
+            assert row.count_nonzero() == (1 if i == j else 2)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _SPACE = (
     "group", "fibre_group", "axes", "act", "fields", "noise", "room", "weights", "grid", "keeps",
     "restrict", "bridge", "is_parallel", "in_clouds", "is_band_limited", "noise_options", "maps",
+    "page",
 )  # fmt: skip
 
 

@@ -101,7 +101,7 @@ class Centred:
             page = "guide/pitfalls.md#even-kernels"
         text = (
             f"{self.name}: a grid of size {sizes} is sampled off its centre, so the symmetry of "
-            f"the grid is broken; {mend}, and equinet.testing.input_sizes(network) lists those of "
+            f"the grid is broken; {mend}, and equinet.input_sizes(network, near=...) says those of "
             "a whole network"
         )
         # Of the stack: forward, two of torch, the caller.

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.field.graph import Graph
-from equinet.group import Group, named_group
+from equinet.group import FiniteGroup, Group, named_group
 from equinet.group.group import check_subgroup
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import exported
 from equinet.nn.surroundings import handed, surroundings, takes, takes_of
-from equinet.rep import Representation, irrep, restrict
+from equinet.rep import Representation, irrep, regular, restrict
 
 _Types = tuple[FieldType, FieldType | None]  # of input and output
 
@@ -314,7 +314,9 @@ def _types(module: nn.Module, argument: str) -> _Types:
 
 
 def _restricted(rho: Representation, subgroup: Group) -> Representation:
-    """The representation of the subgroup, under the name of an irrep if it is one."""
+    """The representation of the subgroup, under the name of an irrep or "regular" if it is one."""
     result = restrict(rho, subgroup)
-    single = irrep(subgroup, result.constituents[0].name)
-    return single if single == result else result
+    known = [irrep(subgroup, result.constituents[0].name)]
+    if isinstance(subgroup, FiniteGroup) and subgroup.order == rho.dim:
+        known.append(regular(subgroup))
+    return next((named for named in known if named == result), result)

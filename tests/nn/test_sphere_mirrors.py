@@ -308,6 +308,6 @@ def test_what_is_refused(make, message):
 def test_a_value():
     sphere = Sphere(4, gauss(6), group=o3())
     assert sphere != Sphere(4, gauss(6)) and hash(sphere) == hash(Sphere(4, gauss(6), "O(3)"))
-    assert sphere.at(3).group == o3() and sphere.restrict(Sphere(2).group) == Sphere(4, gauss(6))
+    assert sphere.at(3, gauss(3)).group == o3() and sphere.restrict(Sphere(2).group) == Sphere(4, gauss(6))
     assert eval(repr(sphere), {"Sphere": Sphere, "gauss": gauss}) == sphere
     assert math.prod(sphere.fields("1x0o + 1x1").shape(2)) == 2 * 3 * 6 * 12
