@@ -49,7 +49,7 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True  # a field that has a line of its own is not described twice
 napoleon_custom_sections = [("Shape", "notes_style")]
 
-codeautolink_custom_blocks = {"ipython3": None}
+codeautolink_custom_blocks = {"ipython3": "notebooks.python"}
 codeautolink_concat_default = True
 
 bibtex_bibfiles = ["references.bib"]

@@ -93,6 +93,11 @@ def cells(document: nodes.document, element: str) -> list[str]:
     return [part.astext().strip() for part in parts]
 
 
+def python(source: str) -> tuple[str, str]:
+    """A cell, and what of it is Python: commands of Jupyter are not. For sphinx_codeautolink."""
+    return source, re.sub(r"^[%!].*$", "", source, flags=re.MULTILINE)
+
+
 def problems(made: nbformat.NotebookNode, document: nodes.document) -> Iterator[str]:
     """What is wrong with a notebook beside its page, a line each.
 
