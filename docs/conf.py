@@ -50,6 +50,7 @@ napoleon_use_ivar = True  # a field that has a line of its own is not described 
 napoleon_custom_sections = [("Shape", "notes_style")]
 
 codeautolink_custom_blocks = {"ipython3": "notebooks.python"}
+suppress_warnings = ["config.cache"]  # codeautolink puts the function there, which no cache keeps
 codeautolink_concat_default = True
 
 bibtex_bibfiles = ["references.bib"]
