@@ -27,7 +27,7 @@ INVENTORY = {
         named_group o2 o3 octahedral orbit_section permutation_group point_group section
         semidirect_product so2 so3 subgroup subgroup_classes symmetric tetrahedral trivial_group""",
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
-        GaussianShells Harmonics Pixels Radial Rings SteeredFunctions Synthesis Zernike
+        GaussianShells Harmonics Orbits Pixels Radial Rings SteeredFunctions Synthesis Zernike
         angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid gauss
         gaussian_shells harmonics_representation healpix octahedral power_spectrum rotate_s2
         rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft
