@@ -6,18 +6,26 @@ Layers come with their weights. Coefficients of fields on the sphere are spectra
 
 from equinet.convert.e3nn import from_e3nn
 from equinet.convert.e3nn_convolution import from_e3nn_convolution
+from equinet.convert.escnn import from_escnn
+from equinet.convert.escnn_types import from_escnn_type
 from equinet.convert.healpy import from_healpy, to_healpy
+from equinet.convert.projection import project_filter
 from equinet.convert.pyshtools import from_pyshtools, to_pyshtools
 from equinet.convert.s2cnn import from_s2cnn
+from equinet.convert.standard import standard_basis
 from equinet.convert.torch_harmonics import from_torch_harmonics, to_torch_harmonics
 
 __all__ = [
     "from_e3nn",
     "from_e3nn_convolution",
+    "from_escnn",
+    "from_escnn_type",
     "from_healpy",
     "from_pyshtools",
     "from_s2cnn",
     "from_torch_harmonics",
+    "project_filter",
+    "standard_basis",
     "to_healpy",
     "to_pyshtools",
     "to_torch_harmonics",
