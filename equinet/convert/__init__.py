@@ -14,6 +14,7 @@ from equinet.convert.lie_learn import lie_learn_basis
 from equinet.convert.projection import project_filter
 from equinet.convert.pyshtools import from_pyshtools, to_pyshtools
 from equinet.convert.s2cnn import from_s2cnn
+from equinet.convert.se3cnn import from_se3cnn
 from equinet.convert.standard import standard_basis
 from equinet.convert.torch_harmonics import from_torch_harmonics, to_torch_harmonics
 
@@ -26,6 +27,7 @@ __all__ = [
     "from_healpy",
     "from_pyshtools",
     "from_s2cnn",
+    "from_se3cnn",
     "from_torch_harmonics",
     "lie_learn_basis",
     "project_filter",

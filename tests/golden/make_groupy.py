@@ -5,9 +5,11 @@ TensorFlow, the indices of its filters NumPy only), from the root of the reposit
 
     PYTHONPATH=.:path/to/GrouPy python -m tests.golden.make_groupy
 
-Made with GrouPy at commit c6f40f2 and numpy 1.26, where it misses ``np.int``. For each layer NAME,
-``NAME_weight`` is W, int64 ``(2, 2, nti, k, k)``, all different, and ``NAME_filter`` the transformed
-one ``(2, nto, 2, nti, k, k)``: W[o, i, T, U, V] with the indices T, U, V that GrouPy has for it.
+Made with GrouPy at commit c6f40f2 and numpy 1.26, where it misses ``np.int``. Of each layer, NAME:
+
+``NAME_weight``     W, int64 ``(2, 2, nti, k, k)``, all different
+``NAME_filter``     what is made of it, ``(2, nto, 2, nti, k, k)``: W[o, i, T, U, V] with the
+                    indices T, U, V that GrouPy has for it
 """
 
 import importlib

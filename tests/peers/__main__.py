@@ -19,21 +19,29 @@ from pathlib import Path
 
 import torch
 
-from tests.peers import escnn_cases
+from tests.peers import escnn_cases, stored
 
 BOUND = 1e-5
 TABLE = Path("benchmarks/results/converters.md")
 HEAD = """# Converters beside the libraries they convert from
 
-What `make peers` measured on a CPU in float32: how far outputs of a converted layer are from those
-of the layer, in parts of the largest output, at worst of training and evaluation. For coefficients
-and bases in float64: the largest difference. `equinet` with torch {torch}, numpy {numpy}.
+What `make peers` measured on a CPU with torch {torch} and numpy {numpy}: how far outputs of a
+converted layer are from those of the layer, in parts of the largest output. The layers of escnn and
+e2cnn are compared in float32, at worst of training and evaluation, those of se3cnn in float32 and
+those of e3nn in float64. Of the others, how far what they give today is from the golden values with
+which the tests compare the converters.
 """
 
 Rows = Iterator[tuple[str, float]]
 PEERS: dict[str, Callable[[], Rows]] = {
     "escnn": functools.partial(escnn_cases.errors, "escnn"),
     "e2cnn": functools.partial(escnn_cases.errors, "e2cnn"),
+    "e3nn": stored.e3nn,
+    "lie_learn": stored.lie_learn,
+    "torch_harmonics": stored.torch_harmonics,
+    "s2cnn": stored.s2cnn,
+    "se3cnn": stored.se3cnn,
+    "groupy": stored.groupy,
 }
 
 
