@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterable, Sequence
+import warnings
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TypeVar
@@ -19,18 +19,26 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from equinet.harmonics.ring_numbers import (
+    check_longitude,
+    counts_of,
+    ends,
+    floats,
+    measured_degree,
+    symmetric,
+)
 from equinet.numerics import angles_to_matrix, soft_angles, soft_weights
 from equinet.numerics.arguments import (
     check_flag,
     check_integer,
     check_memory,
-    check_number,
     check_string,
 )
-from equinet.numerics.cached import cached, on_cpu
+from equinet.numerics.cached import cached
 from equinet.numerics.quadrature import clenshaw_curtis_weights, fejer_weights, gauss_rule
 
 _EXACT = 1e-10  # error of a quadrature that counts as exact
+_HOLDS = 1e-6  # and of one that fields may be given on, as with angles in single precision
 _NEAR = 1e-9  # radians, between a ring and the mirror image of another
 
 N = TypeVar("N", int, float)
@@ -45,18 +53,22 @@ class Rings:
     equal if their numbers are.
 
     Args:
-        beta: angle from the north pole of each ring in radians, ascending, in [0, pi].
+        beta: angle from the north pole of each ring in radians, ascending, in [0, pi]. Angles that
+            the equator mirrors onto each other up to rounding are made to do so.
         weight: of each ring in a mean over the sphere, quadrature of
             :math:`\tfrac12 \int f \sin\beta\, d\beta`; their sum is 1.
         counts: number of points of each ring.
         starts: longitude of the first point of each ring, in radians; 0 by default.
-        degree: the largest band of fields that the rings hold. By default it is measured,
-            ``exact_degree``: up to there the quadrature of a product of two fields is exact, and no
-            ring has fewer points than 2 degree sin(beta) - 1, as many as such a field has waves.
+        degree: the largest band of fields that the rings hold. By default it is measured: up to
+            there the quadrature of a product of two fields errs less than 1e-6, and no ring has
+            fewer points than 2 degree sin(beta) - 1, as many as such a field has waves.
         name: what ``repr`` shows.
     Raises:
         TypeError: if an argument is no row of numbers.
-        ValueError: if they are out of range, out of order, or of different lengths.
+        ValueError: if they are out of range, out of order, or of different lengths, or the rings
+            cannot hold ``degree``.
+    Warns:
+        UserWarning: if the measured degree is less than a quarter of the number of rings.
 
     Attributes:
         is_uniform: whether all rings have equally many points that start at one longitude.
@@ -84,27 +96,41 @@ class Rings:
     def __post_init__(self) -> None:
         own = functools.partial(object.__setattr__, self)
         check_string(self.name, "name")
-        own("beta", _floats(self.beta, "beta"))
+        own("beta", floats(self.beta, "beta"))
         size = len(self.beta)
-        own("weight", _floats(self.weight, "weight", size))
-        own("counts", _counts(self.counts, size))
-        starts = _floats(self.starts, "starts", size) if len(self.starts) else (0.0,) * size
-        own("starts", starts)
+        own("weight", floats(self.weight, "weight", size))
+        own("counts", counts_of(self.counts, size))
+        starts = floats(self.starts, "starts", size) if len(self.starts) else (0.0,) * size
+        own("starts", tuple(check_longitude(start, "starts") for start in starts))
         ordered = all(a < b for a, b in pairwise(self.beta))
         if not size or not ordered or self.beta[0] < 0 or self.beta[-1] > math.pi:
             raise ValueError(
                 "beta: expected one or more angles from the north pole, ascending from 0 to pi, "
-                f"got {_ends(self.beta)}; rows from south to north are turned with x.flip(-2)"
+                f"got {ends(self.beta)}; rows from south to north are turned with x.flip(-2)"
             )
+        own("beta", symmetric(self.beta))
         if abs(sum(self.weight) - 1) > 1e-6:
             raise ValueError(f"weight: expected numbers of sum 1, got {sum(self.weight):g}")
         own("is_uniform", len(set(self.counts)) == 1 and len(set(self.starts)) == 1)
         own("count", sum(self.counts))
         own("shape", (size, self.counts[0]) if self.is_uniform else (self.count,))
+        most = min(size, (max(self.counts) + 1) // 2)
         if self.degree:
-            check_integer(self.degree, "degree")
-        else:
-            own("degree", self.exact_degree)
+            own("degree", check_integer(self.degree, "degree"))
+            if self.degree > most:
+                raise ValueError(
+                    f"degree: expected at most {most}, which {size} rings of up to "
+                    f"{max(self.counts)} points tell apart, got {self.degree}"
+                )
+            return
+        own("degree", self._measured(_HOLDS))
+        if 4 * self.degree < most:
+            warnings.warn(
+                f"weight: the quadrature of these {size} rings is good up to band {self.degree} "
+                "only; are these the weights of these angles? Where data are in a file, "
+                "transforms.Sample.from_degrees knows its grid; degree= says what they hold",
+                stacklevel=3,
+            )
 
     @functools.cached_property
     def _hash(self) -> int:
@@ -126,7 +152,10 @@ class Rings:
         Up to there quadrature along a meridian integrates products of two fields, and rings have
         enough points.
         """
-        return _exact_degree(self)
+        return self._measured(_EXACT)
+
+    def _measured(self, error: float) -> int:
+        return measured_degree(self.beta, self.weight, self.counts, self.is_uniform, error)
 
     @functools.cached_property
     def soft_band(self) -> int | None:
@@ -167,14 +196,19 @@ class Rings:
         return (weight / counts).repeat_interleave(counts)
 
     def check_band(self, band: int, argument: str = "grid") -> None:
-        """Refuse a band that the rings cannot hold.
+        """Refuse a band that the rings cannot hold, and rings that the equator does not mirror.
 
         Args:
             band: exclusive bound of the degrees.
             argument: what an error calls the rings.
         Raises:
-            ValueError: if it is above ``degree``.
+            ValueError: if it is above ``degree``, or there is no such symmetry.
         """
+        if not self.is_symmetric:
+            raise ValueError(
+                f"{argument}: expected rings that the equator mirrors onto each other, of the "
+                f"whole sphere, got {self!r}"
+            )
         if band > self.degree:
             raise ValueError(
                 f"{argument}: expected rings that hold band {band}, got {self!r}, which hold up to "
@@ -326,7 +360,7 @@ def octahedral(n: int) -> Rings:
 def _uniform(
     beta: Tensor, weights: Tensor, nlon: int, start: float, degree: int, name: str
 ) -> Rings:
-    if check_number(start, "start"):
+    if check_longitude(start, "start"):
         name = f"{name[:-1]}, start={start!r})"
     rings = len(beta)
     return Rings(_row(beta), _row(weights), (nlon,) * rings, (start,) * rings, degree, name)
@@ -339,50 +373,3 @@ def _mirrored(row: list[N]) -> tuple[N, ...]:
 
 def _row(x: Tensor) -> tuple[float, ...]:
     return tuple(x.tolist())
-
-
-def _floats(values: object, argument: str, size: int | None = None) -> tuple[float, ...]:
-    row = values.tolist() if isinstance(values, Tensor) else values
-    if not isinstance(row, Iterable) or isinstance(row, str):
-        raise TypeError(f"{argument}: expected a row of numbers, got {type(values).__name__}")
-    try:
-        found = tuple(float(value) for value in row)
-    except (TypeError, ValueError):
-        raise TypeError(f"{argument}: expected a row of numbers, got {values!r}") from None
-    if size is not None and len(found) != size:
-        raise ValueError(
-            f"{argument}: expected a number for each of {size} rings, got {len(found)}"
-        )
-    if not all(map(math.isfinite, found)):
-        raise ValueError(f"{argument}: expected finite numbers, got {_ends(found)}")
-    return found
-
-
-def _counts(values: object, size: int) -> tuple[int, ...]:
-    row = values.tolist() if isinstance(values, Tensor) else values
-    if not isinstance(row, Sequence) or len(row) != size:
-        raise ValueError(f"counts: expected a number of points for each of {size} rings")
-    return tuple(check_integer(count, "counts") for count in row)
-
-
-def _ends(row: Sequence[float]) -> str:
-    return f"{len(row)} from {row[0]:g} to {row[-1]:g}" if row else "none"
-
-
-@on_cpu
-def _exact_degree(rings: Rings) -> int:
-    longitudes = min(
-        (count + 1) / (2 * math.sin(b)) if math.sin(b) > _NEAR else math.inf
-        for b, count in zip(rings.beta, rings.counts, strict=True)
-    )
-    if rings.is_uniform:
-        longitudes = (rings.counts[0] + 1) // 2
-    most = int(min(longitudes, len(rings.beta)))
-    weights = torch.tensor(rings.weight, dtype=torch.float64)
-    cosine = torch.tensor(rings.beta, dtype=torch.float64).cos()
-    before, value = torch.zeros_like(cosine), torch.ones_like(cosine)
-    for l in range(2 * most - 1):
-        if abs(float(weights @ value) - (l == 0)) > _EXACT:
-            return max(1, (l + 1) // 2)
-        before, value = value, ((2 * l + 1) * cosine * value - l * before) / (l + 1)
-    return max(1, most)

@@ -12,7 +12,7 @@ from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import Dropout, DropPath, FieldDropout
 from equinet.nn.fibre_pool import GroupPool, NormPool
 from equinet.nn.fourier import FourierPointwise
-from equinet.nn.gate import Gate, gated
+from equinet.nn.gate import Gate, gated, gated_layer
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
 from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNormActivation
@@ -21,10 +21,11 @@ from equinet.nn.linear import Linear
 from equinet.nn.losses import FieldLoss, SobolevLoss
 from equinet.nn.module import EquivariantModule
 from equinet.nn.norm_activation import NormActivation, squash
-from equinet.nn.normalization import GroupNorm, InstanceNorm, LayerNorm, RMSNorm
+from equinet.nn.normalization import GroupNorm, InstanceNorm
 from equinet.nn.pixel_shuffle import PixelShuffle, shuffled
 from equinet.nn.point_attention import PointAttention
 from equinet.nn.point_conv import PointConv
+from equinet.nn.point_norm import LayerNorm, RMSNorm
 from equinet.nn.point_pool import PointPool, PointUnpool
 from equinet.nn.pointwise import Pointwise, ReLU
 from equinet.nn.pool import AvgPool, MaxPool, NormMaxPool
@@ -139,6 +140,7 @@ __all__ = [
     "VectorFieldPool",
     "convert_sync_batchnorm",
     "gated",
+    "gated_layer",
     "shuffled",
     "species_energies",
     "spectral_norm",

@@ -4,9 +4,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from equinet.field import FieldType
-from equinet.nn.layout import laid_out
-from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_steps, grid_of
+from equinet.nn.resampling import Averaging
 from equinet.numerics.arguments import Size, each
 
 _KINDS = {
@@ -16,14 +15,15 @@ _KINDS = {
 }
 
 
-class AdaptiveAvgPool(EquivariantModule):
+class AdaptiveAvgPool(Averaging):
     r"""The mean over as many windows as the output is to have points, of any fields.
 
     .. math:: [\Phi f](o) = \mathrm{mean}\; f(i), \qquad
               \lfloor o\, n / m \rfloor \le i < \lceil (o + 1)\, n / m \rceil \quad (D2)
 
     As ``torch.nn.AdaptiveAvgPool2d``. The windows lie about the centre of the grid, so it commutes
-    with all symmetries of the grid, whatever the sizes n and m.
+    with all symmetries of the grid, whatever the sizes n and m. With ``weights`` the mean is over
+    what is there (N3).
 
     Args:
         in_type: fields over a grid.
@@ -37,14 +37,14 @@ class AdaptiveAvgPool(EquivariantModule):
 
     def __init__(self, in_type: FieldType, output_size: Size) -> None:
         super().__init__(in_type, in_type)
+        self.bands = self.shares = None
         self.output_size = each(output_size, grid_of(in_type).n, "output_size")
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
+    def _on_grid(self, x: Tensor) -> Tensor:
         if max(self.output_size) > 1:
             check_steps(grid_of(self.in_type), "output_size", x.shape[2:], self.output_size)
         pool, _ = _KINDS[len(self.output_size)]
-        return laid_out(pool(x, self.output_size), x)
+        return pool(x, self.output_size)
 
     def export(self) -> nn.Module:
         """``torch.nn.AdaptiveAvgPool1d``, ``2d`` or ``3d``."""

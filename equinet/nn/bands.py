@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Space, Sphere, sphere_of
+from equinet.field.sphere import check_acting
 from equinet.field.transform import block_orders
 from equinet.harmonics import soft
 from equinet.harmonics.grid import spectrum_index
@@ -167,6 +168,7 @@ def resized(
         sphere = _at(own, own.band * steps if up else -(own.band // -steps), name)
     if not isinstance(sphere, Space) or not sphere.is_band_limited:
         raise TypeError(f"sphere: expected a Sphere, got {type(sphere).__name__}")
+    check_acting(sphere, own, "sphere")
     lowest = max(min(orders, default=0) for orders in block_orders(in_type, own.band))
     if lowest >= sphere.band:
         raise ValueError(

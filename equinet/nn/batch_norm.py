@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.nn.arguments import check_share
 from equinet.nn.field_norm import widened
-from equinet.nn.masks import point_weights, read
+from equinet.nn.masks import measures, point_weights, read
 from equinet.nn.normalization import SpaceNorm
 from equinet.numerics import Constant
 from equinet.numerics.arguments import check_flag
@@ -28,9 +28,9 @@ class BatchNorm(SpaceNorm):
     expectation is an integral with Haar measure, exact for the band, and is taken as it is.
 
     Under ``torch.distributed`` every process has the statistics of its part of the batch, as with
-    ``torch.nn.BatchNorm3d``, unless ``sync`` is set: ``enn.convert_sync_batchnorm(model)`` sets it
-    in all layers of a model. ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` knows the layers of
-    torch only and leaves this one as it is.
+    ``torch.nn.BatchNorm3d``, unless ``sync`` is set: ``enn.convert_sync_batchnorm(model)`` and
+    ``torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)`` set it in all layers of a model.
+    ``torch.optim.swa_utils.update_bn`` takes running statistics anew here as in layers of torch.
 
     Args:
         in_type: fields over any space.
@@ -74,18 +74,44 @@ class BatchNorm(SpaceNorm):
     ) -> None:
         super().__init__(in_type, eps, affine, bias=check_flag(centre, "centre") and bias)
         self.centre, self.sync = centre, check_flag(sync, "sync")
-        if momentum is not None:
-            momentum = check_share(momentum, "momentum", "None or a number")
-        self.momentum, self.process_group = momentum, _checked(process_group)
+        self.process_group = _checked(process_group)
         scalars = (k == d for k, d in zip(self.means, in_type.dims, strict=True))
         self.has_scalars = self.centre and any(scalars)
         tracked = check_flag(track_running_stats, "track_running_stats")
         self.register_buffer("running_mean", torch.zeros(self.count) if tracked else None)
         self.register_buffer("running_var", torch.ones(in_type.copies) if tracked else None)
-        counted = tracked and momentum is None
-        self.register_buffer("num_batches_tracked", torch.tensor(0) if counted else None)
+        self.register_buffer("num_batches_tracked", None)
+        self.momentum = momentum
+        self.known = _Known(self)
         self.set_constants()
         self.place(device, dtype)
+
+    @property
+    def momentum(self) -> float | None:
+        """Of the running statistics; None for the mean over all batches since it was set."""
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, value: float | None) -> None:
+        if value is not None:
+            value = check_share(value, "momentum", "None or a number")
+        self._momentum = value
+        if value is not None or self.running_mean is None:
+            self.num_batches_tracked = None
+        elif self.num_batches_tracked is None:
+            self.num_batches_tracked = torch.tensor(0, device=self.running_mean.device)
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        """Take a part; where it is a ``SyncBatchNorm``, torch has converted this layer.
+
+        Args:
+            name: of the part.
+            module: the part.
+        """
+        if name == "known" and isinstance(module, nn.SyncBatchNorm):
+            self.sync, self.process_group = True, module.process_group
+        else:
+            super().add_module(name, module)
 
     def reset_running_stats(self) -> None:
         """Forget the batches so far: mean 0 and variance 1."""
@@ -116,8 +142,8 @@ class BatchNorm(SpaceNorm):
             In the shape of ``x``.
         Raises:
             TypeError: if ``weights`` is no real tensor.
-            ValueError: if a number in ``weights`` is negative or not finite, for weights of what
-                several processes have a part of, and in training for a single value of a scalar.
+            ValueError: if a number in ``weights`` is negative or not finite, and in training for a
+                single value of a scalar.
         """
         self.check(x)
         w = point_weights(self.in_type, x, weights)
@@ -131,16 +157,16 @@ class BatchNorm(SpaceNorm):
     def _of_batch(self, x: Tensor, w: Tensor | None) -> tuple[Tensor, Tensor]:
         """The statistics of a batch, which in training are remembered."""
         n = x.numel() // x.shape[1]
+        if w is not None and n:
+            w = w.expand(len(x), 1, *x.shape[2:])
         if self._is_shared():
-            if w is not None:
-                raise ValueError("weights: expected None with sync=True, got some")
-            mean, var, n = self._moments_of_all(x, n)
+            mean, var, n = self._moments_of_all(x, w, n)
             m, variance = self.of_fields(mean, var)
         else:
             m, variance = self.statistics(x, w)
-        if self.training and n:
-            if w is not None:  # the points that are there
-                n = (w > 0).expand(len(x), 1, *x.shape[2:]).sum()
+            if w is not None and n:  # the points that are there
+                n = (w > 0).sum()
+        if self.training and (isinstance(n, Tensor) or n):
             self._remember(n, m.detach(), variance.detach())
         return m, variance
 
@@ -150,25 +176,30 @@ class BatchNorm(SpaceNorm):
             return False
         return dist.get_world_size(self.process_group) > 1
 
-    def _moments_of_all(self, x: Tensor, n: int) -> tuple[Tensor, Tensor, int]:
+    def _moments_of_all(
+        self, x: Tensor, w: Tensor | None, n: int
+    ) -> tuple[Tensor, Tensor, int | Tensor]:
         """Mean and variance of every channel over all processes, and the number of points."""
         if n:
-            mean, var = (row[0] for row in self.moments(x))
+            mean, var = (row[0] for row in self.moments(x, w))
         else:
             mean = var = widened(x).sum([0, *range(2, x.dim())])  # zeros, with a gradient
-        counted = torch.cat([mean, var, mean.new_full((1,), n)])
+        counts = mean.new_full((2,), n)  # the weight of all points, and how many are there
+        if w is not None and n:
+            counts = torch.stack([measures(w, self.weights).sum(), (w > 0).sum().to(w)]).to(mean)
+        counted = torch.cat([mean, var, counts])
         # A row for each process: their sum is the table of all, in one collective.
         rank, size = dist.get_rank(self.process_group), dist.get_world_size(self.process_group)
         table = torch.stack(
             [counted if i == rank else torch.zeros_like(counted) for i in range(size)]
         )
         table = _SumOfAll.apply(table, self.process_group)
-        means, variances, counts = torch.split(table, [len(mean), len(var), 1], 1)
-        total = int(counts.detach().sum())
-        shares = counts.detach() / max(total, 1)
+        means, variances, counts = torch.split(table, [len(mean), len(var), 2], 1)
+        areas, points = counts.detach().split(1, 1)
+        shares = areas / areas.sum().clamp(min=torch.finfo(mean.dtype).tiny)
         mean = (shares * means).sum(0, keepdim=True)
         var = (shares * (variances + (means - mean) ** 2)).sum(0, keepdim=True)
-        return mean, var, total
+        return mean, var, points.sum() if w is not None else int(points.sum())
 
     def _remember(self, n: int | Tensor, m: Tensor, variance: Tensor) -> None:
         """Move the running statistics, those of n points."""
@@ -212,14 +243,17 @@ class BatchNorm(SpaceNorm):
         text = text if self.centre else f"{text}, centre=False"
         return f"{text}, sync=True" if self.sync else text
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
+
 
 def convert_sync_batchnorm(
     model: nn.Module, process_group: dist.ProcessGroup | None = None
 ) -> nn.Module:
     """Let all batch norms of a model, ours and torch's, take statistics over all processes.
 
-    What ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` is for the layers of torch, and calls it
-    for those; call it before ``DistributedDataParallel``.
+    The same as ``torch.nn.SyncBatchNorm.convert_sync_batchnorm``, with its arguments checked; call
+    it before ``DistributedDataParallel``.
 
     Args:
         model: whose ``enn.BatchNorm`` are changed in place.
@@ -238,9 +272,6 @@ def convert_sync_batchnorm(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
     _checked(process_group)
-    for module in model.modules():
-        if isinstance(module, BatchNorm):
-            module.sync, module.process_group = True, process_group
     return nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
 
 
@@ -253,6 +284,35 @@ def _checked(process_group: dist.ProcessGroup | None) -> dist.ProcessGroup | Non
             f"{type(process_group).__name__}"
         )
     return process_group
+
+
+class _Known(nn.modules.batchnorm._BatchNorm):
+    """The part of a batch norm of ours by which functions of torch know it for one.
+
+    They look for this class of torch: ``SyncBatchNorm.convert_sync_batchnorm`` puts another module
+    in its place, and ``swa_utils.update_bn`` resets it and sets its momentum.
+    """
+
+    def __init__(self, layer: BatchNorm) -> None:
+        self._layer = [layer]  # in a list, since it is no part of this one
+        channels, momentum = layer.in_type.channels, layer.momentum
+        super().__init__(channels, momentum=momentum, affine=False, track_running_stats=False)
+
+    @property  # where torch has a number
+    def momentum(self) -> float | None:
+        return self._layer[0].momentum
+
+    @momentum.setter
+    def momentum(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, value: float | None
+    ) -> None:
+        self._layer[0].momentum = value
+
+    def reset_running_stats(self) -> None:
+        self._layer[0].reset_running_stats()
+
+    def extra_repr(self) -> str:
+        return ""
 
 
 class _Context(Protocol):

@@ -11,12 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
-from equinet.nn.bands import BandChange, heat, resized, ring_step, unused
+from equinet.nn.bands import heat, resized, ring_step, unused
 from equinet.nn.centred import Centred
-from equinet.nn.layout import laid_out
-from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
 from equinet.nn.requirements import check_alike, check_steps, grid_of
+from equinet.nn.resampling import Averaging
 from equinet.numerics import Constant
 from equinet.numerics.arguments import (
     Size,
@@ -31,7 +30,7 @@ _CONVOLUTIONS = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
 
-class Downsample(EquivariantModule):
+class Downsample(Averaging):
     r"""Take every s-th point of a feature map that a Gaussian has smoothed along each axis.
 
     .. math:: [\Phi f](o) = \sum_i w_i\, f(s\, o - p + i), \qquad
@@ -48,6 +47,9 @@ class Downsample(EquivariantModule):
     cannot hold are left out, which is the orthogonal projection, and the others stay as they are,
     or are damped by a Gaussian on the sphere if there is a ``sigma``. With a factor of 1 it takes
     away what a pointwise function has made above the band.
+
+    With ``weights`` it smooths what is there (N3), over a sphere where half of what the filter
+    reads or more is: near the edge of a mask a ``sigma`` of one step leaves less of its ripples.
 
     Args:
         in_type: fields over a grid or a sphere.
@@ -81,7 +83,7 @@ class Downsample(EquivariantModule):
         sphere: Sphere | None = None,
     ) -> None:
         super().__init__(in_type, in_type)
-        self.bands = None
+        self.bands = self.shares = None
         if in_type.space.is_band_limited:
             unused(in_type.space, kernel_size=kernel_size, stride=stride, padding=padding)
             self._over_sphere(factor, sigma, sphere)
@@ -114,22 +116,19 @@ class Downsample(EquivariantModule):
         sigma = 0.0 if sigma is None else check_number(sigma, "sigma", least=0)
         self.out_type = resized(self.in_type, factor, sphere)
         step = ring_step(self.in_type)
-        self.bands = BandChange(self.in_type, self.out_type, heat(sigma * step))
+        self._set_bands(heat(sigma * step))
 
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         pairs = zip(self.kernel_size, self.sigma, strict=True)
         return {"taps": [_gaussian(k, sigma) for k, sigma in pairs]}
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        if self.bands is not None:
-            return self.bands(x)
-        self.centred.check(x.shape[2:])
+    def _on_grid(self, x: Tensor) -> Tensor:
         y, all_taps = x, self.listed("taps")
         for axis in reversed(range(len(all_taps))):
             # The last axis is filtered and becomes the first; after all of them they are in order.
-            y = (y @ self._matrix(all_taps[axis], axis, y.shape[-1])).movedim(-1, 2)
-        return laid_out(y, x)
+            matrix = self._matrix(all_taps[axis], axis, y.shape[-1]).to(y.dtype)
+            y = (y @ matrix).movedim(-1, 2)
+        return y
 
     def _matrix(self, taps: Tensor, axis: int, size: int) -> Tensor:
         """(D1) along one axis, ``(size, size out)``."""
@@ -180,7 +179,7 @@ def _gaussian(size: int, sigma: float) -> Tensor:
     return weights / weights.sum()
 
 
-class Upsample(EquivariantModule):
+class Upsample(Averaging):
     r"""Values on a finer grid, by repetition or by interpolation along each axis.
 
     As ``torch.nn.Upsample``; the centres of the two grids are the same, so it commutes with all
@@ -188,6 +187,9 @@ class Upsample(EquivariantModule):
 
     Over a sphere it leads to a higher band or to another grid, and changes no function: it is exact
     on all fields of the band, and equivariant for all rotations.
+
+    With ``weights`` it interpolates between what is there (N3), over a sphere where half of what
+    it reads or more is.
 
     Args:
         in_type: fields over a grid or a sphere.
@@ -233,12 +235,12 @@ class Upsample(EquivariantModule):
         check_choice(mode, "mode", ("nearest", "linear"))
         if check_flag(align_corners, "align_corners") and mode == "nearest":
             raise ValueError("align_corners: expected False for mode 'nearest', got True")
-        self.bands = None
+        self.bands = self.shares = None
         if in_type.space.is_band_limited:
             nearest = None if mode == "linear" else mode
             unused(in_type.space, size=size, mode=nearest, align_corners=align_corners or None)
             self.out_type = resized(in_type, factor, sphere, up=True)
-            self.bands = BandChange(in_type, self.out_type)
+            self._set_bands()
             return
         space = grid_of(in_type, spheres=True)
         unused(space, sphere=sphere)
@@ -249,10 +251,7 @@ class Upsample(EquivariantModule):
         self.mode, self.align_corners = mode, align_corners
         self.out_type = FieldType(space.refined(self.factor), in_type.blocks)
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        if self.bands is not None:
-            return self.bands(x)
+    def _on_grid(self, x: Tensor) -> Tensor:
         size = self._size_out([x.shape[axis] for axis in range(2, 2 + len(self.factor))])
         if self.size is not None:
             space, ends = grid_of(self.in_type), int(self.align_corners)
@@ -267,7 +266,7 @@ class Upsample(EquivariantModule):
                     f"x: expected sizes that divide {size} for mode 'nearest', got {tuple(x.shape)}"
                 )
             y = y.repeat_interleave(new // old, axis)
-        return laid_out(y, x)
+        return y
 
     def _size_out(self, sizes: Sequence[int]) -> list[int]:
         if self.size is not None:

@@ -13,7 +13,7 @@ from equinet.harmonics.grid import degree_columns
 from equinet.nn.masks import mean_over, point_weights, read
 from equinet.numerics import Constants
 from equinet.numerics.arguments import check_flag, check_number
-from equinet.numerics.values import is_readable
+from equinet.numerics.values import check_measured, is_readable
 
 
 class FieldLoss(Constants):
@@ -180,12 +180,9 @@ def _check_pair(in_type: FieldType, x: Tensor, y: Tensor) -> None:
 
 
 def _check_finite(x: Tensor, y: Tensor) -> None:
+    instead = "give weights that are 0 where nothing is known, or fill them"
     for argument, field in (("x", x), ("y", y)):
-        if is_readable(field) and not field.isfinite().all():
-            raise ValueError(
-                f"{argument}: expected finite numbers, got {int((~field.isfinite()).sum())} that "
-                "are not; give weights that are 0 where nothing is known, or fill them"
-            )
+        check_measured(argument, field, instead)
 
 
 def _relative(square: Tensor, whole: Tensor) -> Tensor:

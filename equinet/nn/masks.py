@@ -47,9 +47,17 @@ def point_weights(in_type: FieldType, x: Tensor, weights: Tensor | None) -> Tens
     return w[..., None] if in_type.is_sampled else w
 
 
-def read(x: Tensor, w: Tensor | None) -> Tensor:
-    """The values where w is not 0, else 0, with derivatives that know nothing of the others."""
-    return x if w is None else x.where(w > 0, x.new_zeros(()))
+def read(x: Tensor, w: Tensor | None, other: float = 0.0) -> Tensor:
+    """The values where w is not 0, else another one, with derivatives that know nothing of those.
+
+    Args:
+        x: the values.
+        w: of the points, with the axes of ``x``; None for 1 everywhere.
+        other: what is read where w is 0.
+    Returns:
+        In the shape of ``x``.
+    """
+    return x if w is None else x.where(w > 0, x.new_full((), other))
 
 
 def mean_over(x: Tensor, w: Tensor, dims: list[int]) -> Tensor:
@@ -67,6 +75,18 @@ def mean_over(x: Tensor, w: Tensor, dims: list[int]) -> Tensor:
     return (x * w).sum(dims, keepdim=True) / total.where(total > 0, torch.ones_like(total))
 
 
+def measures(w: Tensor, q: Tensor) -> Tensor:
+    """Q w, the weight of every point.
+
+    Args:
+        w: of the points, ``(batch or 1, 1, *sizes)``.
+        q: of the space, along its first axis.
+    Returns:
+        In the shape of ``w``.
+    """
+    return w * q.to(w.dtype).view(-1, *[1] * (w.dim() - 3)) if w.dim() > 2 else w
+
+
 def moments_over(x: Tensor, w: Tensor, q: Tensor, over_batch: bool) -> tuple[Tensor, Tensor]:
     """Mean and variance of every channel over space, as ``mean_over``.
 
@@ -79,6 +99,6 @@ def moments_over(x: Tensor, w: Tensor, q: Tensor, over_batch: bool) -> tuple[Ten
         ``(batch or 1, channel)`` each.
     """
     dims = [0] * over_batch + list(range(2, x.dim()))
-    w = w * q.to(w.dtype).view(-1, *[1] * (x.dim() - 3)) if x.dim() > 2 else w
+    w = measures(w, q)
     mean = mean_over(x, w, dims)
     return mean.flatten(1), mean_over((x - mean).square(), w, dims).flatten(1)

@@ -4,7 +4,8 @@ r"""From one level of points to another, along edges with invariant weights.
           P_{ij} = \frac{w(|r_{ij}|)}{\sum_k w(|r_{ik}|)} \quad (V9)
 
 The weights depend on distances alone and multiply whole fields, so (V9) and its transpose commute
-with every motion, for fields of any kind.
+with every motion, for fields of any kind. Points that weigh more, or are missing, have weights of
+their own, m_j, which multiply w(\|r_ij\|).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 from equinet.field import FieldType, Points
 from equinet.nn.edges import Neighbours, Positions, edge_vectors, ends_of, length
 from equinet.nn.field_norm import widened
+from equinet.nn.masks import point_weights, read
 from equinet.nn.module import EquivariantModule
 from equinet.nn.radial_network import envelope
 from equinet.nn.type_checks import check_over
@@ -72,6 +74,8 @@ class PointPool(EquivariantModule):
         positions: Positions,
         edges: Tensor | Neighbours,
         shifts: Tensor | None = None,
+        *,
+        weights: Tensor | None = None,
     ) -> Tensor:
         """The fields at the other end of the edges.
 
@@ -80,20 +84,58 @@ class PointPool(EquivariantModule):
             positions: ``(points, n)``; of both ends as a pair where they are other points.
             edges: a ``transforms.Graph``, or int64 ``(2, count)``, rows j, the neighbour, and i.
             shifts: ``(count, n)``, added to x_j - x_i, for neighbours in another cell.
+            weights: of the points of ``x``, as in ``GlobalAvgPool``: the mean is over what is
+                there. Where they are 0 the fields are not read; ``PointUnpool`` gives away so many
+                times what a point has.
         Returns:
             ``(targets, channels)``; of ``PointUnpool`` ``(sources, channels)``.
         """
         self.check(x)
+        w = point_weights(self.in_type, x, weights)
         found, r = edge_vectors(self, x, positions, edges, shifts, self.end)
-        counts = [one.shape[0] for one in ends_of(positions)]
-        shares = self._shares(widened(r), found[1], counts[1])
-        here, there = found if self.end == 0 else found.flip(0)
-        parts = shares[:, None] * widened(x).index_select(0, here)
-        y = parts.new_zeros(counts[1 - self.end], x.shape[1])
-        return y.index_add(0, there, parts).to(x.dtype)
+        return self._along(widened(x), w, positions, found, widened(r)).to(x.dtype)
 
-    def _shares(self, r: Tensor, target: Tensor, targets: int) -> Tensor:
-        """P of every edge, ``(count,)``."""
+    def out_weights(
+        self,
+        weights: Tensor,
+        positions: Positions,
+        edges: Tensor | Neighbours,
+        shifts: Tensor | None = None,
+    ) -> Tensor:
+        """The weights at the other end of the edges, for the layers behind.
+
+        Args:
+            weights: of the points of the fields, as ``forward`` takes them.
+            positions: as there.
+            edges: as there.
+            shifts: as there.
+        Returns:
+            What (V9), or its transpose, makes of them; 0 where nothing is left.
+        """
+        points = ends_of(positions)[self.end]
+        one = points.new_ones(points.shape[0], 1)
+        w = point_weights(self.in_type, one, weights)
+        assert w is not None
+        found, r = edge_vectors(self, one, positions, edges, shifts, self.end)
+        return self._along(w.expand_as(one), None, positions, found, widened(r))[:, 0]
+
+    def _along(
+        self, x: Tensor, w: Tensor | None, positions: Positions, edges: Tensor, r: Tensor
+    ) -> Tensor:
+        """What comes along the edges of the fields, of which w is there."""
+        counts = [one.shape[0] for one in ends_of(positions)]
+        here, there = edges if self.end == 0 else edges.flip(0)
+        share = None
+        if w is not None:
+            x, w = read(x, w), w.expand(x.shape[0], 1)
+            x = x * w if self.end else x
+            share = None if self.end else w[:, 0].index_select(0, here)
+        shares = self._shares(r, edges[1], counts[1], share)
+        parts = shares[:, None] * x.index_select(0, here)
+        return parts.new_zeros(counts[1 - self.end], x.shape[1]).index_add(0, there, parts)
+
+    def _shares(self, r: Tensor, target: Tensor, targets: int, m: Tensor | None) -> Tensor:
+        """P of every edge, ``(count,)``, of which the sources have the weights m."""
 
         def summed(values: Tensor) -> Tensor:
             """For every edge the sum over those that end where it does."""
@@ -103,10 +145,11 @@ class PointPool(EquivariantModule):
         squares = (r * r).sum(1)
         w = one = torch.ones_like(squares)
         if self.weights == "inverse":
-            near = squares + _NEAR * summed(squares)
+            near = squares + _NEAR * summed(read(squares, m))
             w = 1 / torch.where(near == 0, one, near)
         if self.cutoff is not None:
             w = w * envelope((length(r) / self.cutoff).clamp(max=1), _ENVELOPE)
+        w = w if m is None else w * m
         total = summed(w)
         return w / torch.where(total == 0, one, total)
 

@@ -13,12 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Sphere
-from equinet.nn.bands import BandChange, cap, discs, resized, ring_step, unused
+from equinet.nn.bands import cap, discs, resized, ring_step, unused
 from equinet.nn.centred import Centred
 from equinet.nn.layout import laid_out
-from equinet.nn.masks import point_weights, read
-from equinet.nn.module import EquivariantModule
+from equinet.nn.masks import read
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
+from equinet.nn.resampling import Averaging, Resampling
 from equinet.numerics import Constant
 from equinet.numerics.arguments import Size, check_flag, check_integer, each
 
@@ -34,7 +34,7 @@ _MAXIMUM = {
 }
 
 
-class _Window(EquivariantModule):
+class _Window(Resampling):
     """A pool over a moving window on a grid, or over a disc on a sphere."""
 
     on_spheres = False  # whether there is such a pool
@@ -92,14 +92,30 @@ class _Window(EquivariantModule):
         text += f", padding={self.padding}" if any(self.padding) else ""
         return text + (", ceil_mode=True" if self.ceil_mode else "")
 
+    def _largest(self, x: Tensor, return_indices: bool = False) -> Any:  # noqa: ANN401
+        """The largest value in each window of a grid, as the function of torch has it."""
+        pool, _ = _MAXIMUM[len(self.kernel_size)]
+        return pool(
+            x,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=return_indices,
+        )
 
-class AvgPool(_Window):
+
+class AvgPool(Averaging, _Window):
     r"""The mean over a window, of any fields, as ``torch.nn.AvgPool3d``.
 
     ``ceil_mode``, which comes before ``count_include_pad`` in torch, is given by name.
 
     Over a sphere it is the mean over a disc, to whose centre values come along great circles: of
     the function itself and not of its samples, so it is exactly equivariant.
+
+    With ``weights`` it is the mean over what is there (N3), over a sphere where a hundredth of the
+    disc or more is.
 
     Args:
         in_type: fields over a grid or a sphere.
@@ -123,6 +139,7 @@ class AvgPool(_Window):
     """
 
     on_spheres = True
+    least = 0.01
 
     def __init__(
         self,
@@ -140,9 +157,7 @@ class AvgPool(_Window):
         self.bands = self.shares = None
         if self.radius is not None:
             unused(in_type.space, divisor_override=divisor_override)
-            self.bands = BandChange(in_type, self.out_type, cap(self.radius))
-            before, after = (t.space.fields("1x0") for t in (in_type, self.out_type))
-            self.shares = BandChange(before, after, cap(self.radius))
+            self._set_bands(cap(self.radius))
         self.count_include_pad = check_flag(count_include_pad, "count_include_pad")
         self.divisor_override = divisor_override
         if divisor_override is not None:
@@ -153,32 +168,7 @@ class AvgPool(_Window):
                     f"{divisor_override}; multiply the output with kernel_size / divisor instead"
                 )
 
-    def forward(self, x: Tensor, *, weights: Tensor | None = None) -> Tensor:
-        """The means.
-
-        Args:
-            x: ``in_type.shape(batch, *sizes)``.
-            weights: of the points, as in ``GlobalAvgPool``: the mean is over what is there. It is 0
-                where nothing is, over a sphere where less than a hundredth of the disc is.
-        Returns:
-            ``out_type.shape(batch, *sizes)``.
-        Raises:
-            TypeError, ValueError: for ``weights``, as ``GlobalAvgPool``.
-        """
-        self.check(x)
-        w = point_weights(self.in_type, x, weights)
-        if w is None:
-            return laid_out(self._means(x, self.bands), x)
-        share = self._means(w[..., 0] if self.in_type.is_sampled else w, self.shares)
-        share = share[..., None] if self.in_type.is_sampled else share
-        there = share > (0 if self.radius is None else 0.01 * w.amax())
-        y = self._means((read(x, w) * w).to(x.dtype), self.bands)
-        return (y / share.where(there, 1.0)).where(there, 0.0).to(x.dtype)
-
-    def _means(self, x: Tensor, bands: BandChange | None) -> Tensor:
-        if bands is not None:
-            return bands(x)
-        self.centred.check(x.shape[2:])
+    def _on_grid(self, x: Tensor) -> Tensor:
         pool, _ = _AVERAGE[len(self.kernel_size)]
         return pool(x, self.kernel_size, self.stride, self.padding, *self._options())
 
@@ -205,6 +195,9 @@ class MaxPool(_Window):
 
     Over a sphere it is the largest sample in a disc, equivariant up to what is missed between the
     samples; ``AvgPool`` and ``Downsample`` are exact there.
+
+    With ``weights`` it is the largest of what is there, and the weight of the result the largest of
+    the window.
 
     Args:
         in_type: trivial, regular or quotient fields over a grid, trivial ones over a sphere.
@@ -253,17 +246,18 @@ class MaxPool(_Window):
             return {}
         return {"near": discs(self.in_type, self.out_type, self.radius)}
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        if self.radius is not None:
-            found = x.flatten(2).index_select(2, self.near.flatten())
-            y = found.unflatten(2, self.near.shape).amax(3)
-            return y.view(self.out_type.shape(x.shape[0]))
-        self.centred.check(x.shape[2:])
-        pool, _ = _MAXIMUM[len(self.kernel_size)]
-        return pool(
-            x, self.kernel_size, self.stride, self.padding, self.dilation, ceil_mode=self.ceil_mode
-        )
+    def _resampled(self, x: Tensor) -> Tensor:
+        if self.radius is None:
+            return self._largest(x)
+        found = x.flatten(2).index_select(2, self.near.flatten())
+        y = found.unflatten(2, self.near.shape).amax(3)
+        return y.view(x.shape[0], x.shape[1], *self.out_type.shape(1)[2:])
+
+    def _left(self, w: Tensor) -> Tensor:
+        return self._resampled(w)
+
+    def _of_weighted(self, x: Tensor, w: Tensor) -> Tensor:
+        return read(self._resampled(read(x, w, -torch.inf)), self._left(w))
 
     def export(self) -> nn.Module:
         """``torch.nn.MaxPool1d``, ``2d`` or ``3d``; over a sphere a copy."""
@@ -278,6 +272,9 @@ class NormMaxPool(_Window):
     r"""The longest vector in a window, for each field.
 
     A scalar is a vector of one component, so its longest is the one of largest absolute value.
+
+    With ``weights`` it is the longest of what is there, and the weight of the result the largest of
+    the window.
 
     Args:
         in_type: fields over a grid with orthogonal rho.
@@ -306,23 +303,20 @@ class NormMaxPool(_Window):
         super().__init__(in_type, kernel_size, stride, padding, ceil_mode=ceil_mode)
         check_orthogonal(in_type, functions="enn.GroupPool")
 
-    def forward(self, x: Tensor) -> Tensor:
-        self.check(x)
-        self.centred.check(x.shape[2:])
+    def _resampled(self, x: Tensor) -> Tensor:
         y = torch.cat([self._longest(part) for part in self.in_type.split(x)], 1)
         return laid_out(y, x)
 
-    def _longest(self, f: Tensor) -> Tensor:
+    def _left(self, w: Tensor) -> Tensor:
+        return self._largest(w)
+
+    def _of_weighted(self, x: Tensor, w: Tensor) -> Tensor:
+        parts = self.in_type.split(read(x, w))
+        return torch.cat([self._longest(part, w) for part in parts], 1)
+
+    def _longest(self, f: Tensor, w: Tensor | None = None) -> Tensor:
         """Of ``(batch, field, component, *sizes)``: ``(batch, channel, *pooled sizes)``."""
         square = f.detach().to(torch.promote_types(f.dtype, torch.float32)).square().sum(2)
-        pool, _ = _MAXIMUM[len(self.kernel_size)]
-        _, where = pool(
-            square,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            ceil_mode=self.ceil_mode,
-            return_indices=True,
-        )
+        _, where = self._largest(read(square, w, -1.0), return_indices=True)
         index = where.flatten(2).unsqueeze(2).expand(-1, -1, f.shape[2], -1)
         return f.flatten(3).gather(3, index).unflatten(3, where.shape[2:]).flatten(1, 2)

@@ -10,6 +10,7 @@ from equinet.field import FieldType
 from equinet.nn.arguments import check_callable, check_clouds
 from equinet.nn.field_norm import field_of
 from equinet.nn.global_pool import GlobalAvgPool
+from equinet.nn.masks import point_weights, read
 from equinet.nn.module import EquivariantModule, rand
 from equinet.nn.requirements import check_orthogonal
 from equinet.numerics.arguments import check_integer, check_number
@@ -158,13 +159,22 @@ class SqueezeExcite(_Scaled):
                     start = rand(*parameter.shape, generator=generator)
                     parameter.copy_((2 * start - 1) / math.sqrt(width))
 
-    def forward(self, x: Tensor, batch: Tensor | None = None, count: int | None = None) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        batch: Tensor | None = None,
+        count: int | None = None,
+        *,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         """The fields times their factors.
 
         Args:
             x: ``in_type.shape(batch, ...)``.
             batch: over ``Points``, the number of the cloud of each point, int64 ``(points,)``.
             count: over ``Points``, of the clouds.
+            weights: of the points in the means, as in ``GlobalAvgPool``. Where they are 0 the
+                input is not read, and the output is 0.
         Returns:
             In the shape of ``x``.
         Raises:
@@ -177,17 +187,25 @@ class SqueezeExcite(_Scaled):
                 "batch: expected the number of the cloud of each point, since fields are compared "
                 "within a cloud, got None; of a single one x.new_zeros(len(x), dtype=torch.long)"
             )
-        s = self.invariants(x, batch, count)
+        x = read(x, point_weights(self.in_type, x, weights))
+        s = self.invariants(x, batch, count, weights)
         factors = self.gate(self.excite(self.function(self.squeeze(s.to(x.dtype)))))
         return self.scaled(x, factors if batch is None else factors.index_select(0, batch))
 
-    def invariants(self, x: Tensor, batch: Tensor | None, count: int | None) -> Tensor:
+    def invariants(
+        self,
+        x: Tensor,
+        batch: Tensor | None = None,
+        count: int | None = None,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         """One number for each field that the group leaves alone, the mean over space.
 
         Args:
             x: ``in_type.shape(batch, ...)``.
             batch: over ``Points``, the number of the cloud of each point.
             count: over ``Points``, of the clouds.
+            weights: of the points in the means.
         Returns:
             s, ``(batch, field)``; over ``Points`` ``(cloud, field)``.
         """
@@ -198,7 +216,7 @@ class SqueezeExcite(_Scaled):
         ]
         means = torch.cat(parts, 1)
         if self.pool is not None:
-            means = self.pool(means, batch, count)
+            means = self.pool(means, batch, count, weights=weights)
         blocks = means.split([mul for mul, _ in self.in_type.blocks], 1)
         s = [
             mean if permuted else (mean + self.eps).sqrt()

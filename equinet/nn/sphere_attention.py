@@ -22,10 +22,12 @@ from torch import Tensor
 
 from equinet.field import FieldType, sphere_of
 from equinet.nn.linear import Linear
+from equinet.nn.masks import point_weights, read
 from equinet.nn.module import EquivariantModule
 from equinet.numerics import Constant, angles_to_matrix, wigner_D
 from equinet.numerics.arguments import check_integer, check_memory, check_number
 from equinet.ops import full_precision
+from equinet.rep import Irrep
 
 
 class SphereAttention(EquivariantModule):
@@ -34,7 +36,7 @@ class SphereAttention(EquivariantModule):
     Scores and sums have the weights of the quadrature, so the layer is one of functions on the
     sphere and not of the samples: it commutes with rotations about any axis up to aliasing, which
     falls with the band, and which a finer grid for the same band takes away
-    (``Sphere(16, grid=soft(24))``). Fields keep their spin; a ``SphereConv`` mixes spins.
+    (``Sphere(16, grid=soft(24))``). Fields keep their spin and parity; a ``SphereConv`` mixes them.
 
     Its cost is that of all pairs of points, for each head.
 
@@ -90,13 +92,14 @@ class SphereAttention(EquivariantModule):
         check_memory(heads * count**2, "heads", f"scores of {heads} heads and {count} points")
         into, out = _spins(in_type), _spins(out_type)
         if out.keys() != into.keys():
+            names = ", ".join(psi.name for psi in into)
             raise ValueError(
-                f"out_type: expected fields of the spins of in_type, {list(into)}, which a "
-                f"SphereConv mixes, got {out_type!r}"
+                f"out_type: expected fields of the spins of in_type, [{names}], which a SphereConv "
+                f"mixes, got {out_type!r}"
             )
-        keys = sphere.fields(" + ".join(f"{heads * key_copies}x{s}" for s in into))
-        many = {s: max(1, n // heads) for s, n in into.items()}
-        values = sphere.fields(" + ".join(f"{heads * n}x{s}" for s, n in many.items()))
+        keys = sphere.fields(" + ".join(f"{heads * key_copies}x{psi.name}" for psi in into))
+        many = {psi: max(1, n // heads) for psi, n in into.items()}
+        values = sphere.fields(" + ".join(f"{heads * n}x{psi.name}" for psi, n in many.items()))
         self._scale = (keys.channels / heads) ** -0.5
         self.query = Linear(in_type, keys, False, generator=generator)
         self.key = Linear(in_type, keys, False, generator=generator)
@@ -111,7 +114,7 @@ class SphereAttention(EquivariantModule):
         R = angles_to_matrix(alpha, beta, torch.zeros_like(beta))
         each = sphere.weights.view(-1, *[1] * (len(sphere.rings.shape) - 1))
         weights = (each / math.prod(sphere.rings.shape[1:])).expand(sphere.rings.shape)
-        spins = _spins(self.in_type)
+        spins = [psi.degree for psi in _spins(self.in_type)]
         frames = [wigner_D(s, R)[:, :, [2 * s, 0] if s else [0]] for s in spins]
         return {
             "frames": frames,  # E of each spin, (points, 2 s + 1, components)
@@ -140,26 +143,42 @@ class SphereAttention(EquivariantModule):
             parts.append(turned.flatten(1, 3))
         return torch.cat(parts, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, *, weights: Tensor | None = None) -> Tensor:
+        """What every point makes of all others.
+
+        Args:
+            x: ``in_type.shape(batch)``.
+            weights: of the points, as in ``GlobalAvgPool``, which multiply w in (S1). Where they
+                are 0 the input is not read, and the output is 0.
+        Returns:
+            ``out_type.shape(batch)``.
+        Raises:
+            TypeError, ValueError: for ``weights``, as ``GlobalAvgPool``.
+        """
         self.check(x)
+        given = point_weights(self.in_type, x, weights)
         with full_precision(x):
-            y = x.to(torch.promote_types(x.dtype, torch.float32))
+            y = read(x, given).to(torch.promote_types(x.dtype, torch.float32))
             q, k, v = (self._vectors(layer, y) for layer in (self.query, self.key, self.value))
             scores = (q * self._scale) @ k.mT + self.weights.to(y.dtype)
             if self.reach is not None:
                 points = self.points.to(y.dtype)
                 scores = scores + (points @ points.mT - 1) / self.reach**2
+            if given is not None:
+                here = given.flatten(2)[:, :, None]  # a number, not -inf, where nobody is there
+                least = torch.finfo(y.dtype).min / 2
+                scores = read(scores + read(here, here, 1.0).log(), here, least)
             z = self._fields(scores.softmax(-1) @ v)
-            return self.mix(z.unflatten(2, x.shape[2:])).to(x.dtype)
+            return read(self.mix(z.unflatten(2, x.shape[2:])), given).to(x.dtype)
 
     def extra_repr(self) -> str:
         return f"{super().extra_repr()}, heads={self.heads}, reach={self.reach}"
 
 
-def _spins(field_type: FieldType) -> dict[int, int]:
-    """How many fields there are of each spin, ascending."""
-    counts: dict[int, int] = {}
+def _spins(field_type: FieldType) -> dict[Irrep, int]:
+    """How many fields there are of each irrep, ascending by spin and parity."""
+    counts: dict[Irrep, int] = {}
     for mul, rho in field_type.blocks:
         (psi,) = rho.constituents
-        counts[psi.degree] = counts.get(psi.degree, 0) + mul
-    return dict(sorted(counts.items()))
+        counts[psi] = counts.get(psi, 0) + mul
+    return dict(sorted(counts.items(), key=lambda item: (item[0].degree, item[0].name)))

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, TypeGuard
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -33,7 +34,7 @@ def per_axis(value: object, n: int) -> tuple[Any, ...]:
 
 
 def is_integer(value: object, least: float = 1, most: float = math.inf) -> TypeGuard[int]:
-    """Whether it is an integer in range; True and False are none.
+    """Whether it is an integer in range, of Python or numpy; True and False are none.
 
     Args:
         value: anything.
@@ -42,7 +43,8 @@ def is_integer(value: object, least: float = 1, most: float = math.inf) -> TypeG
     Returns:
         True or False.
     """
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    return is_whole and least <= value <= most
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
@@ -61,7 +63,7 @@ def check_integer(value: object, argument: str, least: float = 1, most: float = 
         least: the smallest that is allowed.
         most: the largest that is allowed.
     Returns:
-        The value itself.
+        The value, as an integer of Python.
     Raises:
         ValueError: if it is no such integer; True and False are none.
     """
@@ -70,7 +72,7 @@ def check_integer(value: object, argument: str, least: float = 1, most: float = 
     if not is_integer(value, least, most):
         wanted = f">= {least}" if most == math.inf else f"from {least} to {most:,}"
         raise ValueError(f"{argument}: expected an integer {wanted}, got {value!r}")
-    return value
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def each(value: Size, n: int, argument: str, least: int = 1) -> tuple[int, ...]:

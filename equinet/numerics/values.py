@@ -6,6 +6,10 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from equinet.numerics.pages import explained
+
+_MOST, _WIDE = 1e30, torch.float32
+
 
 def is_readable(*tensors: Tensor) -> bool:
     """Whether the numbers in the tensors may be looked at.
@@ -35,6 +39,45 @@ def is_differentiated(*tensors: Tensor) -> bool:
     if not is_readable(*tensors):
         return True
     return any(forward_ad.unpack_dual(x).tangent is not None for x in tensors)
+
+
+def is_missing(x: Tensor) -> Tensor:
+    """Where something stands that nobody has measured: NaN, or a number that files write for it.
+
+    Args:
+        x: data. healpy writes -1.6e30 for what is missing, netCDF 9.9e36: nothing on the sky or the
+            Earth is so large.
+    Returns:
+        True and False, in the shape of ``x``.
+    """
+    return x.isnan() | (x.isfinite() & (x.abs().to(torch.promote_types(x.dtype, _WIDE)) >= _MOST))
+
+
+def check_measured(name: str, x: Tensor, instead: str) -> None:
+    """Raise ValueError if a number is not finite, or stands for one that is missing.
+
+    One pass over the data, and on a GPU one wait for its result; left out where it cannot be read.
+
+    Args:
+        name: of the argument.
+        x: real.
+        instead: what to do about it.
+    Raises:
+        ValueError: with the number of those values.
+    """
+    if not is_readable(x) or not x.numel():
+        return
+    low, high = torch.aminmax(x.detach())  # NaN, if one is
+    if -_MOST < float(low) and float(high) < _MOST:
+        return
+    wrong = is_missing(x) | ~x.isfinite()
+    raise ValueError(
+        explained(
+            f"{name}: expected finite numbers, got {int(wrong.sum())} that are not, or that files "
+            f"write for what is missing ({float(x.detach()[wrong][0]):g}); {instead}",
+            "guide/sphere_data.md#masks-areas-missing-data",
+        )
+    )
 
 
 def check_numbers(
@@ -83,6 +126,32 @@ def check_numbers(
         raise ValueError(f"{name}: expected {what}, {span}, got {low}{padded}")
     if count is not None and high >= count:
         raise ValueError(f"{name}: expected {what}, {span}, got {high}")
+
+
+def check_together(name: str, pairs: Tensor, part: Tensor, what: str) -> None:
+    """Raise ValueError unless the two of each pair belong to the same part.
+
+    Left out where the numbers cannot be read, as in ``check_numbers``.
+
+    Args:
+        name: of the argument.
+        pairs: int64 ``(2, count)``.
+        part: of each thing that may be one of a pair, int64.
+        what: a part is, such as "cloud".
+    Raises:
+        ValueError: for a pair of two parts, which it names.
+    """
+    if not is_readable(pairs, part):
+        return
+    ends = part[pairs]
+    apart = ends[0] != ends[1]
+    if apart.any():
+        number = int(apart.nonzero()[0])
+        (j, i), (a, b) = pairs[:, number].tolist(), ends[:, number].tolist()
+        raise ValueError(
+            f"{name}: expected none from one {what} to another, got ({j}, {i}), number {number}, "
+            f"from {what} {a} to {what} {b}"
+        )
 
 
 def check_floating(name: str, x: object, *last: int) -> Tensor:

@@ -109,7 +109,7 @@ def globe(
 def _finely(field_type: FieldType, sphere: Sphere, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """The field of the same spectrum on a fine grid, and the frames R there, ``(beta, alpha)``."""
     band = _BAND * math.ceil(sphere.band / _BAND)
-    finer = Sphere(band).fields(field_type.blocks)
+    finer = sphere.at(band).fields(field_type.blocks)
     spectrum = FieldAnalysis(field_type, sphere.band).double()(x.detach().cpu().double())
     values = FieldSynthesis(finer, sphere.band).double()(spectrum, len(x))
     beta, alpha = soft_angles(band)

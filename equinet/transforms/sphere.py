@@ -8,7 +8,9 @@ from equinet.harmonics import rotate_s2
 from equinet.numerics import Constants, angles_to_matrix, random_rotations, soft_angles
 from equinet.numerics.arguments import check_generator, check_integer, check_memory
 from equinet.numerics.membership import check_rotations
-from equinet.numerics.values import check_floating
+from equinet.numerics.values import check_floating, check_measured
+
+_FILL = "fill what is missing, as nan_to_num(0) does"
 
 
 class StereographicProjection(Constants):
@@ -57,7 +59,8 @@ class StereographicProjection(Constants):
             ``(batch, channel, 2 * band, 2 * band)``, axes beta and alpha.
         Raises:
             TypeError: if the images are not real floating.
-            ValueError: if they have another shape, or ``rotations`` are no rotation matrices.
+            ValueError: if they have another shape or a number is not finite, or ``rotations`` are
+                no rotation matrices.
         """
         size = self.image_size
         check_floating("images", images)
@@ -65,6 +68,7 @@ class StereographicProjection(Constants):
             raise ValueError(
                 f"images: expected (batch, channel, {size}, {size}), got {tuple(images.shape)}"
             )
+        check_measured("images", images, _FILL)
         points = self.points.to(images).expand(len(images), -1, -1, -1)
         if rotations is not None:
             check_rotations(rotations, "rotations", images)
@@ -89,7 +93,7 @@ def rotate_randomly(
         The turned signals and the rotations ``(batch, 3, 3)``.
     Raises:
         TypeError: if the signal is not real floating.
-        ValueError: if it has another shape.
+        ValueError: if it has another shape, or a number is not finite: a gap would be everywhere.
 
     Example:
         >>> turned, rotations = rotate_randomly(torch.rand(5, 1, 8, 8))
@@ -102,6 +106,7 @@ def rotate_randomly(
         raise ValueError(
             f"signal: expected (batch, channel, 2b, 2b), got {tuple(signal.shape)}{single}"
         )
+    check_measured("signal", signal, _FILL)
     check_generator(generator)
     rotations = random_rotations(len(signal), generator=generator).to(signal)
     return rotate_s2(signal, rotations), rotations

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from equinet.numerics.arguments import check_choice
-from equinet.numerics.values import check_floating, is_readable
+from equinet.numerics.values import check_floating, check_measured
 
 #: The sign of U: looking at the sky, HEALPix counts angles from south to east, the IAU from north.
 _CONVENTIONS = {"cosmo": 1, "iau": -1}
@@ -129,12 +129,12 @@ def _check_components(**components: Tensor) -> None:
             f"{second.device}"
         )
     for argument, x in components.items():
-        if is_readable(x) and not x.isfinite().all():
-            raise ValueError(
-                f"{argument}: expected finite numbers, got {int((~x.isfinite()).sum())} that are "
-                f"not; where nothing is measured take {argument}.nan_to_num(0), and weights that "
-                "are 0 there in norms, pools and losses"
-            )
+        check_measured(
+            argument,
+            x,
+            f"where nothing is measured put 0, as {argument}.nan_to_num(0) for NaN, and give "
+            "weights that are 0 there to norms, pools and losses",
+        )
 
 
 def _components(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -112,11 +112,22 @@ def test_rings_of_your_own():
     good = gauss(5, 11)
     rings = Rings(list(good.beta), torch.tensor(good.weight, dtype=F64), [11] * 5)
     assert rings == good and rings.degree == 5 and repr(rings) == "Rings(5 rings, 55 points)"
-    assert Rings(good.beta, [0.2] * 5, [11] * 5).degree == 1
+    with pytest.warns(UserWarning, match="^weight: the quadrature of these 5 rings is good up to"):
+        assert Rings(good.beta, [0.2] * 5, np.full(5, 11)).degree == 1
     assert Rings(good.beta, good.weight, [5] * 5).degree == 3
     reduced = Rings(good.beta, good.weight, [5, 9, 11, 9, 5])
     assert not reduced.is_uniform and reduced.shape == (39,) and reduced.degree == 5
     assert not Rings([0.3, 2.0], [0.5, 0.5], [3, 3]).is_symmetric
+
+
+def test_angles_of_a_file():
+    """Latitudes in single precision hold what the exact ones do, and mirror each other exactly."""
+    good = gauss(32)
+    latitudes = np.float32(90 - np.degrees(good.beta))
+    rings = Rings(np.radians(90 - np.float64(latitudes)), good.weight, good.counts)
+    assert rings.degree == 32 > rings.exact_degree and rings.is_symmetric
+    assert rings.beta != good.beta
+    assert_close(np.add(rings.beta, rings.beta[::-1]), np.full(32, math.pi), ROUNDING)
 
 
 BETA = (0.5, 1.0)
@@ -136,6 +147,9 @@ BETA = (0.5, 1.0)
         (lambda: Rings(BETA, (0.5, math.nan), (4, 4)), ValueError, "^weight: expected finite"),
         (lambda: Rings(BETA, (1.0, 1.0), (4, 4)), ValueError, "^weight: expected .* sum 1, got 2"),
         (lambda: Rings(BETA, (0.5, 0.5), (4,)), ValueError, "^counts: expected a number"),
+        (lambda: Rings(BETA, (0.5, 0.5), (4, 4), degree=3), ValueError, "^degree: expected at mo"),
+        (lambda: gauss(4, start=180.0), ValueError, r"^start: .*got 180; .*math.radians\(180\)"),
+        (lambda: Rings(BETA, (0.5, 0.5), (4, 4), (0, 90)), ValueError, "^starts: .*radians"),
         (lambda: Rings(BETA, (0.5, 0.5), (4, 0)), ValueError, "^counts: expected an integer >= 1"),
         (lambda: Rings("ab", (0.5, 0.5), (4, 4)), TypeError, "^beta: expected a row of numbers"),
         (lambda: gauss(4).check_band(5), ValueError, r"hold band 5, got gauss\(4, 8\), .* band 4"),

@@ -42,7 +42,17 @@ def batch_norms() -> list[ModuleCase]:
     return [case for case in MODULES if case.name.startswith("BatchNorm")]
 
 
-def normalized(case: ModuleCase, part: slice, sync: bool) -> dict[str, torch.Tensor]:
+def norm_cases() -> list[tuple[ModuleCase, tuple[int, int], bool]]:
+    """Batch norms, parts of a batch, and whether some points are missing."""
+    cases = batch_norms()
+    found = [(case, sizes, False) for case in cases for sizes in PARTS]
+    plain = next(case for case in cases if case.name.startswith("BatchNorm(Plane"))
+    return found + [(plain, sizes, True) for sizes in PARTS]
+
+
+def normalized(
+    case: ModuleCase, part: slice, sync: bool, masked: bool = False
+) -> dict[str, torch.Tensor]:
     """What two steps of a batch norm make of a part of a batch, the same one in each process."""
     module = case().double()
     module = nn.convert_sync_batchnorm(module) if sync else module
@@ -50,7 +60,8 @@ def normalized(case: ModuleCase, part: slice, sync: bool) -> dict[str, torch.Ten
     for _ in range(2):
         (x,) = case.arguments(module, generator, 5, torch.float64)
         x = (1 + 3 * x)[part].requires_grad_()
-        y = module(x)
+        w = torch.rand(5, *x.shape[2:], generator=generator, dtype=torch.float64) - 0.4
+        y = module(x, weights=w.clamp(min=0)[part]) if masked else module(x)
     weights = torch.randn((5, *y.shape[1:]), generator=generator, dtype=torch.float64)
     (y * weights[part]).sum().backward()
     found = {f"gradient of {name}": p.grad for name, p in module.named_parameters()}
@@ -72,9 +83,8 @@ def work(rank: int, count: int, folder: str) -> None:
         "gradients": [gradients(case, rank, count, parallel=True) for case in cases],
         "meanings": [meanings(case) for case in cases],
         "normalized": [
-            normalized(case, slice(sum(sizes[:rank]), sum(sizes[: rank + 1])), sync=True)
-            for case in batch_norms()
-            for sizes in PARTS
+            normalized(case, slice(sum(sizes[:rank]), sum(sizes[: rank + 1])), True, masked)
+            for case, sizes, masked in norm_cases()
         ],
         "apart": normalized(batch_norms()[0], slice(rank, None, count), sync=False),
     }

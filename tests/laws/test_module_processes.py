@@ -5,10 +5,9 @@ import torch
 
 from equinet import nn
 from tests.laws.processes import (
-    PARTS,
-    batch_norms,
     gradients,
     meanings,
+    norm_cases,
     normalized,
     other,
     trained_cases,
@@ -52,10 +51,9 @@ def test_words_are_those_of_another_process(results):
 
 def test_synchronised_batch_norm_is_that_of_the_whole_batch(results):
     """Outputs, running statistics and gradients, for parts of any sizes."""
-    cases = [(case, sizes) for case in batch_norms() for sizes in PARTS]
     pairs = zip(*(found["normalized"] for found in results), strict=True)
-    for (case, sizes), (first, second) in zip(cases, pairs, strict=True):
-        whole = normalized(case, slice(None), sync=False)
+    for (case, sizes, masked), (first, second) in zip(norm_cases(), pairs, strict=True):
+        whole = normalized(case, slice(None), False, masked)
         for name, expected in whole.items():
             if name in ("y", "gradient of x"):
                 ours = torch.cat([first[name], second[name]])

@@ -1,5 +1,8 @@
 """Weights of points: means over what is there, and silence about the rest."""
 
+import itertools
+import math
+
 import pytest
 import torch
 
@@ -126,39 +129,140 @@ def test_a_mask_that_turns_with_the_fields(generator):
     assert_close(norm(moved, weights=turned[:, 0]), y, SYMMETRY)
 
 
-@over("text", ["1x trivial + 1x regular"])
-def test_means_over_windows_of_what_is_there(text, generator):
-    h = Plane("C4").fields(text)
+def _longest(values):
+    return values[:, values.square().sum(0).argmax()]
+
+
+# What is made of the values of a window, of what is there, by hand; the fields are one vector each.
+WINDOWS = {
+    "AvgPool": (lambda h: nn.AvgPool(h, 2), lambda values, w: (values * w).sum(1) / w.sum()),
+    "AdaptiveAvgPool": (
+        lambda h: nn.AdaptiveAvgPool(h, 3),
+        lambda values, w: (values * w).sum(1) / w.sum(),
+    ),
+    "MaxPool": (lambda h: nn.MaxPool(h, 2), lambda values, w: values.amax(1)),
+    "NormMaxPool": (lambda h: nn.NormMaxPool(h, 2), lambda values, w: _longest(values)),
+}
+
+
+@over("name", WINDOWS)
+def test_windows_of_what_is_there(name, generator):
+    make, by_hand = WINDOWS[name]
+    h = Plane("C4").fields("1x vector" if name == "NormMaxPool" else "1x trivial + 1x regular")
     x = torch.randn(h.shape(2, 6, 6), generator=generator, dtype=F64)
-    mask = torch.rand(2, 6, 6, generator=generator) > 0.6
-    mask[0, :2, :2] = False
-    y = nn.AvgPool(h, 2)(x.masked_fill(~mask[:, None], torch.nan), weights=mask)
-    for i, (row, column) in enumerate([(0, 0), (2, 1), (1, 2)]):
-        window = (slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2))
-        values = x[0][(slice(None), *window)][:, mask[0][window]]
-        assert_close(y[0, :, row, column], values.mean(1) if i else 0 * y[0, :, 0, 0], ROUNDING)
+    w = torch.rand(2, 6, 6, generator=generator, dtype=F64)
+    w = w.where(w > 0.6, 0)
+    w[0, :2, :2] = 0
+    module = make(h)
+    y = module(x.masked_fill(w[:, None] == 0, torch.nan), weights=w)
+    left = module.out_weights(w)
+    for sample, row, column in itertools.product(range(2), range(3), range(3)):
+        window = slice(2 * row, 2 * row + 2), slice(2 * column, 2 * column + 2)
+        values, own = x[(sample, slice(None), *window)], w[(sample, *window)]
+        expected = torch.zeros(h.channels, dtype=F64)
+        if own.any():
+            expected = by_hand(values[:, own > 0], own[own > 0])
+        assert_close(y[sample, :, row, column], expected, ROUNDING)
+        of_window = own.amax() if "Max" in name else own.mean()
+        assert_close(left[sample, row, column], of_window, ROUNDING)
 
 
-@over("text", ["2x0 + 1x1", "1x regular"])
-def test_means_over_discs_of_what_is_there(text, generator):
+def test_a_border_is_as_without_weights(generator):
+    """Zeros of a padding count as they do in torch, whatever the unit of the weights."""
+    h = Plane("C4").fields("1x trivial")
+    x = torch.randn(2, 1, 5, 5, generator=generator, dtype=F64)
+    mask = torch.rand(5, 5, generator=generator) > 0.3
+    for pool, size in ((nn.AvgPool(h, 3, 1, 1), 9), (nn.AvgPool(h, 3, 1, 1, False), 4)):
+        corner = x[:, 0, :2, :2][:, mask[:2, :2]].mean(1) * 4 / size
+        assert_close(pool(x, weights=3.0 * mask)[:, 0, 0, 0], corner, ROUNDING)
+    assert nn.AvgPool(h, 3, 1, 1).out_weights(torch.ones(5, 5)).eq(1).all()
+
+
+def test_smoothing_what_is_there(generator):
+    """(N3) point by point: (D1) of w f by (D1) of w, times what it makes of 1 at the border."""
+    h = Plane("C4").fields("1x regular")
+    x = torch.randn(h.shape(2, 7, 7), generator=generator, dtype=F64)
+    w = torch.rand(7, 7, generator=generator, dtype=F64)
+    w = w.where(w > 0.5, 0)
+    down = nn.Downsample(h, 2).double()
+    y, left = down(x.masked_fill(w == 0, torch.nan), weights=w), down.out_weights(w)
+    (k, _), (taps, _) = down.kernel_size, down.listed("taps")
+    for row, column in itertools.product(range(4), range(4)):
+        total, whole, weight = torch.zeros(2, h.channels, dtype=F64), 0.0, 0.0
+        for a, b in itertools.product(range(k), range(k)):
+            i, j = 2 * row - k // 2 + a, 2 * column - k // 2 + b
+            if 0 <= i < 7 and 0 <= j < 7:
+                whole += taps[a] * taps[b]
+                weight += taps[a] * taps[b] * w[i, j]
+                total += taps[a] * taps[b] * w[i, j] * x[:, :, i, j]
+        assert_close(left[row, column], weight / whole, ROUNDING)
+        assert_close(y[:, :, row, column], total * whole / weight, ROUNDING)
+
+
+def test_the_largest_in_a_disc_of_what_is_there(generator):
+    h = Sphere(4).fields("2x0")
+    x = torch.randn(h.shape(2), generator=generator, dtype=F64)
+    w = torch.rand(8, 8, generator=generator, dtype=F64)
+    w[:3] = 0
+    pool = nn.MaxPool(h, 2, 1).double()
+    y = pool(x.masked_fill(w == 0, torch.nan), weights=w)
+    near = h.space.positions().reshape(-1, 3)
+    near = near @ near.mT > math.cos(pool.radius) - 1e-9
+    for point in range(64):
+        there = near[point] & (w.flatten() > 0)
+        values = x.flatten(2)[:, :, there]
+        expected = values.amax(2) if there.any() else torch.zeros(2, 2, dtype=F64)
+        assert_close(y.flatten(2)[:, :, point], expected, ROUNDING)
+
+
+ON_SPHERES = {
+    "AvgPool": lambda h: nn.AvgPool(h, 5, 1),
+    "Downsample": lambda h: nn.Downsample(h, sphere=Sphere(4)),
+    "smooth Downsample": lambda h: nn.Downsample(h, 1, sigma=1.0),
+    "Upsample": lambda h: nn.Upsample(h, 2),
+}
+
+
+@over("name, text", [(name, text) for name in ON_SPHERES for text in ("2x0 + 1x1", "1x regular")])
+def test_changes_of_band_of_what_is_there(name, text, generator):
     """Exact where field and weights are of low degree; of constants it is the constant."""
     h, mask = (Sphere(5).fields(t) for t in (text, "1x0"))
     g = random_rotations(generator=generator)
     x, w = (
         random_field(t, 1, band=b, generator=generator, dtype=F64) for t, b in ((h, 3), (mask, 2))
     )
-    w = w - w.amin() + 0.1
-    pool = nn.AvgPool(h, 5, 1).double()
-    y = pool(x, weights=w[:, 0])
-    moved = pool(act(h, g, x), weights=act(mask, g, w)[:, 0])
-    share = pool.shares(w)[..., None] if h.is_sampled else pool.shares(w)
-    turned = pool.shares(act(mask, g, w))
-    turned = turned[..., None] if h.is_sampled else turned
-    assert_close(moved * turned, act(h, g, y * share), SYMMETRY)
-    assert (y - pool(x)).norm() > 0.01 * y.norm()
+    w = w - w.amin() + 0.5
+    module = ON_SPHERES[name](h).double()
+    low = module.out_type.space.fields("1x0")
+    turned = act(mask, g, w)[:, 0]
+    share, again = (module.out_weights(v)[:, None] for v in (w[:, 0], turned))
+    assert share.amin() > 0 and again.amin() > 0
+    assert_close(again, act(low, g, share), SYMMETRY)
+    y, moved = module(x, weights=w[:, 0]), module(act(h, g, x), weights=turned)
+    if h.is_sampled:
+        share, again = share[..., None], again[..., None]
+    assert_close(moved * again, act(module.out_type, g, y * share), SYMMETRY)
+    if name in ("AvgPool", "smooth Downsample"):  # the others change nothing of this band
+        assert (y - module(x)).norm() > 0.01 * y.norm()
     if not h.is_sampled:
-        flat = pool(torch.ones_like(x), weights=(w > 1)[:, 0])[:, 0]
+        flat = module(torch.ones_like(x), weights=(w > 1)[:, 0])[:, 0]
+        assert flat.any()
         assert_close(flat[flat != 0], torch.ones_like(flat[flat != 0]), SYMMETRY)
+
+
+def test_gaps_that_are_smoothed_away(generator):
+    """A function of low degree of which a cap is missing: near its edge nothing wild is made up."""
+    h = Sphere(16).fields("1x0")
+    x = random_field(h, 4, band=3, generator=generator, dtype=F64)
+    mask = h.space.positions()[..., 1] < 0.5
+    for module in (nn.Downsample(h, 2), nn.Downsample(h, 2, sigma=1.0), nn.Upsample(h, 2)):
+        module = module.double()
+        y = module(x.masked_fill(~mask, torch.nan), weights=mask)
+        left, whole = module.out_weights(mask), module(x)
+        there = left > 0
+        assert 0.6 < there.double().mean() < 0.8
+        assert not y[..., ~there].any()
+        assert (y - whole)[..., there].abs().max() < 0.5 * x.abs().max()
 
 
 def test_clouds_with_weights(generator):

@@ -4,12 +4,22 @@ import copy
 import math
 import pickle
 
+import numpy as np
 import pytest
 import torch
 
 from equinet import Plane, Sphere
 from equinet.field import FieldAnalysis, random_field
-from equinet.harmonics import equiangular, gauss, healpix, octahedral, s2_irfft, s2_rfft, soft
+from equinet.harmonics import (
+    Rings,
+    equiangular,
+    gauss,
+    healpix,
+    octahedral,
+    s2_irfft,
+    s2_rfft,
+    soft,
+)
 from equinet.transforms import Sample
 from tests.over import over
 from tests.tolerances import CONDITION, ROUNDING, assert_close
@@ -123,14 +133,76 @@ def test_latitudes_are_checked():
         Sample(rings, HEIGHTS, latitudes=torch.linspace(90, -90, 6))
 
 
+COORDINATES = [
+    (equiangular(11, 16, poles=True), 0.0),
+    (equiangular(12, 16, poles=False), -math.pi),
+    (gauss(7, 16), math.pi / 8),
+]
+
+
+@over("case", COORDINATES)
+def test_the_grid_of_a_file(case, generator):
+    """It is known by its coordinates, in single precision and from either pole."""
+    rings, start = case
+    x = field(HEIGHTS, generator)
+    values = Sample(rings, HEIGHTS, longitude_start=start).double().inverse(x)
+    latitudes = torch.tensor(90 - np.degrees(rings.beta), dtype=torch.float32)
+    longitudes = math.degrees(start) + 360 / 16 * torch.arange(17)
+    for latitude, data in ((latitudes, values), (latitudes.flip(0), values.flip(-2))):
+        sample = Sample.from_degrees(latitude, longitudes[:16], HEIGHTS).double()
+        assert sample.rings == rings
+        assert_close(sample(data), x, ROUNDING)
+        twice = Sample.from_degrees(latitude, longitudes, HEIGHTS).double()
+        assert_close(twice(torch.cat([data, data[..., :1]], -1)), x, ROUNDING)
+    west = (longitudes[:16] + 180) % 360 - 180
+    wrong = [(latitudes[1:], longitudes[:16]), (latitudes, longitudes[:12]), (latitudes, west)]
+    for latitude, longitude in wrong:
+        with pytest.raises(ValueError, match="^(latitudes|longitudes): expected"):
+            if start:  # from 0 on, west jumps; from elsewhere it may not
+                longitude = longitude.flip(0)
+            Sample.from_degrees(latitude, longitude, HEIGHTS)
+
+
+def test_rings_whose_quadrature_is_not_exact(generator):
+    """The error is corrected on the way in and on the way out; without it, it is there."""
+    good = gauss(9, 18)
+    rounded = Rings(np.radians(np.degrees(good.beta).astype(np.float32)), good.weight, good.counts)
+    healthy = Sphere(BAND, healpix(4)).fields("1x0+1x1")
+    for rings, kind in ((rounded, HEIGHTS), (gauss(6), healthy)):
+        x = field(Sphere(BAND, gauss(6)).fields(kind.blocks), generator)
+        there = Sample(gauss(6), kind).double()
+        assert_close(there.inverse(there(x)), x, CONDITION)
+        sample = Sample(rings, Sphere(BAND, gauss(6)).fields(kind.blocks)).double()
+        assert_close(sample(sample.inverse(x)), x, CONDITION)
+    for band in (2, 3, 4):  # of at most 8: the lower, the fewer steps
+        low = Sphere(band, gauss(band)).fields("1x0")
+        few = Sample(healpix(4), low).double()
+        x = field(low, generator)
+        assert_close(few(few.inverse(x)), x, CONDITION)
+        assert few.steps < there.steps_back
+    x = field(Sphere(BAND, gauss(6)).fields(healthy.blocks), generator)
+    there.steps_back = 0
+    with pytest.raises(AssertionError):
+        assert_close(there.inverse(there(x)), x, 1e-3)
+
+
 def test_what_is_missing():
     sample = Sample(gauss(6), HEIGHTS)
     values = torch.ones(1, 1, 6, 12)
-    values[0, 0, 2, 3] = math.nan
-    with pytest.raises(ValueError, match="^values: expected numbers, got NaN; say missing=0.0"):
-        sample(values)
-    filled = Sample(gauss(6), HEIGHTS, missing=0.5)(values)
-    assert_close(filled, sample(values.nan_to_num(0.5)), 1e-6)
+    # NaN, healpy's UNSEEN and the fill value of netCDF; infinity is not missing but wrong.
+    for gap in (math.nan, -1.6375e30, 9.96921e36, math.inf):
+        given = values.clone()
+        given[0, 0, 2, 3] = gap
+        with pytest.raises(ValueError, match=r"^values: expected .*, got 1 that .*say missing=0.0"):
+            sample(given)
+        half = Sample(gauss(6), HEIGHTS, missing=0.5)
+        if gap == math.inf:
+            with pytest.raises(ValueError, match=r"^values: expected .*\(inf\)"):
+                half(given)
+        else:
+            filled = values.clone()
+            filled[0, 0, 2, 3] = 0.5
+            assert_close(half(given), sample(filled), 1e-6)
 
 
 def test_it_is_a_module(generator):
@@ -171,6 +243,26 @@ def test_it_is_a_module(generator):
             lambda: Sample(gauss(6), HEIGHTS).inverse(torch.ones(1, 1, 6, 12)),
             ValueError,
             r"^x: expected \(batch, 1, 12, 12\), got",
+        ),
+        (
+            lambda: Sample(gauss(6), HEIGHTS)(torch.ones(1, 1, 6, 12, dtype=F64)),
+            TypeError,
+            "^values: expected torch.float32 as this Sample, got torch.float64",
+        ),
+        (
+            lambda: Sample(gauss(6), HEIGHTS).inverse(torch.full((1, 1, 12, 12), math.nan)),
+            ValueError,
+            "^x: expected finite numbers",
+        ),
+        (
+            lambda: Sample(gauss(6), HEIGHTS, repeats_meridian=True)(torch.rand(1, 1, 6, 13)),
+            ValueError,
+            "^values: expected the first meridian at the end of each row again",
+        ),
+        (
+            lambda: Sample(gauss(6), HEIGHTS, longitude_start=-180.0),
+            ValueError,
+            r"^longitude_start: .*math.radians\(-180\)",
         ),
         (
             lambda: Sample(gauss(6), HEIGHTS, longitude_start=math.nan),

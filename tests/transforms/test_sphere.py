@@ -224,3 +224,12 @@ def test_bad_signals():
             TypeError, match=f"^signal: expected a real floating tensor, got {dtype}"
         ):
             rotate_randomly(torch.zeros(2, 1, 8, 8, dtype=dtype))
+
+
+def test_gaps_are_refused():
+    """A turn through the spectrum would make one gap of a signal its every value."""
+    gap = torch.zeros(2, 1, 8, 8)
+    gap[1, 0, 2, 3] = torch.nan
+    for refused in (rotate_randomly, StereographicProjection(8, 4)):
+        with pytest.raises(ValueError, match=r"^(signal|images): expected finite .* got 1 .*nan"):
+            refused(gap)
