@@ -16,10 +16,10 @@ SOUND := import pathlib, pip, sys, sysconfig; \
          sys.exit(sys.version_info < (3, 11) or not whole)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo native quick test plain slow lint docs wheel bench clean
+.PHONY: help venv demo native quick test plain slow lint docs wheel release bench peers clean
 
 help:  ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 venv: $(STAMP)  ## build .venv from constraints.txt (PYTHON=python3.12 takes that Python)
 
@@ -82,11 +82,39 @@ docs: $(VENV)/docs  ## build the pages into build/docs, every cell executed; a w
 wheel: $(STAMP)  ## make the archive of the sources and wheels of it, and try them
 	$(PY) -m pytest -m slow tests/test_wheel.py
 
+# What makes and looks at archives has an environment of its own, without torch.
+RELEASE := .venv-release
+TOOLS   := import tomllib; project = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+           print(*project["optional-dependencies"]["release"])
+
+$(RELEASE)/installed: pyproject.toml constraints.txt
+	rm -rf $(RELEASE) && $(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --disable-pip-version-check -c constraints.txt \
+	    $$($(PYTHON) -c '$(TOOLS)')
+	@touch $@
+
+release: $(RELEASE)/installed  ## make in dist what is uploaded, of the last commit, and try it (TAG=v0.1.0)
+	$(RELEASE)/bin/python .ci/release.py --tag "$(TAG)"
+
 bench: $(STAMP)  ## time the algebra and the layers, beside the peers that are installed
 	$(PY) -m benchmarks algebra
 	$(PY) -m benchmarks steerable
 	$(PY) -m benchmarks spherical
 
-clean:  ## remove builds and caches; .venv and runs/ stay
+# The libraries that converters convert from need another numpy, so they have an environment of their
+# own. s2cnn, se3cnn and GrouPy are on no package index: clones go on PYTHONPATH.
+PEERS := $(VENV)-peers
+$(PEERS)/installed: tests/peers/requirements.txt
+	@command -v gfortran > /dev/null || { \
+	    echo "escnn needs a Fortran compiler: apt-get install gfortran" >&2; exit 1; }
+	rm -rf $(PEERS) && $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check -r tests/peers/requirements.txt
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check --no-deps torch-harmonics==0.9.3
+	@touch $@
+
+peers: $(PEERS)/installed  ## compare converters with the libraries themselves (minutes)
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m tests.peers
+
+clean:  ## remove builds and caches; environments and runs/ stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -exec rm -rf {} +
+	find . -path './$(VENV)*' -prune -o -type d -name __pycache__ -exec rm -rf {} +

@@ -126,14 +126,24 @@ def _up_to_date(out: Path, cuda: str) -> bool:
     return has_code or not _is_there(compile.find_nvcc)
 
 
-def readme() -> str:
-    """README.md with links that lead somewhere from a package index too."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    return re.sub(r"\]\((?!https?:|#)", f"]({HOME}/blob/HEAD/", text)
+def absolute(text: str) -> str:
+    """A page of Markdown with links and pictures that lead somewhere from a package index too."""
+    inside = r"(?!https?:|mailto:|#)"
+    places = {
+        rf"(!\[[^\]]*\]\(){inside}": "/raw/HEAD/",  # pictures, before links: ![...](...)
+        rf'(\b(?:src|srcset)="){inside}': "/raw/HEAD/",
+        rf"(\]\(){inside}": "/blob/HEAD/",  # links, and pictures that are links
+        rf'(\bhref="){inside}': "/blob/HEAD/",
+        rf"(?m)(^\[[^\]]+\]: ){inside}": "/blob/HEAD/",
+        r'(\]\(|\bhref=")(?=#)': "",  # a heading has no anchor there
+    }
+    for pattern, folder in places.items():
+        text = re.sub(pattern, rf"\g<1>{HOME}{folder}", text)
+    return text
 
 
 setup(
-    long_description=readme(),
+    long_description=absolute((ROOT / "README.md").read_text(encoding="utf-8")),
     long_description_content_type="text/markdown",
     distclass=WithOperators,
     cmdclass={"build": Build, "build_operators": BuildOperators, "bdist_wheel": Wheel},

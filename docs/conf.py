@@ -23,6 +23,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_codeautolink",  # names in the cells of the guide lead to the reference
     "sphinxcontrib.bibtex",
+    "notebooks",
     "reference",
     "equations",
     "check_pages",
@@ -34,7 +35,8 @@ myst_heading_anchors = 2
 
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 300
+nb_merge_streams = True
 
 intersphinx_mapping = inventories.mapping(Path(__file__).parent / "_build" / "inventories")
 
@@ -47,7 +49,8 @@ napoleon_use_rtype = False
 napoleon_use_ivar = True  # a field that has a line of its own is not described twice
 napoleon_custom_sections = [("Shape", "notes_style")]
 
-codeautolink_custom_blocks = {"ipython3": None}
+codeautolink_custom_blocks = {"ipython3": "notebooks.python"}
+suppress_warnings = ["config.cache"]  # codeautolink puts the function there, which no cache keeps
 codeautolink_concat_default = True
 
 bibtex_bibfiles = ["references.bib"]

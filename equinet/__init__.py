@@ -44,6 +44,7 @@ from equinet.nn import summary
 if TYPE_CHECKING:
     from equinet import convert, learning, taxonomy, testing, transforms
     from equinet.taxonomy import catalogue
+    from equinet.testing import input_sizes
 else:  # a checker of types knows them from above, and finds no others
 
     def __getattr__(name: str) -> object:
@@ -73,6 +74,7 @@ __all__ = [
     "group",
     "harmonics",
     "icosahedral",
+    "input_sizes",
     "learning",
     "nn",
     "o2",
@@ -96,6 +98,7 @@ __all__ = [
 _LATER = {
     "catalogue": "equinet.taxonomy",
     "convert": "equinet.convert",
+    "input_sizes": "equinet.testing",
     "learning": "equinet.learning",
     "taxonomy": "equinet.taxonomy",
     "testing": "equinet.testing",

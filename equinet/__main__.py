@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 
-from equinet import __version__
+from equinet import __version__, doctor
 from equinet.ops import status
 from equinet.taxonomy import catalogue, table
 
@@ -18,7 +18,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: of the command line, without the program; those of this process by default.
     Returns:
-        The exit status: 0, or 1 if a row of the catalogue misses its bar.
+        The exit status: 0, or 1 if the installation is broken or a row of the catalogue misses its
+        bar.
     """
     parser = argparse.ArgumentParser(
         prog="python -m equinet", description="Deep learning on fields with symmetry."
@@ -32,9 +33,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "error misses its bar.",
     )
     listed.add_argument("--json", action="store_true", help="as JSON, with all that is known")
+    examined = commands.add_parser(
+        "doctor",
+        help="what is installed and what serves, with a test of it in two seconds",
+        description="Say what is installed, which operators serve and why no others, and on how "
+        "many threads; then try a layer, the operators and the transforms. The status is 1 if "
+        "something is wrong.",
+    )
+    examined.add_argument("--json", action="store_true", help="as JSON, for programs")
     chosen = parser.parse_args(arguments)
     if chosen.command == "catalogue":
         return _catalogue(chosen.json)
+    if chosen.command == "doctor":
+        found = doctor.examine(__version__)
+        sys.stdout.write(f"{doctor.as_json(found) if chosen.json else doctor.text(found)}\n")
+        return int(not doctor.is_well(found))
     sys.stdout.write("\n".join([*_about(), "", parser.format_help()]))
     return 0
 

@@ -12,22 +12,23 @@ import equinet
 
 INVENTORY = {
     "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act
-        catalogue convert cyclic dihedral field group harmonics icosahedral learning nn o2 o3
-        octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy testing
+        catalogue convert cyclic dihedral field group harmonics icosahedral input_sizes learning nn
+        o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy testing
         tetrahedral transforms""",
-    "equinet.convert": """from_e3nn from_e3nn_convolution from_healpy from_pyshtools from_s2cnn
-        from_torch_harmonics to_healpy to_pyshtools to_torch_harmonics""",
+    "equinet.convert": """from_e3nn from_e3nn_convolution from_escnn from_escnn_type from_groupy
+        from_healpy from_pyshtools from_s2cnn from_se3cnn from_torch_harmonics lie_learn_basis
+        project_filter standard_basis to_healpy to_pyshtools to_torch_harmonics""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise
         Plane Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
-        mackey_projection mackey_residual random_field resample space_of sphere_of torus
-        turn_fibres""",
+        mackey_projection mackey_residual power_spectra random_field resample space_of sphere_of
+        torus turn_fibres""",
     "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
         Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
         direct_product double_cosets find_subgroup generate icosahedral inversion is_subgroup
         named_group o2 o3 octahedral orbit_section permutation_group point_group section
         semidirect_product so2 so3 subgroup subgroup_classes symmetric tetrahedral trivial_group""",
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
-        GaussianShells Harmonics Pixels Radial Rings SteeredFunctions Synthesis Zernike
+        GaussianShells Harmonics Orbits Pixels Radial Rings SteeredFunctions Synthesis Zernike
         angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid gauss
         gaussian_shells harmonics_representation healpix octahedral power_spectrum rotate_s2
         rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft
@@ -46,8 +47,8 @@ INVENTORY = {
         PointConv PointPool PointUnpool Pointwise Potential Prediction Product RMSNorm
         RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid SkewGradient SobolevLoss
         Softplus SphereAttention SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh
-        TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm gated shuffled
-        species_energies spectral_norm squash summary""",
+        TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm gated gated_layer
+        shuffled species_energies spectral_norm squash summary""",
     "equinet.numerics": """Constant Constants angles_to_matrix eigenprojectors
         generic_symmetric legendre matrix_to_angles points_to_angles random_rotations
         range_basis real_from_complex rotation_generators soft_angles soft_weights
@@ -70,9 +71,9 @@ INVENTORY = {
     "equinet.testing": """Certificate EquivarianceError LayerCertificate LayerReport Report
         Sources assert_equivariant certificate equivariance_error input_sizes report""",
     "equinet.transforms": """Graph Sample StereographicProjection calculator farthest_points
-        from_atoms from_data from_polarisation from_winds knn_graph neighbour_graph potentials
-        radius_graph rays rotate_randomly to_atoms to_data to_polarisation to_winds voxel_points
-        voxelize""",
+        from_atoms from_data from_polarisation from_voigt from_winds knn_graph neighbour_graph
+        potentials radius_graph rays rotate_randomly to_atoms to_data to_polarisation to_voigt
+        to_winds voxel_points voxelize""",
 }
 every_package = pytest.mark.parametrize("name", INVENTORY)
 

@@ -48,7 +48,7 @@ from equinet.numerics import (
     soft_weights,
     wigner_D,
 )
-from equinet.transforms import StereographicProjection, from_polarisation, from_winds
+from equinet.transforms import StereographicProjection, from_polarisation, from_voigt, from_winds
 from tests.harmonics.direct import textbook_D
 from tests.tolerances import CONDITION, DERIVATIVE, ROUNDING, SYMMETRY, assert_close
 
@@ -261,6 +261,15 @@ def test_blocks_are_multiplicity_major(rotations):
         assert_close(act(fields, rotations[0], x[:, components]), moved[:, components], CONDITION)
 
 
+def test_a_mirror_turns_longitudes_and_east():
+    """Of diag(-1, 1, 1): 0e and components to the south stay, 0o and those to the east do not."""
+    fields = eq.Sphere(band=4, group="O(3)").fields("1x0e + 1x0o + 1x1 + 1x2")
+    x = random_field(fields, 2, generator=torch.Generator().manual_seed(0), dtype=F64)
+    signs = torch.tensor([1.0, -1.0, 1.0, -1.0, 1.0, -1.0], dtype=F64)[:, None, None]
+    moved = act(fields, torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=F64)), x)
+    assert_close(moved, signs * x[..., -torch.arange(8) % 8], CONDITION)
+
+
 # 8. Names
 
 
@@ -405,3 +414,15 @@ def test_a_wind_from_the_west_is_the_second_channel(rotations):
     u, v = wind(omega)[:, 1:], -wind(omega)[:, :1]
     assert torch.equal(from_winds(u, v), wind(omega))
     assert torch.equal(from_polarisation(u, v), torch.cat([u, v], 1))
+
+
+def test_rows_of_a_stress_and_of_a_strain():
+    """xx yy zz yz xz xy, with the shears of a strain twice."""
+    rows = torch.eye(6)
+    for shear, w in {"stress": 1, "strain": 2, "mandel": 2**0.5}.items():
+        found = from_voigt(rows, shear=shear)
+        for row, (i, j) in zip(
+            found, [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)], strict=True
+        ):
+            assert torch.isclose(row[i, j], torch.tensor(1.0 if i == j else 1 / w))
+            assert row.count_nonzero() == (1 if i == j else 2)

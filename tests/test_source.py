@@ -49,6 +49,14 @@ def asked_spaces(source: str, package: str) -> Iterator[str]:
             yield ast.unparse(node)
 
 
+def own_deprecations(source: str, package: str) -> Iterator[str]:
+    """Deprecations that have other words than ``warn_renamed``, which names the successor."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("warn"):
+            if "DeprecationWarning" in ast.unparse(node) and package != "numerics":
+                yield ast.unparse(node)
+
+
 def _below(kind: type) -> Iterator[type]:
     yield kind
     for below in kind.__subclasses__():
@@ -70,7 +78,7 @@ def test_no_module_is_hidden_by_a_function_of_its_name(monkeypatch):
     assert [*hidden_modules(equinet)] == ["equinet.field.points"]
 
 
-@pytest.mark.parametrize("rule", [private_imports, built_names, asked_spaces])
+@pytest.mark.parametrize("rule", [private_imports, built_names, asked_spaces, own_deprecations])
 def test_the_library_keeps_it(rule):
     found = {file: [*rule(file.read_text(), file.relative_to(ROOT).parts[0])] for file in FILES}
     assert len(FILES) > 100 and not {file: names for file, names in found.items() if names}
@@ -87,6 +95,7 @@ def test_the_library_keeps_it(rule):
         (built_names, "hasattr(self, 'taps_{}'.format(i))"),
         (asked_spaces, "isinstance(x.space, Sphere)"),
         (asked_spaces, "isinstance(space, Plane | Volume)"),
+        (own_deprecations, "warnings.warn('old is new now', DeprecationWarning, stacklevel=2)"),
     ],
 )
 def test_a_breach_is_seen(rule, source):

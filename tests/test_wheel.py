@@ -18,7 +18,7 @@ import equinet
 from equinet.ops.native import compile
 
 ROOT = Path(__file__).resolve().parents[1]
-FOLDERS = (".ci", "benchmarks", "csrc", "docs", "equinet", "examples", "tests")
+FOLDERS = (".ci", ".github", "benchmarks", "csrc", "docs", "equinet", "examples", "tests")
 
 pytestmark = [
     pytest.mark.slow,

@@ -113,6 +113,26 @@ def coefficients_from(spectrum: Tensor) -> Tensor:
     return a
 
 
+def check_real(argument: str, of_order_zero: Tensor, others: Tensor) -> None:
+    """Refuse coefficients that no real function has, such as complex ones of m = 0.
+
+    Args:
+        argument: what an error calls them.
+        of_order_zero: what must be 0, as the imaginary parts of a_l0.
+        others: all coefficients, which say how large rounding is.
+    Raises:
+        ValueError: if one is not 0.
+    """
+    if not is_readable(others) or not of_order_zero.numel():
+        return
+    off, most = of_order_zero.abs().max(), others.abs().max()
+    if off > torch.finfo(others.dtype).eps ** 0.5 * most:
+        raise ValueError(
+            f"{argument}: expected those of real fields, whose coefficients of m = 0 have no "
+            f"imaginary part (no S of m = 0, nothing where m > l), got one of {float(off):.2g}"
+        )
+
+
 def check_function(spectrum: Tensor) -> None:
     """Refuse the spectrum of a complex function, of which orders m >= 0 do not tell all.
 

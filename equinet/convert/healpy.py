@@ -12,6 +12,7 @@ from equinet.convert.coefficients import (
     as_tensor,
     band_of,
     check_function,
+    check_real,
     coefficients_from,
     join,
     part,
@@ -40,11 +41,12 @@ def from_healpy(alm: Tensor, spin: int = 0) -> Tensor:
         real.
     Raises:
         TypeError: if ``alm`` is not complex.
-        ValueError: if its shape is another one.
+        ValueError: if its shape is another one, or a coefficient of m = 0 is not real.
 
     Example:
         >>> from equinet.harmonics import s2_ifft
         >>> alm = torch.randn(2, 45, dtype=torch.complex128)  # E and B, lmax = 8
+        >>> alm[:, :9] = alm[:, :9].real  # m = 0
         >>> polarisation = s2_ifft(from_healpy(alm, spin=2), 9, spin=2)
         >>> q, u = polarisation.real, polarisation.imag
     """
@@ -62,6 +64,7 @@ def from_healpy(alm: Tensor, spin: int = 0) -> Tensor:
         raise ValueError(f"spin: expected one below {band}, as lmax is {band - 1}, got {spin}")
     square = a.new_zeros(*a.shape[:-1], band, band)
     square[..., *_places(band)] = a
+    check_real("alm", square[..., 0].imag, a)
     return join(square, spin) if spin else spectrum_from(square)
 
 

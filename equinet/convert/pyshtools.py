@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from equinet.convert.coefficients import as_tensor, band_of, check_function, degrees
+from equinet.convert.coefficients import as_tensor, band_of, check_function, check_real, degrees
 from equinet.harmonics.basis_change import to_complex, to_real
 from equinet.numerics.arguments import check_choice
 
@@ -24,7 +24,7 @@ def from_pyshtools(cilm: Tensor, normalization: str = "4pi", csphase: int = 1) -
     phase, and from there to the complex one.
 
     Args:
-        cilm: C and S, ``(..., 2, lmax + 1, lmax + 1)``, those with m > l left out: of
+        cilm: C and S, ``(..., 2, lmax + 1, lmax + 1)``, 0 where m > l: of
             ``SHCoeffs.coeffs`` or ``to_array()``, of kind "real". A tensor or an array.
         normalization: "4pi", "ortho" or "schmidt", that of the coefficients.
         csphase: 1 if the harmonics are without the phase, the default of pyshtools, -1 with it.
@@ -32,11 +32,14 @@ def from_pyshtools(cilm: Tensor, normalization: str = "4pi", csphase: int = 1) -
         Complex ``(..., (lmax + 1)^2)``, whose inverse transform is real.
     Raises:
         TypeError: if the coefficients are not real floating.
-        ValueError: if their shape is another one, or there is no such normalization or phase.
+        ValueError: if their shape is another one, one is not 0 where m > l or that of sin 0, or
+            there is no such normalization or phase.
 
     Example:
         >>> from equinet.harmonics import s2_ifft
-        >>> topography = s2_ifft(from_pyshtools(torch.randn(2, 9, 9)), 9).real
+        >>> cilm = torch.randn(2, 9, 9).tril()
+        >>> cilm[1, :, 0] = 0
+        >>> topography = s2_ifft(from_pyshtools(cilm), 9).real
     """
     c = as_tensor(cilm, "cilm", is_complex=False)
     if c.dim() < 3 or c.shape[-3] != 2 or c.shape[-2] != c.shape[-1] or not c.shape[-1]:
@@ -45,6 +48,9 @@ def from_pyshtools(cilm: Tensor, normalization: str = "4pi", csphase: int = 1) -
         )
     band = c.shape[-1]
     l, m = degrees(band, c)
+    nothing = torch.ones(2, band, band, dtype=torch.bool, device=c.device).triu(1)
+    nothing[1, :, 0] = True
+    check_real("cilm", c[..., nothing], c)
     rows = c[..., (m < 0).long(), l, m.abs()]
     return to_complex(rows / _factors(band, normalization, csphase, c), band, (0,))
 

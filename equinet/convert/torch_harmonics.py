@@ -10,6 +10,7 @@ from equinet.convert.coefficients import (
     as_tensor,
     band_of,
     check_function,
+    check_real,
     coefficients_from,
     join,
     part,
@@ -40,11 +41,12 @@ def from_torch_harmonics(coefficients: Tensor, vector: bool = False) -> Tensor:
         Complex ``(..., lmax^2)``; of vectors ``(..., lmax^2 - 1)``, of spin 1.
     Raises:
         TypeError: if the coefficients are not complex.
-        ValueError: if their shape is another one.
+        ValueError: if their shape is another one, or one of m = 0 is not real.
 
     Example:
         >>> from equinet.harmonics import s2_ifft
         >>> c = torch.randn(2, 8, 8, dtype=torch.complex128)
+        >>> c[..., 0] = c[..., 0].real  # m = 0
         >>> wind = s2_ifft(from_torch_harmonics(c, vector=True), 8, spin=1)
         >>> u, v = wind.imag, -wind.real
     """
@@ -56,6 +58,7 @@ def from_torch_harmonics(coefficients: Tensor, vector: bool = False) -> Tensor:
         raise ValueError(
             f"coefficients: expected ({lead}, lmax, mmax) with mmax <= lmax, got {tuple(a.shape)}"
         )
+    check_real("coefficients", a[..., 0].imag, a)
     a = torch.nn.functional.pad(a, (0, a.shape[-2] - a.shape[-1]))
     return join(a * _factors(a), 1) if vector else spectrum_from(a)
 

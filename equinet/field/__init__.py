@@ -16,6 +16,7 @@ from equinet.field.mackey import (
 from equinet.field.noise import random_field
 from equinet.field.periodic import torus
 from equinet.field.points import Point, Points
+from equinet.field.power import power_spectra
 from equinet.field.resampling import resample
 from equinet.field.space import Noise, Space, space_of
 from equinet.field.sphere import Sphere, sphere_of
@@ -41,6 +42,7 @@ __all__ = [
     "lower",
     "mackey_projection",
     "mackey_residual",
+    "power_spectra",
     "random_field",
     "resample",
     "space_of",

@@ -17,6 +17,7 @@ from equinet.group.group import check_group
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.deprecation import warn_renamed
+from equinet.numerics.pages import explained
 from equinet.rep import Fibre, Representation
 from equinet.rep.fibres import Block
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _SPACE = (
     "group", "fibre_group", "axes", "act", "fields", "noise", "room", "weights", "grid", "keeps",
     "restrict", "bridge", "is_parallel", "in_clouds", "is_band_limited", "noise_options", "maps",
+    "page",
 )  # fmt: skip
 
 
@@ -245,10 +247,12 @@ class FieldType:
             sizes = ", ".join(
                 ["batch", *("any" if size is None else str(size) for size in axes.values())]
             )
-            raise ValueError(
-                f"{argument}: expected ({names}) = ({sizes}) for {self!r}, got {tuple(x.shape)}"
-                f"{f'; a single sample is {argument}[None]' if x.dim() == len(axes) else ''}"
-            )
+            text = f"{argument}: expected ({names}) = ({sizes}) for {self!r}, got {tuple(x.shape)}"
+            if x.dim() == len(axes):
+                text += f"; a single sample is {argument}[None]"
+            elif self.space.page and x.shape[1] == self.channels:
+                text = explained(text, self.space.page)
+            raise ValueError(text)
 
     def __add__(self, other: FieldType) -> FieldType:
         """The direct sum: the channels of ``self``, then those of ``other``.

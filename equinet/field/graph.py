@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -13,7 +12,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from equinet.numerics.arguments import check_integer, is_row
-from equinet.numerics.values import check_floating, check_numbers, check_real
+from equinet.numerics.deprecation import warn_renamed
+from equinet.numerics.values import check_floating, check_numbers, check_real, check_together
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +43,8 @@ class Graph:
             atoms of a cell with ghosts around it, or a finer level; None where they are the same.
     Raises:
         TypeError: if the edges are no tensor, or the cell is not real.
-        ValueError: if a shape does not fit, a number is out of range, or ``cells`` come without
-            ``cell``.
+        ValueError: if a shape does not fit, a number is out of range, an edge leads from one cloud
+            to another, or ``cells`` come without ``cell``.
 
     Example:
         >>> graph = Graph(torch.tensor([[1, 0], [0, 1]]), points=2)
@@ -78,6 +78,8 @@ class Graph:
         if self.cloud is not None:
             what, shape = "the number of the cloud of each point", (self.points,)
             check_numbers("cloud", self.cloud, what, shape, self.edges, self.clouds)
+            if self.sources is None:  # the clouds of other sources are not known
+                check_together("edges", self.edges, self.cloud, "cloud")
         elif self.clouds != 1:
             raise ValueError(f"cloud: expected those of {self.clouds} clouds, got None")
         if self.order is not None:
@@ -288,12 +290,10 @@ class Graph:
         Returns:
             One graph for each of the ``clouds``; its points are the ``members``.
         Raises:
-            ValueError: if an edge goes from one cloud to another, or from other points.
+            ValueError: if the edges come from other points.
         """
         if self.sources is not None:
             raise ValueError("sources: expected None, as the clouds of other points are not known")
-        if not torch.equal(self._cloud()[self.edges[0]], self.cloud_of_edges()):
-            raise ValueError("edges: expected none from one cloud to another")
         number = torch.empty_like(self._cloud())  # of each point within its cloud
         for own in self.members():
             number[own] = torch.arange(len(own), device=number.device)
@@ -331,8 +331,7 @@ class Graph:
 
     def __getitem__(self, index: int) -> Tensor | None:
         """The edges and shifts by number, as of the tuple that graphs were."""
-        text = "graph[0], graph[1]: use graph.edges, graph.shifts, or edges, shifts = graph"
-        warnings.warn(text, DeprecationWarning, stacklevel=2)
+        warn_renamed("graph[0], graph[1]", "graph.edges, graph.shifts, or edges, shifts = graph")
         return (self.edges, self.shifts)[index]
 
     def __repr__(self) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from equinet.group import SO3, Group
+from equinet.numerics.pages import explained
 from equinet.rep import Irrep, Representation, named
 from equinet.rep.fibres import Block
 
@@ -41,8 +42,11 @@ def parse_blocks(text: str, group: Group) -> tuple[Block, ...]:
         name = term[start.end() :].rstrip() if start else term.strip()
         if not _is_name(name) or start is None and not _is_irrep(group, name):
             raise ValueError(
-                f"fields: expected terms like '16x0' or '8x regular' joined by '+', got {term!r} "
-                f"{where}{_hint(group, name)}"
+                explained(
+                    "fields: expected terms like '16x0' or '8x regular' joined by '+', got "
+                    f"{term!r} {where}{_hint(group, name)}",
+                    "guide/conventions.md#field-types",
+                )
             )
         if mul or not _is_irrep(group, name):
             if not mul:

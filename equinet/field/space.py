@@ -84,6 +84,8 @@ class Space(ABC):
         noise_options: which of band and smoothness mean something to ``noise``; sizes do where axes
             are open.
         maps: what maps fields over this space to other ones over it, as the end of a sentence.
+        page: of the documentation, which explains what a tensor of such fields has to be; "" if
+            no words are lost on it.
 
     Example:
         A ring of n points in the plane, which a cyclic or dihedral group turns:
@@ -123,6 +125,7 @@ class Space(ABC):
     is_band_limited: ClassVar[bool] = False
     noise_options: ClassVar[tuple[str, ...]] = ()
     maps: ClassVar[str] = "enn.Linear"
+    page: ClassVar[str] = ""
 
     @property
     @abstractmethod

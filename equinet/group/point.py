@@ -19,6 +19,7 @@ from equinet.group.finite import FiniteGroup
 from equinet.group.generation import generate
 from equinet.group.group import Group
 from equinet.numerics.cached import cached
+from equinet.numerics.pages import explained
 
 HERMANN_MAUGUIN = {
     "1": "C1", "-1": "Ci",
@@ -116,7 +117,8 @@ def unknown_name(argument: str, name: str, known: Sequence[str]) -> ValueError:
     """
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
     hint = f"; the nearest are {', '.join(near)}" if near else ""
-    return ValueError(f"{argument}: expected the name of a group, got {name!r}{hint}")
+    text = f"{argument}: expected the name of a group, got {name!r}{hint}"
+    return ValueError(explained(text, "guide/from_torch.md#1-name-the-space-and-the-symmetry"))
 
 
 @cached()

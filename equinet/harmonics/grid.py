@@ -59,6 +59,19 @@ def signed_orders(l: int, orders: tuple[int, ...]) -> list[int]:
     return sorted({sign * n for n in orders if n <= l for sign in (-1, 1)})
 
 
+def mirror_signs(l: int, orders: tuple[int, ...]) -> Tensor:
+    """Signs of the orders in a mirror: 1 for cosines and the constant, -1 for sines.
+
+    Args:
+        l: the degree.
+        orders: the n >= 0 of the field.
+    Returns:
+        float64, in the order of ``signed_orders``.
+    """
+    signed = torch.tensor(signed_orders(l, orders), dtype=torch.float64)
+    return torch.where(signed < 0, -1.0, 1.0).double()
+
+
 def spectrum_index(band: int, orders: tuple[int, ...]) -> Tensor:
     """The triples (l, m, n) of a spectrum in their order.
 

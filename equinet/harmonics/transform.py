@@ -225,7 +225,12 @@ class _Transform(SharedConstants):
         """
         assert self.order is not None
         self._check_dtype()
-        constants = (self.d, self.by_degree, self.by_ring, self.rows)
+        d, places = self._buffers.get("d"), self._buffers.get("rows")
+        if d is None or places is None:  # for a program
+            at = self.by_ring.dtype, self.by_ring.device
+            d = field_table(self.rings, self.band, self.order, *at)
+            places = rows(self.band, self.order, at[1])
+        constants = (d, self.by_degree, self.by_ring, places)
         return FieldTables(*constants, self.band, self.rings.shape[-1], self.order)
 
     def legendre_plan(self) -> LegendrePlan:
@@ -241,6 +246,12 @@ class _Transform(SharedConstants):
         return LegendrePlan(self.angles, *factors, self.band, longitudes, self.order)
 
     def _needs_table(self, columns: int) -> bool:
+        if "d" not in self._buffers and torch.compiler.is_exporting():
+            # The steps of a recursion would grow with the band.
+            assert self.order is not None
+            size = field_size(self.rings, self.band, self.order)
+            traced = torch.compiler.is_dynamo_compiling()
+            return not traced and size * self.by_ring.dtype.itemsize <= _LARGEST
         return needs_table(self.band, self.by_ring.dtype, self.by_ring.device, columns)
 
     def _check_dtype(self) -> None:

@@ -12,7 +12,7 @@ from equinet.nn.downsample import Downsample, Upsample
 from equinet.nn.dropout import Dropout, DropPath, FieldDropout
 from equinet.nn.fibre_pool import GroupPool, NormPool
 from equinet.nn.fourier import FourierPointwise
-from equinet.nn.gate import Gate, gated
+from equinet.nn.gate import Gate, gated, gated_layer
 from equinet.nn.global_pool import GlobalAvgPool, GlobalMaxPool, Integrate, SumPool
 from equinet.nn.homogeneous_conv import HomogeneousConv
 from equinet.nn.induced import InducedNormActivation
@@ -140,6 +140,7 @@ __all__ = [
     "VectorFieldPool",
     "convert_sync_batchnorm",
     "gated",
+    "gated_layer",
     "shuffled",
     "species_energies",
     "spectral_norm",

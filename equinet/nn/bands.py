@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldType, Space, Sphere, sphere_of
+from equinet.field.sphere import check_acting
 from equinet.field.transform import block_orders
 from equinet.harmonics import soft
 from equinet.harmonics.grid import spectrum_index
@@ -151,6 +152,7 @@ def resized(
         sphere = _at(own, own.band * steps if up else -(own.band // -steps), name)
     if not isinstance(sphere, Space) or not sphere.is_band_limited:
         raise TypeError(f"sphere: expected a Sphere, got {type(sphere).__name__}")
+    check_acting(sphere, own, "sphere")
     if up and sphere.band < own.band:
         raise ValueError(
             f"sphere: expected a band of at least {own.band}, as here no degree is lost, got "

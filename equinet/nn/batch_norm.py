@@ -28,9 +28,9 @@ class BatchNorm(SpaceNorm):
     expectation is an integral with Haar measure, exact for the band, and is taken as it is.
 
     Under ``torch.distributed`` every process has the statistics of its part of the batch, as with
-    ``torch.nn.BatchNorm3d``, unless ``sync`` is set: ``enn.convert_sync_batchnorm(model)`` sets it
-    in all layers of a model. ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` knows the layers of
-    torch only and leaves this one as it is.
+    ``torch.nn.BatchNorm3d``, unless ``sync`` is set: ``enn.convert_sync_batchnorm(model)`` and
+    ``torch.nn.SyncBatchNorm.convert_sync_batchnorm(model)`` set it in all layers of a model.
+    ``torch.optim.swa_utils.update_bn`` takes running statistics anew here as in layers of torch.
 
     Args:
         in_type: fields over any space.
@@ -74,18 +74,44 @@ class BatchNorm(SpaceNorm):
     ) -> None:
         super().__init__(in_type, eps, affine, bias=check_flag(centre, "centre") and bias)
         self.centre, self.sync = centre, check_flag(sync, "sync")
-        if momentum is not None:
-            momentum = check_share(momentum, "momentum", "None or a number")
-        self.momentum, self.process_group = momentum, _checked(process_group)
+        self.process_group = _checked(process_group)
         scalars = (k == d for k, d in zip(self.means, in_type.dims, strict=True))
         self.has_scalars = self.centre and any(scalars)
         tracked = check_flag(track_running_stats, "track_running_stats")
         self.register_buffer("running_mean", torch.zeros(self.count) if tracked else None)
         self.register_buffer("running_var", torch.ones(in_type.copies) if tracked else None)
-        counted = tracked and momentum is None
-        self.register_buffer("num_batches_tracked", torch.tensor(0) if counted else None)
+        self.register_buffer("num_batches_tracked", None)
+        self.momentum = momentum
+        self.known = _Known(self)
         self.set_constants()
         self.place(device, dtype)
+
+    @property
+    def momentum(self) -> float | None:
+        """Of the running statistics; None for the mean over all batches since it was set."""
+        return self._momentum
+
+    @momentum.setter
+    def momentum(self, value: float | None) -> None:
+        if value is not None:
+            value = check_share(value, "momentum", "None or a number")
+        self._momentum = value
+        if value is not None or self.running_mean is None:
+            self.num_batches_tracked = None
+        elif self.num_batches_tracked is None:
+            self.num_batches_tracked = torch.tensor(0, device=self.running_mean.device)
+
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        """Take a part; where it is a ``SyncBatchNorm``, torch has converted this layer.
+
+        Args:
+            name: of the part.
+            module: the part.
+        """
+        if name == "known" and isinstance(module, nn.SyncBatchNorm):
+            self.sync, self.process_group = True, module.process_group
+        else:
+            super().add_module(name, module)
 
     def reset_running_stats(self) -> None:
         """Forget the batches so far: mean 0 and variance 1."""
@@ -217,14 +243,17 @@ class BatchNorm(SpaceNorm):
         text = text if self.centre else f"{text}, centre=False"
         return f"{text}, sync=True" if self.sync else text
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.extra_repr()})"
+
 
 def convert_sync_batchnorm(
     model: nn.Module, process_group: dist.ProcessGroup | None = None
 ) -> nn.Module:
     """Let all batch norms of a model, ours and torch's, take statistics over all processes.
 
-    What ``torch.nn.SyncBatchNorm.convert_sync_batchnorm`` is for the layers of torch, and calls it
-    for those; call it before ``DistributedDataParallel``.
+    The same as ``torch.nn.SyncBatchNorm.convert_sync_batchnorm``, with its arguments checked; call
+    it before ``DistributedDataParallel``.
 
     Args:
         model: whose ``enn.BatchNorm`` are changed in place.
@@ -243,9 +272,6 @@ def convert_sync_batchnorm(
     if not isinstance(model, nn.Module):
         raise TypeError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
     _checked(process_group)
-    for module in model.modules():
-        if isinstance(module, BatchNorm):
-            module.sync, module.process_group = True, process_group
     return nn.SyncBatchNorm.convert_sync_batchnorm(model, process_group)
 
 
@@ -258,6 +284,35 @@ def _checked(process_group: dist.ProcessGroup | None) -> dist.ProcessGroup | Non
             f"{type(process_group).__name__}"
         )
     return process_group
+
+
+class _Known(nn.modules.batchnorm._BatchNorm):
+    """The part of a batch norm of ours by which functions of torch know it for one.
+
+    They look for this class of torch: ``SyncBatchNorm.convert_sync_batchnorm`` puts another module
+    in its place, and ``swa_utils.update_bn`` resets it and sets its momentum.
+    """
+
+    def __init__(self, layer: BatchNorm) -> None:
+        self._layer = [layer]  # in a list, since it is no part of this one
+        channels, momentum = layer.in_type.channels, layer.momentum
+        super().__init__(channels, momentum=momentum, affine=False, track_running_stats=False)
+
+    @property  # where torch has a number
+    def momentum(self) -> float | None:
+        return self._layer[0].momentum
+
+    @momentum.setter
+    def momentum(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, value: float | None
+    ) -> None:
+        self._layer[0].momentum = value
+
+    def reset_running_stats(self) -> None:
+        self._layer[0].reset_running_stats()
+
+    def extra_repr(self) -> str:
+        return ""
 
 
 class _Context(Protocol):

@@ -15,6 +15,7 @@ import torch
 from equinet.field import FieldType
 from equinet.nn.requirements import check_sizes, grid_of
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.pages import explained
 
 
 class OffCentreWarning(UserWarning):
@@ -94,15 +95,17 @@ class Centred:
         mended = [self._nearest(i, size) if i in wrong else size for i, size in enumerate(sizes)]
         if all(size is not None for size in mended):
             mend = f"inputs of size {tuple(mended)} keep it in this layer"
+            page = "guide/pitfalls.md#stride"
         else:
             mend = "no size keeps it with this kernel size and padding"
-        warnings.warn(
+            page = "guide/pitfalls.md#even-kernels"
+        text = (
             f"{self.name}: a grid of size {sizes} is sampled off its centre, so the symmetry of "
-            f"the grid is broken; {mend}, and equinet.testing.input_sizes(network) lists those of "
-            "a whole network",
-            OffCentreWarning,
-            stacklevel=5,  # forward, two of torch, the caller
+            f"the grid is broken; {mend}, and equinet.input_sizes(network, near=...) says those of "
+            "a whole network"
         )
+        # Of the stack: forward, two of torch, the caller.
+        warnings.warn(explained(text, page), OffCentreWarning, stacklevel=5)
 
     def _nearest(self, axis: int, size: int) -> int | None:
         """The nearest size that works, the smaller of two."""

@@ -24,6 +24,7 @@ from equinet.nn.layout import laid_out
 from equinet.nn.plain import filled
 from equinet.nn.requirements import check_sizes
 from equinet.numerics.arguments import Size, each
+from equinet.numerics.pages import explained
 from equinet.ops import full_precision
 
 
@@ -72,12 +73,12 @@ class _ConvTranspose(Convolution):
             )
         moves = moved_axes(in_type)
         if any(extra and moved for extra, moved in zip(self.output_padding, moves, strict=True)):
-            warnings.warn(
+            text = (
                 f"{type(self).__name__}: output_padding={self.output_padding} adds points at one "
                 "end of an axis only, so the symmetry of the grid is broken; kernel_size=4, "
-                "stride=2, padding=1 doubles a grid without it",
-                stacklevel=3,
+                "stride=2, padding=1 doubles a grid without it"
             )
+            warnings.warn(explained(text, "guide/pitfalls.md#even-kernels"), stacklevel=3)
         self.place(device, dtype)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -5,6 +5,9 @@ In: fields of one spin. Out: fields of another.
 By Schur's lemma a map between fields of one spin that commutes with rotations multiplies the
 complex spectrum by a number for each degree; between real spectra this is a matrix of at most 2 x 2
 numbers, for the orders -s and s.
+
+A mirror takes a complex spectrum to its conjugate, up to signs that all filters here leave alone.
+So where mirrors act, a real part is a function, 0e, and an imaginary part a pseudoscalar, 0o.
 """
 
 from typing import ClassVar
@@ -12,9 +15,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
+from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere, sphere_of
+from equinet.field.mirror import block_parities
 from equinet.nn.module import EquivariantModule
 from equinet.numerics.arguments import check_number
+from equinet.rep import trivial
 
 Matrix = tuple[tuple[int, ...], ...]
 
@@ -30,18 +35,26 @@ class DegreeFilter(EquivariantModule[FieldType]):
     r"""\hat f^l_m -> kappa_l \hat f^l_m, from fields of spin s to fields of spin t.
 
     Args:
-        in_type: fields of spin s, or pairs of functions.
+        in_type: fields of spin s, or pairs of functions; where mirrors act all real parts and then
+            all imaginary ones.
         spin: t.
         reads: from the rows of a field of the input to its real and imaginary part.
         writes: from these to the rows of a field of the output.
+    Raises:
+        TypeError: if ``in_type`` is no field type.
+        ValueError: for fields over another space, of several spins, or of another parity.
     """
 
     matrices: Tensor
 
     def __init__(self, in_type: FieldType, spin: int, reads: Matrix, writes: Matrix) -> None:
         sphere, s = sphere_of(in_type), spin_of(in_type)
-        # Whether the two parts of a field are two functions: of the input, of the output.
-        self.pairs = s == 0 and len(reads[0]) == 2, spin == 0 and len(writes) == 2
+        has_mirrors = None not in block_parities(in_type)
+        # Whether the two parts of a field are two functions beside each other: in, out.
+        self.pairs = (
+            not has_mirrors and s == 0 and len(reads[0]) == 2,
+            not has_mirrors and spin == 0 and len(writes) == 2,
+        )
         count = in_type.channels // len(reads[0])
         lowest = max(s, spin)
         if sphere.band <= lowest:
@@ -49,13 +62,15 @@ class DegreeFilter(EquivariantModule[FieldType]):
                 f"in_type: expected a band above {lowest}, since {type(self).__name__} takes "
                 f"degrees below {lowest} to 0, got {in_type!r}"
             )
-        # In one block each, into however many the fields are divided.
-        given = sphere.fields(f"{(1 + self.pairs[0]) * count}x{s}")
-        made = sphere.fields(f"{(1 + self.pairs[1]) * count}x{spin}")
-        super().__init__(in_type, in_type if made == given else made)
+        if has_mirrors and s == 0 and spin != 0:
+            _check_parities(in_type, [1 if real else -1 for real in reads[0]])
+        parities = [1 if row[0] else -1 for row in writes] if has_mirrors else None
+        out_type = in_type if s == spin else _fields(sphere, count, spin, len(writes), parities)
+        super().__init__(in_type, out_type)
         self.spins, self.count, self.reads, self.writes = (s, spin), count, reads, writes
-        self.analysis = FieldAnalysis(given, sphere.band)
-        self.synthesis = FieldSynthesis(made, sphere.band)
+        # In one block each, into however many the fields are divided.
+        self.analysis = FieldAnalysis(_block(in_type, s), sphere.band)
+        self.synthesis = FieldSynthesis(_block(out_type, spin), sphere.band)
 
     def kappa(self, l: Tensor) -> Tensor:
         """The factors of the degrees.
@@ -130,6 +145,36 @@ def spin_of(in_type: FieldType) -> int:
     return spin
 
 
+def _fields(
+    sphere: Sphere, count: int, spin: int, rows: int, parities: list[int] | None
+) -> FieldType:
+    """Fields of a spin, of spin 0 for each row all of one parity, if there are any."""
+    if spin:
+        return sphere.fields(f"{count}x{spin}")
+    if parities is None:
+        return sphere.fields(f"{rows * count}x0")
+    return sphere.fields(" + ".join(f"{count}x0{'e' if p == 1 else 'o'}" for p in parities))
+
+
+def _block(field_type: FieldType, spin: int) -> FieldType:
+    """Fields of one spin in one block, which the transforms take for any parity."""
+    if spin == 0:
+        return field_type.space.fields(f"{field_type.channels}x trivial")
+    return field_type.space.fields(f"{field_type.channels // 2}x{spin}")
+
+
+def _check_parities(in_type: FieldType, wanted: list[int]) -> None:
+    """Raise ValueError unless functions have these parities, equally many of each, in order."""
+    kinds = zip(in_type.blocks, block_parities(in_type), strict=True)
+    found = [parity for (mul, _), parity in kinds for _ in range(mul)]
+    count = len(found) // len(wanted)
+    if found != [parity for parity in wanted for _ in range(count)]:
+        names = ["functions, such as 4x0e", "pseudoscalars, such as 4x0o"]
+        both = "functions and as many pseudoscalars, such as 4x0e + 4x0o"
+        said = both if len(wanted) == 2 else names[wanted[0] == -1]
+        raise ValueError(f"in_type: expected {said}, got {in_type!r}")
+
+
 def check_spin(in_type: FieldType, least: int, most: int | None = None) -> int:
     """The spin of fields over a sphere, if it is in range; else ValueError.
 
@@ -145,7 +190,8 @@ def check_spin(in_type: FieldType, least: int, most: int | None = None) -> int:
     """
     spin = spin_of(in_type)
     if spin < least or (most is not None and spin > most):
-        name = {0: "functions, such as 4x0", 1: "tangent vectors, such as 4x1"}
+        (zero,) = (psi.name for psi in trivial(in_type.space.fibre_group).constituents)
+        name = {0: f"functions, such as 4x{zero}", 1: "tangent vectors, such as 4x1"}
         wanted = name[least] if most == least else f"fields of a spin >= {least}"
         raise ValueError(f"in_type: expected {wanted}, got {in_type!r}")
     return spin

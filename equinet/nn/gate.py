@@ -7,9 +7,11 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.arguments import check_elementwise
+from equinet.nn.batch_norm import BatchNorm
 from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph
+from equinet.nn.sequential import Sequential
 from equinet.ops import relu
 from equinet.rep import trivial
 
@@ -24,8 +26,9 @@ class Gate(EquivariantModule):
     others. The gates t are the first channels of the input, which ``gated`` makes room for.
 
     Unlike every other layer it takes the type of its output: that is the one at hand, as in
-    ``Conv2d(x, gated(h), 3), Gate(h)``, and it cannot be had from the input's, since the scalars of
-    "2x trivial + 2x1" may be fields of their own or the gates of the others.
+    ``Conv2d(x, gated(h), 3), Gate(h)``, for which ``gated_layer(Conv2d, x, h, 3)`` is short. It
+    cannot be had from the input's, since the scalars of "2x trivial + 2x1" may be fields of their
+    own or the gates of the others.
 
     Over the sphere the result has degrees above the band, so the equivariance is approximate there.
 
@@ -95,6 +98,59 @@ def gated(field_type: FieldType) -> FieldType:
         Plane('D4').fields('2x trivial + 4x trivial + 2x vector')
     """
     return _gated(field_type, "field_type")
+
+
+def gated_layer(
+    layer: Callable[..., nn.Module],
+    in_type: FieldType,
+    out_type: FieldType,
+    *args: object,
+    norm: Callable[[FieldType], nn.Module] | None = BatchNorm,
+    function: Callable[[Tensor], Tensor] = relu,
+    gate: Callable[[Tensor], Tensor] = torch.sigmoid,
+    **options: object,
+) -> Sequential:
+    r"""A layer, a norm and a ``Gate`` between two types, with the gates in between.
+
+    .. math:: \text{in\_type} \xrightarrow{\text{layer}} \text{gated(out\_type)}
+              \xrightarrow{\text{norm}} \text{gated(out\_type)} \xrightarrow{\text{Gate}}
+              \text{out\_type}
+
+    Args:
+        layer: a class such as ``Conv2d``, ``Linear`` or ``PointConv``, or a function that makes a
+            module from two types.
+        in_type: of the input.
+        out_type: of the output, without gates; ``layer`` is given ``gated(out_type)``.
+        *args: more arguments of ``layer``, such as the size of a filter.
+        norm: of its output, made from its type, such as ``LayerNorm`` or ``functools.partial`` of
+            another one; None for none.
+        function: of the scalars, as in ``Gate``.
+        gate: of the gates, likewise.
+        **options: more arguments of ``layer`` by name.
+    Returns:
+        The modules in a row.
+    Raises:
+        TypeError: if ``layer`` or ``norm`` cannot be called, or a type is none.
+        ValueError: for fields sampled on the whole group, and as ``layer``.
+
+    Example:
+        >>> from equinet.field import Plane
+        >>> from equinet.nn.conv import Conv2d
+        >>> x, h = (Plane("SO(2)").fields(text) for text in ("1x0", "4x0 + 4x1"))
+        >>> net = gated_layer(Conv2d, x, h, 3, padding=1, bias=False)
+        >>> net[0].out_type, net.out_type
+        (Plane('SO(2)').fields('4x trivial + 4x0 + 4x1'), Plane('SO(2)').fields('4x0 + 4x1'))
+    """
+    for name, value in (("layer", layer), ("norm", norm)):
+        if not (callable(value) or name == "norm" and value is None):
+            raise TypeError(f"{name}: expected a class of modules, got {value!r}")
+    inner = _gated(out_type, "out_type")
+    found = layer(in_type, inner, *args, **options)
+    # A stride that differs between the axes leads to another grid.
+    inner = getattr(found, "out_type", inner)
+    last = FieldType(inner.space, out_type.blocks)
+    norms = [] if norm is None else [norm(inner)]
+    return Sequential(found, *norms, Gate(last, function, gate))
 
 
 def _gated(field_type: FieldType, name: str) -> FieldType:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from equinet.field import FieldType
 from equinet.nn.module import EquivariantModule
+from equinet.numerics.pages import explained
 from equinet.rep import Irrep
 from equinet.steerable import KernelSpace
 
@@ -83,7 +84,8 @@ class KernelLayer(EquivariantModule, abc.ABC):
             lines.append(f"no {self.maps} starts in {', '.join(deaf)} of {self.in_type!r}: ignored")
         if lines:
             text = f"{type(self).__name__}: dead paths; {'; '.join(lines)}"
-            warnings.warn(text, stacklevel=self.calls_below)
+            page = "guide/pitfalls.md#dead-paths"
+            warnings.warn(explained(text, page), stacklevel=self.calls_below)
 
 
 def irrep_paths(

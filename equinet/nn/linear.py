@@ -20,6 +20,7 @@ from equinet.nn.plain import filled
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_integer
+from equinet.numerics.pages import explained
 from equinet.numerics.values import is_readable
 from equinet.ops import full_precision
 from equinet.rep import Block
@@ -178,7 +179,10 @@ def _maps(blocks_in: tuple[Block, ...], blocks_out: tuple[Block, ...]) -> Sample
     sampled = basis.at(torch.zeros(group.n, dtype=torch.float64)).scaled()
     if not sampled.dim:
         raise ValueError(
-            f"out_type: there is no equivariant map but zero from {names(basis.fibre_in)} to "
-            f"{names(basis.fibre_out)}, which have no irrep in common"
+            explained(
+                f"out_type: there is no equivariant map but zero from {names(basis.fibre_in)} to "
+                f"{names(basis.fibre_out)}, which have no irrep in common",
+                "guide/pitfalls.md#dead-paths",
+            )
         )
     return sampled

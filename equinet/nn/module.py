@@ -16,6 +16,7 @@ from equinet.field import FieldType
 from equinet.nn.meaning import described, from_tensor, to_tensor
 from equinet.numerics import Constants
 from equinet.numerics.arguments import check_generator
+from equinet.numerics.pages import explained
 from equinet.ops.precision import is_autocast
 
 if TYPE_CHECKING:  # Python 3.13 has the default itself; when it runs, none is needed
@@ -94,8 +95,11 @@ class EquivariantModule(Constants, Generic[Out]):
             )
         if own.dtype != x.dtype and not is_autocast(x):
             raise TypeError(
-                f"x: expected {own.dtype} as this {type(self).__name__}, got {x.dtype}; use "
-                f"module.to(x.dtype) or x.to({own.dtype})"
+                explained(
+                    f"x: expected {own.dtype} as this {type(self).__name__}, got {x.dtype}; use "
+                    f"module.to(x.dtype) or x.to({own.dtype})",
+                    "guide/pitfalls.md#dtype",
+                )
             )
 
     def _made_like(self, x: Tensor) -> Tensor:
@@ -156,10 +160,12 @@ class EquivariantModule(Constants, Generic[Out]):
             return
         given, own = from_tensor(state), self.meaning()
         if given != own and given != own.partition(";")[0]:
-            error_msgs.append(
+            text = (
                 f"{prefix}weight: expected numbers that belong to {own!r}, as in this "
                 f"{type(self).__name__} of {self.in_type!r}, got some that belong to {given!r}"
             )
+            page = "guide/pitfalls.md#a-checkpoint-of-another-symmetry"
+            error_msgs.append(explained(text, page))
 
     def place(self, device: torch.device | str | int | None, dtype: torch.dtype | None) -> None:
         """Move a module that is just made, for the arguments of its constructor.

@@ -7,6 +7,7 @@ from torch import Tensor, fx, nn
 
 from equinet.field import FieldType
 from equinet.nn.arguments import check_elementwise
+from equinet.nn.layout import laid_out
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import graph, wide
 from equinet.nn.requirements import check_orthogonal
@@ -84,7 +85,7 @@ class NormActivation(EquivariantModule):
             self._activate(part.unflatten(2, (-1, size)), bias).flatten(1, 3)
             for part, size, bias in zip(parts, self.sizes, biases, strict=True)
         ]
-        return torch.cat(out, 1).to(x.dtype)
+        return laid_out(torch.cat(out, 1).to(x.dtype), x)
 
     def _activate(self, f: Tensor, bias: Tensor | None) -> Tensor:
         """Fields ``(batch, copy, part, component, ...)``, a bias for each copy."""

@@ -22,6 +22,7 @@ from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.steerable import Steerable
 from equinet.nn.type_checks import check_over
 from equinet.numerics.arguments import check_integer, check_memory, check_number, is_integer
+from equinet.numerics.pages import explained
 from equinet.ops import IrrepMap, irrep_product
 from equinet.rep import Block, Fibre
 from equinet.steerable import DirectionKernels, SampledKernels, kernel_basis
@@ -201,7 +202,10 @@ def direction_kernels(
     sampled = basis.made_of(values, (count,))
     if not sampled.dim:
         raise ValueError(
-            f"lmax: there is no kernel but zero from {names(basis.fibre_in)} to "
-            f"{names(basis.fibre_out)} up to degree {lmax}"
+            explained(
+                f"lmax: there is no kernel but zero from {names(basis.fibre_in)} to "
+                f"{names(basis.fibre_out)} up to degree {lmax}",
+                "guide/pitfalls.md#dead-paths",
+            )
         )
     return sampled.scaled()

@@ -13,6 +13,7 @@ from equinet.nn.arguments import check_elementwise, is_odd
 from equinet.nn.module import EquivariantModule
 from equinet.numerics.arguments import check_flag
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.pages import explained
 from equinet.ops import relu
 from equinet.rep import Representation
 
@@ -128,10 +129,11 @@ def _refusal(in_type: FieldType, rho: Representation) -> str:
         if rho.group.is_finite
         else "enn.FourierPointwise for band-limited functions, such as 'regular(3)'"
     )
-    return (
+    return explained(
         f"in_type: a pointwise function acts on values, but the fields {rho!r} are vectors whose "
         f"components turn into each other; use trivial or regular fields, got {in_type!r}; or "
-        f"enn.Gate, enn.NormActivation, or {fourier}"
+        f"enn.Gate, enn.NormActivation, or {fourier}",
+        "guide/pitfalls.md#pointwise-functions-on-irreps",
     )
 
 

@@ -21,6 +21,7 @@ from equinet.nn.masks import point_weights, read
 from equinet.nn.module import EquivariantModule
 from equinet.nn.requirements import check_sizes
 from equinet.ops import full_precision
+from equinet.rep import trivial
 
 
 class Resampling(EquivariantModule):
@@ -113,7 +114,8 @@ class Averaging(Resampling):
     def _set_bands(self, gains: Gains | None = None) -> None:
         """Let Phi be a change of band, with these factors; ones if None."""
         self.bands = BandChange(self.in_type, self.out_type, gains)
-        before, after = (t.space.fields("1x0") for t in (self.in_type, self.out_type))
+        spaces = self.in_type.space, self.out_type.space
+        before, after = (space.fields([(1, trivial(space.fibre_group))]) for space in spaces)
         self.shares = BandChange(before, after, gains)
 
     def _on_grid(self, x: Tensor) -> Tensor:

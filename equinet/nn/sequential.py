@@ -16,6 +16,7 @@ from equinet.group.group import is_subgroup
 from equinet.nn.plain import exported
 from equinet.nn.surroundings import handed, surroundings, takes, takes_of
 from equinet.nn.untyped import after, instead, keeps
+from equinet.numerics.pages import explained
 from equinet.rep.fibres import Block
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -49,7 +50,8 @@ def _compared(change: F) -> F:
             if not any(module is other for other in known)
         ]
         if lines:
-            warnings.warn("; ".join(lines), stacklevel=2)
+            page = "guide/from_torch.md#the-names-of-torchnn-and-ours"
+            warnings.warn(explained("; ".join(lines), page), stacklevel=2)
         return result
 
     return changed  # pyright: ignore[reportReturnType]
@@ -217,7 +219,10 @@ def _misfit(previous: object, given: FieldType | None, wanted: FieldType, label:
             "it has to come before the pooling"
         )
     mend = _mend(given, wanted, maker)
-    return f"{label}: expected {wanted!r}, got {given!r} from {maker}; {mend}"
+    return explained(
+        f"{label}: expected {wanted!r}, got {given!r} from {maker}; {mend}",
+        "guide/from_torch.md#2-give-every-feature-map-a-type",
+    )
 
 
 def _mend(given: FieldType, wanted: FieldType, maker: str) -> str:

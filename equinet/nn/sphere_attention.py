@@ -27,6 +27,7 @@ from equinet.nn.module import EquivariantModule
 from equinet.numerics import Constant, angles_to_matrix, wigner_D
 from equinet.numerics.arguments import check_integer, check_memory, check_number
 from equinet.ops import full_precision
+from equinet.rep import Irrep
 
 
 class SphereAttention(EquivariantModule):
@@ -35,7 +36,7 @@ class SphereAttention(EquivariantModule):
     Scores and sums have the weights of the quadrature, so the layer is one of functions on the
     sphere and not of the samples: it commutes with rotations about any axis up to aliasing, which
     falls with the band, and which a finer grid for the same band takes away
-    (``Sphere(16, grid=soft(24))``). Fields keep their spin; a ``SphereConv`` mixes spins.
+    (``Sphere(16, grid=soft(24))``). Fields keep their spin and parity; a ``SphereConv`` mixes them.
 
     Its cost is that of all pairs of points, for each head.
 
@@ -96,13 +97,14 @@ class SphereAttention(EquivariantModule):
         check_memory(heads * count**2, "heads", f"scores of {heads} heads and {count} points")
         into, out = _spins(in_type), _spins(out_type)
         if out.keys() != into.keys():
+            names = ", ".join(psi.name for psi in into)
             raise ValueError(
-                f"out_type: expected fields of the spins of in_type, {list(into)}, which a "
-                f"SphereConv mixes, got {out_type!r}"
+                f"out_type: expected fields of the spins of in_type, [{names}], which a SphereConv "
+                f"mixes, got {out_type!r}"
             )
-        keys = sphere.fields(" + ".join(f"{heads * key_copies}x{s}" for s in into))
-        many = {s: max(1, n // heads) for s, n in into.items()}
-        values = sphere.fields(" + ".join(f"{heads * n}x{s}" for s, n in many.items()))
+        keys = sphere.fields(" + ".join(f"{heads * key_copies}x{psi.name}" for psi in into))
+        many = {psi: max(1, n // heads) for psi, n in into.items()}
+        values = sphere.fields(" + ".join(f"{heads * n}x{psi.name}" for psi, n in many.items()))
         self._scale = (keys.channels / heads) ** -0.5
         self.query = Linear(in_type, keys, False, generator=generator)
         self.key = Linear(in_type, keys, False, generator=generator)
@@ -117,7 +119,7 @@ class SphereAttention(EquivariantModule):
         R = angles_to_matrix(alpha, beta, torch.zeros_like(beta))
         each = sphere.weights.view(-1, *[1] * (len(sphere.rings.shape) - 1))
         weights = (each / math.prod(sphere.rings.shape[1:])).expand(sphere.rings.shape)
-        spins = _spins(self.in_type)
+        spins = [psi.degree for psi in _spins(self.in_type)]
         frames = [wigner_D(s, R)[:, :, [2 * s, 0] if s else [0]] for s in spins]
         return {
             "frames": frames,  # E of each spin, (points, 2 s + 1, components)
@@ -181,10 +183,10 @@ class SphereAttention(EquivariantModule):
         return f"{super().extra_repr()}, heads={self.heads}, reach={self.reach}"
 
 
-def _spins(field_type: FieldType) -> dict[int, int]:
-    """How many fields there are of each spin, ascending."""
-    counts: dict[int, int] = {}
+def _spins(field_type: FieldType) -> dict[Irrep, int]:
+    """How many fields there are of each irrep, ascending by spin and parity."""
+    counts: dict[Irrep, int] = {}
     for mul, rho in field_type.blocks:
         (psi,) = rho.constituents
-        counts[psi.degree] = counts.get(psi.degree, 0) + mul
-    return dict(sorted(counts.items()))
+        counts[psi] = counts.get(psi, 0) + mul
+    return dict(sorted(counts.items(), key=lambda item: (item[0].degree, item[0].name)))

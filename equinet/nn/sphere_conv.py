@@ -2,12 +2,15 @@ r"""Convolutions on the sphere and on SO(3)."""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
+from equinet.field.mirror import block_parities
+from equinet.field.sphere import check_acting
 from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.convolution import grouped
@@ -18,6 +21,7 @@ from equinet.nn.requirements import check_permuted
 from equinet.numerics.arguments import check_flag
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.deprecation import warn_renamed
+from equinet.numerics.pages import explained
 from equinet.ops import (
     SpectrumPlan,
     SpectrumSide,
@@ -41,6 +45,9 @@ class SphereConv(KernelLayer):
     et al. 2018), and between irreps m and m' the convolution of spin-weighted fields. The output is
     sampled at the band of ``out_type``; degrees above the smaller of the two bands are dropped.
 
+    Where O(3) acts, the layer commutes with mirrors too: of the filter it takes the even part (K4),
+    half of the weights between spins, and there is no constant for pseudoscalars.
+
     Args:
         in_type: fields over a sphere.
         out_type: fields over a sphere, of any band.
@@ -60,8 +67,8 @@ class SphereConv(KernelLayer):
         dtype of that, and all that comes before in float32.
     Raises:
         TypeError: if ``functions`` are no ``SphereFilter``.
-        ValueError: for types over another space, if there is no map but zero, and if ``groups``
-            does not divide all multiplicities.
+        ValueError: for types over another space, or spheres on which other groups act, if there is
+            no map but zero, and if ``groups`` does not divide all multiplicities.
     Warns:
         UserWarning: if channels of a type have no map.
 
@@ -101,7 +108,9 @@ class SphereConv(KernelLayer):
         check_flag(bias, "bias")
         if relu:
             check_permuted(out_type, "relu", "enn.Gate, or enn.NormActivation", "out_type")
-        self.band = min(sphere_of(in_type).band, sphere_of(out_type, "out_type").band)
+        before, after = sphere_of(in_type), sphere_of(out_type, "out_type")
+        check_acting(after, before)
+        self.band = min(before.band, after.band)
         self.functions, self.groups = at_band(functions, self.band), groups
         for name, field_type in (("in_type", in_type), ("out_type", out_type)):
             grouped(field_type.blocks, groups, name)
@@ -122,8 +131,11 @@ class SphereConv(KernelLayer):
             self._shapes.append((mul_out, mul_in, basis.shape[1]))
         if not any(self.scales):
             raise ValueError(
-                f"out_type: there is no equivariant map but zero from {in_type!r} to {out_type!r} "
-                f"below band {self.band}"
+                explained(
+                    f"out_type: there is no equivariant map but zero from {in_type!r} to "
+                    f"{out_type!r} below band {self.band}",
+                    "guide/pitfalls.md#dead-paths",
+                )
             )
         width = len(in_type.blocks)
         live = [number for number, scale in enumerate(self.scales) if scale]
@@ -131,8 +143,7 @@ class SphereConv(KernelLayer):
         self.weight = nn.Parameter(torch.empty(sum(map(math.prod, self._shapes))))
         sides = (self._side(out_type, self.orders_out), self._side(in_type, self.orders_in))
         self._plan = SpectrumPlan(*sides, tuple(points for *_, points in self._shapes))
-        of_blocks = zip(out_type.blocks, self.orders_out, strict=True)
-        constants = sum(mul for (mul, _), orders in of_blocks if 0 in orders)
+        constants = len(self._invariants())
         self.bias = nn.Parameter(torch.empty(constants)) if bias and constants else None
         self.register_load_state_dict_pre_hook(_join_weights)
         self.reset_parameters(generator)
@@ -186,11 +197,19 @@ class SphereConv(KernelLayer):
     @on_cpu
     def _pairs(self) -> list[tuple[Tensor, float, int, int]]:
         """(basis, gain, copies out, copies in) for each pair of an output and an input block."""
-        return [
-            (*sphere_basis(self.functions, self.band, n_out, n_in), mul_out, mul_in)
-            for n_out, (mul_out, _) in zip(self.orders_out, self.out_type.blocks, strict=True)
-            for n_in, (mul_in, _) in zip(self.orders_in, self.in_type.blocks, strict=True)
-        ]
+        sides = (
+            zip(field_type.blocks, orders, block_parities(field_type), strict=True)
+            for field_type, orders in (
+                (self.out_type, self.orders_out),
+                (self.in_type, self.orders_in),
+            )
+        )
+        found = []
+        for ((mul_out, _), n_out, up), ((mul_in, _), n_in, down) in itertools.product(*sides):
+            parity = None if up is None or down is None else up * down
+            made = sphere_basis(self.functions, self.band, n_out, n_in, parity)
+            found.append((*made, mul_out, mul_in))
+        return found
 
     def _side(self, field_type: FieldType, orders: list[tuple[int, ...]]) -> SpectrumSide:
         counts = tuple(tuple(degree_columns(l, n) for l in range(self.band)) for n in orders)
@@ -201,7 +220,27 @@ class SphereConv(KernelLayer):
         pairs = zip(self.scales, self._pairs(), strict=True)
         basis = torch.cat([(scale * basis).flatten() for scale, (basis, *_) in pairs])
         found = {"basis": basis, "table": self._plan.table()}
-        return found if self.groups == 1 else {**found, "places": self._places()}
+        if self.groups > 1:
+            found["places"] = self._places()
+        invariants = self._invariants()
+        if self.bias is not None and len(invariants) < self._plan.out.sizes[0]:
+            found["constants_at"] = torch.tensor(invariants)
+        return found
+
+    def _invariants(self) -> list[int]:
+        """Which of the fields that have a degree 0 have a constant: pseudoscalars have none."""
+        kinds = zip(
+            self.out_type.blocks, self.orders_out, block_parities(self.out_type), strict=True
+        )
+        found = [parity != -1 for (mul, _), n, parity in kinds if 0 in n for _ in range(mul)]
+        return [i for i, has_constant in enumerate(found) if has_constant]
+
+    def _bias(self) -> Tensor | None:
+        """What is added to the coefficients of degree 0."""
+        at = self._buffers.get("constants_at")
+        if self.bias is None or at is None:
+            return self.bias
+        return self.bias.new_zeros(self._plan.out.sizes[0]).index_copy(0, at, self.bias)
 
     def _places(self) -> Tensor:
         """Where each weight stands among those of a single group."""
@@ -251,7 +290,7 @@ class SphereConv(KernelLayer):
         spectrum = self.analysis(x)
         rows, columns = self._plan.out.sizes, self._plan.into.sizes
         with full_precision(x):
-            spectrum = block_matmul(spectrum, self.dense(), rows, columns, batch, self.bias)
+            spectrum = block_matmul(spectrum, self.dense(), rows, columns, batch, self._bias())
         y = self.synthesis(spectrum, batch, self.relu)
         # The transforms are in float32; what is kept for the backward pass of the next layer is y.
         return y.to(torch.get_autocast_dtype(x.device.type)) if is_autocast(x) else y

@@ -21,6 +21,11 @@ and all others are made of these. A tangent vector w = a e_beta + b e_alpha is f
 
 On a sphere of radius r each derivative has a factor 1 / r. Degrees above the band, which samples
 may have and fields of the type have not, are dropped.
+
+Where mirrors act, over ``Sphere(band, group="O(3)")``, real parts are functions and imaginary ones
+pseudoscalars: phi and div w are ``0e``; psi, curl w and B modes are ``0o``. An operator takes and
+gives fields of its parity, so that ``Curl`` leads to ``Nx0o``, and ``Gradient`` takes no ``Nx0o``.
+Pairs, such as E and B of each of N fields, are then ``Nx0e + Nx0o``: first all E, then all B.
 """
 
 import torch
@@ -56,7 +61,7 @@ class Gradient(Derivative):
         in_type: functions, ``Nx0``, over a sphere.
         radius: r, in units of length.
     Shape:
-        ``Nx0`` to ``Nx1``.
+        ``Nx0`` to ``Nx1``; where mirrors act ``Nx0e`` to ``Nx1``.
     Raises:
         ValueError: for other fields, or a radius that is none.
 
@@ -88,7 +93,7 @@ class SkewGradient(Derivative):
         in_type: functions, ``Nx0``, over a sphere.
         radius: r, in units of length.
     Shape:
-        ``Nx0`` to ``Nx1``.
+        ``Nx0`` to ``Nx1``; where mirrors act ``Nx0o`` to ``Nx1``.
     Raises:
         ValueError: for other fields, or a radius that is none.
     """
@@ -115,7 +120,7 @@ class Divergence(Derivative):
         in_type: tangent vectors, ``Nx1``, over a sphere.
         radius: r, in units of length.
     Shape:
-        ``Nx1`` to ``Nx0``.
+        ``Nx1`` to ``Nx0``; where mirrors act to ``Nx0e``.
     Raises:
         ValueError: for other fields, or a radius that is none.
     """
@@ -142,7 +147,7 @@ class Curl(Derivative):
         in_type: tangent vectors, ``Nx1``, over a sphere.
         radius: r, in units of length.
     Shape:
-        ``Nx1`` to ``Nx0``.
+        ``Nx1`` to ``Nx0``; where mirrors act to ``Nx0o``.
     Raises:
         ValueError: for other fields, or a radius that is none.
 
@@ -224,7 +229,8 @@ class Helmholtz(Derivative):
         in_type: tangent vectors, ``Nx1``, over a sphere.
         radius: r, in units of length.
     Shape:
-        ``Nx1`` to ``2Nx0``, the channels (phi, psi) of each field.
+        ``Nx1`` to ``2Nx0``, the channels (phi, psi) of each field; where mirrors act to
+        ``Nx0e + Nx0o``, all phi and then all psi.
     Raises:
         ValueError: for other fields, or a radius that is none.
     """
@@ -252,7 +258,7 @@ class Eth(Derivative):
         in_type: fields of one spin s >= 0 over a sphere.
         radius: r, in units of length.
     Shape:
-        ``Nxs`` to ``Nx(s + 1)``.
+        ``Nxs`` to ``Nx(s + 1)``; where mirrors act from functions ``Nx0e``.
     Raises:
         ValueError: for other fields, or a radius that is none.
 
@@ -282,7 +288,8 @@ class EthBar(Derivative):
         in_type: fields of one spin s >= 1 over a sphere.
         radius: r, in units of length.
     Shape:
-        ``Nxs`` to ``Nx(s - 1)``; for s = 1 to ``2Nx0``, real and imaginary part of each.
+        ``Nxs`` to ``Nx(s - 1)``; for s = 1 to ``2Nx0``, real and imaginary part of each, where
+        mirrors act to ``Nx0e + Nx0o``, all real parts and then all imaginary ones.
     Raises:
         ValueError: for other fields, or a radius that is none.
     """
@@ -308,7 +315,8 @@ class EBModes(DegreeFilter):
     Args:
         in_type: fields of one spin s >= 1 over a sphere.
     Shape:
-        ``Nxs`` to ``2Nx0``, the channels (E, B) of each field.
+        ``Nxs`` to ``2Nx0``, the channels (E, B) of each field; where mirrors act to
+        ``Nx0e + Nx0o``, all E and then all B.
     Raises:
         ValueError: for other fields.
 
@@ -332,10 +340,11 @@ class FromEBModes(DegreeFilter):
     """Fields of spin s from their E and B; inverse of ``EBModes`` on degrees l >= s.
 
     Args:
-        in_type: an even number of functions, ``2Nx0``, over a sphere: (E, B) of each field.
+        in_type: an even number of functions, ``2Nx0``, over a sphere: (E, B) of each field; where
+            mirrors act ``Nx0e + Nx0o``, all E and then all B.
         spin: s >= 1 of the fields.
     Shape:
-        ``2Nx0`` to ``Nxs``.
+        ``2Nx0`` to ``Nxs``, or ``Nx0e + Nx0o``.
     Raises:
         ValueError: for other fields, or a spin that is none.
     """

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.field.graph import Graph
-from equinet.group import Group, named_group
+from equinet.group import FiniteGroup, Group, named_group
 from equinet.group.group import check_subgroup
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import exported
 from equinet.nn.surroundings import handed, surroundings, takes, takes_of
-from equinet.rep import Representation, irrep, restrict
+from equinet.rep import Representation, irrep, regular, restrict
 
 _Types = tuple[FieldType, FieldType | None]  # of input and output
 
@@ -44,11 +44,12 @@ class Restrict(EquivariantModule):
     rho(h) for h in the subgroup; fewer equations hold, so layers after it have more kernels.
 
     Args:
-        in_type: fields over a grid, ``Point``, ``Points``, or another space with ``restrict``.
+        in_type: fields over a grid, ``Point``, ``Points``, a ``Sphere`` on which O(3) acts, or
+            another space with ``restrict``.
         subgroup: of the group of the space, or its name.
     Raises:
         ValueError: if it is not a subgroup (of the same matrices, not up to orientation), and for
-            fields over the sphere, on which all of SO(3) acts.
+            fields over a sphere if it has not all rotations.
 
     Example:
         >>> from equinet.field import Plane
@@ -313,7 +314,9 @@ def _types(module: nn.Module, argument: str) -> _Types:
 
 
 def _restricted(rho: Representation, subgroup: Group) -> Representation:
-    """The representation of the subgroup, under the name of an irrep if it is one."""
+    """The representation of the subgroup, under the name of an irrep or "regular" if it is one."""
     result = restrict(rho, subgroup)
-    single = irrep(subgroup, result.constituents[0].name)
-    return single if single == result else result
+    known = [irrep(subgroup, result.constituents[0].name)]
+    if isinstance(subgroup, FiniteGroup) and subgroup.order == rho.dim:
+        known.append(regular(subgroup))
+    return next((named for named in known if named == result), result)

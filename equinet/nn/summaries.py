@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import inspect
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from equinet.nn.arguments import check_keywords
 from equinet.nn.costs import Counter, Trace, storages, watch
 from equinet.nn.kernel_layer import KernelLayer
 from equinet.nn.module import EquivariantModule
+from equinet.nn.steerable import Steerable
 from equinet.nn.surroundings import example, other_fields, takes
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.tables import Table, Tabular, count_cell
@@ -48,6 +50,8 @@ class LayerSummary:
             whatever the batch is.
         activations: bytes of its outputs.
         dead_paths: names of the pairs of representations (in, out) without an equivariant map.
+        plain: numbers that the layer of ``torch.nn`` with as many channels learns, of which it
+            takes as many FLOPs; 0 if there is none, as for layers that are not over grids.
     """
 
     name: str
@@ -61,6 +65,7 @@ class LayerSummary:
     expansion: int
     activations: int
     dead_paths: tuple[tuple[str, str], ...]
+    plain: int = 0
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,28 @@ class Summary(Tabular):
         """Pairs of representations without an equivariant map, of the layers that have any."""
         return {layer.name: layer.dead_paths for layer in self.layers if layer.dead_paths}
 
+    @property
+    def widening(self) -> float:
+        """How many times the fields have as many parameters as plain layers of these channels.
+
+        Both grow with the square of the width. At the same FLOPs the channels are the same; 1
+        where no layer has a plain one of its kind.
+        """
+        layers = [layer for layer in self.layers if layer.plain]
+        own = sum(layer.parameters for layer in layers)
+        return math.sqrt(sum(layer.plain for layer in layers) / own) if own else 1.0
+
+    @property
+    def uneven(self) -> dict[str, int]:
+        """Channels between layers over grids, gates too, of more than 8 and no multiple of it.
+
+        Products of matrices, by which grids are convolved, come in blocks of 8 or 16. By the name
+        of the layer that they leave.
+        """
+        *inner, _ = [layer for layer in self.layers if layer.plain] or [None]
+        left = {layer.name: layer.out_type.channels for layer in inner if layer and layer.out_type}
+        return {name: count for name, count in left.items() if count > 8 and count % 8}
+
     def table(self) -> Table:
         """A row for each layer, and below it what the model costs."""
         where = f", of shape {_shape(self.input)}" if self.input else "; give sizes for its costs"
@@ -117,6 +144,15 @@ class Summary(Tabular):
             notes.append(cost + made * bool(self.expansion))
             memory.append(("outputs of layers", self.activation_bytes))
         notes.append("Memory: " + ", ".join(f"{_bytes(n)} of {what}" for what, n in memory))
+        plain = sum(layer.plain for layer in self.layers)
+        if plain:
+            notes.append(
+                f"Plain layers of these channels: {plain:,} parameters at the same FLOPs, as many "
+                f"as {self.widening:.1f} times the fields have"
+            )
+        if self.uneven:
+            counts = [f"{n} of {name or '.'} ({-n % 8} more)" for name, n in self.uneven.items()]
+            notes.append("Channels that are no multiple of 8, slow: " + ", ".join(counts))
         if self.dead_paths:
             notes.append("No equivariant map:")
         for name, pairs in self.dead_paths.items():
@@ -266,7 +302,18 @@ def _layer(row: _Row, trace: Trace, counted: set[int]) -> LayerSummary:
     return LayerSummary(
         name, type(module).__name__, in_type, out_type, trace.output, trace.calls, count,
         trace.flops, trace.expansion, trace.activations, tuple(dict.fromkeys(paths)),
+        _plain_parameters(module) if count else 0,
     )  # fmt: skip
+
+
+def _plain_parameters(module: nn.Module) -> int:
+    """Of the layer of ``torch.nn`` with as many channels, where its products are those of this."""
+    if not isinstance(module, Steerable) or module.in_type.space.grid is None:
+        return 0
+    twin: Any = _on_meta(module)
+    with torch.device("meta"):
+        filters = twin.dense().numel()
+    return filters + (0 if module.bias is None else module.out_type.channels)
 
 
 def _own(layer: LayerSummary) -> bool:

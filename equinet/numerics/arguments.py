@@ -43,8 +43,9 @@ def is_integer(value: object, least: float = 1, most: float = math.inf) -> TypeG
     Returns:
         True or False.
     """
-    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    return is_whole and least <= value <= most
+    if isinstance(value, np.integer):
+        value = int(value)
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

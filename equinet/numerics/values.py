@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from equinet.numerics.pages import explained
+
 _MOST, _WIDE = 1e30, torch.float32
 
 
@@ -70,8 +72,11 @@ def check_measured(name: str, x: Tensor, instead: str) -> None:
         return
     wrong = is_missing(x) | ~x.isfinite()
     raise ValueError(
-        f"{name}: expected finite numbers, got {int(wrong.sum())} that are not, or that files "
-        f"write for what is missing ({float(x.detach()[wrong][0]):g}); {instead}"
+        explained(
+            f"{name}: expected finite numbers, got {int(wrong.sum())} that are not, or that files "
+            f"write for what is missing ({float(x.detach()[wrong][0]):g}); {instead}",
+            "guide/sphere_data.md#masks-areas-missing-data",
+        )
     )
 
 
@@ -121,6 +126,32 @@ def check_numbers(
         raise ValueError(f"{name}: expected {what}, {span}, got {low}{padded}")
     if count is not None and high >= count:
         raise ValueError(f"{name}: expected {what}, {span}, got {high}")
+
+
+def check_together(name: str, pairs: Tensor, part: Tensor, what: str) -> None:
+    """Raise ValueError unless the two of each pair belong to the same part.
+
+    Left out where the numbers cannot be read, as in ``check_numbers``.
+
+    Args:
+        name: of the argument.
+        pairs: int64 ``(2, count)``.
+        part: of each thing that may be one of a pair, int64.
+        what: a part is, such as "cloud".
+    Raises:
+        ValueError: for a pair of two parts, which it names.
+    """
+    if not is_readable(pairs, part):
+        return
+    ends = part[pairs]
+    apart = ends[0] != ends[1]
+    if apart.any():
+        number = int(apart.nonzero()[0])
+        (j, i), (a, b) = pairs[:, number].tolist(), ends[:, number].tolist()
+        raise ValueError(
+            f"{name}: expected none from one {what} to another, got ({j}, {i}), number {number}, "
+            f"from {what} {a} to {what} {b}"
+        )
 
 
 def check_floating(name: str, x: object, *last: int) -> Tensor:

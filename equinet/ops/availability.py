@@ -10,7 +10,7 @@ from equinet.ops.block_products import OPERATOR as BLOCK_MATMUL
 from equinet.ops.expansion import OPERATOR as EXPANSION
 from equinet.ops.filter_spectra import OPERATOR as FILTER_SPECTRUM
 from equinet.ops.masking import OPERATOR as ZERO_WHERE
-from equinet.ops.native import compile, cuda, library
+from equinet.ops.native import compile, cuda, first_use, library
 from equinet.ops.native.operator import Operator
 
 OPERATORS: tuple[Operator[Any, Any], ...] = (
@@ -96,6 +96,26 @@ def status(check: bool = False) -> Status:
         gpu_problem=gpu_problem,
         checks=_checks(),
     )
+
+
+def check_on_cpu() -> tuple[int, list[str]]:
+    """Compare the operators that are compiled for the CPU with their references.
+
+    Returns:
+        How many have been compared, and what is wrong, nothing if all is well. None is where there
+        is no compiled form in use, or no example, as of those that a GPU has no form of.
+    """
+    tried, found = 0, []
+    for operator in OPERATORS if library.CPU else ():
+        if operator.cpu is None or operator.gpu is None:
+            continue
+        tried += 1
+        for dtype in library.TYPES:
+            forms = operator.cpu, operator.reference, operator.gpu.examples
+            wrong = first_use.compared(*forms, torch.device("cpu"), dtype)
+            if wrong:
+                found.append(f"{operator.name} on the CPU: {wrong}")
+    return tried, found
 
 
 def check_on_gpus() -> list[str]:

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from equinet.numerics.cached import cached_untraced
+from equinet.ops.precision import placed
 
 GROUPS = 3  # of degrees: more of them fill up less, and make longer graphs
 
@@ -71,13 +73,16 @@ def filled(flat: Tensor, where: Padding) -> list[Tensor]:
         flat: the entries of all blocks, ``(entries, ...)``.
         where: they stand.
     Returns:
-        Of each group ``(degrees, rows, columns, ...)``.
+        Of each group ``(degrees, rows, columns)``; a column is one of all axes behind.
     """
-    rest = flat.shape[1:]
-    longer = torch.cat([flat, flat.new_zeros(1, *rest)])
-    parts = longer.index_select(0, where.places.to(flat.device))
+    rest = math.prod(flat.shape[1:])  # which a program leaves open
+    longer = pad(flat, [0] * (2 * flat.dim() - 1) + [1])
+    parts = longer.index_select(0, placed(where.places, flat))
     parts = parts.split([math.prod(shape) for shape in where.shapes])
-    return [part.reshape(*shape, *rest) for part, shape in zip(parts, where.shapes, strict=True)]
+    return [
+        part.reshape(degrees, rows, columns * rest)
+        for part, (degrees, rows, columns) in zip(parts, where.shapes, strict=True)
+    ]
 
 
 def emptied(groups: Sequence[Tensor], where: Padding, rest: Sequence[int]) -> Tensor:
@@ -94,4 +99,4 @@ def emptied(groups: Sequence[Tensor], where: Padding, rest: Sequence[int]) -> Te
         group.reshape(math.prod(shape), *rest)
         for group, shape in zip(groups, where.shapes, strict=True)
     ]
-    return torch.cat(parts).index_select(0, where.back.to(parts[0].device))
+    return torch.cat(parts).index_select(0, placed(where.back, parts[0]))

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from equinet.ops.block_padding import emptied, filled, padding
 from equinet.ops.example_tables import integers
@@ -129,7 +130,7 @@ def _reference(left: Tensor, plan: Product) -> Tensor:
     if bias is not None:
         if bias.shape != rows[:1]:
             raise ValueError(f"block_matmul: bias: expected {rows[:1]}, got {tuple(bias.shape)}")
-        found = torch.cat([found[: rows[0]] + bias[:, None], found[rows[0] :]])
+        found = found + pad(bias, (0, found.shape[0] - rows[0])).unsqueeze(1)
     return found.flatten()
 
 
@@ -138,7 +139,7 @@ def _columns(
 ) -> list[Tensor]:
     """A spectrum as a matrix ``(k, orders and samples)`` for each degree, in groups of degrees."""
     rows = flat.reshape(sum(m * k for m, k in zip(orders, sizes, strict=True)), batch)
-    return [group.flatten(2) for group in filled(rows, padding(orders, sizes, True))]
+    return filled(rows, padding(orders, sizes, True))
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:

@@ -28,6 +28,7 @@ from equinet.ops.example_tables import integers
 from equinet.ops.native import cuda, library
 from equinet.ops.native.checks import check_indices, check_tensor, check_tensors
 from equinet.ops.native.operator import Operator
+from equinet.ops.precision import placed
 from equinet.ops.spectrum_plan import (
     Pair,
     SpectrumPlan,
@@ -105,13 +106,13 @@ def _forward(plan: SpectrumPlan, weights: Tensor, basis: Tensor) -> Tensor:
         torch.einsum("fp,oip->foi", b, w).flatten() for _, w, b in _pairs(plan, weights, basis)
     ]
     order, _ = _orders(tuple(plan.numbers()))
-    return torch.cat(found).index_select(0, order.to(weights.device))
+    return _joined(found).index_select(0, placed(order, weights))
 
 
 def _adjoint(plan: SpectrumPlan, filter: Tensor, basis: Tensor) -> Tensor:
     _, back = _orders(tuple(plan.numbers()))
     pairs = list(_pairs(plan, filter.new_empty(plan.sizes[0]), basis))
-    parts = filter.index_select(0, back.to(filter.device)).split(
+    parts = filter.index_select(0, placed(back, filter)).split(
         [len(b) * pair.copies_out * pair.copies_in for pair, _, b in pairs]
     )
     found = [
@@ -120,7 +121,11 @@ def _adjoint(plan: SpectrumPlan, filter: Tensor, basis: Tensor) -> Tensor:
         ).flatten()
         for (pair, _, b), part in zip(pairs, parts, strict=True)
     ]
-    return torch.cat(found)
+    return _joined(found)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts) if len(parts) > 1 else parts[0]
 
 
 @cached_untraced(64)
@@ -156,8 +161,10 @@ def _pairs(
 ) -> Iterator[tuple[Pair, Tensor, Tensor]]:
     """For each pair its sizes, weights ``(o, i, p)`` and harmonics ``((l, n, n'), p)``."""
     pairs = plan.pairs
-    w = weights.split([pair.sizes[0] for pair in pairs])
-    b = basis.split([pair.sizes[1] for pair in pairs])
+    w, b = [weights], [basis]
+    if len(pairs) > 1:
+        w = weights.split([pair.sizes[0] for pair in pairs])
+        b = basis.split([pair.sizes[1] for pair in pairs])
     for pair, weight, harmonics in zip(pairs, w, b, strict=True):
         both = sum(n_out * n_in for n_out, n_in in pair.orders)
         shape = pair.copies_out, pair.copies_in, pair.points

@@ -16,8 +16,7 @@ read, and the recursion is in float64 whatever the transform is in.
 
 The two are each other's adjoint: each has the other as its derivative. There is no form for a GPU:
 transforms there have tables, as they have where there are no compiled operators. So have programs
-that shall be exported with a graph that does not grow with the band: the reference below does. Make
-them with EQUINET_BUILD=0.
+that are exported, since the steps of the reference below grow with the band.
 """
 
 from collections.abc import Iterator

@@ -58,6 +58,7 @@ from equinet.ops.native.checks import (
     split_columns,
 )
 from equinet.ops.native.operator import Operator
+from equinet.ops.precision import cast
 from equinet.ops.s2_plan import FieldTables, chunk_width
 from equinet.ops.s2_reference import (
     analysis,
@@ -85,7 +86,7 @@ def s2_synthesis(spectrum: Tensor, tables: FieldTables, channels: int) -> Tensor
     check_tensors("s2_synthesis", spectrum=spectrum)
     check_tables("s2_synthesis", tables, FieldTables)
     batch = split_columns("s2_synthesis", spectrum, channels)
-    spectrum = spectrum.to(tables.d.dtype).unflatten(1, (channels, batch))
+    spectrum = cast(spectrum, tables.d.dtype).unflatten(1, (channels, batch))
     return SYNTHESIS(spectrum, tables)
 
 
@@ -104,7 +105,7 @@ def s2_analysis(signal: Tensor, tables: FieldTables) -> Tensor:
     """
     check_tensors("s2_analysis", signal=signal)
     check_tables("s2_analysis", tables, FieldTables)
-    return ANALYSIS(signal.to(tables.d.dtype), tables).flatten(1)
+    return ANALYSIS(cast(signal, tables.d.dtype), tables).flatten(1)
 
 
 def s2_waves(spectrum: Tensor, tables: FieldTables, channels: int) -> Tensor:
@@ -124,7 +125,7 @@ def s2_waves(spectrum: Tensor, tables: FieldTables, channels: int) -> Tensor:
     check_tensors("s2_waves", spectrum=spectrum)
     check_tables("s2_waves", tables, FieldTables)
     batch = split_columns("s2_waves", spectrum, channels)
-    return WAVES(spectrum.to(tables.d.dtype).unflatten(1, (channels, batch)), tables)
+    return WAVES(cast(spectrum, tables.d.dtype).unflatten(1, (channels, batch)), tables)
 
 
 def s2_coefficients(waves: Tensor, tables: FieldTables) -> Tensor:
@@ -141,7 +142,7 @@ def s2_coefficients(waves: Tensor, tables: FieldTables) -> Tensor:
     """
     check_tensors("s2_coefficients", waves=waves)
     check_tables("s2_coefficients", tables, FieldTables)
-    return COEFFICIENTS(waves.to(tables.d.dtype), tables).flatten(1)
+    return COEFFICIENTS(cast(waves, tables.d.dtype), tables).flatten(1)
 
 
 # --- the operators --------------------------------------------------------------------------------

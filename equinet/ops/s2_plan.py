@@ -51,9 +51,9 @@ class FieldTables(NamedTuple):
         return 2 if self.order else 1
 
     @property
-    def sets(self) -> int:
-        """The number of pairs of signs of m and n."""
-        return 4 if self.order else 2
+    def terms(self) -> int:
+        """The number of coefficients in each sum of (H3)."""
+        return 2 if self.order else 1
 
     @property
     def points(self) -> int:
@@ -67,10 +67,24 @@ class FieldTables(NamedTuple):
         return [(m1 - m0) * (self.band - l0) for m0, m1, l0 in chunks]
 
     @property
-    def lists(self) -> tuple[int, int, int, int]:
-        """The lengths of the four lists in ``rows``."""
-        entries = sum(self.entries)
-        return self.sets * entries, entries, self.size, self.size
+    def lists(self) -> tuple[int, int, int]:
+        """The lengths of the three lists in ``rows``."""
+        return 4 * self.terms * sum(self.entries), 2 * self.size, self.size
+
+    @property
+    def scatter(self) -> Tensor:
+        """The first of ``field_rows``."""
+        return self.rows.narrow(0, 0, self.lists[0])
+
+    @property
+    def gather(self) -> Tensor:
+        """The second of ``field_rows``."""
+        return self.rows.narrow(0, self.lists[0], self.lists[1])
+
+    @property
+    def degrees(self) -> Tensor:
+        """The third of ``field_rows``."""
+        return self.rows.narrow(0, sum(self.lists[:2]), self.lists[2])
 
 
 def chunk_width(band: int) -> int:
@@ -91,12 +105,24 @@ def field_chunks(band: int, order: int) -> list[tuple[int, int, int]]:
     return [(m, min(m + width, band), max(m, order)) for m in range(0, band, width)]
 
 
-def field_rows(band: int, order: int) -> Tensor:
-    """In which order the reference works on the rows of a spectrum, four lists in a row.
+# Of the four amplitudes (real and imaginary part of P, of Q) that belong to an entry (m, l), which
+# the coefficients with the signs of m and n are in, with which signs (H3); those of Q times
+# (-1)^(l + m + n).
+_SIGNS = {
+    (1, 1): ((0, 1), (2, 1)),
+    (-1, -1): ((0, 1), (2, -1)),
+    (-1, 1): ((1, -1), (3, -1)),
+    (1, -1): ((1, 1), (3, -1)),
+}
 
-    scatter: the row of each entry: the sets ++, --, -+, +-, for n = 0 +0 and -0, each with index
-    (m, l) chunk by chunk; signs: (-1)^(l + m + n) for each (m, l); gather: for every row of the
-    spectrum its place in the first list; degrees: for every row its l.
+
+def field_rows(band: int, order: int) -> Tensor:
+    """In which order the reference works on the rows of a spectrum, three lists in a row.
+
+    scatter: for each term of (H3), one for n = 0 and else two, for each entry (m, l) chunk by
+    chunk and each of its four amplitudes the row of the coefficient; gather: for each row of the
+    spectrum the two amplitudes of which it is the sum, in the transpose; degrees: for every row its
+    l. Where the sign is -1 the length of what is read from is added.
 
     Where there is no coefficient row 0 is read, to no effect: for l < m the table is 0; what is
     read for m = -0 cancels, as d^+ = d^- there, or is multiplied by sin(0 alpha).
@@ -105,28 +131,32 @@ def field_rows(band: int, order: int) -> Tensor:
         band: degrees l < band.
         order: n.
     Returns:
-        int64, ``(sets * entries + entries + 2 * rows,)``.
+        int64, ``(4 * terms * entries + 3 * rows,)``.
     """
     grids = [
         torch.meshgrid(torch.arange(m0, m1), torch.arange(l0, band), indexing="ij")
         for m0, m1, l0 in field_chunks(band, order)
     ]
     m, l = (torch.cat([grid[i].flatten() for grid in grids]) for i in range(2))
-    # The row of (l, m, n): l^2 + l + m, with an order two for each m and none for l < n.
-    signs = ((1, 1), (-1, -1), (-1, 1), (1, -1)) if order else ((1, 1), (-1, 1))
-    scatter = torch.empty(len(signs), len(m), dtype=torch.int64)
-    for found, (sign_m, sign_n) in zip(scatter, signs, strict=True):
+    odd = (l + m + order) % 2
+    rows = 2 * (band * band - order * order) if order else band * band
+    scatter = torch.zeros(2 if order else 1, len(m), 4, dtype=torch.int64)
+    gather = torch.zeros(2, rows, dtype=torch.int64)
+    filled = [0] * 4
+    for (sign_m, sign_n), terms in _SIGNS.items():
+        if sign_n < 0 and not order:
+            continue
+        # The row of (l, m, n): l^2 + l + m, with an order two for each m and none for l < n.
         row = l * l + l + sign_m * m
         row = 2 * (row - order * order) + (sign_n > 0) if order else row
         there = (l >= m) & ((m > 0) | (sign_m > 0))
-        found.copy_(torch.where(there, row, -1))
-    scatter = scatter.flatten()
-    rows = 2 * (band * band - order * order) if order else band * band
-    gather = torch.empty(rows, dtype=torch.int64)
-    places = (scatter >= 0).nonzero().flatten()
-    gather[scatter[places]] = places
+        entry = there.nonzero().flatten()
+        for term, (part, sign) in enumerate(terms):
+            minus = (odd if part > 1 else 0 * odd) ^ (sign < 0)
+            scatter[filled[part], :, part] = torch.where(there, row, 0) + minus * rows
+            filled[part] += 1
+            gather[term, row[entry]] = (4 * entry + part) + (minus * 4 * len(m))[entry]
     degrees = torch.arange(order, band).repeat_interleave(
         (2 if order else 1) * (2 * torch.arange(order, band) + 1)
     )
-    signs = 1 - 2 * ((l + m + order) % 2)
-    return torch.cat([scatter.clamp_min(0), signs, gather, degrees])
+    return torch.cat([scatter.flatten(), gather.flatten(), degrees])

@@ -2,70 +2,109 @@
 
 In: a spectrum, a signal or the amplitudes of its waves, and constants. Out: another of the three.
 
-The number of products, and of all other steps, does not depend on the band.
+The number of products, and of all other steps, does not depend on the band. Sums with signs are
+taken from a list and its negative: the steps of an exported program are counted.
 """
+
+import math
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
-from equinet.ops.precision import full_precision
+from equinet.numerics.cached import cached_untraced
+from equinet.ops.precision import full_precision, placed
 from equinet.ops.s2_plan import FieldTables, field_chunks
 
 
 def _chunks(tables: FieldTables) -> list[Tensor]:
     """The table of each chunk, ``(m, l, points)``."""
     points, chunks = tables.points, field_chunks(tables.band, tables.order)
-    parts = tables.d.split([entries * points for entries in tables.entries])
-    return [
-        part.view(m1 - m0, tables.band - l0, points)
-        for part, (m0, m1, l0) in zip(parts, chunks, strict=True)
-    ]
+    found, start = [], 0
+    for m0, m1, l0 in chunks:
+        shape = m1 - m0, tables.band - l0, points
+        size = shape[0] * shape[1] * points
+        found.append(tables.d.narrow(0, start, size).view(shape))
+        start += size
+    return found
 
 
-def waves_of(spectrum: Tensor, tables: FieldTables) -> Tensor:
+def _signed(x: Tensor, places: Tensor, terms: int) -> Tensor:
+    """Sums of so many entries of x and -x each, which lie behind each other."""
+    found = torch.cat([x, -x]).index_select(0, places)
+    return found if terms == 1 else found.unflatten(0, (terms, -1)).sum(0)
+
+
+def _by_degree(tables: FieldTables) -> Tensor:
+    """The factor of each row of the spectrum, with two axes more."""
+    return tables.by_degree.index_select(0, tables.degrees).view(-1, 1, 1)
+
+
+def _by_ring(tables: FieldTables, halve: bool) -> Tensor:
+    """The factor of each wave, ``([part,] m, ring, 2, 1, 1)``."""
+    factors = _of_waves(tables.band, tables.order, halve, tables.by_ring.dtype)
+    return placed(factors, tables.by_ring) * tables.by_ring.view(-1, 1, 1, 1)
+
+
+@cached_untraced(64)
+def _of_waves(band: int, order: int, halve: bool, dtype: torch.dtype) -> Tensor:
+    """What amplitudes are multiplied with on all rings, ``([part,] band, 1, 2, 1, 1)``.
+
+    The imaginary part of m = 0 is none; a real inverse FFT counts every m > 0 twice; and i z has
+    the real part of z for its imaginary one, and less the other for its real one.
+    """
+    found = torch.ones(2 if order else 1, band, 1, 2, 1, 1, dtype=dtype)
+    found[:, 1:] *= 0.5 if halve else 1.0
+    found[1:, :, :, 0] *= -1
+    found[:, 0, :, 1] = 0
+    return found if order else found[0]
+
+
+@cached_untraced(64)
+def _mirrored(rings: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Where a ring is among the points of half a sphere and those opposite, and back.
+
+    Returns:
+        The place (point, P or Q) of each ring; the ring of each place; and 1 for each place, but 0
+        for the second one of an equator.
+    """
+    points = (rings + 1) // 2
+    ring = torch.arange(rings)
+    places = torch.where(ring < points, 2 * ring, 2 * (rings - 1 - ring) + 1)
+    point = torch.arange(points)
+    back = torch.stack([point, rings - 1 - point], 1).flatten()
+    once = torch.ones(2 * points)
+    once[2 * points - 1] = 1 - rings % 2
+    return places, back, once.view(-1, 1, 1, 1)
+
+
+def waves_of(spectrum: Tensor, tables: FieldTables, halve: bool = False) -> Tensor:
     """The amplitudes X of (H1), by (H3) and (H4).
 
     Args:
         spectrum: real, ``(rows, channel, batch)``.
         tables: constants.
+        halve: take half of all m > 0.
     Returns:
         ``(batch, channel and part, rings, band, 2)``.
     """
-    waves = _waves_of(spectrum, tables)
-    there = torch.arange(2 * tables.band, device=waves.device) != 1  # m = 0 has no imaginary part
-    return torch.where(there.view(-1, 2), waves, 0)
-
-
-def _waves_of(spectrum: Tensor, tables: FieldTables) -> Tensor:
-    """The same but for the imaginary part of m = 0, which no signal sees."""
-    channels, batch = spectrum.shape[1:]
-    scatter, signs, _, degrees = tables.rows.split(tables.lists)
-    factor = tables.by_degree.index_select(0, degrees)[:, None]
-    rows = (spectrum.flatten(1) * factor).index_select(0, scatter)
-    sets = rows.unflatten(0, (tables.sets, sum(tables.entries)))
-    if tables.order:
-        pp, mm, mp, pm = sets.unbind(0)
-        plus = torch.stack([pp + mm, pm - mp], 1)  # (H3), index (m and l, real or imaginary)
-        minus = torch.stack([pp - mm, -mp - pm], 1)
-    else:
-        plus = minus = torch.stack([sets[0], -sets[1]], 1)
-    both = torch.stack([plus, signs[:, None, None] * minus], 1)
-    parts = both.flatten(1).split(tables.entries)
+    band, columns = tables.band, spectrum.shape[1:]
+    size = 4 * math.prod(columns)  # which a program leaves open
+    both = _signed(spectrum * _by_degree(tables), tables.scatter, tables.terms)  # (H3)
+    parts = both.split([4 * entries for entries in tables.entries])
     with full_precision(both):
         found = [
-            torch.bmm(table.mT, part.unflatten(0, table.shape[:2]))
+            torch.bmm(table.mT, part.reshape(*table.shape[:2], size))
             for table, part in zip(_chunks(tables), parts, strict=True)
         ]
-    sums = torch.cat(found).unflatten(2, both.shape[1:])
-    p, q = sums[:, :, 0], sums[:, :, 1].flip(1)
-    if tables.order:  # (H4), index (part, m, ring, real or imaginary, column)
-        difference = p - q
-        turned = torch.stack([-difference[:, :, 1], difference[:, :, 0]], 2)
-        waves = torch.stack([p + q, turned])
-    else:
-        q = q[:, 1:] if tables.rings % 2 else q  # one equator
-        waves = torch.cat([p, q], 1)[None]
-    waves = (waves * tables.by_ring[:, None, None]).unflatten(-1, (channels, batch))
+    sums = torch.cat(found)
+    if not tables.order:  # P on one half of the sphere and Q, mirrored, on the other
+        places = placed(_mirrored(tables.rings)[0], sums)
+        waves = sums.view(band, 2 * tables.points, 2, *columns).index_select(1, places)
+        return (waves * _by_ring(tables, halve)).permute(4, 3, 1, 0, 2)
+    sums = sums.view(band, tables.rings, 2, 2, *columns)
+    p, q = sums.select(2, 0), sums.select(2, 1).flip(1)
+    waves = torch.stack([p + q, (p - q).flip(2)]) * _by_ring(tables, halve)  # (H4)
     return waves.permute(5, 4, 0, 2, 1, 3).flatten(1, 2)
 
 
@@ -78,36 +117,26 @@ def coefficients_of(waves: Tensor, tables: FieldTables) -> Tensor:
     Returns:
         ``(rows, channel, batch)``.
     """
-    batch, channels = waves.shape[0], waves.shape[1] // tables.parts
-    waves = waves.unflatten(1, (channels, tables.parts))
-    waves = waves.permute(2, 4, 3, 5, 1, 0).flatten(-2)  # (part, m, ring, real or imaginary, ...)
-    waves = waves * tables.by_ring[:, None, None]
+    columns = waves.shape[1] // tables.parts, waves.shape[0]
     if tables.order:
-        turned = torch.stack([waves[1, :, :, 1], -waves[1, :, :, 0]], 2)
-        p, q = waves[0] + turned, (waves[0] - turned).flip(1)
+        waves = waves.unflatten(1, (columns[0], 2)).permute(2, 4, 3, 5, 1, 0)
+        waves = waves * _by_ring(tables, False)
+        c, s = waves.select(0, 0), waves.select(0, 1).flip(2)
+        both = torch.stack([c + s, (c - s).flip(1)], 2)
     else:
-        p, q = waves[0][:, : tables.points], waves[0].flip(1)[:, : tables.points]
-        if tables.rings % 2:  # the equator counts once
-            q = torch.cat([q[:, :-1], torch.zeros_like(q[:, -1:])], 1)
-    both = torch.stack([p, q], 2).flatten(2)
+        _, places, once = (placed(x, waves) for x in _mirrored(tables.rings))
+        waves = waves.permute(3, 2, 4, 1, 0) * tables.by_ring.view(-1, 1, 1, 1)
+        both = waves.index_select(1, places)
+        both = both * once.to(both.dtype) if tables.rings % 2 else both  # the equator counts once
+    both = both.reshape(tables.band, tables.points, 4 * columns[0] * columns[1])
     chunks = _chunks(tables)
     parts = both.split([len(table) for table in chunks])
     with full_precision(both):
         found = [
-            torch.bmm(table, part).flatten(0, 1) for table, part in zip(chunks, parts, strict=True)
+            torch.bmm(table, part).view(4 * entries, *columns)
+            for table, part, entries in zip(chunks, parts, tables.entries, strict=True)
         ]
-    _, signs, gather, degrees = tables.rows.split(tables.lists)
-    sums = torch.cat(found).unflatten(1, (2, 2, batch * channels))
-    plus, minus = sums[:, 0], signs[:, None, None] * sums[:, 1]
-    if tables.order:
-        (a, b), (e, f) = plus.unbind(1), minus.unbind(1)
-        sets = [a + e, a - e, -b - f, b - f]
-    else:
-        a, b = (plus + minus).unbind(1)
-        sets = [a, -b]
-    factor = tables.by_degree.index_select(0, degrees)[:, None]
-    rows = torch.cat(sets).index_select(0, gather) * factor
-    return rows.unflatten(1, (channels, batch))
+    return _signed(torch.cat(found), tables.gather, 2) * _by_degree(tables)
 
 
 def synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
@@ -119,14 +148,12 @@ def synthesis(spectrum: Tensor, tables: FieldTables) -> Tensor:
     Returns:
         ``(batch, channel and part, rings, longitudes)``.
     """
-    waves = _waves_of(spectrum, tables)
-    # A real inverse FFT counts every m > 0 twice. The orders that are missing are added while the
-    # numbers are real, as ONNX pads no complex ones.
-    waves = torch.cat([waves[..., :1, :], waves[..., 1:, :] / 2], -2)
+    # The orders that are missing are added while numbers are real, as ONNX pads no complex ones.
     missing = tables.longitudes // 2 + 1 - tables.band
-    waves = torch.nn.functional.pad(waves, (0, 0, 0, missing))
-    waves = torch.complex(waves[..., 0], waves[..., 1])
-    return signal_of(waves, tables.longitudes)
+    waves = pad(waves_of(spectrum, tables, halve=True), (0, 0, 0, missing)).contiguous()
+    if not waves.numel():
+        return signal_of(torch.complex(waves[..., 0], waves[..., 1]), tables.longitudes)
+    return signal_of(torch.view_as_complex(waves), tables.longitudes)
 
 
 def analysis(signal: Tensor, tables: FieldTables) -> Tensor:

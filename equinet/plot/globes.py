@@ -17,6 +17,7 @@ from matplotlib.patches import Circle
 from torch import Tensor
 
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, Sphere, sphere_of
+from equinet.harmonics import soft
 from equinet.numerics import angles_to_matrix, soft_angles
 from equinet.plot.canvas import (
     COLOURS,
@@ -109,7 +110,7 @@ def globe(
 def _finely(field_type: FieldType, sphere: Sphere, x: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """The field of the same spectrum on a fine grid, and the frames R there, ``(beta, alpha)``."""
     band = _BAND * math.ceil(sphere.band / _BAND)
-    finer = Sphere(band).fields(field_type.blocks)
+    finer = sphere.at(band, soft(band)).fields(field_type.blocks)
     spectrum = FieldAnalysis(field_type, sphere.band).double()(x.detach().cpu().double())
     values = FieldSynthesis(finer, sphere.band).double()(spectrum, len(x))
     beta, alpha = soft_angles(band)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from equinet.group import Group
 from equinet.group.product import block_diagonal
 from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.deprecation import warn_renamed
 from equinet.numerics.frozen import constant
 from equinet.rep.irreducible import Irrep
 from equinet.rep.representation import Representation, check_rep
@@ -88,7 +88,7 @@ class Fibre:
     @property
     def order(self) -> Tensor | None:
         """The former name of ``permutation``."""
-        warnings.warn("Fibre.order is Fibre.permutation now", DeprecationWarning, stacklevel=2)
+        warn_renamed("Fibre.order", "Fibre.permutation")
         return self.permutation
 
     @constant

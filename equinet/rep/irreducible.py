@@ -150,9 +150,10 @@ def _law(group: Group, name: str) -> Law:
         law = lie_law(group, name)
     if law is None:
         names = [psi.name for psi in irreps(group, 4)]
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+        likeness = {psi: difflib.SequenceMatcher(None, psi, name).ratio() for psi in names}
+        near = [psi for psi in names if likeness[psi] == max(0.5, *likeness.values())]
         dots = "" if group.is_finite else ", ..."
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = f"; did you mean {' or '.join(near[:3])}?" if near else ""
         raise ValueError(
             f"irrep: expected one of {', '.join(names)}{dots} of {group}, got {name!r}{hint}"
         )

@@ -30,6 +30,7 @@ from equinet.harmonics import FilterGrid, SteeredFunctions
 from equinet.harmonics.filter_grids import check_grid
 from equinet.numerics.cached import cached
 from equinet.numerics.frozen import constant
+from equinet.numerics.pages import explained
 from equinet.ops import Plan
 from equinet.rep import Block, Fibre, Irrep, Representation, clebsch_gordan, fibre
 from equinet.steerable.expansion import IrrepPair, assemble, constants, plan
@@ -118,8 +119,11 @@ class KernelBasis:
         sampled = SampledKernels(self.fibre_in, self.fibre_out, points, pairs)
         if not sampled.dim:
             raise ValueError(
-                f"grid: there is no kernel but zero from {names(self.fibre_in)} to "
-                f"{names(self.fibre_out)} on a filter of size {grid.size}"
+                explained(
+                    f"grid: there is no kernel but zero from {names(self.fibre_in)} to "
+                    f"{names(self.fibre_out)} on a filter of size {grid.size}",
+                    "guide/pitfalls.md#dead-paths",
+                )
             )
         return sampled.scaled()
 

@@ -132,9 +132,11 @@ class SphereKernels:
     @on_cpu
     def dim(self) -> int:
         """The number of independent maps, degree by degree."""
+        parities = (1, -1) if isinstance(self.blocks_in[0][1].group, O2) else (1,)
         return self.filters * sum(
-            mul_out * _multiplicity(l, out) * mul_in * _multiplicity(l, into)
+            mul_out * _multiplicity(l, parity, out) * mul_in * _multiplicity(l, parity, into)
             for l in range(self.band)
+            for parity in parities
             for mul_out, out in self.blocks_out
             for mul_in, into in self.blocks_in
         )
@@ -222,12 +224,17 @@ def _fixing(group: Group, x: Tensor, axis: Tensor | None, degree: int) -> tuple[
     return found, found.new_ones(len(found)) / len(found)
 
 
-def _multiplicity(l: int, rho: Representation) -> int:
-    """How often the degree l occurs in the fields over the sphere, by Frobenius reciprocity."""
+def _multiplicity(l: int, parity: int, rho: Representation) -> int:
+    """How often an irrep of degree l occurs in the fields over the sphere.
+
+    By Frobenius reciprocity. Where mirrors act there are two of each degree: those of functions,
+    where the character of the mirrors that keep a point is 1, and of pseudoscalars, where it is -1.
+    """
     if rho.is_sampled:
         return 2 * l + 1
     g, weights = rho.group.grid(l + rho.degree)
     angle = torch.atan2(g[:, 1, 0], g[:, 0, 0])
     orders = torch.arange(1, l + 1, dtype=torch.float64)
     chi = 1 + 2 * torch.cos(orders[:, None] * angle).sum(0)
+    chi = torch.where(torch.linalg.det(g) > 0, chi, float(parity))
     return round(float(weights @ (chi * rho.character(g))))

@@ -18,6 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from equinet.numerics.arguments import check_memory
 from equinet.numerics.cached import cached, on_cpu
 from equinet.numerics.subspace import span_basis
 from equinet.rep import Irrep, clebsch_gordan, couple
@@ -45,8 +46,13 @@ def equivariant_polynomials(
     Returns:
         For each irrep of ``outs`` the coefficients of the monomials, by degree and then by
         dictionary, float64 ``(polynomials, dim, monomials)``.
+    Raises:
+        ValueError: if the products among which they are found do not fit into memory.
     """
     dim = sum(psi.dim for psi in psis)
+    for degree in range(2, order):  # those to all irreps; of the last degree ``_next`` knows better
+        few, many = (math.comb(dim + nu - 1, nu) for nu in (degree - 1, degree))
+        check_memory(dim * few * many, "order", f"products of degree {degree} of {dim} variables")
     starts = list(itertools.accumulate([psi.dim for psi in psis], initial=0))
     rows: list[list[Tensor]] = [[] for _ in outs]
     sizes = [len(monomials(dim, degree)) for degree in range(1, order + 1)]
@@ -90,6 +96,12 @@ def _next(
     )
     result = {}
     for out in targets:
+        pairs = [
+            (basis, len(clebsch_gordan(psi, chi, out)))
+            for chi, (psi, basis) in itertools.product(psis, found.items())
+        ]
+        products = sum(len(basis) * ways for basis, ways in pairs) * out.dim * len(names)
+        check_memory(products, "order", f"products of degree {degree} to {out.name}")
         rows, start = [], 0
         for chi in psis:
             index = times[start : start + chi.dim].flatten()
@@ -150,6 +162,21 @@ def _without_two(name: Monomial, i: int) -> Monomial:
     return name[:start] + name[start + 2 :]
 
 
+def _character(psis: tuple[Irrep, ...], g: Tensor) -> Tensor:
+    return torch.stack([psi.character(g) for psi in psis]).sum(0)
+
+
+def _powers(psis: tuple[Irrep, ...], g: Tensor, order: int) -> list[Tensor]:
+    r"""The characters of Sym^nu V to an order, h_nu = 1 / nu \sum_i chi_V(g^i) h_{nu - i}."""
+    moved = [torch.linalg.matrix_power(g, i) for i in range(1, order + 1)]
+    sums = [_character(psis, power) for power in moved]
+    h = [torch.ones(len(g), dtype=torch.float64)]
+    for degree in range(1, order + 1):
+        terms = [sums[i] * h[degree - 1 - i] for i in range(degree)]
+        h.append(torch.stack(terms).sum(0) / degree)
+    return h
+
+
 @dataclass(frozen=True)
 class SymmetricMaps:
     """All equivariant polynomials between two sums of irreps, counted by characters.
@@ -169,14 +196,8 @@ class SymmetricMaps:
     @property
     @on_cpu
     def dim(self) -> int:
-        r"""The mean of chi_{Sym^nu V} chi_out, where h_nu = 1 / nu \sum_i chi_V(g^i) h_{nu - i}."""
+        """The mean of chi_{Sym^nu V} chi_out, summed over the degrees nu."""
         degrees = [max(psi.degree for psi in some) for some in (self.psis, self.outs)]
         g, weights = self.psis[0].group.grid(self.order * degrees[0] + degrees[1])
-        moved = [torch.linalg.matrix_power(g, i) for i in range(1, self.order + 1)]
-        sums = [torch.stack([psi.character(power) for psi in self.psis]).sum(0) for power in moved]
-        h = [torch.ones(len(g), dtype=torch.float64)]
-        for degree in range(1, self.order + 1):
-            terms = [sums[i] * h[degree - 1 - i] for i in range(degree)]
-            h.append(torch.stack(terms).sum(0) / degree)
-        out = torch.stack([psi.character(g) for psi in self.outs]).sum(0)
-        return self.filters * round(float(weights @ (torch.stack(h[1:]).sum(0) * out)))
+        h = torch.stack(_powers(self.psis, g, self.order)[1:]).sum(0)
+        return self.filters * round(float(weights @ (h * _character(self.outs, g))))

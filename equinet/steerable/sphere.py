@@ -15,6 +15,13 @@ choice of some of them: localised ones are sums of point masses, psi = sum_p w_p
 .. math:: W^l_{n'n} = \sum_p w_p D^l_{n'n}(Q_p) \quad (K2)
 
 and smooth ones interpolate free matrices at a few degrees l.
+
+Where mirrors act too, a map that commutes with the mirror (O1) of ``field.mirror`` has
+
+.. math:: W^l_{n'n} = 0 \quad\text{unless}\quad \epsilon'\, \sigma(n') = \epsilon\, \sigma(n)
+          \quad (K4)
+
+and what a filter has of these is its even part.
 """
 
 import math
@@ -23,13 +30,13 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from equinet.harmonics.grid import signed_orders
+from equinet.harmonics.grid import mirror_signs, signed_orders
 from equinet.numerics import wigner_d_real
 from equinet.numerics.arguments import check_integer, check_memory, is_row
 
 Orders = tuple[int, ...]
 
-_NEAR = 1e-6  # radians
+_ROUNDING = 1e-9
 
 
 class SphereFilter(Protocol):
@@ -82,7 +89,11 @@ def wigner_D_rows(band: int, rows: Orders, columns: Orders, angles: Tensor) -> l
 
 
 def sphere_basis(
-    kernel: SphereFilter, band: int, orders_out: Orders, orders_in: Orders
+    kernel: SphereFilter,
+    band: int,
+    orders_out: Orders,
+    orders_in: Orders,
+    parity: int | None = None,
 ) -> tuple[Tensor, float]:
     r"""The matrices of a filter as one tensor, and the gain of variance.
 
@@ -99,6 +110,7 @@ def sphere_basis(
         band: degrees l < ``band`` are mapped.
         orders_out: of the output.
         orders_in: of the input.
+        parity: of (K4), epsilon' epsilon; None where no mirror acts.
     Returns:
         float64 ``(sum over l of n' n, weights)``, and the gain (0 if the map can only be zero).
     Raises:
@@ -116,6 +128,8 @@ def sphere_basis(
     entries = band * math.prod(2 * min(band, len(orders)) for orders in (orders_out, orders_in))
     check_memory(entries, "band", f"the matrices of a filter of band {band}")
     matrices = kernel.matrices(band, orders_out, orders_in)
+    if parity is not None:
+        matrices = _even_part(matrices, orders_out, orders_in, parity)
     gain = max(float((w**2).sum()) / max(carried(w), 1) for w in matrices)
     basis = torch.cat([w.flatten(0, 1) for w in matrices])
     return basis, math.sqrt(gain)
@@ -124,3 +138,36 @@ def sphere_basis(
 def carried(basis: Tensor) -> int:
     """Number of input orders that some weight acts on, for a basis ``(n', n, weights)``."""
     return int(basis.abs().sum((0, 2)).count_nonzero())
+
+
+def _even_part(
+    matrices: list[Tensor], orders_out: Orders, orders_in: Orders, parity: int
+) -> list[Tensor]:
+    """What (K4) leaves of a basis, without functions of which it leaves nothing.
+
+    Points in the planes of mirrors, as all families of the library have them between irreps, are
+    even or odd. Others have both parts; then those whose even part depends on the ones before go.
+    """
+    kept = []
+    for l, w in enumerate(matrices):
+        signs = torch.outer(mirror_signs(l, orders_out), mirror_signs(l, orders_in))
+        kept.append(w * (signs == parity)[..., None])
+    whole, even = (torch.cat([w.flatten(0, 1) for w in parts]) for parts in (matrices, kept))
+    size, odd = whole.norm(dim=0), (whole - even).norm(dim=0)
+    alive = even.norm(dim=0) > _ROUNDING * size
+    if (alive & (odd > _ROUNDING * size)).any():
+        alive = alive & _is_new(even * alive)
+    return [w[..., alive] for w in kept]
+
+
+def _is_new(columns: Tensor) -> Tensor:
+    """Whether a column is no combination of those before it, by orthogonalisation."""
+    found, basis = [], columns[:, :0]
+    for column in columns.unbind(1):
+        rest = column
+        for _ in range(2):  # once loses digits
+            rest = rest - basis @ (basis.mT @ rest)
+        found.append(bool(rest.norm() > _ROUNDING * column.norm()))
+        if found[-1]:
+            basis = torch.cat([basis, (rest / rest.norm())[:, None]], 1)
+    return torch.tensor(found, dtype=torch.bool)

@@ -16,6 +16,7 @@ from equinet.numerics.arguments import check_integer, each, per_axis
 
 _SMALLEST = {1: 33, 2: 17, 3: 11}
 _SPAN = 24
+_FAR = 65  # steps away from a size at which sizes are looked for
 
 
 def fitting_sizes(
@@ -77,7 +78,11 @@ def sizes_of(
 
 
 def input_sizes(
-    module: nn.Module, in_type: FieldType | None = None, sizes: Iterable[int] = range(16, 65)
+    module: nn.Module,
+    in_type: FieldType | None = None,
+    sizes: Iterable[int] = range(16, 65),
+    *,
+    near: int | None = None,
 ) -> list[int]:
     """The sizes of a grid, the same along all axes, on which every layer keeps the centre.
 
@@ -85,8 +90,11 @@ def input_sizes(
         module: a network; it is not changed.
         in_type: of its input, over a grid; ``module.in_type`` if None.
         sizes: those that are tried.
+        near: try this size and then others instead, by their distance from it, until there is one
+            that is not larger and one that is not smaller.
     Returns:
-        Those that the network takes without breaking the symmetry of the grid.
+        Those that the network takes without breaking the symmetry of the grid, in order; with
+        ``near`` one or two, or fewer where they lie far off.
     Raises:
         ValueError: if there is no type, or it is not over a grid.
         Exception: what the module raised, if no size is left.
@@ -97,6 +105,8 @@ def input_sizes(
         >>> two = nn.Sequential(nn.Downsample(h, 2), nn.Downsample(h, 2))
         >>> input_sizes(two, sizes=range(10, 20))
         [13, 17]
+        >>> input_sizes(two, near=91)
+        [89, 93]
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
@@ -105,9 +115,13 @@ def input_sizes(
     in_type = getattr(module, "in_type", None) if in_type is None else in_type
     if not isinstance(in_type, FieldType) or in_type.space.grid is None:
         raise ValueError(f"in_type: expected fields over a Line, Plane or Volume, got {in_type!r}")
+    if near is not None:
+        sizes = _outwards(check_integer(near, "near"))
     twin, found, failure = copy.deepcopy(module).eval(), [], None
     for size in sizes:
         check_integer(size, "sizes")
+        if near is not None and any(near <= one <= size or near >= one >= size for one in found):
+            continue
         try:
             if not _wrong_layers(twin, in_type, size):
                 found.append(size)
@@ -115,7 +129,16 @@ def input_sizes(
             failure = error
     if not found and failure is not None:
         raise failure
-    return found
+    return found if near is None else sorted(found)
+
+
+def _outwards(near: int) -> Iterator[int]:
+    """A size and those beside it, by their distance."""
+    yield near
+    for step in range(1, _FAR):
+        if near > step:
+            yield near - step
+        yield near + step
 
 
 def _wrong_layers(module: nn.Module, in_type: FieldType, size: int) -> list[str]:

@@ -15,6 +15,7 @@ from equinet.transforms.tangent import (
     to_polarisation,
     to_winds,
 )
+from equinet.transforms.voigt import from_voigt, to_voigt
 from equinet.transforms.voxels import voxelize
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "from_atoms",
     "from_data",
     "from_polarisation",
+    "from_voigt",
     "from_winds",
     "knn_graph",
     "neighbour_graph",
@@ -36,6 +38,7 @@ __all__ = [
     "to_atoms",
     "to_data",
     "to_polarisation",
+    "to_voigt",
     "to_winds",
     "voxel_points",
     "voxelize",

@@ -48,8 +48,9 @@ def rays(
     Raises:
         ModuleNotFoundError: where trimesh is not installed, the extra ``meshes``.
         TypeError: if ``mesh`` is neither mesh nor path, or ``sphere`` is none.
-        ValueError: for a mesh without faces or with vertices that are no numbers, one that a sphere
-            of this radius does not hold, or a file that is no mesh.
+        ValueError: for a mesh without faces or with vertices that are no numbers, one that lies
+            beside the origin, whose faces all look inwards, of which there is no convex hull, or
+            that a sphere of this radius does not hold, or a file that is no mesh.
 
     References:
         Cohen, Geiger, Köhler and Welling 2018, Spherical CNNs, section 5.3.
@@ -63,6 +64,8 @@ def rays(
     if not isinstance(sphere, Space) or not sphere.is_band_limited:
         raise TypeError(f"sphere: expected a Sphere, got {type(sphere).__name__}")
     check_flag(hull, "hull")
+    if dtype is not None and not dtype.is_floating_point:
+        raise TypeError(f"dtype: expected a floating one, got {dtype}")
     mesh = _mesh(mesh)
     farthest = float(np.linalg.norm(mesh.vertices, axis=1).max())
     if radius is None:
@@ -75,7 +78,7 @@ def rays(
         )
     points = sphere.positions()
     shape = points.shape[:-1]
-    shapes = [mesh, mesh.convex_hull] if hull else [mesh]
+    shapes = [mesh, _hull(mesh)] if hull else [mesh]
     seen = np.concatenate([_seen(each, points.reshape(-1, 3).numpy(), radius) for each in shapes])
     return torch.from_numpy(seen).to(dtype or torch.get_default_dtype()).view(-1, *shape)
 
@@ -91,7 +94,11 @@ def _mesh(mesh: Any) -> Any:  # noqa: ANN401 - see rays
         path = mesh
         if not os.path.isfile(path):
             raise ValueError(f"mesh: expected the path of a file, got {os.fspath(path)!r}")
-        mesh = trimesh.load_mesh(path)
+        try:
+            mesh = trimesh.load_mesh(path)
+        except Exception as error:  # of whatever kind trimesh's readers raise
+            name = os.fspath(path)
+            raise ValueError(f"mesh: expected a file of a mesh, got {name!r}: {error}") from error
     if not isinstance(mesh, trimesh.Trimesh):
         raise TypeError(f"mesh: expected a trimesh.Trimesh or a path, got {type(mesh).__name__}")
     if not len(mesh.faces) or not np.isfinite(mesh.vertices).all():
@@ -99,7 +106,24 @@ def _mesh(mesh: Any) -> Any:  # noqa: ANN401 - see rays
             f"mesh: expected faces between points of space, got {len(mesh.faces)} faces and "
             f"{np.sum(~np.isfinite(mesh.vertices))} coordinates that are no numbers"
         )
+    low, high = mesh.bounds
+    if (low > 0).any() or (high < 0).any():
+        raise ValueError(
+            f"mesh: expected one about the origin, got one from {low.round(3).tolist()} to "
+            f"{high.round(3).tolist()}; mesh.apply_translation(-mesh.centroid) brings it there"
+        )
+    if mesh.is_watertight and mesh.volume < 0:
+        raise ValueError("mesh: expected faces that look outwards, got none; use mesh.invert()")
     return mesh
+
+
+def _hull(mesh: Any) -> Any:  # noqa: ANN401 - see rays
+    try:
+        return mesh.convex_hull
+    except Exception as error:  # Qhull's own, whose module is SciPy's to name
+        raise ValueError(
+            "hull: expected a mesh with a convex hull, got a flat one; use hull=False"
+        ) from error
 
 
 def _seen(mesh: Any, points: np.ndarray, radius: float) -> np.ndarray:  # noqa: ANN401 - see rays

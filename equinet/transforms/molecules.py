@@ -74,8 +74,10 @@ def potentials(
     check_numbers("batch", batch, "the molecule of each atom", positions.shape[:1], positions)
 
     band, count = sphere.band, len(kinds)
+    count_of = torch.bincount(batch.unique(return_inverse=True)[1])
+    pairs = int((count_of * (count_of - 1)).sum())
+    check_memory(pairs * band**2, "positions", f"{pairs} pairs with {band**2} harmonics")
     here, other = _pairs(batch)
-    check_memory(len(here) * band**2, "positions", f"{len(here)} pairs with {band**2} harmonics")
     away = positions[other] - positions[here]
     distance = torch.linalg.vector_norm(away, dim=-1)
     small, large = distance.clamp_max(radius), distance.clamp_min(radius)

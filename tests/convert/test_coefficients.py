@@ -163,6 +163,28 @@ def test_a_complex_function_is_refused(generator):
             convert_it(complex_function)
 
 
+def test_coefficients_that_no_real_field_has(generator):
+    """Complex ones of m = 0, sines of m = 0, orders above their degree."""
+    a = torch.randn(2, 45, dtype=torch.complex128, generator=generator)
+    c = torch.randn(2, 5, 5, generator=generator)
+    square = torch.randn(2, 5, 5, dtype=torch.complex128, generator=generator)
+    sines = c.tril()
+    above = c.clone()
+    above[1, :, 0] = 0
+    for call in (
+        lambda: convert.from_healpy(a),
+        lambda: convert.from_healpy(a, 2),
+        lambda: convert.from_torch_harmonics(square),
+        lambda: convert.from_torch_harmonics(square, vector=True),
+        lambda: convert.from_pyshtools(sines),
+        lambda: convert.from_pyshtools(above),
+    ):
+        with pytest.raises(ValueError, match=": expected those of real fields"):
+            call()
+    sines[1, :, 0] = 0
+    convert.from_pyshtools(sines)
+
+
 @pytest.mark.parametrize(
     ("function", "shape", "options", "message"),
     [

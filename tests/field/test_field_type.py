@@ -229,6 +229,7 @@ def test_check():
         assert "(batch, channel, beta, alpha) = (batch, 4, 10, 10)" in message
         assert f"got {shape}" in message and repr(field_type) in message
         assert message.endswith("a single sample is field[None]") == (len(shape) == 3)
+        assert message.endswith("#your-grid-in-ten-lines") == (shape[:2] == (2, 4))
     for dtype in (torch.complex64, torch.int32, torch.bool):
         with pytest.raises(TypeError, match=f"^x: expected a real floating tensor, got {dtype}"):
             field_type.check(torch.zeros(2, 4, 10, 10, dtype=dtype))

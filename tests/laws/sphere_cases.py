@@ -11,13 +11,16 @@ from equinet import FieldType, Sphere, nn
 from equinet.steerable import blurred, smooth
 from tests.laws.module_case import ModuleCase
 
-# Over the sphere: functions, functions on SO(3), and spin-weighted fields.
+# Over the sphere: functions, functions on SO(3), and spin-weighted fields; where mirrors act the
+# text begins with "O(3): ".
 FUNCTIONS = ("2x trivial", "2x regular")
 FIELDS = (*FUNCTIONS, "2x0 + 1x1 + 1x2", "2x1", "1x3")
+MIRRORED = "O(3): 2x0e + 2x0o + 2x1"
 
 
-def _fields(text: str, band: int) -> FieldType:
-    return Sphere(band).fields(text)
+def fields_of(text: str, band: int) -> FieldType:
+    group, _, blocks = text.rpartition(": ")
+    return Sphere(band, group=group or "SO(3)").fields(blocks)
 
 
 def _small_band(*texts: str) -> int:
@@ -34,7 +37,7 @@ def _sphere_conv(
     groups: int = 1,
 ) -> ModuleCase:
     def make(band: int, generator: Generator) -> torch.nn.Module:
-        types = _fields(text_in, band), _fields(text_out, band + up)
+        types = fields_of(text_in, band), fields_of(text_out, band + up)
         return nn.SphereConv(*types, filter, generator=generator, relu=relu, groups=groups)
 
     kind = "" if filter is None else f"{type(filter).__name__}, "
@@ -55,7 +58,7 @@ def _on_sphere(
     seeded = "generator" in inspect.signature(kind).parameters
 
     def make(band: int, generator: Generator) -> torch.nn.Module:
-        return kind(_fields(text, band), *args, **dict(generator=generator) if seeded else {})
+        return kind(fields_of(text, band), *args, **dict(generator=generator) if seeded else {})
 
     return ModuleCase(
         f"{kind.__name__}(Sphere: {text})",
@@ -68,7 +71,7 @@ def _on_sphere(
 
 def _attention(text_in: str, text_out: str, reach: float | None) -> ModuleCase:
     def make(band: int, generator: Generator) -> torch.nn.Module:
-        types = _fields(text_in, band), _fields(text_out, band)
+        types = fields_of(text_in, band), fields_of(text_out, band)
         return nn.SphereAttention(*types, heads=2, reach=reach, generator=generator)
 
     name, band = f"SphereAttention({text_in} -> {text_out}, {reach})", _small_band(text_in)
@@ -81,7 +84,7 @@ def _derivative(
     """A filter without weights, at a band that holds what it makes."""
 
     def make(band: int, generator: Generator) -> torch.nn.Module:
-        return kind(_fields(text, band), *args)
+        return kind(fields_of(text, band), *args)
 
     return ModuleCase(
         f"{kind.__name__}(Sphere: {text})",
@@ -89,12 +92,12 @@ def _derivative(
         True,
         1 + _small_band(text),
         traced=traced,
-        bound=lambda: (kind, (_fields(text, 4), *args), {}),
+        bound=lambda: (kind, (fields_of(text, 4), *args), {}),
     )
 
 
 def _sphere_network(band: int, generator: Generator) -> torch.nn.Module:
-    x, h = _fields("2x trivial", band), _fields("3x regular", band - 1)
+    x, h = fields_of("2x trivial", band), fields_of("3x regular", band - 1)
     return nn.Sequential(
         nn.SphereConv(x, h, generator=generator),
         nn.BatchNorm(h),
@@ -151,4 +154,23 @@ SPHERE: list[ModuleCase] = [
     _attention("4x0 + 2x1", "2x0 + 2x1", None),
     _attention("1x0 + 2x1", "1x1 + 1x0", 0.8),
     ModuleCase("Sequential(a spherical network)", _sphere_network, False, 3),
+    # Where mirrors act.
+    _sphere_conv(MIRRORED, "O(3): 1x0e + 1x0o + 1x2", traced=True),
+    _sphere_conv("O(3): 2x1", "O(3): 2x0o + 2x0e", blurred(), up=1, groups=2),
+    _sphere_conv("O(3): 1x0o", "O(3): 1x0o + 2x1", smooth()),
+    *[_on_sphere(kind, MIRRORED, True) for kind in (nn.BatchNorm, nn.InstanceNorm)],
+    _on_sphere(nn.LayerNorm, MIRRORED, False),
+    _on_sphere(nn.Pointwise, "O(3): 2x0e + 2x0o", False, torch.tanh),
+    _on_sphere(nn.Gate, "O(3): 1x0e + 1x0o + 2x1", False),
+    _on_sphere(nn.SqueezeExcite, MIRRORED, True, 1, torch.tanh),
+    _derivative(nn.Gradient, "O(3): 2x0e"),
+    _derivative(nn.SkewGradient, "O(3): 2x0o"),
+    *[_derivative(kind, "O(3): 2x1") for kind in (nn.Divergence, nn.Curl, nn.EthBar)],
+    _derivative(nn.Laplacian, "O(3): 1x0e + 1x0o"),
+    _derivative(nn.EBModes, "O(3): 2x2"),
+    _derivative(nn.FromEBModes, "O(3): 2x0e + 2x0o", 2),
+    _on_sphere(nn.Downsample, MIRRORED, True, 2, 1.0, band=5),
+    _on_sphere(nn.AvgPool, MIRRORED, True, 3, 1),
+    _attention(MIRRORED, "O(3): 1x1 + 2x0o + 1x0e", 0.8),
+    _on_sphere(nn.Restrict, MIRRORED, True, "SO(3)"),
 ]

@@ -324,7 +324,7 @@ def test_dead_paths_are_named():
         layer = Conv2d(x, y, 1)
     assert layer.dead_paths() == [("0", "1")]
     assert Conv2d(y, x, 1).dead_paths() == [("1", "0")]  # an output of scalars may ignore the rest
-    with pytest.warns(UserWarning, match="no kernel starts in 1 of .*: ignored$"):
+    with pytest.warns(UserWarning, match="no kernel starts in 1 of .*: ignored; see "):
         Conv2d(y, plane.fields("1x0 + 1x2"), 1)
     assert Conv2d(x, y, 3).dead_paths() == []
 

@@ -4,8 +4,19 @@ import pytest
 import torch
 
 from equinet import Sphere
-from equinet.field import Plane, Point, Volume, random_field
-from equinet.nn.gate import Gate, gated
+from equinet.field import Plane, Point, Points, Volume, random_field
+from equinet.nn import (
+    BatchNorm,
+    Conv2d,
+    Conv3d,
+    LayerNorm,
+    Linear,
+    PointConv,
+    RadialNetwork,
+    Sequential,
+)
+from equinet.nn.gate import Gate, gated, gated_layer
+from equinet.testing import assert_equivariant
 from tests.nn.fibre_cases import (
     derivatives_at_zero_are_finite,
     every_group,
@@ -39,6 +50,40 @@ def test_field_by_field(text, generator):
     assert_close(Gate(out_type)(x), plain, ROUNDING)
     other = _one_by_one(out_type, x, torch.sin, torch.tanh)
     assert_close(Gate(out_type, torch.sin, torch.tanh)(x), other, ROUNDING)
+
+
+def test_a_layer_with_norm_and_gate(generator):
+    """The same as what is written by hand, over grids and points."""
+    x, h = (Plane("D4").fields(text) for text in ("1x trivial", "2x trivial + 2x vector"))
+    seeds = [torch.Generator().manual_seed(0) for _ in range(2)]
+    options = dict(padding=1, bias=False)
+    net = gated_layer(Conv2d, x, h, 3, generator=seeds[0], **options)
+    hand = Sequential(
+        Conv2d(x, gated(h), 3, generator=seeds[1], **options), BatchNorm(gated(h)), Gate(h)
+    )
+    image = torch.randn(x.shape(2, 7, 7), generator=generator)
+    assert [type(part) for part in net] == [type(part) for part in hand]
+    assert torch.equal(net(image), hand(image)) and net.out_type == h
+    assert_equivariant(net.double().eval(), sizes=(7, 7))
+    y = Points("O(3)", 3).fields("2x0e + 2x1o")
+    bare = gated_layer(Linear, y, y, norm=None, function=torch.tanh, gate=torch.tanh)
+    assert len(bare) == 2 and bare[1].function is torch.tanh and bare[1].gate is torch.tanh
+    points = gated_layer(PointConv, y, y, RadialNetwork(2.0), norm=LayerNorm, neighbours=3.0)
+    assert isinstance(points[1], LayerNorm)
+    assert_equivariant(points.double().eval())
+    tall = Volume("Cinf", (1.0, 1.0, 2.0)).fields("1x A + 1x E1")
+    down = gated_layer(Conv3d, tall, tall, 3, stride=(2, 2, 1), padding=1)
+    assert down.out_type.space == tall.space.coarsened((2, 2, 1))
+
+
+def test_what_makes_no_layer():
+    h = Plane("C4").fields("1x1")
+    for name, value in (("layer", "Conv2d"), ("layer", None), ("norm", "BatchNorm")):
+        arguments = {"layer": Linear, "norm": None, name: value}
+        with pytest.raises(TypeError, match=f"^{name}: expected a class of modules, got"):
+            gated_layer(arguments["layer"], h, h, norm=arguments["norm"])
+    with pytest.raises(TypeError, match="^out_type: expected a FieldType, got str"):
+        gated_layer(Linear, h, "1x1")
 
 
 def test_gates_come_first():

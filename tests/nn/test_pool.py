@@ -6,11 +6,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from equinet import Line, Plane, Point, Sphere, Volume, testing
+from equinet import Line, Plane, Point, Sphere, Volume, so2, symmetric, testing
+from equinet.group import cosets
 from equinet.nn.centred import OffCentreWarning
 from equinet.nn.downsample import Downsample
 from equinet.nn.fibre_pool import GroupPool, NormPool
 from equinet.nn.pool import AvgPool, MaxPool, NormMaxPool
+from equinet.nn.structure import Restrict
+from equinet.rep import direct_sum, regular
 from tests.nn.symmetric import (
     F64,
     GRIDS,
@@ -275,6 +278,71 @@ def test_pool_over_the_group(in_type, reduce, generator):
             assert torch.equal(out, expected)
             start += dim
     assert_equivariant(module, x)
+
+
+SUBGROUPS = [
+    (Plane("D4").fields("2x regular + 1x trivial + 2x quotient(C2)"), "D1"),
+    (Plane("D4").fields("1x regular + 1x quotient(D2)"), "C4"),
+    (Point("C8", 2).fields("3x regular"), "C8"),
+    (Volume("O").fields("1x quotient(C3) + 1x regular"), "D3"),
+    (Point(symmetric(4), dim=4).fields("1x vector + 1x regular"), symmetric(4)),
+]
+
+
+@pytest.mark.parametrize(("in_type", "name"), SUBGROUPS, ids=repr)
+@pytest.mark.parametrize("reduce", ["max", "mean"])
+def test_pool_over_a_subgroup(in_type, name, reduce, generator):
+    """Value by value from the functions on the group, f(h), that the fields stand for (P1)."""
+    module, group = GroupPool(in_type, reduce, name), in_type.space.group
+    x = field(in_type, generator=generator)
+    y, whole = module(x), cosets(group, module.subgroup)
+    parts = zip(in_type.split(x), module.out_type.split(y), in_type.blocks, strict=True)
+    for part, pooled, (_, rho) in parts:
+        if rho.is_trivial:
+            assert torch.equal(part, pooled)
+            continue
+        f = part[:, :, [int(rho(g)[:, 0].argmax()) for g in group.elements]]
+        for i, h in enumerate(whole.representatives):
+            over = f[:, :, group.index(h @ module.subgroup.elements)]
+            expected = over.amax(2) if reduce == "max" else over.mean(2)
+            assert_close(pooled[:, :, i], expected, ROUNDING)
+    assert module.out_type.copies == in_type.copies
+    assert_equivariant(module, x)
+
+
+def test_the_fibre_of_a_subgroup_that_is_left(generator):
+    """Mirrored pairs of D8 leave regular fields of C8; over all of H it is the pool without K."""
+    h = Plane("D8").fields("3x regular")
+    pairs = GroupPool(h, subgroup="D1")
+    assert Restrict(pairs.out_type, "C8").out_type == Plane("C8").fields("3x regular")
+    x = field(h, generator=generator)
+    assert torch.equal(GroupPool(h, subgroup="D8")(x), GroupPool(h)(x))
+    assert GroupPool(h, subgroup="D8").out_type == GroupPool(h).out_type
+    again = GroupPool(pairs.out_type, subgroup="D2")
+    assert torch.equal(again(pairs(x)), GroupPool(h, subgroup="D2")(x))
+    assert torch.equal(GroupPool(h, subgroup="C1")(x), x)
+
+
+def test_the_cosets_on_the_other_side_are_not_equivariant(generator):
+    """Negative control: the maximum over k of f(kh) in place of f(hk)."""
+    in_type = Plane("D4").fields("1x regular")
+    module = GroupPool(in_type, subgroup="D1")
+    group, (rows,) = in_type.space.group, module.listed("members")
+    rows.copy_(group.inverse[rows])
+    with pytest.raises(AssertionError):
+        assert_equivariant(module, field(in_type, generator=generator))
+
+
+def test_what_is_no_subgroup_of_the_fibre():
+    h = Plane("D4").fields("1x regular")
+    for name in ("C3", "SO(2)", so2()):
+        with pytest.raises(ValueError, match="^subgroup: expected a subgroup of D4"):
+            GroupPool(h, subgroup=name)
+    with pytest.raises(ValueError, match=r"^subgroup: expected None, since SO\(2\), which acts"):
+        GroupPool(Sphere(2).fields("1x regular"), subgroup="C2")
+    rho = direct_sum(regular(h.space.group), regular(h.space.group))
+    with pytest.raises(ValueError, match="^in_type: expected fields whose first component is"):
+        GroupPool(h.space.fields([(1, rho)]), subgroup="C2")
 
 
 def test_ties_share_the_gradient():

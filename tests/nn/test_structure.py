@@ -73,7 +73,7 @@ def test_what_is_no_subgroup():
         Restrict(D4, "C8")
     with pytest.raises(TypeError, match="^subgroup: expected a Group, got int"):
         Restrict(D4, 4)
-    with pytest.raises(ValueError, match="^in_type: expected fields over a grid, Point or Points"):
+    with pytest.raises(ValueError, match=r"^subgroup: expected SO\(3\) over Sphere"):
         Restrict(Sphere(3).fields("1x0"), "C4")
     turned = octahedral().conjugate(generic_rotation())
     with pytest.raises(ValueError, match="conjugate"):

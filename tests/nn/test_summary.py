@@ -12,7 +12,7 @@ from equinet import Line, Plane, Point, Points, Sphere, Volume
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose2d
 from equinet.nn.fibre_pool import GroupPool
-from equinet.nn.gate import Gate
+from equinet.nn.gate import Gate, gated
 from equinet.nn.global_pool import SumPool
 from equinet.nn.linear import Linear
 from equinet.nn.point_conv import PointConv, RadialNetwork
@@ -278,3 +278,39 @@ def test_flops_grow_with_the_points_of_the_grid():
     counts = [summary(conv, sizes=(n, n)).flops for n in (4, 8, 16)]
     assert counts == [2 * 9 * 144 * n**2 for n in (4, 8, 16)]
     assert math.prod(conv.dense().shape) == 9 * 144
+
+
+def test_what_a_plain_network_has():
+    """Parameters from the exported layers, whose products are counted alike; and widths."""
+    x, out = (Plane("C8").fields(text) for text in ("1x trivial", "2x trivial"))
+
+    def network(width):
+        h = Plane("C8").fields(f"{width}x regular")
+        return Sequential(Conv2d(x, h, 3, padding=1), ReLU(h), Conv2d(h, h, 5), Conv2d(h, out, 3))
+
+    net = network(4)
+    found = summary(net, sizes=(9, 9))
+    plain = torch.nn.Sequential(*(part.export() for part in net))
+    convolutions = [part for part in plain if isinstance(part, torch.nn.Conv2d)]
+    assert [layer.plain for layer in found.layers if layer.plain] == [
+        sum(p.numel() for p in part.parameters()) for part in convolutions
+    ]
+    both = summary(plain, x, sizes=(9, 9))
+    assert both.flops == found.flops and both.parameters == sum(r.plain for r in found.layers)
+    assert both.widening == 1 and not both.uneven  # torch's own layers have no others beside them
+    # So many times the fields have as many parameters, but for the layers at both ends.
+    wide = summary(network(round(4 * found.widening)), sizes=(9, 9))
+    assert abs(wide.parameters / both.parameters - 1) < 0.2
+    assert f"Plain layers of these channels: {both.parameters:,} parameters" in str(found)
+
+
+def test_channels_that_are_slow():
+    """With the gates, but not those of the data and of the scores."""
+    x, h = (Plane("C4").fields(text) for text in ("3x trivial", "8x trivial + 4x1"))
+    first = Conv2d(x, gated(h), 3)  # 8 + 4 * 2 and 4 gates
+    net = Sequential(first, Gate(h), Conv2d(h, h, 3), Conv2d(h, x, 3))
+    found = summary(net)
+    assert found.uneven == {"0": 20}
+    assert "Channels that are no multiple of 8, slow: 20 of 0 (4 more)" in str(found)
+    even = Plane("C4").fields("8x regular")
+    assert not summary(Sequential(Conv2d(x, even, 3), Conv2d(even, x, 3))).uneven

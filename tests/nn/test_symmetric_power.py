@@ -178,6 +178,10 @@ def test_bad_input():
         SymmetricPower(fields("1x1o"), fields("1x0o"), 3)
     with pytest.raises(ValueError, match="^order: expected what fits into 1 GiB"):
         SymmetricPower(fields("1x8e"), fields("1x0e"), 12)
+    for text, order in (("1x0e + 1x1o + 1x2e", 8), ("1x0e + 1x1o + 1x2e + 1x3o", 6)):
+        y = fields(text)  # few polynomials, of very many products
+        with pytest.raises(ValueError, match="^order: expected what fits .* products of degree"):
+            SymmetricPower(y, y, order)
     for order in (0, True, 2.0, 13):
         with pytest.raises(ValueError, match="^order: expected an integer"):
             SymmetricPower(x, x, order)

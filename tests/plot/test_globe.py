@@ -11,6 +11,7 @@ from matplotlib.quiver import Quiver
 from equinet import plot
 from equinet.field import Plane, Sphere, act, random_field
 from equinet.group import so3
+from equinet.harmonics import equiangular, gauss
 from equinet.numerics import angles_to_matrix, soft_angles
 from equinet.plot.lobes import VIEW
 from tests.tolerances import assert_close
@@ -35,6 +36,20 @@ def on_the_ball(ax, kind):
     where = found.get_offsets() if kind is Quiver else np.array(found.get_segments())[:, 0]
     eye = np.sqrt(1 - (where**2).sum(1))
     return np.column_stack([where, eye]) @ VIEW, found
+
+
+@pytest.mark.parametrize("grid", [gauss(4), equiangular(9, 12, poles=True)], ids=str)
+def test_the_grid_of_the_data_does_not_show(grid):
+    """A field is drawn as what it is, on whatever rings it is given, not as where it is known."""
+    rings = Sphere(3, grid=grid)
+    drawn = []
+    for sphere in (SPHERE, rings):
+        y = sphere.positions()[None, None, ..., 1]
+        (image,) = plot.globe(sphere.fields("1x0"), y).axes[0].images
+        drawn.append(image.get_array())
+    assert_close(*drawn, 1e-6)
+    (other,) = plot.globe(rings.fields("1x0"), 0.5 - y**2).axes[0].images
+    assert np.abs(other.get_array() - drawn[0]).max() > 0.1
 
 
 @pytest.mark.parametrize("turned", [False, True])

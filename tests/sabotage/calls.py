@@ -109,7 +109,7 @@ def _fields() -> Iterator[Call]:
     for kind in (eq.Point, eq.Points):
         yield call(kind, "SO(3)", 3)
     yield call(eq.Points("SO(3)", 3).move, numerics.random_rotations(), _random(5, 3).double())
-    yield call(eq.Sphere, 4)
+    yield call(eq.Sphere, 4, group="O(3)")
     yield call(sphere.at, 2, name="Sphere.at")
     for space in (plane, sphere, eq.Point("O(3)", 3)):
         name = {"Plane": "2x regular", "Sphere": "2x1", "Point": "2x1o"}[type(space).__name__]
@@ -351,6 +351,9 @@ def _others() -> Iterator[Call]:
         yield call(function, _random(2, 3, 5), _random(2, 3, 5))
     for function in (transforms.to_winds, transforms.to_polarisation):
         yield call(function, _random(2, 6, 5))
+    order = "xx yy zz yz xz xy"
+    yield call(transforms.from_voigt, _random(2, 6), shear="strain", pairs=1, order=order)
+    yield call(transforms.to_voigt, _random(2, 3, 3), shear="strain", pairs=1, order=order)
     heights = eq.Sphere(3).fields("1x0")
     yield call(transforms.Sample, harmonics.gauss(4), heights, north_first=False, steps=0)
     sample = transforms.Sample(harmonics.gauss(4), heights)
@@ -361,6 +364,7 @@ def _others() -> Iterator[Call]:
     R = numerics.random_rotations(2).float()
     yield call(project.forward, _random(2, 1, 8, 8), R, name="StereographicProjection.forward")
     yield call(nn.gated, volume.fields("1x0 + 1x1"))
+    yield call(nn.gated_layer, nn.Linear, *[volume.fields("1x0 + 1x1")] * 2, norm=nn.LayerNorm)
     yield call(nn.squash, _random(4).abs())
     vectors = eq.Point("O(3)", dim=3).fields("2x1o")
     axial = eq.Point("O(3)", dim=3).fields("2x1e")

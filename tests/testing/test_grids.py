@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 
+import equinet
 from equinet import Line, Plane, Volume, act, dihedral, nn, point_group
 from equinet.group import generate
 from equinet.nn.centred import OffCentreWarning
@@ -249,7 +250,7 @@ def test_sizes_of_the_input_of_a_network(generator):
         options = {"stride": 2, "padding": 1, "generator": generator}
         net = nn.Sequential(nn.Conv2d(h, h, size, **options), nn.Conv2d(h, h, size, **options))
         with pytest.warns(
-            UserWarning, match=r"in this layer, and equinet.testing.input_sizes\(net"
+            UserWarning, match=r"in this layer, and equinet.input_sizes\(network, near="
         ):
             net(torch.zeros(h.shape(1, 18, 18)))
         # What it has warned of already is no better for that.
@@ -257,3 +258,20 @@ def test_sizes_of_the_input_of_a_network(generator):
     assert input_sizes(nn.Conv2d(h, h, 15), sizes=range(13, 18)) == [15, 16, 17]
     with pytest.raises(ValueError, match="^in_type: expected fields over a Line, Plane or Volume"):
         input_sizes(torch.nn.Identity())
+
+
+def test_the_sizes_beside_a_size():
+    """Those of the whole list that lie next to it."""
+    h = Plane("C4").fields("1x regular")
+    down = nn.Conv2d(h, h, 3, stride=2, padding=1)
+    net = nn.Sequential(down, nn.ReLU(h), nn.Downsample(h, 2))
+    every = input_sizes(net, sizes=range(1, 60))
+    for near in (3, 20, 33, 35):
+        below = [n for n in every if n <= near][-1:]
+        above = [n for n in every if n >= near][:1]
+        assert equinet.input_sizes(net, near=near) == sorted({*below, *above}), near
+    assert input_sizes(net, near=91) == [89, 93]
+    never = nn.Conv2d(h, h, 2, stride=2, padding=1)  # on even sizes only
+    assert input_sizes(never, near=9) == [8, 10]
+    with pytest.raises(ValueError, match="^near: expected an integer >= 1, got 0"):
+        input_sizes(net, near=0)

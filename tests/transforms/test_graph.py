@@ -58,7 +58,7 @@ def test_what_it_was_before():
     _, graph = crystal()
     edges, shifts = graph
     assert edges is graph.edges and torch.equal(shifts, graph.shifts)
-    with pytest.warns(DeprecationWarning, match=r"^graph\[0\], graph\[1\]: use graph.edges"):
+    with pytest.warns(DeprecationWarning, match=r"^graph\[0\], .*: deprecated, use graph.edges"):
         assert graph[0] is edges
     edges, shifts = radius_graph(cloud(), 1.0)
     assert shifts is None
@@ -296,7 +296,11 @@ def test_other_bad_input():
     for wrong in (graph, [graph, x], None):
         with pytest.raises(TypeError, match="^graphs: expected a list of them, got"):
             Graph.batch(wrong)
-    across = Graph(torch.tensor([[0], [1]]), 2, clouds=2, cloud=torch.tensor([0, 1]))
-    with pytest.raises(ValueError, match="^edges: expected none from one cloud to another"):
-        across.split()
-    assert [own.tolist() for own in across.members()] == [[0], [1]]
+    edges, cloud = torch.tensor([[0, 2], [1, 1]]), torch.tensor([0, 0, 1])
+    with pytest.raises(
+        ValueError,
+        match=r"^edges: expected none from one cloud to another, got \(2, 1\), number 1,",
+    ):
+        Graph(edges, 3, clouds=2, cloud=cloud)
+    pooled = Graph(edges, 3, clouds=2, cloud=cloud, sources=3)  # of other points nothing is known
+    assert [own.tolist() for own in pooled.members()] == [[0, 1], [2]]

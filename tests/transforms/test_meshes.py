@@ -59,6 +59,10 @@ def test_files(tmp_path):
     assert_close(rays(path, eq.Sphere(3)), rays(cube, eq.Sphere(3)), ROUNDING)
     with pytest.raises(ValueError, match=r"mesh: expected the path of a file, got .*none\.off"):
         rays(str(tmp_path / "none.off"), eq.Sphere(3))
+    for name, text in (("empty.off", ""), ("cut.off", "OFF\n8 12 0\n0 0"), ("no.py", "1")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match=f"mesh: expected a file of a mesh, got .*{name}"):
+            rays(tmp_path / name, eq.Sphere(3))
 
 
 def test_bad_input(monkeypatch):
@@ -71,6 +75,19 @@ def test_bad_input(monkeypatch):
         rays(cube, 3)
     with pytest.raises(ValueError, match="mesh: expected faces"):
         rays(trimesh.Trimesh(), sphere)
+    aside, inside_out = cube.copy(), cube.copy()
+    aside.apply_translation((0, 5, 0))
+    inside_out.invert()
+    flat = trimesh.Trimesh([(-1, -1, 0), (1, -1, 0), (0, 1, 0)], [(0, 1, 2)])
+    for mesh, message in (
+        (aside, "mesh: expected one about the origin, .*apply_translation"),
+        (inside_out, "mesh: expected faces that look outwards"),
+        (flat, "hull: expected a mesh with a convex hull"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rays(mesh, sphere)
+    with pytest.raises(TypeError, match="dtype: expected a floating one"):
+        rays(cube, sphere, dtype=torch.int32)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModuleNotFoundError, match="meshes"):
         rays(cube, sphere)

@@ -167,13 +167,20 @@ def test_rings_whose_quadrature_is_not_exact(generator):
     """The error is corrected on the way in and on the way out; without it, it is there."""
     good = gauss(9, 18)
     rounded = Rings(np.radians(np.degrees(good.beta).astype(np.float32)), good.weight, good.counts)
-    healthy, x = Sphere(BAND, healpix(4)).fields("1x0+1x1"), None
+    healthy = Sphere(BAND, healpix(4)).fields("1x0+1x1")
     for rings, kind in ((rounded, HEIGHTS), (gauss(6), healthy)):
         x = field(Sphere(BAND, gauss(6)).fields(kind.blocks), generator)
         there = Sample(gauss(6), kind).double()
         assert_close(there.inverse(there(x)), x, CONDITION)
         sample = Sample(rings, Sphere(BAND, gauss(6)).fields(kind.blocks)).double()
         assert_close(sample(sample.inverse(x)), x, CONDITION)
+    for band in (2, 3, 4):  # of at most 8: the lower, the fewer steps
+        low = Sphere(band, gauss(band)).fields("1x0")
+        few = Sample(healpix(4), low).double()
+        x = field(low, generator)
+        assert_close(few(few.inverse(x)), x, CONDITION)
+        assert few.steps < there.steps_back
+    x = field(Sphere(BAND, gauss(6)).fields(healthy.blocks), generator)
     there.steps_back = 0
     with pytest.raises(AssertionError):
         assert_close(there.inverse(there(x)), x, 1e-3)

@@ -86,27 +86,44 @@ class GpuForm(Generic[R]):
         with self._checking:
             if key in self.verdicts:  # another thread was faster
                 return self.verdicts[key]
-            wrong = self.verdicts[key] = self._compared(device, dtype)
+            wrong = self.verdicts[key] = compared(
+                self.compiled, self.reference, self.examples, device, dtype
+            )
         if wrong:
             warnings.warn(report(self.name, device, wrong), RuntimeWarning, stacklevel=2)
         return wrong
 
-    def _compared(self, device: torch.device, dtype: torch.dtype) -> str:
-        with torch.device("cpu"), torch.no_grad():  # whatever device is the default
-            for number, arguments in enumerate(self.examples(), 1):
-                expected = self.reference(*arguments)
-                try:
-                    found = self.compiled(*moved(arguments, device, dtype))
-                    wrong = error_of(found, expected)
-                except torch.OutOfMemoryError:
-                    raise  # which says nothing of the operator
-                except RuntimeError as error:
-                    return f"example {number} in {dtype} failed: {error}"
-                if not wrong <= TOLERANCES[dtype]:  # not a number is wrong
-                    return (
-                        f"example {number} in {dtype} is wrong by {wrong:.1e} of its largest entry"
-                    )
-        return ""
+
+def compared(
+    compiled: Callable[..., Any],
+    reference: Callable[..., Any],
+    examples: Callable[[], Iterable[tuple[Any, ...]]],
+    device: torch.device,
+    dtype: torch.dtype,
+) -> str:
+    """What is wrong with a compiled form of an operator, as far as its examples tell.
+
+    Args:
+        compiled: the form, called with arguments on the device.
+        reference: the specification, called with the arguments on the CPU in float64.
+        examples: makes the arguments.
+        device: where the form computes.
+        dtype: in which precision.
+    Returns:
+        Which example fails, and how; "" if none does.
+    """
+    with torch.device("cpu"), torch.no_grad():  # whatever device is the default
+        for number, arguments in enumerate(examples(), 1):
+            expected = reference(*arguments)
+            try:
+                wrong = error_of(compiled(*moved(arguments, device, dtype)), expected)
+            except torch.OutOfMemoryError:
+                raise  # which says nothing of the operator
+            except RuntimeError as error:
+                return f"example {number} in {dtype} failed: {error}"
+            if not wrong <= TOLERANCES[dtype]:  # not a number is wrong
+                return f"example {number} in {dtype} is wrong by {wrong:.1e} of its largest entry"
+    return ""
 
 
 def moved(arguments: Iterable[Any], device: torch.device | str, dtype: torch.dtype) -> list[Any]:
