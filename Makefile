@@ -16,7 +16,7 @@ SOUND := import pathlib, pip, sys, sysconfig; \
          sys.exit(sys.version_info < (3, 11) or not whole)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo native quick test plain slow lint docs wheel release bench clean
+.PHONY: help venv demo native quick test plain slow lint docs wheel release bench peers clean
 
 help:  ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -100,6 +100,20 @@ bench: $(STAMP)  ## time the algebra and the layers, beside the peers that are i
 	$(PY) -m benchmarks algebra
 	$(PY) -m benchmarks steerable
 	$(PY) -m benchmarks spherical
+
+# The libraries that converters convert from need another numpy, so they have an environment of their
+# own. s2cnn, se3cnn and GrouPy are on no package index: clones go on PYTHONPATH.
+PEERS := $(VENV)-peers
+$(PEERS)/installed: tests/peers/requirements.txt
+	@command -v gfortran > /dev/null || { \
+	    echo "escnn needs a Fortran compiler: apt-get install gfortran" >&2; exit 1; }
+	rm -rf $(PEERS) && $(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check -r tests/peers/requirements.txt
+	$(PEERS)/bin/python -m pip install --disable-pip-version-check --no-deps torch-harmonics==0.9.3
+	@touch $@
+
+peers: $(PEERS)/installed  ## compare converters with the libraries themselves (minutes)
+	OMP_NUM_THREADS=1 $(PEERS)/bin/python -m tests.peers
 
 clean:  ## remove builds and caches; environments and runs/ stay
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache .hypothesis

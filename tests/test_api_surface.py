@@ -15,8 +15,9 @@ INVENTORY = {
         catalogue convert cyclic dihedral field group harmonics icosahedral input_sizes learning nn
         o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy testing
         tetrahedral transforms""",
-    "equinet.convert": """from_e3nn from_e3nn_convolution from_healpy from_pyshtools from_s2cnn
-        from_torch_harmonics to_healpy to_pyshtools to_torch_harmonics""",
+    "equinet.convert": """from_e3nn from_e3nn_convolution from_escnn from_escnn_type from_groupy
+        from_healpy from_pyshtools from_s2cnn from_se3cnn from_torch_harmonics lie_learn_basis
+        project_filter standard_basis to_healpy to_pyshtools to_torch_harmonics""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise
         Plane Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual power_spectra random_field resample space_of sphere_of
@@ -27,7 +28,7 @@ INVENTORY = {
         named_group o2 o3 octahedral orbit_section permutation_group point_group section
         semidirect_product so2 so3 subgroup subgroup_classes symmetric tetrahedral trivial_group""",
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
-        GaussianShells Harmonics Pixels Radial Rings SteeredFunctions Synthesis Zernike
+        GaussianShells Harmonics Orbits Pixels Radial Rings SteeredFunctions Synthesis Zernike
         angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid gauss
         gaussian_shells harmonics_representation healpix octahedral power_spectrum rotate_s2
         rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft

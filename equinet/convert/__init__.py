@@ -1,23 +1,37 @@
 """Layers and coefficients of other libraries as those of this one.
 
-Layers come with their weights. Coefficients of fields on the sphere are spectra (S2) here, as
-``harmonics.s2_fft`` makes them.
+Layers come with their weights; ``project_filter`` takes any filter. Coefficients of fields on the
+sphere are spectra (S2) here, as ``harmonics.s2_fft`` makes them.
 """
 
 from equinet.convert.e3nn import from_e3nn
 from equinet.convert.e3nn_convolution import from_e3nn_convolution
+from equinet.convert.escnn import from_escnn
+from equinet.convert.escnn_types import from_escnn_type
+from equinet.convert.groupy import from_groupy
 from equinet.convert.healpy import from_healpy, to_healpy
+from equinet.convert.lie_learn import lie_learn_basis
+from equinet.convert.projection import project_filter
 from equinet.convert.pyshtools import from_pyshtools, to_pyshtools
 from equinet.convert.s2cnn import from_s2cnn
+from equinet.convert.se3cnn import from_se3cnn
+from equinet.convert.standard import standard_basis
 from equinet.convert.torch_harmonics import from_torch_harmonics, to_torch_harmonics
 
 __all__ = [
     "from_e3nn",
     "from_e3nn_convolution",
+    "from_escnn",
+    "from_escnn_type",
+    "from_groupy",
     "from_healpy",
     "from_pyshtools",
     "from_s2cnn",
+    "from_se3cnn",
     "from_torch_harmonics",
+    "lie_learn_basis",
+    "project_filter",
+    "standard_basis",
     "to_healpy",
     "to_pyshtools",
     "to_torch_harmonics",

@@ -9,18 +9,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from equinet.convert.projection import nearest_weights
 from equinet.field import FieldType
 from equinet.nn import Linear, Product
 from equinet.rep import Irrep, clebsch_gordan
 
 
 def set_matrix(layer: Linear, matrix: Tensor, bias: Tensor | None = None) -> None:
-    r"""Give a layer the weights with which its matrix is M, if it can be M.
-
-    .. math:: w_k = \langle K_k, M \rangle / \langle K_k, K_k \rangle
-
-    since the maps K_k between irreps of real type are orthogonal. They are read off the layer: the
-    derivative of <sum w_k K_k, M> by w_k is the numerator, and with M = sum K_k the denominator.
+    """Give a layer the weights with which its matrix is the given one, if it can be.
 
     Args:
         layer: on the CPU; it is widened to float64, in which all is computed.
@@ -28,15 +24,8 @@ def set_matrix(layer: Linear, matrix: Tensor, bias: Tensor | None = None) -> Non
         bias: one for each invariant vector of the output.
     """
     layer.double()
-    with torch.enable_grad():
-        weight = torch.ones_like(layer.weight, requires_grad=True)
-        dense = layer.dense(weight)
-        along, squares = (
-            torch.autograd.grad(dense, weight, given, retain_graph=True)[0]
-            for given in (matrix, dense.detach())
-        )
     with torch.no_grad():
-        layer.weight.copy_(along / squares)
+        layer.weight.copy_(nearest_weights(layer, matrix))
         if layer.bias is not None and bias is not None:
             layer.bias.copy_(bias)
 

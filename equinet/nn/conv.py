@@ -124,7 +124,8 @@ class Conv1d(_Conv):
         groups: parts of the channels that do not see each other; divides every multiplicity.
         bias: add a learned constant to the invariant channels of the output.
         functions: what the kernels are made of, from the group and the taps of the filter:
-            ``harmonics.shell_harmonics``, a ``functools.partial`` of it, or ``harmonics.Pixels``.
+            ``harmonics.shell_harmonics``, ``harmonics.Orbits``, a ``functools.partial`` of one, or
+            ``harmonics.Pixels``.
         generator: for the initial weights, normal with variance 1; kernels are scaled so that
             inputs of variance 1, without correlation between points, give outputs of variance 1.
             Kernels are smooth, so smooth inputs grow; a norm after the layer undoes that. (The
@@ -157,7 +158,8 @@ class Conv2d(_Conv):
         groups: parts of the channels that do not see each other; divides every multiplicity.
         bias: add a learned constant to the invariant channels of the output.
         functions: what the kernels are made of, from the group and the taps of the filter:
-            ``harmonics.shell_harmonics``, a ``functools.partial`` of it, or ``harmonics.Pixels``.
+            ``harmonics.shell_harmonics``, ``harmonics.Orbits``, a ``functools.partial`` of one, or
+            ``harmonics.Pixels``.
         generator: for the initial weights, normal with variance 1; kernels are scaled so that
             inputs of variance 1, without correlation between points, give outputs of variance 1.
             Kernels are smooth, so smooth inputs grow; a norm after the layer undoes that. (The
@@ -190,7 +192,8 @@ class Conv3d(_Conv):
         groups: parts of the channels that do not see each other; divides every multiplicity.
         bias: add a learned constant to the invariant channels of the output.
         functions: what the kernels are made of, from the group and the taps of the filter:
-            ``harmonics.shell_harmonics``, a ``functools.partial`` of it, or ``harmonics.Pixels``.
+            ``harmonics.shell_harmonics``, ``harmonics.Orbits``, a ``functools.partial`` of one, or
+            ``harmonics.Pixels``.
         generator: for the initial weights, normal with variance 1; kernels are scaled so that
             inputs of variance 1, without correlation between points, give outputs of variance 1.
             Kernels are smooth, so smooth inputs grow; a norm after the layer undoes that. (The

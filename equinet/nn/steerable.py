@@ -92,6 +92,14 @@ class Steerable(KernelLayer):
         """The fibres (in, out) that one filter is between."""
         return self.in_type.fibre, self.out_type.fibre
 
+    def basis(self) -> SampledKernels:
+        """The kernels of which the weights are coefficients, float64 on the CPU.
+
+        A filter has a weight for each, in the order of ``weight_shapes``.
+        """
+        with torch.device("cpu"):
+            return self._sample()
+
     def dense(self, weight: Tensor | None = None) -> Tensor:
         """All filters below each other, ``(count * dim out, dim in, *points)``.
 

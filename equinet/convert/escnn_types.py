@@ -1,0 +1,106 @@
+"""Field types of escnn and e2cnn as those of this library."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from equinet.convert.escnn_groups import Correspondence, Element, PeerSpace, correspondence
+from equinet.field import FieldType, Plane, Point, Space, Volume
+from equinet.group import FiniteGroup
+from equinet.numerics.cached import on_cpu
+from equinet.rep import Representation, decompose, regular, trivial, vector
+
+_EQUAL = 1e-9
+_SPACES: dict[int, Callable[..., Space]] = {2: Plane, 3: Volume}
+
+
+class PeerRepresentation(Protocol):
+    """A representation: a matrix for each element."""
+
+    name: str
+    size: int
+
+    def __call__(self, element: Element) -> Element: ...
+
+
+class PeerType(Protocol):
+    """``nn.FieldType``: a representation for each field, in order."""
+
+    gspace: PeerSpace
+    representations: Sequence[PeerRepresentation]
+
+
+@on_cpu
+def from_escnn_type(fields: PeerType) -> FieldType:
+    """The fields of a type of escnn or e2cnn: the same tensors, moved in the same way.
+
+    Each representation has the matrices that it has there, whatever it is: irreps, regular,
+    quotient, induced, spectral, direct sums with any change of basis. So features stay as they are,
+    ``(batch, channel, ...)``, of images and of volumes; the group is written in the coordinates
+    that the axes of a tensor have here, in which the x, y, z of escnn are those of (z, -y, -x).
+    ``standard_basis`` leads on to the bases of this library.
+
+    Args:
+        fields: ``escnn.nn.FieldType`` or ``e2cnn.nn.FieldType``.
+    Returns:
+        Fields over a ``Plane``, a ``Volume`` or, for ``no_base_space``, a ``Point``.
+    Raises:
+        TypeError: if it is no field type.
+        ValueError: for a group that is none of the plane or of space.
+    """
+    return TypeReader().fields(fields)
+
+
+class TypeReader:
+    """Reads types, each gspace and each representation once."""
+
+    def __init__(self) -> None:
+        self._groups: dict[int, Correspondence] = {}
+        self._reps: dict[tuple[int, str], Representation] = {}
+
+    def fields(self, fields: PeerType) -> FieldType:
+        for name in ("gspace", "representations"):
+            if not hasattr(fields, name):
+                raise TypeError(
+                    f"fields: expected a FieldType of escnn or e2cnn, got {type(fields).__name__}"
+                )
+        gspace = fields.gspace
+        if id(gspace) not in self._groups:
+            self._groups[id(gspace)] = correspondence(gspace)
+        same = self._groups[id(gspace)]
+        blocks: list[tuple[int, Representation]] = []
+        for theirs in fields.representations:
+            key = id(gspace), theirs.name
+            if key not in self._reps:
+                self._reps[key] = representation(theirs, same)
+            rho = self._reps[key]
+            if blocks and blocks[-1][1] == rho:
+                blocks[-1] = blocks[-1][0] + 1, rho
+            else:
+                blocks.append((1, rho))
+        space = _SPACES.get(getattr(gspace, "dimensionality", 2))  # in e2cnn all are of the plane
+        group = same.group
+        return (Point(group, group.n) if space is None else space(group)).fields(blocks)
+
+
+def representation(theirs: PeerRepresentation, same: Correspondence) -> Representation:
+    """The representation with the same matrices.
+
+    Args:
+        theirs: of their group.
+        same: which elements are the same.
+    Returns:
+        That which has a name here, if it is one.
+    """
+    group = same.group
+    found = decompose(group, same.matrices(theirs), name=theirs.name)
+    candidates = [trivial(group), vector(group)]
+    candidates += [Representation(group, psi.name, (psi,)) for psi in found.constituents[:1]]
+    if isinstance(group, FiniteGroup) and found.dim == group.order:
+        candidates.append(regular(group))
+    g = group.generators
+    for one in candidates:
+        if one.dim == found.dim and (one(g) - found(g)).abs().max() < _EQUAL:
+            return one
+    return found
