@@ -8,8 +8,6 @@ that happen to have more symmetry, and training may take it away.
 from __future__ import annotations
 
 import copy
-import functools
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -47,7 +45,8 @@ def relax(module: nn.Module, subgroup: Group | str) -> nn.Module:
     """The same function with the symmetry of a subgroup, so that training goes on with less.
 
     Convolutions on grids and ``enn.Linear`` become those of the subgroup, with all filters on their
-    taps, of which theirs is one; the weights are new ones of the same dtype. What has no kernels
+    taps, of which theirs is one (of a continuous subgroup, with all of the same ``functions``); the
+    weights are new ones of the same dtype. What has no kernels
     (nonlinearities, norms, pools) stays what it is, as ``enn.Typed`` between fields of the
     subgroup. ``Sequential``, ``Residual`` and ``Concat`` are gone through.
 
@@ -71,10 +70,8 @@ def relax(module: nn.Module, subgroup: Group | str) -> nn.Module:
     """
     if isinstance(module, Sequential):
         made: nn.Module = Sequential(*[relax(part, subgroup) for part in module])
-    elif isinstance(module, Residual):
-        made = Residual(relax(module.body, subgroup), relax(module.shortcut, subgroup))
-    elif isinstance(module, Concat):
-        made = Concat(*[relax(part, subgroup) for part in module.children()])
+    elif isinstance(module, Residual | Concat):
+        made = type(module)(*[relax(part, subgroup) for part in module.children()])
     elif isinstance(module, KernelLayer):
         made = _filled(module, subgroup)
     elif isinstance(module, EquivariantModule):
@@ -117,6 +114,8 @@ class ResidualPathway(EquivariantModule[FieldType]):
         >>> nearly(torch.zeros(x.shape(1, 5, 5))).shape
         torch.Size([1, 16, 5, 5])
     """
+
+    is_vouched = True
 
     def __init__(
         self,
@@ -168,7 +167,9 @@ def _made(layer: Steerable, subgroup: Group | str) -> Steerable:
         "dilation": layer.dilation,
         "groups": layer.groups,
         "bias": has_bias,
-        "functions": _functions(into, out),
+        # The functions on a grid of a continuous group, whose moments are mended, are those of the
+        # larger one too; they are not all that there are at the taps.
+        "functions": Orbits if into.space.fibre_group.is_finite else layer.functions,
         "dtype": layer.weight.dtype,
     }
     for name in ("padding_mode", "output_padding"):
@@ -176,13 +177,6 @@ def _made(layer: Steerable, subgroup: Group | str) -> Steerable:
             options[name] = getattr(layer, name)
     kind: Any = type(layer)
     return kind(into, out, **options)
-
-
-def _functions(into: FieldType, out: FieldType) -> Callable[..., Orbits]:
-    if into.space.fibre_group.is_finite:
-        return Orbits
-    lmax = sum(max(rho.degree for _, rho in fields.blocks) for fields in (into, out))
-    return functools.partial(Orbits, lmax=max(1, lmax))
 
 
 def _typed(module: EquivariantModule[Any], subgroup: Group | str) -> nn.Module:

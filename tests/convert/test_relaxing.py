@@ -58,7 +58,10 @@ CASES = {
         ),
         "C2",
     ),
-    "linear": (lambda g: made(enn.Linear, eq.Point("O(3)"), "2x1o", "3x1o", generator=g), "D2"),
+    "linear": (
+        lambda g: made(enn.Linear, eq.Point("O(3)", dim=3), "2x1o", "3x1o", generator=g),
+        "D2",
+    ),
 }  # fmt: skip
 
 
