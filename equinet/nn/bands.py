@@ -22,7 +22,7 @@ from equinet.field.transform import block_orders
 from equinet.harmonics import soft
 from equinet.harmonics.grid import spectrum_index
 from equinet.numerics import Constant, Constants, soft_angles, soft_weights
-from equinet.numerics.arguments import Size, check_integer, check_memory
+from equinet.numerics.arguments import Size, check_integer
 
 Gains = Callable[[int, int], Tensor]  # a of (D3) for a band and an order n, float64 (band,)
 
@@ -111,27 +111,10 @@ def _cap(radius: float, band: int, n: int) -> Tensor:
 
 
 def ring_step(in_type: FieldType) -> float:
-    """The mean angle between the rings of points of a sphere, in radians."""
-    return math.pi / len(sphere_of(in_type).rings.beta)
-
-
-def discs(in_type: FieldType, out_type: FieldType, radius: float) -> Tensor:
-    """The samples in a disc about each point of another grid.
-
-    Args:
-        in_type: fields whose samples are counted.
-        out_type: fields at whose points the discs are.
-        radius: of the discs, in radians.
-    Returns:
-        Their numbers, int64 ``(points, most)``; the nearest one fills up rows of fewer.
-    """
-    points, centres = (sphere_of(t).positions().reshape(-1, 3) for t in (in_type, out_type))
-    check_memory(len(points) * len(centres), "kernel_size", "distances of all pairs of points")
-    cosines = centres @ points.mT
-    nearest = cosines.argmax(1, keepdim=True)
-    inside = cosines > math.cos(radius) - 1e-9
-    order = inside.int().argsort(1, descending=True)[:, : max(1, int(inside.sum(1).max()))]
-    return order.where(inside.gather(1, order), nearest)
+    """The mean angle between the rings of a sphere, in radians; a pole counts as half a ring."""
+    beta = sphere_of(in_type).rings.beta
+    poles = (beta[0] == 0) + (beta[-1] == math.pi)
+    return math.pi / max(1, len(beta) - poles / 2)
 
 
 def resized(
@@ -154,8 +137,9 @@ def resized(
         Their type.
     Raises:
         TypeError: if ``sphere`` is none, or not one of the two is given.
-        ValueError: if ``factor`` is no integer >= 1, no degree of a field is below the band, or
-            the grid is of a kind that has none for every band.
+        ValueError: if ``factor`` is no integer >= 1, ``sphere`` loses degrees on the way up, no
+            degree of a field is below the band, or the grid is of a kind that has none for every
+            band.
     """
     own = sphere_of(in_type)
     if (factor is None) == (sphere is None):
@@ -169,6 +153,11 @@ def resized(
     if not isinstance(sphere, Space) or not sphere.is_band_limited:
         raise TypeError(f"sphere: expected a Sphere, got {type(sphere).__name__}")
     check_acting(sphere, own, "sphere")
+    if up and sphere.band < own.band:
+        raise ValueError(
+            f"sphere: expected a band of at least {own.band}, as here no degree is lost, got "
+            f"{sphere.band}; enn.Downsample leads to a lower one"
+        )
     lowest = max(min(orders, default=0) for orders in block_orders(in_type, own.band))
     if lowest >= sphere.band:
         raise ValueError(
@@ -195,4 +184,6 @@ def unused(space: object, **arguments: object) -> None:
     """Raise ValueError for an argument without a meaning over the space, unless it is None."""
     for name, value in arguments.items():
         if value is not None:
-            raise ValueError(f"{name}: expected None over {space}, got {value!r}")
+            raise ValueError(
+                f"{name}: has no meaning over {space}, expected to be left away, got {value!r}"
+            )

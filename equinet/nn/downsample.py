@@ -49,7 +49,9 @@ class Downsample(Averaging):
     away what a pointwise function has made above the band.
 
     With ``weights`` it smooths what is there (N3), over a sphere where half of what the filter
-    reads or more is: near the edge of a mask a ``sigma`` of one step leaves less of its ripples.
+    reads or more is, and weighs a hundredth of the largest weight of the sample. There it is a
+    quotient of functions below the band and no mean, so it may overshoot: near the edge of a mask
+    a ``sigma`` of one step leaves less of its ripples, and ``AvgPool`` stays between the values.
 
     Args:
         in_type: fields over a grid or a sphere.

@@ -14,6 +14,8 @@ from equinet.nn.masks import mean_over, point_weights, read
 from equinet.nn.module import EquivariantModule
 from equinet.nn.plain import filled
 from equinet.nn.requirements import check_permuted
+from equinet.ops import full_precision
+from equinet.ops.precision import is_autocast
 
 _POOLS = {
     1: (nn.AdaptiveAvgPool1d, nn.AdaptiveMaxPool1d),
@@ -46,11 +48,14 @@ class _GlobalPool(EquivariantModule[FieldType | None]):
         weights: Tensor | None = None,
     ) -> Tensor:
         self.check(x)
-        w = point_weights(self.in_type, x, weights)
-        if self.in_type.space.in_clouds:
-            return self.over_clouds(x, *clouds_of(x, batch, count), w)
-        check_clouds(self.in_type, x, batch, count)
-        return self.over_space(x, w)
+        if is_autocast(x):  # a mean over many points needs the digits
+            x = x.to(torch.promote_types(x.dtype, torch.float32))
+        with full_precision(x):
+            w = point_weights(self.in_type, x, weights)
+            if self.in_type.space.in_clouds:
+                return self.over_clouds(x, *clouds_of(x, batch, count), w)
+            check_clouds(self.in_type, x, batch, count)
+            return self.over_space(x, w)
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
         """Reduce the points of each cloud.
@@ -108,6 +113,8 @@ class GlobalAvgPool(_GlobalPool):
         Over any space it takes ``weights`` by name, areas or a mask, 0 where nothing is measured:
         for the points, ``(*sizes)``, or for those of each sample, ``(batch, *sizes)``. The mean is
         that over what is there (N2), and what is not may be NaN.
+
+        Under ``torch.autocast`` it is in float32, as ``torch.sum`` is.
     Raises:
         TypeError: if ``weights`` is no real tensor.
         ValueError: if a number in ``batch`` is negative or not below ``count``, or one in
@@ -197,7 +204,8 @@ class SumPool(GlobalAvgPool):
         if self.is_weighted:
             raise ValueError(
                 f"in_type: expected fields over a space whose points weigh the same, got "
-                f"{in_type!r}; enn.Integrate has the integral over a sphere"
+                f"{in_type!r}; enn.Integrate has the mean over a sphere, and 4 pi times it is the "
+                "integral by area"
             )
 
     def over_clouds(self, x: Tensor, batch: Tensor, count: int, w: Tensor | None) -> Tensor:
@@ -214,7 +222,8 @@ class SumPool(GlobalAvgPool):
 class Integrate(GlobalAvgPool):
     r"""Mean over the sphere or over SO(3) with Haar measure, int f; exact for band-limited fields.
 
-    The name of ``GlobalAvgPool`` over the sphere.
+    The name of ``GlobalAvgPool`` over the sphere. Haar measure has volume 1: of the function 1 it
+    is 1, and 4 pi times it is the integral by area on the unit sphere.
 
     Shape:
         ``in_type.shape(batch)`` to ``(batch, channels)``.

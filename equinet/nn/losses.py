@@ -3,6 +3,9 @@ r"""Distances of fields: by area on a grid, and by degrees.
 In: two fields, and what the points weigh. Out: one number.
 """
 
+import functools
+import math
+
 import torch
 from torch import Tensor
 
@@ -14,6 +17,10 @@ from equinet.nn.masks import mean_over, point_weights, read
 from equinet.numerics import Constants
 from equinet.numerics.arguments import check_flag, check_number
 from equinet.numerics.values import check_measured, is_readable
+from equinet.ops import full_precision
+from equinet.ops.precision import is_autocast
+
+_EXPONENT = math.log(1e30)  # of what a factor may be, in single precision and with room for fields
 
 
 class FieldLoss(Constants):
@@ -30,7 +37,8 @@ class FieldLoss(Constants):
         in_type: of both fields.
         relative: L_rel instead, which does not depend on units.
     Shape:
-        two tensors ``in_type.shape(batch, ...)`` to a number, the mean over the batch.
+        two tensors ``in_type.shape(batch, ...)`` to a number, the mean over the batch. Under
+        ``torch.autocast`` they may differ in dtype, and it is in float32, as in torch's losses.
     Raises:
         TypeError: if ``in_type`` is no field type.
         ValueError: if its samples have no points of their own, as in a batch of clouds.
@@ -69,7 +77,8 @@ class FieldLoss(Constants):
             y: wanted, likewise.
             weights: of the points, as in ``GlobalAvgPool``: >= 0, for the points, ``(*sizes)``, or
                 for those of each sample, ``(batch, *sizes)``. Where they are 0 or False neither
-                field is read, so that it may be NaN there.
+                field is read, so that it may be NaN there. A sample with no other weights than 0
+                counts as 0 in the mean, and has no relative loss.
         Returns:
             A number.
         Raises:
@@ -77,8 +86,13 @@ class FieldLoss(Constants):
             ValueError: if a shape is another one, a weight is negative, or a number is not finite
                 where the weight is not 0.
         """
-        _check_pair(self.in_type, x, y)
+        x, y = _pair(self.in_type, x, y)
         w = point_weights(self.in_type, x, weights)
+        if self.relative and w is not None and is_readable(w) and not w.flatten(1).any(1).all():
+            raise ValueError(
+                "weights: expected some that are not 0 in every sample, to which a loss can be "
+                "relative, got a sample of zeros"
+            )
         x, y = read(x, w), read(y, w)
         _check_finite(x, y)
         dtype, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)  # as sums are
@@ -109,7 +123,8 @@ class SobolevLoss(Constants):
         length: a, in radians: slopes count from scales below it on.
         relative: divide by the same of y, and take the root: the relative error in that norm.
     Shape:
-        two tensors ``in_type.shape(batch)`` to a number, the mean over the batch.
+        two tensors ``in_type.shape(batch)`` to a number, the mean over the batch; autocast as in
+        ``FieldLoss``.
     Raises:
         TypeError: if ``in_type`` is no field type.
         ValueError: for other fields, or numbers that are none.
@@ -127,6 +142,12 @@ class SobolevLoss(Constants):
         self.in_type, self.relative = in_type, check_flag(relative, "relative")
         self.order = check_number(order, "order")
         self.length = check_number(length, "length", 0)
+        largest = 1 + self.length**2 * sphere.band * (sphere.band + 1)
+        if self.order * math.log(largest) > _EXPONENT:
+            raise ValueError(
+                f"order: expected one for which {largest:g}^order, the factor of the last degrees, "
+                f"is below 1e30, got {order!r}"
+            )
         self.analysis = FieldAnalysis(in_type, sphere.band)
         self.set_constants()
 
@@ -156,7 +177,7 @@ class SobolevLoss(Constants):
             TypeError: if a field is not real floating, or ``y`` of another dtype than ``x``.
             ValueError: if its shape is another one, or a number is not finite.
         """
-        _check_pair(self.in_type, x, y)
+        x, y = _pair(self.in_type, x, y)
         _check_finite(x, y)
         square = self._square(x - y)
         if self.relative:
@@ -165,18 +186,28 @@ class SobolevLoss(Constants):
 
     def _square(self, x: Tensor) -> Tensor:
         """The square of the norm of each sample, ``(batch,)``."""
-        rows = self.analysis(x).view(len(self.factors), x.shape[0])
+        with full_precision(x):
+            rows = self.analysis(x).view(len(self.factors), -1)
         return (self.factors * rows**2).sum(0)
 
 
-def _check_pair(in_type: FieldType, x: Tensor, y: Tensor) -> None:
-    """Raise unless both are fields of the type, of one dtype and equally many."""
+def _pair(in_type: FieldType, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """The fields, under autocast in single precision at least, as the losses of torch have them.
+
+    Raises:
+        TypeError: if one is no field of the type, or they differ in dtype without autocast.
+        ValueError: if their shapes are others.
+    """
     for argument, field in (("x", x), ("y", y)):
         in_type.check(field, argument)
-    if y.dtype != x.dtype:
-        raise TypeError(f"y: expected {x.dtype}, as x, got {y.dtype}")
     if y.shape != x.shape:
         raise ValueError(f"y: expected {tuple(x.shape)}, as x, got {tuple(y.shape)}")
+    if is_autocast(x):
+        wide = functools.reduce(torch.promote_types, (x.dtype, y.dtype, torch.float32))
+        return x.to(wide), y.to(wide)
+    if y.dtype != x.dtype:
+        raise TypeError(f"y: expected {x.dtype}, as x, got {y.dtype}")
+    return x, y
 
 
 def _check_finite(x: Tensor, y: Tensor) -> None:

@@ -40,9 +40,13 @@ def point_weights(in_type: FieldType, x: Tensor, weights: Tensor | None) -> Tens
             f"weights: expected {tuple(sizes)} or {(x.shape[0], *sizes)}, got "
             f"{tuple(weights.shape)}"
         )
+    if weights.is_meta and not x.is_meta:
+        raise ValueError(f"weights: expected numbers on {x.device}, as x, got a tensor on meta")
     w = weights.to(x.device, torch.promote_types(x.dtype, torch.float32))
-    if is_readable(w) and not ((w >= 0) & w.isfinite()).all():
-        raise ValueError("weights: expected finite numbers >= 0, got others")
+    if is_readable(w) and not ((w >= 0).all() and w.sum().isfinite()):
+        raise ValueError(
+            f"weights: expected finite numbers >= 0 with a sum in {w.dtype}, got others"
+        )
     w = (w if w.dim() > len(sizes) else w[None])[:, None]
     return w[..., None] if in_type.is_sampled else w
 

@@ -122,7 +122,8 @@ class EquivariantModule(Constants, Generic[Out]):
         """What the learned numbers mean: of which maps between which fields they are coordinates.
 
         Two modules have the same word if weights of one are right for the other; what does not
-        change the meaning of a weight (a padding, a stride, a label) is not in it.
+        change the meaning of a weight (a padding, a stride, a label) is not in it. What older
+        versions did not say stands behind a semicolon, and their states are loaded without it.
         """
         types = [self.in_type] if self.out_type is None else [self.in_type, self.out_type]
         return " -> ".join(dict.fromkeys(described(fields) for fields in types))
@@ -161,7 +162,7 @@ class EquivariantModule(Constants, Generic[Out]):
         if state is None or getattr(state, "is_meta", False) or not _learns(self):
             return
         given, own = from_tensor(state), self.meaning()
-        if given != own:
+        if given != own and given != own.partition(";")[0]:
             text = (
                 f"{prefix}weight: expected numbers that belong to {own!r}, as in this "
                 f"{type(self).__name__} of {self.in_type!r}, got some that belong to {given!r}"

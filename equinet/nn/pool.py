@@ -6,21 +6,25 @@ itself, if the samples lie about its centre; see ``centred``.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from equinet.field import FieldType, Sphere
-from equinet.nn.bands import cap, discs, resized, ring_step, unused
+from equinet.field import FieldType, Sphere, sphere_of
+from equinet.field.transform import block_orders
+from equinet.nn.bands import cap, resized, ring_step, unused
 from equinet.nn.centred import Centred
+from equinet.nn.discs import Discs, disc_pairs, discs_between
 from equinet.nn.layout import laid_out
 from equinet.nn.masks import read
 from equinet.nn.requirements import check_alike, check_orthogonal, check_permuted, grid_of
 from equinet.nn.resampling import Averaging, Resampling
 from equinet.numerics import Constant
 from equinet.numerics.arguments import Size, check_flag, check_integer, each
+from equinet.ops import full_precision
 
 _AVERAGE = {
     1: (F.avg_pool1d, nn.AvgPool1d),
@@ -55,7 +59,7 @@ class _Window(Resampling):
             shape = {"padding": padding or None, "dilation": None if dilation == 1 else dilation}
             unused(in_type.space, **shape, ceil_mode=ceil_mode or None)
             self.kernel_size = (check_integer(kernel_size, "kernel_size"),)
-            self.radius = self.kernel_size[0] * ring_step(in_type) / 2
+            self.radius = min(self.kernel_size[0] * ring_step(in_type) / 2, math.pi)
             if stride is None and sphere is None:
                 stride = kernel_size
             self.out_type = resized(in_type, stride, sphere, name="stride")
@@ -114,13 +118,16 @@ class AvgPool(Averaging, _Window):
     Over a sphere it is the mean over a disc, to whose centre values come along great circles: of
     the function itself and not of its samples, so it is exactly equivariant.
 
-    With ``weights`` it is the mean over what is there (N3), over a sphere where a hundredth of the
-    disc or more is.
+    With ``weights`` it is the mean over what is there (N3). Over a sphere it is then that of the
+    samples in the disc (N4), which lies between the smallest and the largest of them, and is
+    equivariant up to what is missed between the samples. Functions of gamma are turned as
+    functions below the band, which may overshoot.
 
     Args:
         in_type: fields over a grid or a sphere.
         kernel_size: of the window, one number or one for each axis; over a sphere the diameter of
-            the disc in steps from ring to ring.
+            the disc in steps from ring to ring, where a pole is half a ring; from a radius of pi on
+            it is the whole sphere.
         stride: ``kernel_size`` if None. Over a sphere the band is divided by it and rounded up.
         padding: zeros on both sides of each axis.
         count_include_pad: divide by the size of the window at the border too.
@@ -139,7 +146,6 @@ class AvgPool(Averaging, _Window):
     """
 
     on_spheres = True
-    least = 0.01
 
     def __init__(
         self,
@@ -172,6 +178,54 @@ class AvgPool(Averaging, _Window):
         pool, _ = _AVERAGE[len(self.kernel_size)]
         return pool(x, self.kernel_size, self.stride, self.padding, *self._options())
 
+    def _discs(self, x: Tensor) -> Discs:
+        before, after = sphere_of(self.in_type), sphere_of(self.out_type)
+        assert self.radius is not None
+        return discs_between(before.rings, after.rings, self.radius).like(x)
+
+    def _left(self, w: Tensor) -> Tensor:
+        if self.radius is None:
+            return super()._left(w)
+        found = self._discs(w).means(w.flatten(2))
+        return found.unflatten(2, sphere_of(self.out_type).rings.shape)
+
+    def _of_weighted(self, x: Tensor, w: Tensor) -> Tensor:
+        if self.radius is None:
+            return super()._of_weighted(x, w)
+        sampled = self.in_type.is_sampled
+        with full_precision(x):
+            largest = w.flatten(1).amax(1).view(-1, *[1] * (w.dim() - 1))
+            w = w / largest.where(largest > 0, 1.0)  # so that no product is too large
+            share = self._left(w[..., 0] if sampled else w)
+            share = share[..., None] if sampled else share
+            y = self._transported(read(x, w) * w) / share.where(share > 0, 1.0)
+            return y.where(share > 0, 0.0).to(x.dtype)
+
+    def _transported(self, x: Tensor) -> Tensor:
+        """The numerator of (N4), for fields times weights in single precision at least."""
+        discs, after = self._discs(x), sphere_of(self.out_type)
+        band = min(sphere_of(t).band for t in (self.in_type, self.out_type))
+        parts = []
+        for (mul, rho), orders, part in zip(
+            self.in_type.blocks,
+            block_orders(self.in_type, band),
+            x.split([block.stop - block.start for block in self.in_type.slices], 1),
+            strict=True,
+        ):
+            n = torch.tensor(orders, device=x.device)
+            if rho.is_sampled:
+                waves = torch.fft.rfft(part.flatten(2, -2), norm="forward")[..., :band]
+                size = after.rings.shape[0]
+                found = torch.fft.irfft(discs.transported(waves, -n), size, norm="forward")
+            elif orders == (0,):
+                found = discs.means(part.flatten(2))
+            else:
+                both = part.flatten(2).unflatten(1, (mul, 2))
+                z = discs.transported(torch.complex(both[:, :, 0], both[:, :, 1])[..., None], n)
+                found = torch.view_as_real(z[..., 0]).movedim(-1, 2).flatten(1, 2)
+            parts.append(found)
+        return torch.cat(parts, 1).unflatten(2, after.rings.shape)
+
     def _options(self) -> list[Any]:
         """What follows the padding in torch's functions and modules."""
         options = [self.ceil_mode, self.count_include_pad]
@@ -189,7 +243,8 @@ class AvgPool(Averaging, _Window):
 class MaxPool(_Window):
     r"""The largest value in a window, of fields whose components are permuted.
 
-    As ``torch.nn.MaxPool3d``. For other fields see ``NormMaxPool``. Striding after a maximum
+    As ``torch.nn.MaxPool3d``. For other fields see ``NormMaxPool``, which needs a grid, or
+    ``AvgPool``. Striding after a maximum
     aliases; ``MaxPool(h, k, stride=1, padding=k // 2)`` and then ``Downsample(h, 2)`` does less.
     There is no ``return_indices``: the place of a maximum moves with the fields.
 
@@ -201,8 +256,8 @@ class MaxPool(_Window):
 
     Args:
         in_type: trivial, regular or quotient fields over a grid, trivial ones over a sphere.
-        kernel_size: of the window, one number or one for each axis; over a sphere the diameter of
-            the disc in steps from ring to ring.
+        kernel_size: of the window, one number or one for each axis; over a sphere as for
+            ``AvgPool``.
         stride: ``kernel_size`` if None. Over a sphere the band is divided by it and rounded up.
         padding: on both sides of each axis, of values that are never the largest.
         dilation: distance of the points of the window.
@@ -219,7 +274,7 @@ class MaxPool(_Window):
 
     aliases = True
     on_spheres = True
-    near: Tensor
+    pairs: Tensor
 
     def __init__(
         self,
@@ -244,14 +299,18 @@ class MaxPool(_Window):
     def constants(self, dtype: torch.dtype) -> dict[str, Constant]:
         if self.radius is None:
             return {}
-        return {"near": discs(self.in_type, self.out_type, self.radius)}
+        before, after = sphere_of(self.in_type), sphere_of(self.out_type)
+        return {"pairs": disc_pairs(before.rings, after.rings, self.radius)}
 
     def _resampled(self, x: Tensor) -> Tensor:
         if self.radius is None:
             return self._largest(x)
-        found = x.flatten(2).index_select(2, self.near.flatten())
-        y = found.unflatten(2, self.near.shape).amax(3)
-        return y.view(x.shape[0], x.shape[1], *self.out_type.shape(1)[2:])
+        points, centres = self.pairs
+        found = x.flatten(2).index_select(2, points)
+        rings = sphere_of(self.out_type).rings
+        y = x.new_zeros(*x.shape[:2], rings.count)
+        y = y.scatter_reduce(2, centres.expand_as(found), found, "amax", include_self=False)
+        return y.unflatten(2, rings.shape)
 
     def _left(self, w: Tensor) -> Tensor:
         return self._resampled(w)

@@ -46,7 +46,7 @@ class SphereAttention(EquivariantModule):
         heads: how many softmaxes there are.
         key_copies: how many copies of each spin of ``in_type`` the query of a head has.
         reach: r, the standard deviation in radians of the Gaussian that neighbours are weighed
-            with; None for no weight but the score.
+            with, at most pi; None for no weight but the score.
         bias: add a learned constant to the invariant fields of the output.
         generator: for the initial weights.
         device, dtype: of the module, as in ``torch.nn``.
@@ -88,6 +88,11 @@ class SphereAttention(EquivariantModule):
         self.heads = check_integer(heads, "heads")
         check_integer(key_copies, "key_copies")
         self.reach = None if reach is None else check_number(reach, "reach", above=0)
+        if self.reach is not None and self.reach > math.pi:
+            raise ValueError(
+                f"reach: expected an angle in radians in (0, {math.pi:.4f}], got {reach!r}; of "
+                f"degrees it is math.radians({reach!r})"
+            )
         count = sphere.rings.count
         check_memory(heads * count**2, "heads", f"scores of {heads} heads and {count} points")
         into, out = _spins(in_type), _spins(out_type)
@@ -127,7 +132,8 @@ class SphereAttention(EquivariantModule):
         found = []
         for part, frame in zip(layer.out_type.split(layer(x)), self.listed("frames"), strict=True):
             heads = part.flatten(3).unflatten(1, (self.heads, -1))  # (batch, head, copy, c, point)
-            turned = torch.einsum("bhucp,pdc->bhpud", heads, frame.to(x.dtype))
+            wide = torch.promote_types(heads.dtype, torch.float32)
+            turned = torch.einsum("bhucp,pdc->bhpud", heads.to(wide), frame.to(wide))
             found.append(turned.flatten(3))
         return torch.cat(found, 3)
 
@@ -158,17 +164,19 @@ class SphereAttention(EquivariantModule):
         self.check(x)
         given = point_weights(self.in_type, x, weights)
         with full_precision(x):
-            y = read(x, given).to(torch.promote_types(x.dtype, torch.float32))
+            # The maps are in the dtype of their weights, scores and sums in single precision.
+            own = torch.promote_types(x.dtype, self.points.dtype)
+            y = read(x, given).to(own)
             q, k, v = (self._vectors(layer, y) for layer in (self.query, self.key, self.value))
-            scores = (q * self._scale) @ k.mT + self.weights.to(y.dtype)
+            scores = (q * self._scale) @ k.mT + self.weights.to(q.dtype)
             if self.reach is not None:
-                points = self.points.to(y.dtype)
+                points = self.points.to(q.dtype)
                 scores = scores + (points @ points.mT - 1) / self.reach**2
             if given is not None:
                 here = given.flatten(2)[:, :, None]  # a number, not -inf, where nobody is there
-                least = torch.finfo(y.dtype).min / 2
+                least = torch.finfo(q.dtype).min / 2
                 scores = read(scores + read(here, here, 1.0).log(), here, least)
-            z = self._fields(scores.softmax(-1) @ v)
+            z = self._fields(scores.softmax(-1) @ v).to(own)
             return read(self.mix(z.unflatten(2, x.shape[2:])), given).to(x.dtype)
 
     def extra_repr(self) -> str:

@@ -15,7 +15,7 @@ from equinet.field.transform import block_orders
 from equinet.harmonics.grid import degree_columns
 from equinet.nn.convolution import grouped
 from equinet.nn.kernel_layer import KernelLayer
-from equinet.nn.meaning import said
+from equinet.nn.meaning import fingerprint, said
 from equinet.nn.module import rand
 from equinet.nn.requirements import check_permuted
 from equinet.numerics.arguments import check_flag
@@ -120,11 +120,13 @@ class SphereConv(KernelLayer):
         self.synthesis = FieldSynthesis(out_type, self.band)
 
         self.scales: list[float] = []
+        self._gains: list[float] = []
         self._shapes: list[tuple[int, int, int]] = []
         for basis, gain, mul_out, mul_in in self._pairs():
             # Uniform weights have variance 1/3; ReLU halves the second moment.
             mul_in //= groups
             total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
+            self._gains.append(gain)
             self.scales.append(1 / total if total else 0.0)
             self._shapes.append((mul_out, mul_in, basis.shape[1]))
         if not any(self.scales):
@@ -177,9 +179,20 @@ class SphereConv(KernelLayer):
         warn_renamed("filter", "functions")
         return self.functions
 
+    def __dir__(self) -> list[str]:
+        """The names but those that have a successor: ``torch.jit.trace`` looks at all of them."""
+        return [name for name in super().__dir__() if name not in ("filter", "weights")]
+
     def meaning(self) -> str:
-        """The types, and the filter of which the weights are coefficients."""
-        return f"{super().meaning()}, {said(self.functions)}"
+        """The types, and the filter of which the weights are coefficients, by how much of it.
+
+        The band is not in it, as many filters are the same at all bands, but where it tells what
+        the filter is.
+        """
+        gains = torch.tensor([1.0, *self._gains], dtype=torch.float64, device="cpu")
+        band = f" of band {self.band}" if getattr(self.functions, "is_of_band", False) else ""
+        word = f"{super().meaning()}, {said(self.functions)}"
+        return f"{word}; gains {fingerprint([gains])}{band}"
 
     @on_cpu
     def _pairs(self) -> list[tuple[Tensor, float, int, int]]:

@@ -21,7 +21,7 @@ with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import torch
@@ -38,7 +38,13 @@ _ROOT = math.sqrt(0.5)
 N = TypeVar("N", int, Tensor)
 
 
-def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None) -> Tensor:
+def wigner_d_real(
+    band: int,
+    n: int,
+    beta: Tensor,
+    weight: Tensor | None = None,
+    rows: Sequence[int] | None = None,
+) -> Tensor:
     r"""The blocks d^cc and d^ss of (W2) for one column n >= 0 and all degrees n <= l < ``band``.
 
     Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, abs(n)):
@@ -56,13 +62,15 @@ def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None)
         n: column, 0 <= n < ``band``.
         beta: polar angles in radians, shape ``(points,)``.
         weight: factor for each point, ``(points,)``; the recursion is linear, so it costs nothing.
+        rows: the orders m that are wanted, ascending; each costs the same. All below ``band`` if
+            None.
     Returns:
-        float64 of shape ``(2, band - n, band, points)``, index (cc or ss, l - n, m, point). Entries
+        float64 of shape ``(2, band - n, rows, points)``, index (cc or ss, l - n, m, point). Entries
         with m > l, and those of d^ss with m = 0 or n = 0, are zero.
     Raises:
         TypeError: if ``beta`` is not a real floating tensor.
-        ValueError: if ``beta`` has another shape, or a bound is none or too large to fit into
-            memory.
+        ValueError: if ``beta`` has another shape, a bound is none or too large to fit into memory,
+            or the rows are no orders below ``band`` in ascending order.
 
     References:
         Kostelec and Rockmore 2008, FFTs on the rotation group, eq. 2.17.
@@ -72,38 +80,48 @@ def wigner_d_real(band: int, n: int, beta: Tensor, weight: Tensor | None = None)
     check_floating("beta", beta)
     if beta.dim() != 1:
         raise ValueError(f"beta: expected angles (points,), got {tuple(beta.shape)}")
-    size = 2 * (band - n) * band * len(beta)
+    orders = range(band) if rows is None else [check_integer(m, "rows", 0, band - 1) for m in rows]
+    size = 2 * (band - n) * len(orders) * len(beta)
     check_memory(size, "band", f"a table of {size} numbers")
+    if any(a >= b for a, b in zip(orders[:-1], orders[1:], strict=True)):
+        raise ValueError(f"rows: expected orders in ascending order, got {rows}")
     beta = beta.to(torch.float64)
-    m = torch.arange(band, dtype=torch.float64)
-    l = torch.arange(n, band, dtype=torch.float64)[:, None]
-    # Coefficients of (W3) for l - 1 -> l, index (l - n, m); zero where d^l starts anew.
-    root = ((l**2 - m**2) * (l**2 - n**2)).clamp_min(0).sqrt()
-    scale = torch.where(root > 0, l * (2 * l - 1) / root, 0.0)
-    j = (l - 1).clamp_min(1)  # for l = 1 the two terms with 1 / (l - 1) vanish
-    back = scale * ((j**2 - m**2) * (j**2 - n**2)).clamp_min(0).sqrt() / (j * (2 * j + 1))
-    back = torch.where(l > 1, back, 0.0)[..., None]
-    shift = torch.where(l > 1, scale * m * n / (j * (j + 1)), 0.0)[..., None]
-    shift = torch.stack([shift, -shift])  # for n and -n
-    scale, cosine = scale[..., None], beta.cos()
+    m = torch.tensor(list(orders), dtype=torch.float64)
+    scale, shift, back = _coefficients(torch.arange(n, band, dtype=torch.float64)[:, None], m, n)
+    cosine = beta.cos()
 
-    d = beta.new_zeros(2, band - n, band, len(beta))
+    d = beta.new_zeros(2, band - n, len(orders), len(beta))
     for i in range(band - n):
+        l = n + i
+        below = l if rows is None else sum(order < l for order in orders)
+        begun = slice(0, below)  # rows m < l
         if i > 0:
-            rows = slice(0, n + i)
-            now, old = d[:, i, rows], d[:, i - 1, rows]
-            torch.mul(old, scale[i, rows] * cosine, out=now)
-            now.addcmul_(old, shift[:, i, rows], value=-1)
+            now, old = d[:, i, begun], d[:, i - 1, begun]
+            torch.mul(old, scale[i, begun] * cosine, out=now)
+            now.addcmul_(old, shift[:, i, begun], value=-1)
             if i > 1:
-                now.addcmul_(d[:, i - 2, rows], back[i, rows], value=-1)
-        _start(d[:, i], n + i, n, beta, 1.0 if weight is None else weight)
+                now.addcmul_(d[:, i - 2, begun], back[i, begun], value=-1)
+        last = below + (rows is None or l in rows)
+        starts = slice(0 if i == 0 else below, last)  # rows with l = max(m, n)
+        _start(d[:, i, starts], m[starts], l, n, beta, 1.0 if weight is None else weight)
     out = torch.empty_like(d)
     torch.add(d[0], d[1], out=out[0])  # (W2)
     torch.sub(d[0], d[1], out=out[1])
     return out
 
 
-def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> None:
+def _coefficients(l: Tensor, m: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Those of (W3) for l - 1 -> l, index (l - n, m, point); zero where d^l starts anew."""
+    root = ((l**2 - m**2) * (l**2 - n**2)).clamp_min(0).sqrt()
+    scale = torch.where(root > 0, l * (2 * l - 1) / root, 0.0)
+    j = (l - 1).clamp_min(1)  # for l = 1 the two terms with 1 / (l - 1) vanish
+    back = scale * ((j**2 - m**2) * (j**2 - n**2)).clamp_min(0).sqrt() / (j * (2 * j + 1))
+    back = torch.where(l > 1, back, 0.0)[..., None]
+    shift = torch.where(l > 1, scale * m * n / (j * (j + 1)), 0.0)[..., None]
+    return scale[..., None], torch.stack([shift, -shift]), back  # the shifts for n and -n
+
+
+def _start(d: Tensor, m: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> None:
     r"""Write the two terms of (W2) at l = max(m, n) into ``d``, index (term, m, point).
 
     They are (-1)^{m+n} d_{m,n} and (-1)^m d_{m,-n}, times ``weight`` and the factor for m, n = 0,
@@ -123,13 +141,13 @@ def _start(d: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> N
         sign = (beta / 2).cos().sign() ** (l + k) * (beta / 2).sin().sign() ** (l - k)
         return (binomial / 2 + a + b).exp() * sign * weight
 
-    k = torch.tensor([[float(n)]], dtype=torch.float64)  # row m = l
-    half = _ROOT ** ((n == 0) + (l == 0))
-    d[0, l : l + 1], d[1, l : l + 1] = top(k) * half, top(-k) * _sign(n) * half
-    if n == l and l > 0:  # rows m < l
-        m = torch.arange(l, dtype=torch.float64)[:, None]
-        half = _ROOT ** (m == 0).to(m.dtype)
-        d[0, :l], d[1, :l] = top(m) * _sign(l + m) * half, top(-m) * _sign(l) * half
+    m = m[:, None]
+    half = _ROOT ** ((m == 0).to(m.dtype) + (n == 0))
+    if n == l:  # all rows m <= l
+        d[0], d[1] = top(m) * _sign(l + m) * half, top(-m) * _sign(l) * half
+    else:  # the row m = l
+        k = torch.full_like(m, float(n))
+        d[0], d[1] = top(k) * half, top(-k) * _sign(n) * half
 
 
 def _sign(k: N) -> N:

@@ -55,6 +55,9 @@ def block_matmul(
         TypeError: for what is no tensor or no size, or tensors of different dtypes or devices.
     """
     check_tensors("block_matmul", spectrum=spectrum, weights=weights)
+    if torch.jit.is_tracing():  # pyright: ignore[reportPrivateImportUsage]
+        # A size is a tensor there, so that the program is for any batch; operators take numbers.
+        return _reference(weights, Product(spectrum, bias, rows, columns, batch, FORWARD))
     _check_sizes(rows, columns, batch)
     return OPERATOR(weights, Product(spectrum, bias, rows, columns, batch, FORWARD))
 

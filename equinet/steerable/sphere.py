@@ -69,12 +69,13 @@ def wigner_D_rows(band: int, rows: Orders, columns: Orders, angles: Tensor) -> l
     alpha, beta, gamma = angles.unbind(-1)
     beta, where = beta.unique(return_inverse=True)  # few, so d is cheap
     result = []
-    parts = {n: wigner_d_real(band, n, beta)[..., where] for n in columns if n < band}
+    kept = sorted({m for m in rows if m < band})
+    parts = {n: wigner_d_real(band, n, beta, rows=kept)[..., where] for n in columns if n < band}
     for l in range(band):
         m = torch.tensor(signed_orders(l, rows), dtype=torch.float64)[:, None]
         k = signed_orders(l, columns)
         out = torch.zeros(len(m), len(k), len(angles), dtype=torch.float64)
-        index = m.abs().long()[:, 0]
+        index = torch.searchsorted(torch.tensor(kept), m.abs().long()[:, 0])
         # Row +-m of Z(alpha) meets d^cc through its entry with index |m|, d^ss with index -|m|.
         through_cc = torch.where(m >= 0, (m * alpha).cos(), (-m * alpha).sin())
         through_ss = torch.where(m >= 0, -(m * alpha).sin(), (m * alpha).cos())
@@ -119,12 +120,13 @@ def sphere_basis(
     if not callable(getattr(kernel, "matrices", None)):
         raise TypeError(f"kernel: expected a filter of a sphere, got {type(kernel).__name__}")
     check_integer(band, "band")
-    check_memory(band**3, "band", f"the matrices of a filter of band {band}")
     for name, orders in (("orders_out", orders_out), ("orders_in", orders_in)):
         if not is_row(orders):
             raise TypeError(f"{name}: expected a sequence of integers, got {orders!r}")
         for n in orders:
             check_integer(n, name, 0)
+    entries = band * math.prod(2 * min(band, len(orders)) for orders in (orders_out, orders_in))
+    check_memory(entries, "band", f"the matrices of a filter of band {band}")
     matrices = kernel.matrices(band, orders_out, orders_in)
     if parity is not None:
         matrices = _even_part(matrices, orders_out, orders_in, parity)

@@ -5,7 +5,7 @@ In: how far they reach. Out: filters whose matrices ``sphere`` says.
 
 import math
 from dataclasses import dataclass, replace
-from typing import Protocol, Self, runtime_checkable
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -204,8 +204,11 @@ class SmoothFilter:
     Attributes:
         knots: the number of degrees at which the matrices are free.
         max_order: the largest order m or n that is not zero.
+        is_of_band: that the knots spread over the degrees of a band, so that it is another filter
+            at another one.
     """
 
+    is_of_band: ClassVar[bool] = True
     knots: int
     max_order: int
 
@@ -262,8 +265,10 @@ class BlurredFilter:
     Attributes:
         functions: the filter.
         sigma: in steps of the grid, pi / 2b.
+        is_of_band: that it is another filter at another band, for whose steps this is.
     """
 
+    is_of_band: ClassVar[bool] = True
     functions: SphereFilter
     sigma: float
 

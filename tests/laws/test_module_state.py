@@ -373,6 +373,26 @@ def test_autocast(case, generator):
     assert all(p.grad.isfinite().all() for p in module.parameters() if p.grad is not None)
 
 
+POOLS = ("GlobalAvgPool", "GlobalMaxPool", "SumPool", "Integrate")
+
+
+@over("case", [c for c in MODULES if c.name.partition("(")[0].endswith((*POOLS, "Norm"))])
+def test_statistics_keep_their_digits_under_autocast(case, generator):
+    """Means over many points and what is divided by them, in float32; pools return it."""
+    module = case()
+    pools = type(module).__name__ in POOLS
+    x, *others = case.arguments(module, generator)
+    state = {name: value.clone() for name, value in module.state_dict().items()}
+    for given in (x, x.bfloat16()) if pools else (x,):
+        module.load_state_dict(state)
+        expected = module(given.float(), *others)
+        module.load_state_dict(state)
+        with torch.autocast("cpu", torch.bfloat16):
+            y = module(given, *others)
+        assert y.dtype == torch.float32
+        assert_close(y, expected, SINGLE)
+
+
 @every_module
 def test_single_precision(case, generator):
     """The error of float32 is that of rounding, no digit is lost in between."""

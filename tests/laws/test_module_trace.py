@@ -5,6 +5,7 @@ through everything.
 """
 
 import copy
+import functools
 import itertools
 
 import numpy as np
@@ -146,6 +147,55 @@ def test_onnx(case, generator):
     feed = {name: np.asarray(y) for name, y in zip(names, arguments, strict=True)}
     (y,) = session.run(None, feed)
     assert_close(torch.from_numpy(y), module(*arguments).detach(), SINGLE)
+
+
+class _OfTensors(torch.nn.Module):
+    """A module with what it takes besides tensors, such as the number of clouds, filled in."""
+
+    def __init__(self, module, arguments):
+        super().__init__()
+        self.module, self.arguments = module, arguments
+
+    def forward(self, *tensors):
+        given = iter(tensors)
+        filled = [next(given) if isinstance(a, torch.Tensor) else a for a in self.arguments]
+        return self.module(*filled)
+
+
+def _recorded(case, generator):
+    arguments = case.arguments(module := case().eval(), generator)
+    program = torch.jit.trace(
+        _OfTensors(module, arguments), tuple(filter(_is_tensor, arguments)), check_trace=False
+    )
+    for batch in (2, 3) if not case.others else (2,):
+        arguments = case.arguments(module, generator, batch=batch)
+        assert_close(program(*filter(_is_tensor, arguments)), module(*arguments), SINGLE)
+
+
+def _by_jit(cases):
+    """A law over these, without what jit says of itself and of checks that become constants."""
+    ignored = ("ignore:.*torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning")
+    marks = [pytest.mark.filterwarnings(text) for text in ignored]
+    return lambda law: functools.reduce(lambda f, mark: mark(f), marks, over("case", cases)(law))
+
+
+RECORDED = [cases[0] for cases in KINDS if _kind(cases[0]) in (*SEVERAL, *DEFAULT, "MaxPool")]
+
+
+@_by_jit(RECORDED)
+def test_jit_trace(case, generator):
+    """A program that is recorded gives the same numbers, where it may for another batch too."""
+    _recorded(case, generator)
+
+
+@pytest.mark.slow
+@_by_jit([case for case in MODULES if case not in RECORDED])
+def test_jit_trace_of_all_others(case, generator):
+    _recorded(case, generator)
+
+
+def _is_tensor(value):
+    return isinstance(value, torch.Tensor)
 
 
 # --- torch.func -----------------------------------------------------------------------------------

@@ -54,7 +54,9 @@ def test_weights_of_one_change_nothing(case, generator):
     state = {name: value.clone() for name, value in module.state_dict().items()}
     plain = module(x, *others)
     module.load_state_dict(state)
-    assert_close(module(x, *others, weights=w < 2), plain, 100 * ROUNDING)
+    of_samples = isinstance(module, nn.AvgPool) and module.radius is not None
+    if not of_samples:  # that one has its own test, as without weights it is no mean of samples
+        assert_close(module(x, *others, weights=w < 2), plain, 100 * ROUNDING)
     if not isinstance(module, SUMS):
         one, two = (module.eval()(x, *others, weights=c * w) for c in (1, 8))
         assert_close(one, two, 100 * ROUNDING)

@@ -113,6 +113,22 @@ def test_what_nobody_knows(generator):
         enn.SobolevLoss(Sphere(BAND).fields("1x0"))(torch.zeros(3, 1, 8, 8), given[:, :1].float())
 
 
+def test_samples_of_which_nothing_is_known(generator):
+    """In a mean they count as 0; to nothing a loss cannot be relative, and it says why."""
+    fields = Sphere(BAND).fields("1x0")
+    x, y = pair(fields, generator)
+    w = torch.ones(3, 2 * BAND, 2 * BAND, dtype=F64)
+    w[1] = 0
+    loss = enn.FieldLoss(fields).double()
+    each = [loss(x[i : i + 1], y[i : i + 1]) for i in (0, 2)]
+    assert_close(loss(x, y, weights=w), sum(each) / 3, ROUNDING)
+    with pytest.raises(ValueError, match="^weights: expected some that are not 0 in every sample"):
+        enn.FieldLoss(fields, relative=True).double()(x, y, weights=w)
+    with pytest.raises(ValueError, match="^order: expected one for which .* got 200"):
+        enn.SobolevLoss(fields, order=200)
+    enn.SobolevLoss(fields, order=-200)
+
+
 def test_sums_are_wide(generator):
     """In half precision the weights of many points would be 0."""
     fields = Sphere(64).fields("1x0")
@@ -121,6 +137,25 @@ def test_sums_are_wide(generator):
     found = enn.FieldLoss(fields).half()(x.half(), y.half())
     assert found.dtype == torch.float16
     assert_close(found, expected, 1e-2)
+
+
+@over("name", LOSSES)
+def test_losses_under_autocast(name, generator):
+    """As those of torch: in float32, of fields of any two dtypes, and with derivatives."""
+    fields = Sphere(BAND).fields("1x0 + 1x1")
+    loss = LOSSES[name](fields)
+    x, y = (field.float() for field in pair(fields, generator))
+    with pytest.raises(TypeError, match="^y: expected torch.bfloat16, as x, got torch.float32"):
+        loss(x.bfloat16(), y)
+    for one, two in ((x, y), (x.bfloat16(), y), (x, y.bfloat16()), (x.bfloat16(), y.bfloat16())):
+        expected, one = loss(one.float(), two.float()), one.requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = loss(one, two)
+            assert found.dtype == torch.nn.functional.mse_loss(one, two).dtype == torch.float32
+        assert_close(found, expected, 1e-6)
+        found.backward()
+        assert one.grad.dtype == one.dtype and one.grad.isfinite().all()
+        one.grad = None
 
 
 @pytest.mark.compile

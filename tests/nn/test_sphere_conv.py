@@ -15,18 +15,20 @@ from scipy.special import eval_legendre
 from equinet import Sphere
 from equinet.field import FieldAnalysis, FieldSynthesis, act, random_field
 from equinet.field.transform import block_orders, columns
-from equinet.harmonics import s2_fft
+from equinet.harmonics import gauss, s2_fft
 from equinet.harmonics.grid import signed_orders
 from equinet.nn import ReLU, SphereConv
+from equinet.nn.meaning import to_tensor
 from equinet.numerics import angles_to_matrix, random_rotations, soft_weights, wigner_D
 from equinet.ops import legendre
 from equinet.ops.native import library
-from equinet.steerable import SphereKernels, equatorial, near_identity, smooth
+from equinet.steerable import SphereKernels, blurred, equatorial, near_identity, smooth
 from equinet.testing import equivariance_error
 from tests.field.test_own_space import RING
 from tests.laws.cases import FIELDS
 from tests.laws.direct import grid, haar, orders, random_lift, random_lifts, sample_all
 from tests.laws.sphere_cases import fields_of
+from tests.over import over
 from tests.tolerances import ROUNDING, SINGLE, SYMMETRY, assert_close
 
 PEERS = np.load(Path(__file__).parents[1] / "golden" / "peers.npz")
@@ -470,6 +472,71 @@ def test_layers_of_s2cnn_depend_on_the_order_of_the_weights(kind):
     with torch.no_grad():
         conv.split_weight()[0].copy_(conv.split_weight()[0].flip(-1))
     assert (conv(x) - z).abs().max() > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("functions", [None, blurred(), smooth()])
+def test_equivariance_at_a_large_band(functions, generator):
+    """Between functions and vectors only the orders -1, 0, 1 of each degree are made."""
+    h = Sphere(300, gauss(300)).fields("1x0 + 1x1")
+    conv = SphereConv(h, h, functions, generator=generator).double()
+    x = random_field(h, 1, generator=generator, dtype=torch.float64)
+    g = random_rotations(generator=generator)
+    with torch.no_grad():
+        y = conv(x)
+        assert_close(conv(act(h, g, x)), act(h, g, y), SYMMETRY)
+        assert (act(h, g, y) - y).abs().max() > 0.1
+
+
+FILTERS = [
+    near_identity(),
+    near_identity(max_beta=0.9),
+    equatorial(n_alpha=6),
+    smooth(),
+    smooth(knots=3),
+    blurred(),
+    blurred(smooth(knots=3), 0.5),
+]
+
+
+@over("functions", FILTERS)
+def test_states_of_another_band(functions):
+    """A state is loaded where the layer is then the same map, and refused where it is another."""
+    outcomes = set()
+    for texts in (("1x0", "1x0"), ("2x0 + 1x1", "1x1"), ("1x0", "1x2")):
+        low, high = (
+            SphereConv(*(sphere.fields(text) for text in texts), functions).double()
+            for sphere in (Sphere(4), Sphere(7, gauss(9)))
+        )
+        same = SphereConv(*(Sphere(4, gauss(6)).fields(text) for text in texts), functions)
+        same.load_state_dict(low.state_dict())
+        alike = len(high.weight) == len(low.weight)
+        if alike:
+            high.weight.data.copy_(low.weight.data)
+            found, expected = high.matrices()[:4], low.matrices()
+            alike = all(
+                torch.allclose(a, b, atol=1e-9) for a, b in zip(found, expected, strict=True)
+            )
+        try:
+            high.load_state_dict(low.state_dict())
+        except RuntimeError:
+            assert not alike, texts
+        else:
+            assert alike, texts
+        outcomes.add(alike)
+    assert (True in outcomes) != getattr(functions, "is_of_band", False)
+
+
+def test_states_of_older_versions_that_say_less():
+    """Before they said the band and the gains they are loaded; with another filter they are not."""
+    h = Sphere(4).fields("1x0")
+    conv, state = SphereConv(h, h, blurred()), SphereConv(h, h, blurred()).state_dict()
+    word = conv.meaning()
+    state["_extra_state"] = to_tensor(word.partition(";")[0])
+    conv.load_state_dict(state)
+    state["_extra_state"] = to_tensor(word.partition(";")[0].replace("1.5", "1.25"))
+    with pytest.raises(RuntimeError, match="sigma=1.25"):
+        conv.load_state_dict(state)
 
 
 @pytest.mark.parametrize("text", ["3x regular", "3x trivial", "1x regular + 2x regular"])

@@ -1,5 +1,7 @@
 """Layers over the sphere that change its band, that alias less, and that attend."""
 
+import copy
+import itertools
 import math
 
 import pytest
@@ -8,11 +10,12 @@ from scipy.special import eval_legendre
 
 from equinet import Plane, Sphere, nn
 from equinet.field import FieldAnalysis, act, random_field
-from equinet.harmonics import equiangular, gauss, healpix, soft
+from equinet.harmonics import equiangular, gauss, healpix, octahedral, soft
+from equinet.nn.discs import disc_pairs
 from equinet.nn.sphere_attention import SphereAttention
 from equinet.numerics import random_rotations
 from tests.over import over
-from tests.tolerances import ROUNDING, SYMMETRY, assert_close
+from tests.tolerances import ROUNDING, SINGLE, SYMMETRY, assert_close
 
 F64 = torch.float64
 SPINS = "2x0 + 1x1 + 1x3"
@@ -94,12 +97,62 @@ def test_the_largest_value_in_a_disc(generator):
         assert torch.equal(y[:, :, i], x.flatten(2)[:, :, inside].amax(2))
 
 
+def test_the_diameter_of_a_disc():
+    """In steps between rings, at the poles too; from a radius of pi on it is the whole sphere."""
+    for grid in (None, equiangular(33, 64, poles=True), equiangular(3, 4, poles=True), gauss(8)):
+        sphere = Sphere(2, grid)
+        beta = sphere.rings.beta
+        step = (beta[-1] - beta[0]) / (len(beta) - 1)
+        for kind in (nn.AvgPool, nn.MaxPool):
+            found = kind(sphere.fields("1x0"), 1, 1).radius
+            assert abs(found - step / 2) < 0.07 * step
+
+
+@over("kind", [nn.AvgPool, nn.MaxPool])
+def test_a_disc_that_is_the_whole_sphere(kind, generator):
+    """However large the diameter is said to be; and it is not yet where it is smaller."""
+    h = Sphere(4, gauss(4)).fields("2x0")
+    x = random_field(h, 2, generator=generator, dtype=F64)
+    whole = nn.GlobalMaxPool(h) if kind is nn.MaxPool else nn.Integrate(h)
+    y = whole.double()(x)[:, :, None, None]
+    for size in (8, 9, 15, 16, 1000):
+        found = kind(h, size, 1).double()(x)
+        assert_close(found, y.expand_as(found), ROUNDING)
+    assert (kind(h, 4, 1).double()(x) - y).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("grid", [soft(6), gauss(7, 9), healpix(4), octahedral(5)], ids=str)
+def test_discs_hold_what_is_near(grid):
+    """By brute force over all pairs of points, of any grids, about any centres."""
+    spots, around = grid.positions().reshape(-1, 3), equiangular(4, 7, poles=True)
+    for centres, radius in itertools.product((grid, around), (0.01, 0.3, 1.2, 2.6, 4.0)):
+        cosines = centres.positions().reshape(-1, 3) @ spots.mT
+        inside = cosines > math.cos(min(radius, math.pi)) - 1e-9
+        nearest = cosines > cosines.amax(1, keepdim=True) - 1e-9
+        inside |= nearest & ~inside.any(1, keepdim=True)
+        found = torch.zeros_like(inside, dtype=torch.long)
+        points, middles = disc_pairs(grid, centres, radius)
+        found.index_put_((middles, points), torch.tensor(1), accumulate=True)
+        assert torch.equal(found, inside.long())
+
+
+@pytest.mark.slow
+def test_the_largest_at_a_large_band(generator):
+    """Where all pairs of points would be 69 billion numbers; a bump is its own maximum."""
+    sphere = Sphere(256)
+    pool = nn.MaxPool(sphere.fields("1x0"), 3, 1)
+    x = sphere.positions()[..., 1].float()[None, None]
+    y = pool(x)
+    beta = sphere.angles()[0].float()
+    assert_close(y[0, 0], (beta - math.pi / 512).clamp_min(beta.min()).cos(), SINGLE)
+
+
 @pytest.mark.parametrize(
     "make, error, message",
     [
         (lambda h: nn.Downsample(h), TypeError, "factor: expected it or sphere.*got neither"),
         (lambda h: nn.Downsample(h, 2, sphere=Sphere(2)), TypeError, "factor: .*got both"),
-        (lambda h: nn.Downsample(h, 2, stride=2), ValueError, "stride: expected None over Sphere"),
+        (lambda h: nn.Downsample(h, 2, stride=2), ValueError, "stride: has no meaning over Sphere"),
         (lambda h: nn.Downsample(h, 4), ValueError, "factor: expected a band above 1"),
         (lambda h: nn.Downsample(h, (2, 2)), ValueError, "factor: expected an integer"),
         (
@@ -107,9 +160,14 @@ def test_the_largest_value_in_a_disc(generator):
             ValueError,
             r"factor: expected sphere in its place, .*=Sphere\(2, gauss\(2\)\)",
         ),
+        (
+            lambda h: nn.Upsample(h, sphere=Sphere(3)),
+            ValueError,
+            "sphere: expected a band of at least 4, .* got 3; enn.Downsample",
+        ),
         (lambda h: nn.Downsample(h, sphere="Sphere(3)"), TypeError, "sphere: expected a Sphere"),
-        (lambda h: nn.Upsample(h, mode="nearest"), ValueError, "mode: expected None over Sphere"),
-        (lambda h: nn.AvgPool(h, 2, padding=1), ValueError, "padding: expected None over Sphere"),
+        (lambda h: nn.Upsample(h, mode="nearest"), ValueError, "mode: has no meaning over Sphere"),
+        (lambda h: nn.AvgPool(h, 2, padding=1), ValueError, "padding: has no meaning over Sphere"),
         (lambda h: nn.NormMaxPool(h, 2), ValueError, "in_type: expected fields over a Line"),
         (lambda h: nn.MaxPool(h, 2), ValueError, "in_type: the maximum needs trivial"),
         (
@@ -120,7 +178,7 @@ def test_the_largest_value_in_a_disc(generator):
         (
             lambda h: nn.Upsample(Plane("C4").fields("1x trivial"), sphere=h.space),
             ValueError,
-            "sphere: expected None over Plane",
+            "sphere: has no meaning over Plane",
         ),
     ],
 )
@@ -164,6 +222,16 @@ def test_the_next_convolution_drops_what_is_above_the_band(generator):
 
 
 # --- attention ------------------------------------------------------------------------------------
+
+
+def test_attention_in_half_precision(generator):
+    """Maps in half, scores and sums in single precision; of a module that is half throughout."""
+    h = Sphere(3).fields("2x0 + 2x1")
+    layer = SphereAttention(h, h, heads=2, reach=0.7, generator=generator)
+    x = random_field(h, 2, generator=generator)
+    y = copy.deepcopy(layer).half()(x.half())
+    assert y.dtype == torch.float16
+    assert_close(y.float(), layer(x), 0.02)
 
 
 def _brute_force(layer: SphereAttention, x):
@@ -223,6 +291,7 @@ def test_attention_that_cannot_be():
             "^out_type: .* spins of in_type, .0.",
         ),
         (lambda: SphereAttention(h, h, reach=0.0), "^reach: expected a number > 0"),
+        (lambda: SphereAttention(h, h, reach=30.0), r"^reach: .* in radians .*radians\(30.0\)"),
         (lambda: SphereAttention(h, h, heads=0), "^heads: expected an integer >= 1"),
     ):
         with pytest.raises(ValueError, match=message):

@@ -24,6 +24,7 @@ from equinet.numerics import (
     wigner_d_real,
 )
 from equinet.numerics.wigner_matrices import half_turns
+from tests.over import over
 from tests.tolerances import CONDITION, DERIVATIVE, ROUNDING, SINGLE, SYMMETRY, assert_close
 
 F64 = torch.float64
@@ -175,6 +176,17 @@ def test_real_blocks_are_the_real_basis(n):
         assert not cc[l - n, l + 1 :].any() and not ss[l - n, l + 1 :].any()
         if n:
             assert_close(ss[l - n, 1 : l + 1].T, d[:, :l, l - n].flip(1), ROUNDING)
+
+
+@over("n", [0, 1, 2, 6])
+def test_some_rows_are_those_of_all(n):
+    beta, _ = soft_angles(5)
+    whole = wigner_d_real(7, n, beta)
+    for rows in ([0], [2], [1, 4], [0, 3, 6], list(range(7)), []):
+        assert torch.equal(wigner_d_real(7, n, beta, rows=rows), whole[:, :, rows])
+    for wrong in ([2, 1], [1, 1], [7], [-1]):
+        with pytest.raises(ValueError, match="^rows: expected"):
+            wigner_d_real(7, n, beta, rows=wrong)
 
 
 def test_weights_multiply_the_points():
