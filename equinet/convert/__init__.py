@@ -13,12 +13,14 @@ from equinet.convert.healpy import from_healpy, to_healpy
 from equinet.convert.lie_learn import lie_learn_basis
 from equinet.convert.projection import project_filter
 from equinet.convert.pyshtools import from_pyshtools, to_pyshtools
+from equinet.convert.relaxing import ResidualPathway, relax
 from equinet.convert.s2cnn import from_s2cnn
 from equinet.convert.se3cnn import from_se3cnn
 from equinet.convert.standard import standard_basis
 from equinet.convert.torch_harmonics import from_torch_harmonics, to_torch_harmonics
 
 __all__ = [
+    "ResidualPathway",
     "from_e3nn",
     "from_e3nn_convolution",
     "from_escnn",
@@ -31,6 +33,7 @@ __all__ = [
     "from_torch_harmonics",
     "lie_learn_basis",
     "project_filter",
+    "relax",
     "standard_basis",
     "to_healpy",
     "to_pyshtools",

@@ -53,6 +53,7 @@ class Convolution(Steerable):
     Attributes:
         kernel_size, stride, padding, dilation, groups: of the layer of ``torch.nn``, for each axis.
         taps: where those of the filter lie, on the finer of the two grids.
+        functions: what the kernels are made of.
     """
 
     over: ClassVar[type]  # what kind of space
@@ -97,7 +98,7 @@ class Convolution(Steerable):
             grouped(out_type.blocks, groups, "out_type"),
         )
         sample = functools.partial(_sample_filter, *blocks, grid, functions)
-        self.groups = groups
+        self.groups, self.functions = groups, functions
         super().__init__(in_type, out_type, sample, groups, bias, gain(self.stride), generator)
 
     def constants(self, dtype: torch.dtype) -> dict[str, Tensor]:

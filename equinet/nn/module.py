@@ -50,11 +50,14 @@ class EquivariantModule(Constants, Generic[Out]):
         out_type: type of the output, or None for plain vectors that G leaves unchanged.
         aliases: whether the output has degrees that the grid cannot hold, so that the equation
             holds up to that error only.
+        is_vouched: whether checks take the symmetry of the module from its own types alone, and not
+            from what is inside.
     """
 
     in_type: FieldType
     out_type: Out
     aliases = False
+    is_vouched = False
 
     def __init__(self, in_type: FieldType, out_type: Out) -> None:
         super().__init__()

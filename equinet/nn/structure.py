@@ -99,6 +99,8 @@ class Typed(EquivariantModule[FieldType | None]):
         torch.Size([2, 4, 5, 5])
     """
 
+    is_vouched = True
+
     def __init__(self, module: nn.Module, in_type: FieldType, out_type: FieldType | None) -> None:
         super().__init__(in_type, out_type)
         if not isinstance(module, nn.Module):

@@ -147,9 +147,12 @@ def type_after(module: nn.Module, out_type: FieldType | None) -> FieldType | Non
 
 
 def types_inside(module: nn.Module) -> list[FieldType]:
-    """The types of all typed modules inside."""
-    named = [getattr(m, name, None) for m in module.modules() for name in ("in_type", "out_type")]
-    return [value for value in named if isinstance(value, FieldType)]
+    """The types of all typed modules inside, but of what somebody vouches for those he names."""
+    named = [getattr(module, name, None) for name in ("in_type", "out_type")]
+    found = [value for value in named if isinstance(value, FieldType)]
+    if getattr(module, "is_vouched", False):
+        return found
+    return found + [value for part in module.children() for value in types_inside(part)]
 
 
 def common_group(types: Sequence[FieldType]) -> Group:
