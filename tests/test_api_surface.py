@@ -38,7 +38,7 @@ INVENTORY = {
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent
         gradient_flow hessian_split hinge lattice_error ntk_parametrize power_law satisfied
         soft_hinge square tangent_kernel tangent_product violations""",
-    "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Concat Conv1d Conv2d Conv3d
+    "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Canonicaliser Concat Conv1d Conv2d Conv3d
         ConvTranspose1d ConvTranspose2d ConvTranspose3d Curl DepthwisePointConv Divergence
         Downsample DropPath Dropout EBModes ELU EquivariantModule Eth EthBar FieldDropout
         FieldLoss FourierPointwise FromEBModes GELU Gate GlobalAvgPool GlobalMaxPool Gradient

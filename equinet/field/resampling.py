@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from equinet.numerics.values import check_floating, is_differentiated
+from equinet.numerics.values import check_floating, is_differentiated, is_readable
 
 _SHORT = 128  # a side up to it leaves coordinates in float32 five digits behind the point
 Tap = tuple[Tensor, Tensor]  # numbers of grid points, and their weights
@@ -68,8 +68,10 @@ def resample(x: Tensor, coordinates: Tensor, order: int = 1) -> Tensor:
     y = None
     for index, weight in _corners(taps, first, x.new_ones(())):
         row, weight = rows.index_select(0, index.flatten()), weight.reshape(-1, 1)
-        # In place: new memory for every corner would take most of the time.
-        y = row * weight if y is None else y.addcmul_(row, weight)
+        if y is None or not is_readable(x):  # vmap has no rule for the other
+            y = row * weight if y is None else y + row * weight
+        else:  # in place: new memory for every corner would take most of the time
+            y = y.addcmul_(row, weight)
     assert y is not None
     return y.reshape(groups, -1, width).mT.reshape(batch, channels, *out)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from equinet.nn.activations import ELU, GELU, LeakyReLU, Sigmoid, SiLU, Softplus, Tanh
 from equinet.nn.adaptive_pool import AdaptiveAvgPool
 from equinet.nn.batch_norm import BatchNorm, convert_sync_batchnorm
+from equinet.nn.canonical import Canonicaliser
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
 from equinet.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from equinet.nn.depthwise import DepthwisePointConv
@@ -61,6 +62,7 @@ __all__ = [
     "AdaptiveAvgPool",
     "AvgPool",
     "BatchNorm",
+    "Canonicaliser",
     "Concat",
     "Conv1d",
     "Conv2d",

@@ -169,6 +169,20 @@ def _vouched(in_type: FieldType):
     return nn.Typed(torch.nn.Tanh(), in_type, in_type)
 
 
+class _Lean(torch.nn.Module):
+    """Of no symmetry, and without weights."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x + 2 * x.roll(1, -1)).tanh()
+
+
+def _canonical(in_type: FieldType, *, kept: int, generator: Generator):
+    """A plain network, to fields of the type that came in."""
+    scores = in_type.space.fields("1x regular")
+    find = nn.Conv2d(in_type, scores, 3, bias=False, generator=generator)
+    return nn.Canonicaliser(find, _Lean(), in_type, kept=kept)
+
+
 def _plane_network(x: FieldType, h: FieldType, *, generator: Generator):
     return nn.Sequential(
         nn.Conv2d(x, h, 3, padding=1, bias=False, generator=generator),
@@ -289,6 +303,8 @@ FIBREWISE: list[ModuleCase] = [
     case(nn.Restrict, O2, "2x0o + 1x2", "C4", plain=True, traced=True),
     case(nn.Restrict, POINT, "1x1o", "SO(3)", plain=True),
     case(_skip, C4, "1x trivial + 1x vector", sizes=(5, 5), plain=True, traced=True),
+    case(_canonical, D4, "1x trivial + 1x regular", kept=2, sizes=(7, 7), traced=True),
+    case(_canonical, C8, "1x trivial", kept=3, sizes=(9, 9)),
     case(_vouched, C4, "2x trivial + 1x regular", plain=True, traced=True),
     case(_residual, C4, "1x trivial + 1x vector", plain=True, traced=True),
     case(_plane_network, C4, "1x trivial -> 2x regular", plain=True, traced=True),

@@ -328,7 +328,7 @@ def test_device_and_dtype_are_arguments(case, monkeypatch):
         assert (
             issubclass(kind, torch.nn.Sequential)
             or not list(module.state_dict())
-            or (kind in (nn.Residual, nn.Concat, nn.Pointwise, BlockProducts))
+            or kind in (nn.Residual, nn.Concat, nn.Pointwise, nn.Canonicaliser, BlockProducts)
         )
         return
     init = kind.__init__
