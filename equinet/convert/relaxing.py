@@ -56,7 +56,7 @@ def relax(module: nn.Module, subgroup: Group | str) -> nn.Module:
     Returns:
         A module that is equal to ``module`` up to rounding, in its mode.
     Raises:
-        TypeError: for layers with kernels of another kind.
+        TypeError: if it is no module, and for layers with kernels of another kind.
         ValueError: if it is no subgroup.
 
     Example:
@@ -68,6 +68,8 @@ def relax(module: nn.Module, subgroup: Group | str) -> nn.Module:
         >>> freer[0].weight.numel() > net[0].weight.numel()
         True
     """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
     if isinstance(module, Sequential):
         made: nn.Module = Sequential(*[relax(part, subgroup) for part in module])
     elif isinstance(module, Residual | Concat):

@@ -35,7 +35,8 @@ def resample(x: Tensor, coordinates: Tensor, order: int = 1) -> Tensor:
         and 3, in ``coordinates`` (for order 1 at integers, the derivative to the right).
     Raises:
         TypeError: if ``x`` or ``coordinates`` is not a real floating tensor.
-        ValueError: if a shape does not fit, or ``order`` is another number.
+        ValueError: if a shape does not fit, a coordinate is not finite, or ``order`` is another
+            number.
     """
     check_order(order)
     for name, value in (("x", x), ("coordinates", coordinates)):
@@ -50,6 +51,10 @@ def resample(x: Tensor, coordinates: Tensor, order: int = 1) -> Tensor:
             f"{tuple(coordinates.shape)}"
         )
     out, points = coordinates.shape[1:-1], math.prod(sizes)
+    if is_readable(coordinates) and coordinates.numel():
+        low, high = torch.aminmax(coordinates.detach())  # NaN, if one is
+        if not (-math.inf < float(low) and float(high) < math.inf):
+            raise ValueError("coordinates: expected finite numbers, got some that are not")
     if 0 in (x.numel(), coordinates.numel()):
         return x.new_zeros(batch, channels, *out)
     # torch's interpolation has first derivatives only.

@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 from equinet.field import FieldType
 from equinet.field.graph import Graph
 from equinet.nn.programs import Program, check_points, exported, traced
-from equinet.numerics.arguments import check_integer, is_number, is_row
+from equinet.numerics.arguments import check_integer, check_memory, is_number, is_row
 from equinet.numerics.values import check_numbers, check_real
 
 if TYPE_CHECKING:  # which torch brings when it is asked for
@@ -307,6 +307,7 @@ def species_energies(
         raise TypeError(f"graph: expected a transforms.Graph, got {type(graph).__name__}")
     if species is not None:
         check_integer(species, "species")
+        check_memory(graph.clouds * species, "species", f"counts of {species} species")
     check_real("energy", energy, (graph.clouds,))
     check_numbers("kinds", kinds, "the species of each point", (graph.points,), energy, species)
     if species is None:

@@ -69,7 +69,13 @@ def surroundings(
         others: more arguments by name, such as ``kind``.
     Returns:
         What ``handed`` chooses from.
+    Raises:
+        TypeError: if ``graph`` is neither a graph nor edges.
     """
+    is_dense = isinstance(graph, Tensor) and graph.layout == torch.strided
+    if graph is not None and not isinstance(graph, Graph) and not is_dense:
+        got = graph.layout if isinstance(graph, Tensor) else type(graph).__name__
+        raise TypeError(f"graph: expected a transforms.Graph or its edges, got {got}")
     found = {"positions": positions, "graph": graph, "edges": graph}
     found = {name: value for name, value in found.items() if value is not None}
     if isinstance(graph, Graph):

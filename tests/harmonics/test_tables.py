@@ -171,22 +171,42 @@ def test_places_of_coefficients_in_closed_form(orders):
 
 @over("band, n", [(1, 0), (5, 0), (9, 1), (17, 3)])
 def test_rows_of_fields(band, n):
-    """The row of each pair of signs and (m, l), signs, where each row is among these, degrees."""
+    """The amplitudes (H3) of a spectrum of numbers, their transpose, and degrees."""
     tables = Analysis(band, band, n, F64).field_tables()
     triples = spectrum_index(band, (n,)).tolist()
-    row_of = {tuple(t): i for i, t in enumerate(triples)}
-    signs = ((1, 1), (-1, -1), (-1, 1), (1, -1)) if n else ((1, 1), (-1, 1))
+    scatter, gather, degrees = field_rows(band, n).split(tables.lists)
+    numbers = torch.randn(len(triples), generator=torch.Generator().manual_seed(0), dtype=F64)
+    f = {tuple(triple): value for triple, value in zip(triples, numbers.tolist(), strict=True)}
     entries = [
         (m, l)
         for m0, m1, l0 in field_chunks(band, n)
         for m in range(m0, m1)
         for l in range(l0, band)
     ]
-    listed = [
-        row_of.get((l, a * m, b * n)) if m or a > 0 else None for a, b in signs for m, l in entries
-    ]
-    scatter, parity, gather, degrees = field_rows(band, n).split(tables.lists)
-    assert scatter.tolist() == [row or 0 for row in listed]
-    assert parity.tolist() == [(-1) ** (m + l + n) for m, l in entries]
-    assert [listed[place] for place in gather.tolist()] == list(range(len(row_of)))
+    both = torch.cat([numbers, -numbers])  # from this length on the sign is -1
+    found = both[scatter].view(-1, len(entries), 4).sum(0).tolist()
+    parts = [[] for _ in triples]  # of each coefficient, with signs
+    for entry, (m, l) in enumerate(entries):
+        if not 0 < m <= l:
+            continue
+        sign = (-1) ** (l + m + n)
+        if n:
+            pp, pm, mp, mm = (f[l, a * m, b * n] for a, b in ((1, 1), (1, -1), (-1, 1), (-1, -1)))
+            expected = [pp + mm, pm - mp, sign * (pp - mm), sign * (-mp - pm)]
+            pairs = {(1, 1): (1, 2), (-1, -1): (1, -2), (-1, 1): (-3, -4), (1, -1): (3, -4)}
+        else:
+            p, minus = f[l, m, 0], f[l, -m, 0]
+            expected = [p, -minus, sign * p, -sign * minus]
+            pairs = {(1, 0): (1, 2), (-1, 0): (-3, -4)}
+        assert_close(torch.tensor(found[entry]), torch.tensor(expected), 1e-6)
+        for (a, b), wanted in pairs.items():
+            order = {1: 0, 2: 2, 3: 1, 4: 3}  # P and Q, real; P and Q, imaginary
+            row = triples.index([l, a * m, b * n])
+            for part in wanted:
+                part_of = order[abs(part)]
+                is_minus = (part < 0) != (part_of > 1 and sign < 0)
+                parts[row].append(4 * entry + part_of + is_minus * 4 * len(entries))
+    transposed = gather.view(2, -1).mT.tolist()
+    for (_, m, _), row, wanted in zip(triples, transposed, parts, strict=True):
+        assert not m or sorted(row) == sorted(wanted)
     assert degrees.tolist() == [l for l, _, _ in triples]

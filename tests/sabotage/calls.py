@@ -123,6 +123,7 @@ def _fields() -> Iterator[Call]:
     yield call(eq.act, functions, numerics.random_rotations().float(), _random(2, 1, 6, 6))
     yield call(field.random_field, h, 2, sizes=(5, 5), smoothness=1.0)
     yield call(field.random_field, functions, 2, band=2, name="random_field on a sphere")
+    yield call(field.power_spectra, functions, _random(2, functions.channels, 6, 6))
     yield call(field.resample, x, _random(2, 4, 4, 2).double())
     yield call(field.sphere_of, functions)
     yield call(field.space_of, functions, eq.Sphere)
@@ -214,6 +215,7 @@ def _harmonics() -> Iterator[Call]:
     yield call(harmonics.shell_harmonics, so3, grid)
     yield call(harmonics.gaussian_shells, 2.0)
     yield call(harmonics.Pixels, eq.cyclic(4), harmonics.filter_grid(3, 2))
+    yield call(harmonics.Orbits, eq.so3(), grid, lmax=1)
     yield call(harmonics.ConstantFunction, so3)
     yield call(harmonics.Harmonics, so3, harmonics.Angular(2))
     yield call(harmonics.Angular, 2)
@@ -392,14 +394,25 @@ def _converted() -> Iterator[Call]:
     options = dict(basis=_two_functions, space=points)
     yield call(convert.from_e3nn_convolution, *layers, **options)
 
-    a, c = _complex(2, 2, 10), _complex(2, 2, 4, 4)
+    a, c = _complex(2, 2, 10), _complex(2, 2, 4, 4).tril()
+    a[..., :4], c[..., 0] = a[..., :4].real + 0j, c[..., 0].real + 0j  # m = 0
+    cilm = c.real.contiguous()
+    cilm[:, 1, :, 0] = 0
     yield call(convert.from_healpy, a, 1)
     yield call(convert.to_healpy, convert.from_healpy(a, 1), 1)
     yield call(convert.from_torch_harmonics, c, True)
     yield call(convert.to_torch_harmonics, convert.from_torch_harmonics(c, True), True)
-    yield call(convert.from_pyshtools, c.real.contiguous())
-    yield call(convert.to_pyshtools, convert.from_pyshtools(c.real))
+    yield call(convert.from_pyshtools, cilm)
+    yield call(convert.to_pyshtools, convert.from_pyshtools(cilm))
     yield call(convert.from_s2cnn, S2Convolution())
+    yield call(convert.from_groupy, _random(2, 1, 4, 3, 3), "p4", padding=1)
+    yield call(convert.lie_learn_basis, 2, order="block")
+    h = eq.Plane("C4").fields("2x regular")
+    layer = nn.Conv2d(h, h, 3)
+    yield call(convert.standard_basis, h)
+    yield call(convert.project_filter, layer, layer.dense().detach())
+    yield call(convert.relax, layer, "C2")
+    yield call(convert.ResidualPathway, layer, "C2", share=0.1)
 
 
 class S2Convolution(torch.nn.Module):

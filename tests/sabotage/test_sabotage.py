@@ -75,6 +75,10 @@ EXCEPTED = {
         "from_data to_atoms to_data".split(),
         "They hand on the tensors of a value, and their own tests spoil their arguments.",
     ),
+    **dict.fromkeys(
+        "from_escnn from_escnn_type from_se3cnn".split(),
+        "They read objects of other libraries, which their own tests spoil.",
+    ),
     "full_precision": "It takes tensors for their device, and is a context.",
     "input_sizes": "It is drawn with the checks that call it.",
 }
