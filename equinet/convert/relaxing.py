@@ -95,11 +95,11 @@ class ResidualPathway(EquivariantModule[FieldType]):
     Args:
         layer: Phi, a convolution on a grid or ``enn.Linear``.
         subgroup: of the group of its space, or its name; the trivial one by default.
-        share: s at first.
+        share: s at first, >= 0.
         generator: for the initial weights of Psi.
     Raises:
         TypeError: for layers of another kind.
-        ValueError: if it is no subgroup.
+        ValueError: if it is no subgroup, or the share is negative.
 
     Attributes:
         layer: Phi.
@@ -134,7 +134,7 @@ class ResidualPathway(EquivariantModule[FieldType]):
         super().__init__(layer.in_type, layer.out_type)
         self.layer, self.free = layer, _made(layer, subgroup)
         self.free.reset_parameters(generator)
-        self.share = nn.Parameter(layer.weight.new_tensor(check_number(share, "share")))
+        self.share = nn.Parameter(layer.weight.new_tensor(check_number(share, "share", 0)))
 
     def forward(self, x: Tensor) -> Tensor:
         self.check(x)

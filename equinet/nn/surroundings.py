@@ -71,11 +71,21 @@ def surroundings(
         What ``handed`` chooses from.
     Raises:
         TypeError: if ``graph`` is neither a graph nor edges.
+        ValueError: if edges are of another shape.
     """
-    is_dense = isinstance(graph, Tensor) and graph.layout == torch.strided
-    if graph is not None and not isinstance(graph, Graph) and not is_dense:
-        got = graph.layout if isinstance(graph, Tensor) else type(graph).__name__
-        raise TypeError(f"graph: expected a transforms.Graph or its edges, got {got}")
+    if isinstance(graph, Tensor):
+        if graph.layout != torch.strided or graph.dtype != torch.int64:
+            got = graph.dtype if graph.layout == torch.strided else graph.layout
+            raise TypeError(f"graph: expected a transforms.Graph or its edges, int64, got {got}")
+        if graph.dim() != 2 or len(graph) != 2:
+            raise ValueError(
+                f"graph: expected a transforms.Graph or its edges, (2, count), got "
+                f"{tuple(graph.shape)}"
+            )
+    elif graph is not None and not isinstance(graph, Graph):
+        raise TypeError(
+            f"graph: expected a transforms.Graph or its edges, got {type(graph).__name__}"
+        )
     found = {"positions": positions, "graph": graph, "edges": graph}
     found = {name: value for name, value in found.items() if value is not None}
     if isinstance(graph, Graph):
