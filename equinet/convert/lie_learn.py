@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from equinet.numerics import real_from_complex
-from equinet.numerics.arguments import check_choice, check_integer
+from equinet.numerics.arguments import check_choice, check_integer, check_memory
 from equinet.numerics.cached import on_cpu
 
 _FIELDS = ("real", "complex")
@@ -45,7 +45,7 @@ def lie_learn_basis(
     Returns:
         B, complex128 or for a real basis float64, ``(2l + 1, 2l + 1)``.
     Raises:
-        ValueError: for another word, or no degree.
+        ValueError: for another word, or no degree, or one that is too large.
 
     Example:
         >>> lie_learn_basis(1, order="block")
@@ -54,6 +54,7 @@ def lie_learn_basis(
                 [0., 0., 1.]], dtype=torch.float64)
     """
     check_integer(l, "l", 0)
+    check_memory(2 * (2 * l + 1) ** 2, "l", f"a matrix of degree {l}")
     check_choice(field, "field", _FIELDS)
     check_choice(normalization, "normalization", _NORMALIZATIONS)
     check_choice(order, "order", _ORDERS)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from equinet.nn.steerable import Steerable
-from equinet.numerics.arguments import real_tensor
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.values import check_floating
 from equinet.rep import Fibre, Irrep
 from equinet.rep.fibres import change_blocks
 from equinet.steerable import SampledKernels
@@ -53,7 +53,7 @@ def project_filter(
         raise TypeError(
             f"layer: expected a convolution or Linear of this library, got {type(layer).__name__}"
         )
-    given = real_tensor(filter, argument).cpu()
+    given = check_floating(argument, filter).detach().double().cpu()
     shape = tuple(layer.dense().shape)
     if given.shape != shape or not given.isfinite().all():
         raise ValueError(
@@ -67,7 +67,7 @@ def project_filter(
         found = torch.cat([kernels.expand(_by_pair(kernels, row)) for row in weight])
         missed, whole = (found.view_as(given) - given).square().sum(), given.square().sum()
         if bias is not None:
-            shift = real_tensor(bias, "bias").cpu()
+            shift = check_floating("bias", bias).detach().double().cpu()
             missed = missed + (_set_bias(layer, shift) - shift).square().sum()
             whole = whole + shift.square().sum()
         elif layer.bias is not None:
