@@ -80,7 +80,9 @@ def call(function: Callable[..., Any], *args: Any, name: str = "", **options: An
         if parameter.default is None or "None" in str(parameter.annotation)
     }
     # A function that is told what its caller calls the argument names it so.
-    names = frozenset({*signature.parameters, *filter(None, [arguments.get("argument")])})
+    known = {*signature.parameters, *filter(None, [arguments.get("argument")])}
+    # A graph may be its edges alone, which is what layers call them.
+    names = frozenset(known | ({"edges"} if isinstance(arguments.get("graph"), Tensor) else set()))
     return Call(name or function.__name__, function, arguments, names, frozenset(optional))
 
 
