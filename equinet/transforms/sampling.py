@@ -157,6 +157,7 @@ class Sample(nn.Module):
             ValueError: if the coordinates are those of no grid that is known.
 
         Example:
+            >>> from equinet import Sphere
             >>> latitudes, longitudes = torch.linspace(90, -90, 19), torch.arange(0, 370, 10)
             >>> sample = Sample.from_degrees(latitudes, longitudes, Sphere(8).fields("1x0"))
             >>> sample.rings, sample.repeats_meridian
