@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from equinet.numerics.cached import cached_untraced
+from equinet.numerics.values import is_readable
 from equinet.ops.precision import full_precision, placed
 from equinet.ops.s2_plan import FieldTables, field_chunks
 
@@ -165,7 +166,11 @@ def analysis(signal: Tensor, tables: FieldTables) -> Tensor:
     Returns:
         ``(rows, channel, batch)``.
     """
-    waves = torch.view_as_real(fourier(signal)[..., : tables.band])
+    spectrum = fourier(signal)[..., : tables.band]
+    if is_readable(spectrum) and not spectrum.numel():  # whose gradient torch cannot view so
+        waves = torch.stack([spectrum.real, spectrum.imag], -1)
+    else:
+        waves = torch.view_as_real(spectrum)
     return coefficients_of(waves, tables)
 
 
