@@ -72,7 +72,7 @@ def networks() -> FigureBase:
     axes, shown = left.subplots(len(nets) + 1, 4), (0, 45, 75, 200)
     for ax, degrees in zip(axes[0], shown, strict=True):
         [there] = turns(np.radians([[0, 0, degrees]]))[:, :2, :2]
-        ax.imshow(middle(eq.act(image, there, x)[0, 0]), cmap="Greys")
+        ax.imshow(middle(eq.act(image, there, x)[0, 0]).numpy(), cmap="Greys")
         ax.set_title(f"{degrees}°", fontsize=9)
     for row, net in zip(axes[1:], nets.values(), strict=True):
         for ax, degrees in zip(row, shown, strict=True):

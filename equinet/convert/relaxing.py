@@ -57,7 +57,8 @@ def relax(module: nn.Module, subgroup: Group | str) -> nn.Module:
         A module that is equal to ``module`` up to rounding, in its mode.
     Raises:
         TypeError: if it is no module, and for layers with kernels of another kind.
-        ValueError: if it is no subgroup.
+        ValueError: if it is no subgroup, or a continuous one of which the functions of a layer do
+            not make its filter.
 
     Example:
         >>> from equinet import Plane, nn
@@ -152,7 +153,11 @@ def _filled(layer: KernelLayer, subgroup: Group | str) -> Steerable:
     exact = copy.deepcopy(layer).double()
     with torch.no_grad():
         residual = project_filter(made, exact.dense(), exact.shift(), argument="module")
-    assert residual < _ROUNDING, residual  # all kernels of the group are kernels of the subgroup
+    if residual > _ROUNDING:  # never with all filters on the taps, as of a finite subgroup
+        raise ValueError(
+            f"subgroup: expected one whose functions on the taps span those of the layer, got "
+            f"{subgroup}, which leaves {residual:.2g} of a filter out; a finite one has all"
+        )
     return made.to(layer.weight)
 
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from equinet.field.field_type import FieldType
 from equinet.field.sphere import sphere_of
+from equinet.field.transform import field_analysis
 from equinet.ops import full_precision
 
 
@@ -49,9 +50,11 @@ def power_spectra(field_type: FieldType, x: Tensor, other: Tensor | None = None)
                 raise kind(f"other: expected the {name} of x, {ours}, got {theirs}")
     batch, band = len(x), sphere.band
     found = []
-    for (mul, rho), channels in zip(field_type.blocks, field_type.slices, strict=True):
+    parts = field_analysis(field_type, band, x.dtype, x.device).parts
+    for (mul, rho), channels, analysis in zip(
+        field_type.blocks, field_type.slices, parts, strict=True
+    ):
         spin = rho.constituents[0].degree
-        analysis = sphere.analysis(spin, band, x.dtype).to(x.device)
         with full_precision(x):
             f = analysis(x[:, channels])  # rows (l, m, +-s), columns (copy, batch)
             power = f * (f if other is None else analysis(other[:, channels]))

@@ -184,14 +184,12 @@ class Sphere(Space):
         return self.rings.weights
 
     def areas(self) -> Tensor:
-        """For which area on the unit sphere each point stands, by the weights of quadrature.
+        """For which area on the unit sphere each point stands, ``Rings.areas``.
 
         Returns:
             float64, in the shape of the grid, of sum 4 pi.
         """
-        shape = self.rings.shape
-        each = self.weights.view(-1, *[1] * (len(shape) - 1)) / math.prod(shape[1:])
-        return 4 * math.pi * each.expand(shape)
+        return self.rings.areas()
 
     def angles(self) -> tuple[Tensor, Tensor]:
         """Angles of all points, ``Rings.angles``.

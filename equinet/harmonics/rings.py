@@ -195,6 +195,15 @@ class Rings:
         counts = torch.tensor(self.counts)
         return (weight / counts).repeat_interleave(counts)
 
+    def areas(self) -> Tensor:
+        """For which area on the unit sphere each point stands, by the weights of quadrature.
+
+        Returns:
+            float64, in the shape of a signal, of sum 4 pi.
+        """
+        each = self.weights.view(-1, *[1] * (len(self.shape) - 1)) / math.prod(self.shape[1:])
+        return 4 * math.pi * each.expand(self.shape)
+
     def check_band(self, band: int, argument: str = "grid") -> None:
         """Refuse a band that the rings cannot hold, and rings that the equator does not mirror.
 

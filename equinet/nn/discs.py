@@ -93,9 +93,7 @@ def discs_between(grid: Rings, centres: Rings, radius: float) -> Discs:
         ValueError: if the pairs do not fit into memory.
     """
     points, middles = disc_pairs(grid, centres, radius)
-    weights = grid.weights
-    each = weights.view(-1, *[1] * (len(grid.shape) - 1)) / math.prod(grid.shape[1:])
-    area = each.expand(grid.shape).flatten()[points]
+    area = grid.areas().flatten()[points]
     whole = area.new_zeros(centres.count).index_add(0, middles, area)
     e_there, e_here = (_frames(g)[k] for g, k in ((grid, points), (centres, middles)))
     u_there, v_there = e_there[..., 2], e_there[..., 0]  # e_beta and e_alpha

@@ -117,14 +117,12 @@ class SphereAttention(EquivariantModule):
         sphere = sphere_of(self.in_type)
         beta, alpha = (angle.flatten() for angle in sphere.angles())
         R = angles_to_matrix(alpha, beta, torch.zeros_like(beta))
-        each = sphere.weights.view(-1, *[1] * (len(sphere.rings.shape) - 1))
-        weights = (each / math.prod(sphere.rings.shape[1:])).expand(sphere.rings.shape)
         spins = [psi.degree for psi in _spins(self.in_type)]
         frames = [wigner_D(s, R)[:, :, [2 * s, 0] if s else [0]] for s in spins]
         return {
             "frames": frames,  # E of each spin, (points, 2 s + 1, components)
             "points": sphere.positions().reshape(-1, 3),
-            "weights": weights.flatten().log(),
+            "weights": sphere.areas().flatten().log(),
         }
 
     def _vectors(self, layer: Linear, x: Tensor) -> Tensor:

@@ -119,16 +119,7 @@ class SphereConv(KernelLayer):
         self.analysis = FieldAnalysis(in_type, self.band)
         self.synthesis = FieldSynthesis(out_type, self.band)
 
-        self.scales: list[float] = []
-        self._gains: list[float] = []
-        self._shapes: list[tuple[int, int, int]] = []
-        for basis, gain, mul_out, mul_in in self._pairs():
-            # Uniform weights have variance 1/3; ReLU halves the second moment.
-            mul_in //= groups
-            total = gain * math.sqrt(mul_in * len(in_type.blocks) / 3 / 2)
-            self._gains.append(gain)
-            self.scales.append(1 / total if total else 0.0)
-            self._shapes.append((mul_out, mul_in, basis.shape[1]))
+        self._set_scales()
         if not any(self.scales):
             raise ValueError(
                 explained(
@@ -149,6 +140,19 @@ class SphereConv(KernelLayer):
         self.reset_parameters(generator)
         self.set_constants()
         self.place(device, dtype)
+
+    def _set_scales(self) -> None:
+        """For each pair of blocks the shape of its weights, and what they are multiplied by."""
+        self.scales: list[float] = []
+        self._gains: list[float] = []
+        self._shapes: list[tuple[int, int, int]] = []
+        for basis, gain, mul_out, mul_in in self._pairs():
+            # Uniform weights have variance 1/3; ReLU halves the second moment.
+            mul_in //= self.groups
+            total = gain * math.sqrt(mul_in * len(self.in_type.blocks) / 3 / 2)
+            self._gains.append(gain)
+            self.scales.append(1 / total if total else 0.0)
+            self._shapes.append((mul_out, mul_in, basis.shape[1]))
 
     def reset_parameters(self, generator: torch.Generator | None = None) -> None:
         """Draw the initial weights anew, as the constructor does; the bias is 0."""

@@ -28,7 +28,7 @@ from equinet.ops.legendre_plan import LegendrePlan
 from equinet.ops.native import library
 from equinet.ops.native.checks import check_tables, check_tensor, check_tensors, split_columns
 from equinet.ops.native.operator import Operator, looked_into
-from equinet.ops.s2_reference import fourier, signal_of
+from equinet.ops.s2_reference import fourier, signal_of, waves_in
 
 # Where a table is better, as measured on Gauss grids (``python -m benchmarks sphere_grids``): up to
 # this number of bytes for the band numbers of a ring, 256 in float32 and 128 in float64, it serves
@@ -191,7 +191,7 @@ def _analysis(signal: Tensor, plan: LegendrePlan) -> Tensor:
     batch, channels = signal.shape[0], signal.shape[1] // plan.parts
     waves = signal
     if plan.longitudes:
-        waves = torch.view_as_real(fourier(signal)[..., : plan.band])
+        waves = waves_in(signal, plan.band)
     waves = waves.unflatten(1, (channels, plan.parts))
     waves = waves.permute(2, 4, 3, 5, 1, 0).flatten(-2)  # (part, m, ring, real or imaginary, ...)
     waves = waves * plan.by_ring[:, None, None]

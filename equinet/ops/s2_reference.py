@@ -13,7 +13,6 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from equinet.numerics.cached import cached_untraced
-from equinet.numerics.values import is_readable
 from equinet.ops.precision import full_precision, placed
 from equinet.ops.s2_plan import FieldTables, field_chunks
 
@@ -166,12 +165,15 @@ def analysis(signal: Tensor, tables: FieldTables) -> Tensor:
     Returns:
         ``(rows, channel, batch)``.
     """
-    spectrum = fourier(signal)[..., : tables.band]
-    if is_readable(spectrum) and not spectrum.numel():  # whose gradient torch cannot view so
-        waves = torch.stack([spectrum.real, spectrum.imag], -1)
-    else:
-        waves = torch.view_as_real(spectrum)
-    return coefficients_of(waves, tables)
+    return coefficients_of(waves_in(signal, tables.band), tables)
+
+
+def waves_in(signal: Tensor, band: int) -> Tensor:
+    """The sums over alpha for the orders below a band, as pairs of real numbers."""
+    found = fourier(signal)[..., :band]
+    if found.numel():
+        return torch.view_as_real(found)
+    return torch.stack([found.real, found.imag], -1)  # an empty gradient may have odd strides
 
 
 def fourier(signal: Tensor) -> Tensor:
