@@ -1,7 +1,7 @@
 r"""Any network made equivariant by a small one, which finds how its input stands.
 
 .. math:: \Phi(x) = \sum_h p_h(x)\; h \cdot \phi(h^{-1} x), \quad p = \operatorname{softmax}(s)
-          \quad (C1)
+          \quad (C3)
 
 over the elements h of a finite group. The scores s are a regular field, s_{gh}(g x) = s_h(x), so
 Phi(g x) = g Phi(x) whatever phi is. Of the weights p only the largest are kept: one alone is a
@@ -30,7 +30,7 @@ _ROUNDING = 1e-12  # of an entry of a matrix, and of a coordinate
 
 
 class Canonicaliser(EquivariantModule[FieldType | None]):
-    r"""Turns its input to where it knows it, lets a plain network do the rest, and turns back (C1).
+    r"""Turns its input to where it knows it, lets a plain network do the rest, and turns back (C3).
 
     Args:
         find: an equivariant network to one regular field over the same grid; its mean over space

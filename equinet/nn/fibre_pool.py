@@ -27,7 +27,7 @@ class GroupPool(EquivariantModule):
 
     gives one scalar for each field. With a subgroup K of H a function on the cosets of K is left,
 
-    .. math:: F(hK) = \max_{k \in K} f(hk) \qquad\text{or the mean} \quad (P1)
+    .. math:: F(hK) = \max_{k \in K} f(hk) \qquad\text{or the mean} \quad (P3)
 
     so that a layer goes on with a part of the symmetry in its fibre: of functions on D8 the maximum
     over the mirrored pairs, ``subgroup="D1"``, is one on 8 points, which ``Restrict`` to C8 turns
@@ -135,7 +135,7 @@ def _over_cosets(in_type: FieldType, subgroup: FiniteGroup) -> FieldType:
 
 
 def _members(rho: Representation, subgroup: FiniteGroup) -> Tensor | None:
-    """The components in each coset h K of (P1): those that h k makes of the first.
+    """The components in each coset h K of (P3): those that h k makes of the first.
 
     Args:
         rho: permutes its components.

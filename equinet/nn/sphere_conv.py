@@ -45,7 +45,7 @@ class SphereConv(KernelLayer):
     et al. 2018), and between irreps m and m' the convolution of spin-weighted fields. The output is
     sampled at the band of ``out_type``; degrees above the smaller of the two bands are dropped.
 
-    Where O(3) acts, the layer commutes with mirrors too: of the filter it takes the even part (K4),
+    Where O(3) acts, the layer commutes with mirrors too: of the filter it takes the even part (O2),
     half of the weights between spins, and there is no constant for pseudoscalars.
 
     Args:

@@ -19,7 +19,7 @@ and smooth ones interpolate free matrices at a few degrees l.
 Where mirrors act too, a map that commutes with the mirror (O1) of ``field.mirror`` has
 
 .. math:: W^l_{n'n} = 0 \quad\text{unless}\quad \epsilon'\, \sigma(n') = \epsilon\, \sigma(n)
-          \quad (K4)
+          \quad (O2)
 
 and what a filter has of these is its even part.
 """
@@ -110,7 +110,7 @@ def sphere_basis(
         band: degrees l < ``band`` are mapped.
         orders_out: of the output.
         orders_in: of the input.
-        parity: of (K4), epsilon' epsilon; None where no mirror acts.
+        parity: of (O2), epsilon' epsilon; None where no mirror acts.
     Returns:
         float64 ``(sum over l of n' n, weights)``, and the gain (0 if the map can only be zero).
     Raises:
@@ -143,7 +143,7 @@ def carried(basis: Tensor) -> int:
 def _even_part(
     matrices: list[Tensor], orders_out: Orders, orders_in: Orders, parity: int
 ) -> list[Tensor]:
-    """What (K4) leaves of a basis, without functions of which it leaves nothing.
+    """What (O2) leaves of a basis, without functions of which it leaves nothing.
 
     Points in the planes of mirrors, as all families of the library have them between irreps, are
     even or odd. Others have both parts; then those whose even part depends on the ones before go.

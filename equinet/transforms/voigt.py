@@ -5,7 +5,7 @@ takes apart into irreps, and back.
 
 A symmetric tensor of space has six numbers. What is written for T_yz, T_xz and T_xy differs:
 
-.. math:: v = (T_{xx}, T_{yy}, T_{zz}, w T_{yz}, w T_{xz}, w T_{xy}) \quad (V6)
+.. math:: v = (T_{xx}, T_{yy}, T_{zz}, w T_{yz}, w T_{xz}, w T_{xy}) \quad (V11)
 
 with w = 1 for a stress, w = 2 for a strain (engineering shear, gamma = 2 epsilon), and w = sqrt 2
 in Mandel's notation, where \|v\| is the norm of T. A row does not say which it is, and with the
@@ -23,7 +23,7 @@ _ORDERS = {1: "xx", 2: "xx yy xy", 3: "xx yy zz yz xz xy"}
 
 
 def from_voigt(values: Tensor, *, shear: str, pairs: int = 1, order: str | None = None) -> Tensor:
-    r"""Symmetric tensors from their rows in Voigt's notation (V6).
+    r"""Symmetric tensors from their rows in Voigt's notation (V11).
 
     Args:
         values: ``(..., 6)`` in space, ``(..., 3)`` in the plane; with two pairs ``(..., 6, 6)``.
@@ -65,7 +65,7 @@ def from_voigt(values: Tensor, *, shear: str, pairs: int = 1, order: str | None 
 
 
 def to_voigt(tensor: Tensor, *, shear: str, pairs: int = 1, order: str | None = None) -> Tensor:
-    """Rows in Voigt's notation (V6), the inverse of ``from_voigt``.
+    """Rows in Voigt's notation (V11), the inverse of ``from_voigt``.
 
     Args:
         tensor: ``(..., n, n)``, with two pairs ``(..., n, n, n, n)``; what is antisymmetric in a

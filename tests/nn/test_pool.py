@@ -292,7 +292,7 @@ SUBGROUPS = [
 @pytest.mark.parametrize(("in_type", "name"), SUBGROUPS, ids=repr)
 @pytest.mark.parametrize("reduce", ["max", "mean"])
 def test_pool_over_a_subgroup(in_type, name, reduce, generator):
-    """Value by value from the functions on the group, f(h), that the fields stand for (P1)."""
+    """Value by value from the functions on the group, f(h), that the fields stand for (P3)."""
     module, group = GroupPool(in_type, reduce, name), in_type.space.group
     x = field(in_type, generator=generator)
     y, whole = module(x), cosets(group, module.subgroup)

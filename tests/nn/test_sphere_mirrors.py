@@ -120,7 +120,7 @@ def _rank(columns):
 
 @over("kernel, outs, ins", itertools.product(FILTERS, (0, 1, 2), (0, 1, 2)))
 def test_the_even_part_of_every_filter_is_whole(kernel, outs, ins):
-    """What is left spans what (K4) allows, and no column depends on others where none did."""
+    """What is left spans what (O2) allows, and no column depends on others where none did."""
     band = 8
     whole, _ = sphere_basis(kernel, band, (outs,), (ins,))
     signs = torch.cat(

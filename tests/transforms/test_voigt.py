@@ -24,7 +24,7 @@ def symmetric(generator, *batch, n=3):
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_entry_by_entry(name, generator):
-    """Row by row as (V6) is written, in the orders of three programs."""
+    """Row by row as (V11) is written, in the orders of three programs."""
     t, order = symmetric(generator, 4), ORDERS[name]
     names = (order or "xx yy zz yz xz xy").split()
     for shear, w in WEIGHTS.items():
