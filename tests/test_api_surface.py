@@ -12,9 +12,9 @@ import equinet
 
 INVENTORY = {
     "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act
-        catalogue convert cyclic dihedral field group harmonics icosahedral input_sizes learning nn
-        o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy testing
-        tetrahedral transforms""",
+        catalogue convert cyclic dihedral field group harmonics icosahedral input_sizes learning
+        models nn o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy
+        testing tetrahedral transforms""",
     "equinet.convert": """ResidualPathway from_e3nn from_e3nn_convolution from_escnn from_escnn_type
         from_groupy from_healpy from_pyshtools from_s2cnn from_se3cnn from_torch_harmonics
         lie_learn_basis project_filter relax standard_basis to_healpy to_pyshtools
@@ -38,6 +38,8 @@ INVENTORY = {
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent
         gradient_flow hessian_split hinge lattice_error ntk_parametrize power_law satisfied
         soft_hinge square tangent_kernel tangent_product violations""",
+    "equinet.models": """MACE NequIP load_weights potential pretrained resnet save_weights
+        spherical_operator spherical_resnet spherical_unet unet""",
     "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Canonicaliser Concat Conv1d Conv2d Conv3d
         ConvTranspose1d ConvTranspose2d ConvTranspose3d Curl DepthwisePointConv Divergence
         Downsample DropPath Dropout EBModes ELU EquivariantModule Eth EthBar FieldDropout

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import equinet as eq
+from equinet import models
 from equinet import nn as enn
 from equinet.numerics.pages import DOCS, explained
 from tests.over import over
@@ -83,6 +84,9 @@ MEETS = {
     ),
     "guide/from_torch.md#2-give-every-feature-map-a-type": lambda: enn.Sequential(
         enn.Conv2d(X, V, 3), enn.Conv2d(X, V, 3)
+    ),
+    "guide/models.md#weights-in-a-file": lambda: models.load_weights(
+        torch.nn.Linear(1, 1), __file__
     ),
     "guide/from_torch.md#the-names-of-torchnn-and-ours": lambda: enn.Sequential(
         enn.Conv2d(X, V, 3), torch.nn.ReLU()

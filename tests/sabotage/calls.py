@@ -22,6 +22,7 @@ from equinet import (
     group,
     harmonics,
     learning,
+    models,
     nn,
     numerics,
     ops,
@@ -441,6 +442,22 @@ def _energy_types() -> tuple[eq.FieldType, eq.FieldType]:
     return space.fields("2x0e"), space.fields("1x0e")
 
 
+def _networks() -> Iterator[Call]:
+    x, ball = eq.Plane("C2").fields("1x trivial"), eq.Sphere(2).fields("1x0")
+    small = {"blocks": 0, "generator": torch.Generator()}
+    grid = {"sizes": 6, "strides": [2], "kernel_size": 3, **small}
+    yield call(models.resnet, x, ["1x regular", "1x trivial"], 2, **grid)
+    yield call(models.unet, x, ["1x regular", "1x trivial"], "1x0", **grid)
+    yield call(models.spherical_resnet, ball, ["2x0", "1x0"], 2, **small)
+    yield call(models.spherical_unet, ball, ["2x0", "1x0"], "1x0", **small)
+    yield call(models.spherical_operator, ball, "2x0", "1x0", blocks=1)
+    sizes = {"channels": 2, "layers": 1}
+    yield call(models.NequIP, 2, 1.5, 2.0, lmax=1, outputs=0, **sizes)
+    yield call(models.MACE, 2, 1.5, 2.0, lmax=1, order=2, hidden=1, **sizes)
+    yield call(models.potential, 2, 1.5, 2.0, shifts=(1.0, 2.0), scales=(1.0, 0.5), **sizes)
+    yield call(models.pretrained, "digits", weights=False)
+
+
 def _modules() -> Iterator[Call]:
     """The constructor and the call of the first module of each class in the laws."""
     generator, kinds = torch.Generator().manual_seed(0), set()
@@ -512,6 +529,7 @@ MAKERS: dict[str, Callable[[], Iterator[Call]]] = {
     "group": _groups,
     "harmonics": _harmonics,
     "learning": _learning,
+    "models": _networks,
     "numerics": _numerics,
     "ops": _operators,
     "rep": _reps,
