@@ -255,6 +255,25 @@ class Dense(nn.Module):
         return F.adaptive_avg_pool2d(self.out(torch.cat(maps, 1)), 1).flatten(1)
 
 
+class Mixed(nn.Module):
+    """Branches in a row, which are added to a map and subtracted from another."""
+
+    def __init__(self, c=6, classes=4):
+        super().__init__()
+        self.stem = nn.Conv2d(1, 3 * c, 3, padding=1)
+        self.one, self.two = nn.Conv2d(3 * c, c, 1), nn.Conv2d(3 * c, 2 * c, 3, padding=1)
+        self.rest, self.down = nn.Conv2d(3 * c, 3 * c, 1), nn.Conv2d(3 * c, 8, 3, stride=2)
+        self.act, self.norm = nn.ELU(), nn.BatchNorm2d(3 * c)
+        self.head = nn.Linear(8, classes)
+
+    def forward(self, x):
+        f = self.act(self.stem(x))
+        g = torch.cat([self.one(f), self.two(f)], 1)
+        f = self.act(self.norm(g + f)) - self.rest(f) / 2
+        f = F.relu(self.down(f)).amax((2, 3), keepdim=True)
+        return torch.tanh(self.head(f.squeeze()))
+
+
 class Enhance(nn.Module):
     """A residual of the picture itself, with scaled blocks and a mask of one channel."""
 

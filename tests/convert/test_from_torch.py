@@ -27,7 +27,7 @@ SHAPES = {
     plain.vgg: (2, 3, 12, 12), plain.ResNet: (2, 3, 17, 17), plain.UNet: (2, 1, 8, 8),
     plain.UNet3d: (1, 1, 4, 4, 4), plain.Voxels: (1, 1, 6, 6, 6), plain.Signal: (2, 2, 17),
     plain.mobile: (2, 3, 7, 7), plain.ConvNext: (2, 3, 12, 12), plain.Dense: (2, 1, 7, 7),
-    plain.Enhance: (2, 1, 9, 9), plain.Digits: (2, 1, 26, 26),
+    plain.Enhance: (2, 1, 9, 9), plain.Mixed: (2, 1, 9, 9), plain.Digits: (2, 1, 26, 26),
 }  # fmt: skip
 # How far the cost is from that of the plain network, where whole fields are few.
 CASES = [
@@ -35,7 +35,7 @@ CASES = [
     (plain.UNet, "C4", 0.02), (plain.UNet, "O(2)", 0.01), (plain.UNet3d, "O", 0.03),
     (plain.UNet3d, "O(3)", 0.01), (plain.Voxels, "SO(3)", 0.02), (plain.Signal, "O(1)", 0.03),
     (plain.mobile, "D4", 0.02), (plain.ConvNext, "SO(2)", 0.01), (plain.Dense, "C4", 0.04),
-    (plain.Enhance, "O(2)", 0.03), (plain.Digits, "D4", 0.02),
+    (plain.Enhance, "O(2)", 0.03), (plain.Mixed, "SO(2)", 0.03), (plain.Digits, "D4", 0.02),
 ]  # fmt: skip
 OTHERS = [
     (kind, group, 0.1)

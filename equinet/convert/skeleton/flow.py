@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -101,19 +102,16 @@ def program(
         name = "Network"
         body = _class(lines, types, steps[-1].out.number)
     text = "\n".join(body)
+    heads = [
+        line
+        for line, pattern in (("import torch", r"torch\."), ("from torch import nn", r"\bnn\."))
+        if re.search(rf"(?<!\w){pattern}", text)
+    ]
+    imports = [*heads, *[""] * bool(heads), "import equinet as eq", "from equinet import nn as enn"]
     space, made = types.space
-    heads = ["import torch\n"] * ("torch." in text) + ["from torch import nn\n"] * (
-        re.search(r"(?<![\w.])nn\.", text) is not None
-    )
-    imports = (
-        "".join(heads)
-        + "\n" * bool(heads)
-        + "import equinet as eq\nfrom equinet import nn as enn\n"
-    )
-    defined = [f"{space} = {made}"]
-    for fields, label in types.names.items():
-        defined.append(f'{label} = {space}.fields("{fields}")')
-    return "\n".join([docstring, imports, *defined, "\n", text, ""]), name
+    fields = [f'{name} = {space}.fields("{known}")' for known, name in types.names.items()]
+    rows = [docstring, *imports, "", f"{space} = {made}", *fields, "", "", text, ""]
+    return "\n".join(rows), name
 
 
 def reduced(steps: Sequence[Step], pieces: Sequence[list[Piece]]) -> list[Line]:
@@ -145,42 +143,39 @@ def _line(step: Step, pieces: list[Piece]) -> Line:
 
 
 def _joined_once(lines: list[Line], last: int) -> bool:
-    """Join two lines into one, if there are such."""
-    by_out = {line.out: line for line in lines}
-    uses = [number for line in lines for number in line.inputs] + [last]
+    """Join two lines into one, if there are such.
+
+    The line stands where the first one stood, whose inputs were there already.
+    """
+    makers = {line.out: line for line in lines if line.calls}
+    uses = Counter(number for line in lines for number in line.inputs) + Counter([last])
     for line in lines:
-        if line.calls:
-            before = by_out.get(line.inputs[0])
-            if before is not None and before.calls and uses.count(before.out) == 1:
-                before.calls += line.calls
-                before.names += line.names
-                before.out, before.typed = line.out, line.typed
-                lines.remove(line)
-                return True
-        elif line.word == "add" and line.typed:
-            branches = [by_out.get(number) for number in line.inputs]
-            made = [b for b in branches if b is not None and b.calls and uses.count(b.out) == 1]
-            if _is_residual(line, made):
-                body, *others = sorted(made, key=lambda b: -len(b.calls))
-                parts = tuple(_row(b.calls) for b in (body, *others))
-                # Where it stood, so that both branches and what comes after have what they need.
-                body.calls, body.out = [Call("enn.Residual", parts)], line.out
-                for other in others:
-                    body.names += other.names
-                    lines.remove(other)
-                lines.remove(line)
-                return True
+        branches = [makers[n] for n in line.inputs if n in makers and uses[n] == 1]
+        if line.calls and branches:
+            (before,) = branches
+            before.calls += line.calls
+            before.names += line.names
+            before.out, before.typed = line.out, line.typed
+            lines.remove(line)
+            return True
+        if line.word == "add" and line.typed and _have_one_beginning(line, branches):
+            body, *others = sorted(branches, key=lambda branch: -len(branch.calls))
+            body.calls = [Call("enn.Residual", tuple(_row(b.calls) for b in (body, *others)))]
+            body.out = line.out
+            for other in others:
+                body.names += other.names
+                lines.remove(other)
+            lines.remove(line)
+            return True
     return False
 
 
-def _is_residual(line: Line, made: list[Line]) -> bool:
-    """Whether a sum has two branches that begin at one place, one of which may be empty."""
-    if len(made) == 2 and made[0] is not made[1]:
-        return made[0].inputs == made[1].inputs
-    if len(made) != 1:
-        return False
-    (other,) = [number for number in line.inputs if number != made[0].out] or [None]
-    return made[0].inputs == [other]
+def _have_one_beginning(line: Line, branches: list[Line]) -> bool:
+    """Whether the two operands of a sum come from one result, of which one may be the result."""
+    starts = [number for branch in branches for number in branch.inputs]
+    ends = {branch.out for branch in branches}
+    starts += [number for number in line.inputs if number not in ends]
+    return bool(branches) and len(starts) == 2 and len(set(starts)) == 1
 
 
 def _row(calls: Sequence[Call]) -> Call:

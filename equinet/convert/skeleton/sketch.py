@@ -31,9 +31,7 @@ from equinet.numerics.cached import on_cpu
 from equinet.numerics.values import check_floating
 from equinet.testing import input_sizes
 
-_SPACES: dict[int, tuple[str, type[Grid]]] = {
-    3: ("line", Line), 4: ("plane", Plane), 5: ("volume", Volume),
-}  # fmt: skip
+_SPACES: dict[int, type[Grid]] = {3: Line, 4: Plane, 5: Volume}  # by the axes of the example
 _UNITS = {
     "SO(2)": "2x0 + 1x1 + 1x2", "O(2)": "2x0e + 1x1 + 1x2",
     "SO(3)": "4x0 + 2x1 + 1x2", "O(3)": "4x0e + 2x1o + 1x2e",
@@ -59,10 +57,10 @@ def from_torch(
               m_w \approx s\, c_w
 
     with one scale s for the channels c of all layers, and multiplicities m of fields. ``torch.fx``
-    follows ``forward`` once. Convolutions, norms, activations, pools, dropout, upsampling, sums,
-    concatenations, squeeze and excitation become their partners here; where the map ends (a global
-    pool, ``flatten``) the skeleton takes invariants, behind which ``torch.nn`` goes on as it was.
-    Weights are not carried over: a plain filter is no equivariant kernel.
+    follows ``forward`` once, in evaluation mode. Convolutions, norms, activations, pools, dropout,
+    upsampling, sums, concatenations, squeeze and excitation become their partners here; where the
+    map ends (a global pool, ``flatten``) the skeleton takes invariants, behind which ``torch.nn``
+    goes on as it was. Weights are not carried over: a plain filter is no equivariant kernel.
 
     Args:
         model: of ``torch.nn``, with one tensor in and one out; it is not changed.
@@ -126,8 +124,7 @@ def from_torch(
     if out is not None and not steps[-1].out.sizes:
         raise ValueError(f"out_fields: expected None for invariants, got {out_fields!r}")
     sketch = _Sketch(model, steps, into, unit, match)
-    thin = sketch.types(wanted=0)
-    note = sketch.off_centre(thin, tuple(example.shape[2:]))
+    note = sketch.off_centre(tuple(example.shape[2:]))
     types = sketch.types(sketch.wanted())
     pieces = sketch.pieces(types)
     code, name = sketch.code(types, pieces, note)
@@ -207,23 +204,21 @@ class _Sketch:
     def _names(self, types: dict[Width, FieldType]) -> Types:
         space = self.into.space
         kind = type(space).__name__
-        hidden = dict.fromkeys(t for w, t in types.items() if w.fixed is None)
-        ends = dict.fromkeys(t for w, t in types.items() if w.fixed is not None)
-        hidden = [t for w in self.widths if (t := types[w]) in hidden and t not in ends]
-        hidden = list(dict.fromkeys(hidden))
+        ends = [types[width] for width in self.fixed]
+        inner = [types[width] for width in self.widths if width.fixed is None]
         names = {self.into: "x"}
-        for i, fields in enumerate(hidden, 1):
-            names[fields] = "h" if len(hidden) == 1 else f"h{i}"
-        others = [t for t in ends if t not in names]
-        for i, fields in enumerate(others, 1):
-            names[fields] = "y" if len(others) == 1 else f"y{i}"
+        for letter, kinds in (("h", inner), ("y", ends)):
+            new = [fields for fields in dict.fromkeys(kinds) if fields not in names]
+            for i, fields in enumerate(new, 1):
+                names[fields] = letter if len(new) == 1 else f"{letter}{i}"
         out = self.steps[-1].out
         end = together(out.row, types) if out.sizes else None
         made = f'eq.{kind}("{space.group.name}")'
         return Types((kind.lower(), made), names, (self.into, end))
 
-    def off_centre(self, types: dict[Width, FieldType], sizes: tuple[int, ...]) -> str:
+    def off_centre(self, sizes: tuple[int, ...]) -> str:
         """What is said of layers that leave the centre, and of sizes where they do not."""
+        types = self.types(wanted=0)
         code, name = self.code(types, self.pieces(types), "")
         said = []
         if "off the centre of" in code:
@@ -231,14 +226,12 @@ class _Sketch:
                 warnings.simplefilter("ignore")  # what is odd is said by the network itself
                 network = on_meta(made_by(code, name))
             shape = " x ".join(map(str, sizes))
-            text = (
-                f"Strides leave the centre of {shape} points, so the symmetry of the grid is broken"
-            )
             found = [_nearest(network, self.into, size) for size in dict.fromkeys(sizes)]
-            mend = ", as at all sizes nearby."
-            if None not in found:
-                mend = f"; at size {', '.join(map(str, found))} they keep it (equinet.input_sizes)."
-            said.append(text + mend)
+            mend = f"at size {', '.join(map(str, found))} they keep it (equinet.input_sizes)"
+            said.append(
+                f"Strides leave the centre of {shape} points, so the symmetry of the grid is "
+                f"broken; {mend if None not in found else 'no size nearby mends that'}."
+            )
         if "lopsided" in code:
             said.append("Layers that are lopsided break it at every size.")
         return " ".join(said)
@@ -285,8 +278,7 @@ def _checked(model: object, example: object, group: Group | str) -> Grid:
         raise ValueError(
             "model: expected one whose sizes are known, got lazy layers; call it once before"
         )
-    _, kind = _SPACES[x.dim()]
-    space = kind(group)
+    space = _SPACES[x.dim()](group)
     try:
         found = named_group(space.group.name, space.n)
     except ValueError:
