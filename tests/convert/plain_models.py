@@ -171,6 +171,22 @@ class SqueezeExcitation(nn.Module):
         return torch.sigmoid(scale) * x
 
 
+class SELayer(nn.Module):
+    """The same with linear layers and views."""
+
+    def __init__(self, c, reduction):
+        super().__init__()
+        self.avg_pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Sequential(
+            nn.Linear(c, c // reduction), nn.SiLU(), nn.Linear(c // reduction, c), nn.Hardsigmoid()
+        )
+
+    def forward(self, x):
+        b, c, _, _ = x.size()
+        y = self.fc(self.avg_pool(x).view(b, c)).view(b, c, 1, 1)
+        return x * y.expand_as(x)
+
+
 class Inverted(nn.Module):
     """An inverted bottleneck: wide, depthwise, weighed, narrow."""
 
@@ -190,7 +206,7 @@ class Inverted(nn.Module):
 def mobile(c=16, classes=5):
     return nn.Sequential(
         nn.Conv2d(3, c, 3, padding=1), nn.BatchNorm2d(c), nn.SiLU(), Inverted(c, 3 * c),
-        nn.Conv2d(c, c, 3, padding=1, groups=4), Inverted(c, 3 * c),
+        nn.Conv2d(c, c, 3, padding=1, groups=4), SELayer(c, 2), Inverted(c, 3 * c),
         nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(c, classes),
     )  # fmt: skip
 
@@ -204,6 +220,15 @@ class DropPath(nn.Module):
 
     def forward(self, x):
         return x
+
+
+class LayerNorm2d(nn.LayerNorm):
+    """As torchvision has it."""
+
+    def forward(self, x):
+        x = x.permute(0, 2, 3, 1)
+        x = F.layer_norm(x, self.normalized_shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
 
 
 class NextBlock(nn.Module):
@@ -227,13 +252,13 @@ class NextBlock(nn.Module):
 class ConvNext(nn.Module):
     def __init__(self, c=12, classes=4):
         super().__init__()
-        self.stem = nn.Conv2d(3, c, 4, 4)
+        self.stem = nn.Sequential(nn.Conv2d(3, c, 4, 4), LayerNorm2d(c, eps=1e-6))
         self.blocks = nn.Sequential(NextBlock(c), NextBlock(c))
-        self.norm, self.head = nn.LayerNorm(c), nn.Linear(c, classes)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.head = nn.Sequential(LayerNorm2d(c), nn.Flatten(), nn.Linear(c, classes))
 
     def forward(self, x):
-        x = self.blocks(self.stem(x))
-        return self.head(self.norm(x.mean([-2, -1])))
+        return self.head(self.pool(self.blocks(self.stem(x))))
 
 
 class Dense(nn.Module):

@@ -2,6 +2,7 @@
 
 import functools
 import re
+import warnings
 
 import pytest
 import torch
@@ -14,6 +15,7 @@ from equinet.convert import from_torch
 from equinet.convert.skeleton.layers import KNOWN, no_equal
 from equinet.convert.skeleton.operations import Operation
 from equinet.convert.skeleton.widths import Width, leaves_of, unite
+from equinet.nn.centred import OffCentreWarning
 from tests.over import over
 
 IMAGE = torch.zeros(2, 3, 8, 8)
@@ -56,9 +58,10 @@ REFUSED = {
     "shuffle": (nn.Sequential(nn.Conv2d(3, 8, 3), nn.PixelShuffle(2)), "1, PixelShuffle.*shuffled"),
     "positions": (nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(6, 6)), "1, Linear.*positions of a"),
     "back to a map": (
-        nn.Sequential(nn.Flatten(), nn.Linear(192, 64), nn.Unflatten(1, (1, 8, 8))),
-        "2, Unflatten.*do not become a map.*fully convolutional",
+        nn.Sequential(nn.Conv2d(3, 1, 1), nn.Flatten(), nn.Linear(64, 64), nn.Unflatten(1, (8, 8))),
+        "3, Unflatten.*do not become a map.*fully convolutional",
     ),
+    "no map": (nn.Sequential(nn.Flatten(), nn.Linear(192, 9)), "0, Flatten.*a convolution before"),
     "view as a map": (
         Net(lambda net, f: net.fc(f.flatten(1)).view(2, 1, 4, 4), fc=nn.Linear(512, 16)),
         "view has no equal.*change places.*flatten at the end",
@@ -177,7 +180,7 @@ def test_fields_of_an_output_that_is_no_map():
 
 SIZES = {
     "BatchNorm": (8,), "InstanceNorm": (8,), "SyncBatchNorm": (8,), "GroupNorm": (2, 8),
-    "ConvTranspose": (8, 8, 3), "Conv": (8, 8, 3), "AvgPool": (2,), "MaxPool": (2,),
+    "ConvTranspose": (8, 8, 3), "Conv": (8, 8, 3, 1, 1), "AvgPool": (2,), "MaxPool": (2,),
     "AdaptiveAvgPool": (2,), "AdaptiveMaxPool": (1,), "Upsample": (None, 2),
     "Upsampling": (None, 2), "Softmax2d": (), "ConstantPad": (1, 0.0),
     "Threshold": (0.1, 0.0), "Softmax": (1,), "LogSoftmax": (1,), "Softmin": (1,),
@@ -191,24 +194,41 @@ HOLDERS = (
 DISTANCES = ("Loss", "CosineSimilarity", "PairwiseDistance")
 
 
-def a_layer(kind):
+def a_layer(kind, n):
     start = max((s for s in SIZES if kind.__name__.startswith(s)), key=len, default=None)
-    return kind(*SIZES.get(start, ()))
+    made = kind(*SIZES.get(start, ()))
+    pads = "Pad" in kind.__name__  # for the convolution behind it
+    return [made, of_dimension("Conv", n)(8, 8, 3)] if pads else [made]
 
 
-@over("kind", [kind for kind in KNOWN if kind not in (nn.Linear, nn.LayerNorm, nn.RMSNorm)])
-def test_every_known_layer_has_a_partner(kind):
-    """Between two convolutions, or behind them where the map ends."""
-    found = re.search(r"[123](?=d)", kind.__name__)
-    n = int(found[0]) if found else 2
-    conv = {1: nn.Conv1d, 2: nn.Conv2d, 3: nn.Conv3d}[n]
-    group = {1: "O(1)", 2: "C4", 3: "Ci"}[n]
-    ends = kind is nn.Flatten or kind.__name__.startswith("AdaptiveMaxPool")
-    tail = [nn.Flatten(), nn.Linear(8 if ends and kind is not nn.Flatten else 8 * 4**n, 3)]
-    tail = tail[kind is nn.Flatten :] if ends else [conv(8, 2, 1)]
-    model = nn.Sequential(conv(1, 8, 3, padding=1), a_layer(kind), *tail)
-    x = torch.zeros(1, 1, *[4] * n)
-    assert from_torch(model, x, group).network(x).shape == model.eval()(x).shape
+def of_dimension(name, n):
+    return next(kind for kind in KNOWN if kind.__name__ == f"{name}{n}d")
+
+
+@over("n, group", [(1, "O(1)"), (2, "C4"), (3, "Ci")])
+def test_every_known_layer_has_a_partner(n, group):
+    """All of one dimension in a row, and what mixes values or ends the map at its end."""
+    mine = [kind for kind in KNOWN if re.search(r"([123])d$|$", kind.__name__)[1] in (None, str(n))]
+    last = ("Adaptive", "Softm", "LogSoftmax", "Flatten", "Linear", "LayerNorm", "RMSNorm")
+    row = [
+        layer for kind in mine if not kind.__name__.startswith(last) for layer in a_layer(kind, n)
+    ]
+    end = [*a_layer(of_dimension("AdaptiveAvgPool", n), n), of_dimension("AdaptiveMaxPool", n)(1)]
+    end += [nn.Flatten(), nn.LayerNorm(8), nn.RMSNorm(8), nn.Linear(8, 3)]
+    shares = [kind for kind in mine if kind.__name__.startswith(last[1:3])]
+    shares = [layer for kind in shares for layer in a_layer(kind, n)]
+    conv = of_dimension("Conv", n)
+    x = torch.zeros(1, 1, *[8] * n)
+    found = {nn.Identity.__name__}
+    for model in (nn.Sequential(conv(1, 8, 3), *row, *end), nn.Sequential(conv(1, 8, 3), *shares)):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OffCentreWarning)
+            skeleton = from_torch(model, x, group)
+            assert skeleton.network.eval()(x).shape == model.eval()(x).shape
+        found |= {pair.kind for pair in skeleton.pairs}
+    pools = {"Flatten"} | {kind.__name__ for kind in mine if "Pad" in kind.__name__}
+    pools |= {f"AdaptiveMaxPool{n}d"}  # which are a part of what comes before or behind
+    assert {kind.__name__ for kind in mine} <= found | pools
 
 
 @over("kind", [kind for kind in TYPES if kind not in (*KNOWN, *HOLDERS)])

@@ -35,6 +35,11 @@ class Call:
         return any(part.comment or part.has_comments() for part in inner)
 
 
+def quoted(text: str) -> str:
+    """A string of Python, in double quotes if it can be."""
+    return repr(text) if '"' in text or "\\" in text else f'"{text}"'
+
+
 def laid_out(call: Call, indent: int, before: str = "", after: str = "") -> list[str]:
     """The lines of a call.
 

@@ -5,17 +5,20 @@ In: steps and their partners. Out: the text of a module of Python.
 
 from __future__ import annotations
 
+import keyword
 import re
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from equinet.convert.skeleton.code import WIDTH, Call, laid_out
+from equinet.convert.skeleton.code import WIDTH, Call, laid_out, quoted
 from equinet.convert.skeleton.pieces import Piece
 from equinet.convert.skeleton.steps import Step
 from equinet.field import FieldType
+from equinet.nn import EquivariantModule
 
+_OWN = {*dir(EquivariantModule), "training", "in_type", "out_type"}  # of what it is a subclass
 _SIGNS = {"add": "+", "sub": "-", "mul": "*"}
 
 
@@ -109,7 +112,7 @@ def program(
     ]
     imports = [*heads, *[""] * bool(heads), "import equinet as eq", "from equinet import nn as enn"]
     space, made = types.space
-    fields = [f'{name} = {space}.fields("{known}")' for known, name in types.names.items()]
+    fields = [f"{name} = {space}.fields({quoted(str(t))})" for t, name in types.names.items()]
     rows = [docstring, *imports, "", f"{space} = {made}", *fields, "", "", text, ""]
     return "\n".join(rows), name
 
@@ -241,8 +244,9 @@ def _label(line: Line, taken: set[str]) -> str:
     words = "_".join(common or paths[0][:1])
     words = re.sub(r"\W", "_", words)
     words = words if words and not words[0].isdigit() else f"part_{words}".rstrip("_")
+    words += "_" * keyword.iskeyword(words)
     label, number = words, 2
-    while label in taken or label in ("check", "forward", "training", "in_type", "out_type"):
+    while label in taken or label in _OWN:
         label, number = f"{words}_{number}", number + 1
     return label
 

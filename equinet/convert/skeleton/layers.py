@@ -6,12 +6,13 @@ In: a step of a plain network. Out: the module that it is, or an error that name
 from __future__ import annotations
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
-from equinet.convert.skeleton.code import Call
-from equinet.convert.skeleton.operations import PAGE, Operation
+from equinet.convert.skeleton.code import Call, quoted
+from equinet.convert.skeleton.operations import PAGE, Operand, Operation
 from equinet.nn.untyped import POINTWISE
 from equinet.numerics.pages import explained
 
@@ -119,7 +120,6 @@ _REFUSED: dict[str, tuple[str, str]] = {
     "linear": ("it is a function with weights of its own", "a module, nn.Linear, in its place"),
     "batch_norm": ("it is a function with weights of its own", "a module, nn.BatchNorm2d"),
     "group_norm": ("it is a function with weights of its own", "a module, nn.GroupNorm"),
-    "layer_norm": ("it is a function with weights of its own", "a module, nn.LayerNorm"),
     "getitem": ("a part of a map, or of its channels, is no map", "a padding or a stride"),
     "Lazy": ("its sizes are not known yet", "the model after a first call"),
 }  # fmt: skip
@@ -169,6 +169,8 @@ def layer(operation: Operation) -> nn.Module | None:
     """
     if isinstance(operation.kind, nn.Module):
         return operation.kind
+    if operation.kind == "layer_norm":  # in layer norms that people write for maps
+        return _layer_norm(*operation.args[1:], **operation.kwargs)
     if operation.kind not in _FUNCTIONS:
         return None
     kind, names = _FUNCTIONS[operation.kind]
@@ -180,6 +182,16 @@ def layer(operation: Operation) -> nn.Module | None:
         if antialias:
             raise no_equal(operation, "it smooths before it samples", "enn.Downsample")
     return kind(**given)
+
+
+def _layer_norm(
+    normalized_shape: Sequence[int],
+    weight: Operand | None = None,
+    bias: Operand | None = None,
+    eps: float = 1e-5,
+) -> nn.Module:
+    learns = weight is not None
+    return nn.LayerNorm(list(normalized_shape), eps, learns, bias is not None, device="meta")
 
 
 def arguments(kind: type, values: dict[str, object]) -> list[str]:
@@ -203,7 +215,7 @@ def arguments(kind: type, values: dict[str, object]) -> list[str]:
 
 
 def _text(value: object) -> str:
-    return f'"{value}"' if isinstance(value, str) else repr(value)
+    return quoted(value) if isinstance(value, str) else repr(value)
 
 
 def options(module: nn.Module, kind: type | None = None) -> dict[str, Any]:

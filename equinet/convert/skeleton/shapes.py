@@ -52,15 +52,15 @@ class Shapes(Reading):
     def head(self, x: Value, how: str) -> Value:
         """Invariants in place of a map."""
         points = 1 if x.pooled else math.prod(x.sizes)
+        if points > 1 and not x.number:
+            raise self.refusal("no layer has looked at the map", "a convolution before it")
         x = self.map() if not x.pooled else replace(x, pooled="")
         x = replace(x, padding=None)
         return self.add("head", (x,), Value(0, x.row, positions=points), how=how)
 
     def turned(self) -> Value:
         """Channels behind space, or back."""
-        x, shape = self.input(), self.operation.shape or ()
-        if not x.sizes or x.pooled or x.padding:
-            raise self.refusal("its input is no map", "a map")
+        x, shape = self.map(), self.operation.shape or ()
         channels = sum(leaf.channels for leaf in leaves_of(x.row))
         first, last = (self.batch, channels, *x.sizes), (self.batch, *x.sizes, channels)
         order = self._order(len(shape))

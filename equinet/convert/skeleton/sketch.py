@@ -14,6 +14,7 @@ from typing import Any, Literal
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
+from equinet.convert.skeleton.code import quoted
 from equinet.convert.skeleton.flow import Types, program
 from equinet.convert.skeleton.partners import partner
 from equinet.convert.skeleton.pieces import Piece
@@ -213,7 +214,7 @@ class _Sketch:
                 names[fields] = letter if len(new) == 1 else f"{letter}{i}"
         out = self.steps[-1].out
         end = together(out.row, types) if out.sizes else None
-        made = f'eq.{kind}("{space.group.name}")'
+        made = f"eq.{kind}({quoted(space.group.name)})"
         return Types((kind.lower(), made), names, (self.into, end))
 
     def off_centre(self, sizes: tuple[int, ...]) -> str:
