@@ -299,6 +299,19 @@ class Mixed(nn.Module):
         return torch.tanh(self.head(f.squeeze()))
 
 
+class SuperResolution(nn.Module):
+    """A picture of three times the size, from channels that become pixels."""
+
+    def __init__(self, c=16):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(1, c, 3, padding=1), nn.Conv2d(8, 1, 3, padding=1)
+        self.up = nn.Sequential(nn.Conv2d(c, 72, 3, padding=1), nn.PixelShuffle(3), nn.PReLU())
+
+    def forward(self, x):
+        enlarged = F.interpolate(x, scale_factor=3, mode="nearest")
+        return enlarged + self.last(self.up(F.hardtanh(self.first(x), -2.0, 2.0)))
+
+
 class Enhance(nn.Module):
     """A residual of the picture itself, with scaled blocks and a mask of one channel."""
 

@@ -28,7 +28,8 @@ SHAPES = {
     plain.vgg: (2, 3, 12, 12), plain.ResNet: (2, 3, 17, 17), plain.UNet: (2, 1, 8, 8),
     plain.UNet3d: (1, 1, 4, 4, 4), plain.Voxels: (1, 1, 6, 6, 6), plain.Signal: (2, 2, 17),
     plain.mobile: (2, 3, 7, 7), plain.ConvNext: (2, 3, 12, 12), plain.Dense: (2, 1, 7, 7),
-    plain.Enhance: (2, 1, 9, 9), plain.Mixed: (2, 1, 9, 9), plain.Digits: (2, 1, 26, 26),
+    plain.Enhance: (2, 1, 9, 9), plain.SuperResolution: (2, 1, 5, 5), plain.Mixed: (2, 1, 9, 9),
+    plain.Digits: (2, 1, 26, 26),
 }  # fmt: skip
 # How far the cost is from that of the plain network, where whole fields are few.
 CASES = [
@@ -36,7 +37,8 @@ CASES = [
     (plain.UNet, "C4", 0.02), (plain.UNet3d, "O(3)", 0.01), (plain.Voxels, "SO(3)", 0.02),
     (plain.Signal, "O(1)", 0.03),
     (plain.mobile, "D4", 0.02), (plain.ConvNext, "SO(2)", 0.01),
-    (plain.Enhance, "O(2)", 0.03), (plain.Mixed, "SO(2)", 0.03), (plain.Digits, "D4", 0.02),
+    (plain.Enhance, "O(2)", 0.03), (plain.SuperResolution, "C4", 0.03),
+    (plain.Mixed, "SO(2)", 0.03), (plain.Digits, "D4", 0.02),
 ]  # fmt: skip
 OTHERS = [
     (kind, group, 0.1)
@@ -45,6 +47,7 @@ OTHERS = [
         len(shape)
     ]
     if (kind, group) not in [case[:2] for case in CASES]
+    and (kind is not plain.SuperResolution or group in ("C4", "D4"))  # which keep a block of pixels
 ]
 
 

@@ -55,7 +55,9 @@ REFUSED = {
     ),
     "recurrence": (nn.Sequential(nn.Conv2d(3, 8, 3), nn.LSTM(6, 4)), "1, LSTM,.*a sequence"),
     "embedding": (nn.Sequential(nn.Embedding(4, 4)), "0, Embedding, has no equal.*trivial fields"),
-    "shuffle": (nn.Sequential(nn.Conv2d(3, 8, 3), nn.PixelShuffle(2)), "1, PixelShuffle.*shuffled"),
+    "shuffle": (
+        Net(lambda net, f: F.pixel_shuffle(f * 2, 2)), "pixel_shuffle.*permutes the pix.*Upsample"
+    ),
     "positions": (nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(6, 6)), "1, Linear.*positions of a"),
     "back to a map": (
         nn.Sequential(nn.Conv2d(3, 1, 1), nn.Flatten(), nn.Linear(64, 64), nn.Unflatten(1, (8, 8))),
@@ -125,6 +127,13 @@ def test_what_has_no_equal_is_named_with_the_nearest(name):
     with pytest.raises(ValueError, match=f"(?s)^model: .*({pattern})") as caught:
         from_torch(model, IMAGE, "C4")
     assert "from_torch.md#" in str(caught.value) or "output" in name or "input" in name
+
+
+def test_pixels_that_a_group_does_not_permute():
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.PixelShuffle(2))
+    assert "enn.shuffled(" in from_torch(model, IMAGE, "C4").code
+    with pytest.raises(ValueError, match="^model: 1, PixelShuffle.*block of points that C8 maps"):
+        from_torch(model, IMAGE, "C8")
 
 
 def test_vectors_times_vectors_have_no_equal_and_functions_times_functions_have():
@@ -209,10 +218,11 @@ def of_dimension(name, n):
 def test_every_known_layer_has_a_partner(n, group):
     """All of one dimension in a row, and what mixes values or ends the map at its end."""
     mine = [kind for kind in KNOWN if re.search(r"([123])d$|$", kind.__name__)[1] in (None, str(n))]
-    last = ("Adaptive", "Softm", "LogSoftmax", "Flatten", "Linear", "LayerNorm", "RMSNorm")
+    last = ("Adaptive", "Softm", "LogSoftmax", "Flatten", "Linear", "LayerNorm", "RMSNorm", "Pixel")
     row = [
         layer for kind in mine if not kind.__name__.startswith(last) for layer in a_layer(kind, n)
     ]
+    row += [nn.Conv2d(8, 32, 1), nn.PixelShuffle(2)] * (n == 2)
     end = [*a_layer(of_dimension("AdaptiveAvgPool", n), n), of_dimension("AdaptiveMaxPool", n)(1)]
     end += [nn.Flatten(), nn.LayerNorm(8), nn.RMSNorm(8), nn.Linear(8, 3)]
     shares = [kind for kind in mine if kind.__name__.startswith(last[1:3])]
@@ -227,7 +237,10 @@ def test_every_known_layer_has_a_partner(n, group):
             assert skeleton.network.eval()(x).shape == model.eval()(x).shape
         found |= {pair.kind for pair in skeleton.pairs}
     pools = {"Flatten"} | {kind.__name__ for kind in mine if "Pad" in kind.__name__}
-    pools |= {f"AdaptiveMaxPool{n}d"}  # which are a part of what comes before or behind
+    pools |= {
+        f"AdaptiveMaxPool{n}d",
+        *["PixelShuffle"] * (n != 2),
+    }  # which are a part of what comes before or behind
     assert {kind.__name__ for kind in mine} <= found | pools
 
 

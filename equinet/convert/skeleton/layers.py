@@ -6,7 +6,7 @@ In: a step of a plain network. Out: the module that it is, or an error that name
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torch import nn
@@ -38,12 +38,12 @@ PADS = (
 KNOWN = (
     *CONVOLUTIONS, *TRANSPOSED, *BATCH_NORMS, *INSTANCE_NORMS, *LAST_NORMS, nn.GroupNorm,
     *ACTIVATIONS, *DROPOUTS, *AVERAGES, *MAXIMA, *ADAPTIVE_AVERAGES, *ADAPTIVE_MAXIMA, *UPSAMPLES,
-    *SHARES, *PADS, nn.Linear, nn.Flatten, nn.Identity,
+    *SHARES, *PADS, nn.Linear, nn.Flatten, nn.Identity, nn.PixelShuffle,
 )  # fmt: skip
 
+NORMS = (*BATCH_NORMS, *INSTANCE_NORMS, *LAST_NORMS, nn.GroupNorm)
 KEEPING = (
-    *BATCH_NORMS, *INSTANCE_NORMS, *LAST_NORMS, nn.GroupNorm, *ACTIVATIONS, *DROPOUTS, *SHARES,
-    nn.Identity,
+    *NORMS, *ACTIVATIONS, *DROPOUTS, *SHARES, nn.Identity,
 )  # fmt: skip
 
 # Functions that are modules, with the names of their arguments after the first.
@@ -71,6 +71,7 @@ _FUNCTIONS: dict[str, tuple[type[nn.Module], tuple[str, ...]]] = {
     "adaptive_max_pool1d": (nn.AdaptiveMaxPool1d, ("output_size",)),
     "adaptive_max_pool2d": (nn.AdaptiveMaxPool2d, ("output_size",)),
     "adaptive_max_pool3d": (nn.AdaptiveMaxPool3d, ("output_size",)),
+    "pixel_shuffle": (nn.PixelShuffle, ("upscale_factor",)),
     "interpolate": (nn.Upsample, ("size", "scale_factor", "mode", "align_corners")),
     "upsample": (nn.Upsample, ("size", "scale_factor", "mode", "align_corners")),
 }  # fmt: skip
@@ -88,15 +89,7 @@ _REFUSED: dict[str, tuple[str, str]] = {
     "GRU": ("a sequence is no grid that a group turns", "it, behind enn.GlobalAvgPool"),
     "RNN": ("a sequence is no grid that a group turns", "it, behind enn.GlobalAvgPool"),
     "Embedding": ("its input are numbers of things", "it, before a network of trivial fields"),
-    "PixelShuffle": (
-        "the group permutes the pixels of a block and so the channels that become them",
-        "enn.PixelShuffle(h), from fields of enn.shuffled(h), or enn.Upsample",
-    ),
     "PixelUnshuffle": ("it makes channels of the pixels of a block", "a convolution with a stride"),
-    "pixel_shuffle": (
-        "the group permutes the pixels of a block and so the channels that become them",
-        "enn.PixelShuffle(h), from fields of enn.shuffled(h), or enn.Upsample",
-    ),
     "ChannelShuffle": ("it tears fields apart", "enn.Linear, which mixes them"),
     "channel_shuffle": ("it tears fields apart", "enn.Linear, which mixes them"),
     "chunk": ("it may tear fields apart", "a convolution for each part"),
@@ -194,11 +187,11 @@ def _layer_norm(
     return nn.LayerNorm(list(normalized_shape), eps, learns, bias is not None, device="meta")
 
 
-def arguments(kind: type, values: dict[str, object]) -> list[str]:
+def arguments(kind: Callable[..., Any], values: dict[str, object]) -> list[str]:
     """The arguments of a call, by name where they have defaults, which are left out.
 
     Args:
-        kind: a class.
+        kind: a class or a function.
         values: of its arguments, in their order.
     Returns:
         Each as text.

@@ -66,6 +66,7 @@ class _Partner(Kernels):
             (known.ADAPTIVE_AVERAGES, self._adaptive),
             (known.UPSAMPLES, self._upsample),
             (known.SHARES, self._shares),
+            (nn.PixelShuffle, self._pixel_shuffle),
         ]
         try:
             found = next((road for k, road in kinds if isinstance(kind, k)), self._dropout)
@@ -178,6 +179,10 @@ class _Partner(Kernels):
             return [Piece(self.made(enn.Upsample, repr(int(step)), **values))]
         comment = "the size of the example"
         return [Piece(self.made(enn.Upsample, comment=comment, size=short(new), **values))]
+
+    def _pixel_shuffle(self, module: nn.PixelShuffle) -> list[Piece]:
+        parts = (self.called(self.step.out), repr(module.upscale_factor))
+        return [Piece(Call("enn.PixelShuffle", parts))]
 
     def _shares(self, module: nn.Module) -> list[Piece]:
         text = self.called(self.x)

@@ -15,6 +15,7 @@ from equinet.convert.skeleton.steps import Step, Value
 from equinet.convert.skeleton.widths import Types, together
 from equinet.field import FieldType
 from equinet.numerics.arguments import is_row
+from equinet.numerics.cached import cached
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ class Written:
         self.x = step.inputs[0]
 
     def fields(self, value: Value) -> FieldType:
-        """The type of a map, with the gates that are in it."""
+        """The type of a map, with the gates or the pixels that are in it."""
         found = together(value.row, self.types)
+        if value.shuffled:
+            return _shuffled(found, value.shuffled)
         return enn.gated(found) if self.has_gates(value) else found
 
     def has_gates(self, value: Value) -> bool:
@@ -63,12 +66,19 @@ class Written:
     def called(self, value: Value) -> str:
         """The name of the type of a map."""
         text = self.name(together(value.row, self.types))
+        if value.shuffled:
+            return f"enn.shuffled({text}, {value.shuffled})"
         return f"enn.gated({text})" if self.has_gates(value) else text
 
     def made(self, kind: type, *parts: str, comment: str = "", **values: object) -> Call:
         """The call of a layer of this library on the input."""
         options = known.arguments(kind, values)
         return Call(f"enn.{kind.__name__}", (self.called(self.x), *parts, *options), comment)
+
+
+@cached(256)
+def _shuffled(fields: FieldType, factor: int) -> FieldType:
+    return enn.shuffled(fields, factor)
 
 
 def short(sizes: object) -> object:

@@ -18,6 +18,7 @@ from equinet.convert.skeleton.operations import DROP_PATHS, Operation
 from equinet.convert.skeleton.steps import Step, Value
 from equinet.convert.skeleton.widths import Width, leaves_of
 from equinet.field import FieldType
+from equinet.nn import shuffled
 
 _SAME = ("contiguous", "clone", "detach", "to", "float", "double", "type_as", "identity")
 _SHAPES = ("flatten", "view", "reshape", "squeeze", "unsqueeze", "getitem")
@@ -122,6 +123,7 @@ class _Reader(Joins):
             (nn.Flatten, lambda _: self.reshaped()),
             (nn.Identity, lambda _: self.same()),
             (known.PADS, self.pad),
+            (nn.PixelShuffle, self._shuffled),
         ]
         return next((road for kind, road in kinds if isinstance(module, kind)), self._kept)
 
@@ -144,7 +146,8 @@ class _Reader(Joins):
                 f"its stride {module.stride} leads to a grid of another shape",
                 f"stride={max(module.stride)}, or a skeleton that you edit by docs/guide/unet.md",
             )
-        row: tuple[Width, ...] = (Width(module.out_channels),)
+        factor = self.shuffle()
+        row: tuple[Width, ...] = (Width(module.out_channels // max(1, factor**2)),)
         groups = module.groups
         if groups > 1 and groups == module.in_channels == module.out_channels:
             row = x.row
@@ -153,8 +156,22 @@ class _Reader(Joins):
         elif groups > 1:
             for leaf in leaves_of([*x.row, *row]):
                 leaf.quantum = math.lcm(leaf.quantum, groups)
-        out = Value(0, row, self.outer(), gates=self.is_activated())
+        out = Value(0, row, self.outer(), gates=self.is_activated(), shuffled=factor)
         return self.add(module, (x,), out, padding=padding)
+
+    def _shuffled(self, module: nn.PixelShuffle) -> Value:
+        x = self.map()
+        if x.shuffled != module.upscale_factor:
+            raise self.refusal(
+                "the group permutes the pixels of a block, and so the channels that become them",
+                "enn.PixelShuffle behind a convolution to enn.shuffled(h), or enn.Upsample",
+            )
+        try:
+            shuffled(self.space.fields("1x trivial"), module.upscale_factor)
+        except ValueError as error:  # of the group
+            why = str(error).removeprefix("factor: ").partition("; ")[0]
+            raise self.refusal(f"it {why}", "enn.Upsample, or a smaller group") from error
+        return self.add(module, (x,), replace(x, shuffled=0, sizes=self.outer()))
 
     def _linear(self, module: nn.Linear) -> Value:
         x = self.input()

@@ -105,18 +105,20 @@ class Reading:
 
     def is_activated(self) -> bool:
         """Whether an activation comes next, with norms and pools at most before it."""
+        passing = (*known.NORMS, *known.AVERAGES, *known.MAXIMA, *known.DROPOUTS, nn.Identity)
+        return isinstance(self._next(passing), known.ACTIVATIONS)
+
+    def shuffle(self) -> int:
+        """The factor of a pixel shuffle that comes next, or 0."""
+        module = self._next((*known.NORMS, nn.Identity))
+        return module.upscale_factor if isinstance(module, nn.PixelShuffle) else 0
+
+    def _next(self, passing: tuple[type[nn.Module], ...]) -> nn.Module | None:
+        """The first layer behind this one that is none of these, where the way does not branch."""
         number = self.number
         while len(self.users[number]) == 1:
             (number,) = self.users[number]
             module = known.layer(self.operations[number])
-            if isinstance(module, known.ACTIVATIONS):
-                return True
-            passing = (
-                *known.BATCH_NORMS, *known.INSTANCE_NORMS, nn.GroupNorm, *known.LAST_NORMS,
-                *known.AVERAGES, *known.MAXIMA, *known.DROPOUTS, nn.Identity,
-            )  # fmt: skip
             if not isinstance(module, passing):
-                return False
-        return False
-
-    # --- layers ------------------------------------------------------------------------------
+                return module
+        return None

@@ -24,6 +24,7 @@ class Value:
         sizes: of the grid; empty for a vector.
         last: whether the channels of the plain tensor stand behind the axes of space.
         gates: whether a gate follows, for which there are more scalars where it needs them.
+        shuffled: pixels along an axis that its channels become, or 0.
         pooled: "avg" or "max" if the plain tensor is already the pool of this map.
         positions: of the map that was flattened into this vector.
         padding: what the plain tensor has more at both ends of each axis, and how it was made.
@@ -34,6 +35,7 @@ class Value:
     sizes: tuple[int, ...] = ()
     last: bool = False
     gates: bool = False
+    shuffled: int = 0
     pooled: str = ""
     positions: int = 1
     padding: tuple[tuple[int, ...], str] | None = None
