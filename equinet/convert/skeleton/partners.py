@@ -28,6 +28,9 @@ _POINTWISE: dict[type[nn.Module], type] = {
 }
 
 
+SIZE = "the size of the example"
+
+
 def partner(step: Step, types: Types, name: Callable[[FieldType], str]) -> list[Piece]:
     """What stands for a step, one layer or two; nothing for a join.
 
@@ -177,8 +180,7 @@ class _Partner(Kernels):
         steps = {(m - 1) / max(n - 1, 1) for n, m in zip(old, new, strict=True)}
         if module.align_corners and len(steps) == 1 and (step := steps.pop()) == int(step):
             return [Piece(self.made(enn.Upsample, repr(int(step)), **values))]
-        comment = "the size of the example"
-        return [Piece(self.made(enn.Upsample, comment=comment, size=short(new), **values))]
+        return [Piece(self.made(enn.Upsample, comment=SIZE, size=short(new), **values))]
 
     def _pixel_shuffle(self, module: nn.PixelShuffle) -> list[Piece]:
         parts = (self.called(self.step.out), repr(module.upscale_factor))

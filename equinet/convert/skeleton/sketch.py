@@ -16,7 +16,7 @@ from torch.nn.parameter import is_lazy
 
 from equinet.convert.skeleton.code import quoted
 from equinet.convert.skeleton.flow import Types, program
-from equinet.convert.skeleton.partners import partner
+from equinet.convert.skeleton.partners import SIZE, partner
 from equinet.convert.skeleton.pieces import Piece
 from equinet.convert.skeleton.reader import read
 from equinet.convert.skeleton.result import Pair, Skeleton, made_by
@@ -228,10 +228,15 @@ class _Sketch:
                 network = on_meta(made_by(code, name))
             shape = " x ".join(map(str, sizes))
             found = [_nearest(network, self.into, size) for size in dict.fromkeys(sizes)]
-            mend = f"at size {', '.join(map(str, found))} they keep it (equinet.input_sizes)"
+            if None not in found:
+                mend = f"at size {', '.join(map(str, found))} they keep it (equinet.input_sizes)"
+            elif SIZE in code:
+                mend = "take an example of another size, which an Upsample below has"
+            else:
+                mend = "no size nearby mends that"
             said.append(
                 f"Strides leave the centre of {shape} points, so the symmetry of the grid is "
-                f"broken; {mend if None not in found else 'no size nearby mends that'}."
+                f"broken; {mend}."
             )
         if "lopsided" in code:
             said.append("Layers that are lopsided break it at every size.")
