@@ -98,6 +98,9 @@ MEETS = {
         SPHERE.rings, SPHERE.fields("1x0")
     )(torch.full((1, 1, 16, 16), torch.nan)),
     "guide/from_torch.md#1-name-the-space-and-the-symmetry": lambda: eq.Plane("SO(3)"),
+    "guide/from_torch.md#from-a-model-of-yours": lambda: eq.convert.from_torch(
+        torch.nn.Linear(5, 5), torch.zeros(1, 1, 5, 5), "C4"
+    ),
     "guide/conventions.md#field-types": lambda: PLANE.fields("two vectors"),
 }
 

@@ -416,6 +416,9 @@ def _converted() -> Iterator[Call]:
     yield call(convert.project_filter, layer, layer.dense().detach())
     yield call(convert.relax, layer, "C2")
     yield call(convert.ResidualPathway, layer, "C2", share=0.1)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3))
+    ends = dict(in_fields="2x trivial", out_fields="1x vector")
+    yield call(convert.from_torch, plain, _random(1, 2, 7, 7), "C4", fields="1x regular", **ends)
 
 
 class S2Convolution(torch.nn.Module):

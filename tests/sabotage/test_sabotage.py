@@ -54,7 +54,7 @@ EXCEPTED = {
         "CharacterTable DirectionKernels EquatorialFilter HomogeneousKernels Intertwiners "
         "BlurredFilter NearIdentityFilter SampledKernels SmoothFilter SphereKernels TapKernels "
         "Flow HessianSplit Inertia PowerLaw Certificate EquivarianceError LayerCertificate Report "
-        "LayerReport".split(),
+        "LayerReport Skeleton".split(),
         "It is the result of a function or a layer that has a call; nobody makes one by hand.",
     ),
     **dict.fromkeys(

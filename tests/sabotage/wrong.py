@@ -262,6 +262,9 @@ WELCOME: dict[tuple[str, str, str], str] = {
     ("to_winds", "x", "cut"): "The axes of points are open.",
     ("to_polarisation", "x", "cut"): "The axes of points are open.",
     ("from_torch_harmonics", "coefficients", "cut"): "Orders from some m on may be left out.",
+    ("from_torch", "example", "nan"): "Its shape alone matters.",
+    ("from_torch", "example", "infinite"): "Its shape alone matters.",
+    ("from_torch", "example", "cut"): "The sizes of a grid are open.",
     ("rotate_randomly", "signal", "alike"): "It draws another rotation each time.",
     ("rotate_randomly", "signal", "axes"): "It draws another rotation each time.",
 }
