@@ -23,7 +23,7 @@ from equinet.field.graph import Graph
 from equinet.nn.arguments import check_keywords
 from equinet.nn.costs import Counter, Trace, storages, watch
 from equinet.nn.kernel_layer import KernelLayer
-from equinet.nn.module import EquivariantModule
+from equinet.nn.module import EquivariantModule, is_source
 from equinet.nn.steerable import Steerable
 from equinet.nn.surroundings import example, other_fields, takes
 from equinet.numerics.arguments import check_integer, is_row
@@ -281,7 +281,7 @@ def _rows(model: nn.Module) -> list[_Row]:
             continue
         parts = set(module.modules()) - {module}
         last = not parts or (
-            isinstance(module, EquivariantModule)
+            (isinstance(module, EquivariantModule) or is_source(module))
             and not any(isinstance(part, EquivariantModule) for part in parts)
         )
         if last:
@@ -379,8 +379,8 @@ def _on_meta(model: nn.Module) -> nn.Module:
 def _cells(layer: LayerSummary) -> tuple[str, ...]:
     """A line of the table."""
     types = "" if layer.in_type is None else str(layer.in_type)
-    if layer.in_type is not None and layer.out_type != layer.in_type:
-        types += f" -> {'vectors' if layer.out_type is None else layer.out_type}"
+    if layer.out_type != layer.in_type:
+        types = f"{types} -> {'vectors' if layer.out_type is None else layer.out_type}".strip()
     name = layer.name or "."
     if layer.calls > 1:
         name += f" ({layer.calls} calls)"
