@@ -98,6 +98,26 @@ def handed(names: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in names if name in given}
 
 
+def first_name(module: nn.Module) -> str:
+    """The name of the first argument of ``forward``, what goes in; empty if it has none."""
+    return next(iter(inspect.signature(module.forward).parameters), "")
+
+
+def example_kinds(module: nn.Module, count: int) -> dict[str, Tensor]:
+    """The kind of each of some samples, for layers with weights for each kind.
+
+    Args:
+        module: that is asked, by the attribute ``kinds`` of what is inside.
+        count: of the samples.
+    Returns:
+        ``kind``, int64 ``(count,)``, if it takes that.
+    """
+    names = {*takes(module), *(p.name for p in _after_fields(module))}
+    found = [getattr(part, "kinds", None) for part in module.modules()]
+    kinds = min((number for number in found if isinstance(number, int)), default=0)
+    return {"kind": torch.arange(count) % kinds} if kinds and "kind" in names else {}
+
+
 def example(module: nn.Module, positions: Tensor) -> dict[str, Any]:
     """What a module takes besides the fields, for points that are all neighbours of each other.
 
