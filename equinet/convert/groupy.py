@@ -50,7 +50,7 @@ def from_groupy(
     ``regular``; ``standard_basis`` leads to that. Each weight of theirs is one here.
 
     Args:
-        weight: the parameter ``W`` or ``weight`` of the layer.
+        weight: the parameter ``W`` or ``weight`` of the layer, a tensor or an array.
         group: "p4" or "p4m", of the output.
         bias: one for each channel of the output, or None.
         stride: of the layer.
@@ -92,7 +92,8 @@ def from_groupy(
     )
     shift = None if bias is None else _shift(bias, out_type, order)
     project_filter(layer, _expanded(w, elements, layer.taps.points), shift)
-    return layer.to(weight)
+    like = torch.as_tensor(weight)
+    return layer.to(like if like.is_floating_point() else like.device)
 
 
 def _shift(bias: Tensor, out_type: FieldType, order: int) -> Tensor:

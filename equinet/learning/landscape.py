@@ -24,6 +24,7 @@ from equinet.learning.ensemble import check_labels
 from equinet.learning.lanczos import lanczos
 from equinet.learning.tangent import State, batch_statistics, check_samples, jacobian
 from equinet.numerics.arguments import check_generator, check_integer, check_memory, check_number
+from equinet.numerics.values import came
 
 
 def violations(margins: Tensor, tolerance: float = 1e-10) -> Tensor:
@@ -39,7 +40,7 @@ def violations(margins: Tensor, tolerance: float = 1e-10) -> Tensor:
     """
     dense = isinstance(margins, Tensor) and margins.layout == torch.strided
     if not dense or not margins.is_floating_point() or not margins.dim():
-        got = margins.dtype if isinstance(margins, Tensor) else type(margins).__name__
+        got = margins.dtype if isinstance(margins, Tensor) else came(margins)
         raise ValueError(f"margins: expected real numbers (..., n), got {got}")
     if not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance: expected a finite number >= 0, got {tolerance!r}")

@@ -19,7 +19,7 @@ from equinet.field import FieldType
 from equinet.field.graph import Graph
 from equinet.nn.programs import Program, check_points, exported, traced
 from equinet.numerics.arguments import check_integer, check_memory, is_number, is_row
-from equinet.numerics.values import check_numbers, check_real
+from equinet.numerics.values import came, check_numbers, check_real
 from equinet.rep import tensor_product
 
 if TYPE_CHECKING:  # which torch brings when it is asked for
@@ -239,7 +239,7 @@ class Potential(nn.Module):
         y = self.net(x, positions, graph)
         what, count = ("clouds", graph.clouds) if self.pooled else ("points", graph.points)
         if not isinstance(y, Tensor) or not y.is_floating_point() or y.shape != (count, 1):
-            got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+            got = tuple(y.shape) if isinstance(y, Tensor) else came(y)
             raise ValueError(
                 f"net: expected one scalar for each of {count} {what}, ({count}, 1), got {got}"
             )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.field.graph import Graph
+from equinet.numerics.values import came
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _OF_POINTS = frozenset({"positions", "graph", "edges", "batch", "count"})
@@ -83,9 +84,7 @@ def surroundings(
                 f"{tuple(graph.shape)}"
             )
     elif graph is not None and not isinstance(graph, Graph):
-        raise TypeError(
-            f"graph: expected a transforms.Graph or its edges, got {type(graph).__name__}"
-        )
+        raise TypeError(f"graph: expected a transforms.Graph or its edges, got {came(graph)}")
     found = {"positions": positions, "graph": graph, "edges": graph}
     found = {name: value for name, value in found.items() if value is not None}
     if isinstance(graph, Graph):
