@@ -169,6 +169,8 @@ def _alike(result: Any, sound: Any) -> bool:
         return len(result) == len(sound) and all(map(_alike, result, sound))
     if isinstance(sound, dict):
         return list(result) == list(sound) and all(_alike(result[key], sound[key]) for key in sound)
+    if isinstance(sound, torch.nn.Module):  # which have no equality either
+        return repr(result) == repr(sound) and _alike(result.state_dict(), sound.state_dict())
     if isinstance(sound, Flow | Graph | HessianSplit):  # they have tensors, and no equality
         return _alike(vars(result), vars(sound))
     return bool(result == sound)
