@@ -22,7 +22,7 @@ INVENTORY = {
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise
         Plane Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual power_spectra random_field resample space_of sphere_of
-        torus turn_fibres""",
+        torus turn_fibres values_at""",
     "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
         Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
         direct_product double_cosets find_subgroup generate icosahedral inversion is_subgroup
