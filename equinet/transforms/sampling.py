@@ -18,8 +18,8 @@ from equinet.numerics.pages import explained
 from equinet.numerics.values import check_floating, check_measured, is_missing, is_readable
 from equinet.transforms.coordinates import coordinates
 
-_STEPS = 30  # where the quadrature of the rings is not exact
-_ROUNDED_STEPS = 3  # where it is up to the rounding of the angles
+_LEFT = 0.16  # of an error on HEALPix by one correction at the highest band, at most, as measured
+_ROUNDED_STEPS = 3  # where the quadrature is exact up to the rounding of the angles
 _MOST_STEPS = 1000
 _NEAR = 1e-3  # degrees, between latitudes that are meant to be the same
 _SAME = 1e-5  # of the largest value, between a meridian and the same meridian
@@ -56,7 +56,8 @@ class Sample(nn.Module):
         latitudes: those of the rows in degrees as the file has them, if they shall be checked.
         missing: what stands in for NaN, and for numbers from 1e30 on, which files write for what
             is missing (healpy -1.6e30, netCDF 9.9e36); None refuses them.
-        steps: how often the coefficients are corrected; as needed for the rings if None.
+        steps: how often the coefficients are corrected; as needed for the rings and the dtype if
+            None.
     Shape:
         ``(batch, channel, *rings.shape)``, one longitude more with ``repeats_meridian``, to
         ``field_type.shape(batch)``, in the dtype of the module.
@@ -113,9 +114,7 @@ class Sample(nn.Module):
         self.is_refined = self.band > rings.degree
         turned = _shifted(rings, start, self.band)
         self.data_type = sphere.at(self.band, turned).fields(field_type.blocks)
-        self.steps, self.steps_back = _needed(rings, self.band), _needed(sphere.rings, self.band)
-        if steps is not None:
-            self.steps = check_integer(steps, "steps", 0, _MOST_STEPS)
+        self.steps = None if steps is None else check_integer(steps, "steps", 0, _MOST_STEPS)
         signs = [
             torch.full((mul * rho.dim, 1, 1), (-1.0) ** rho.constituents[0].degree)
             for mul, rho in field_type.blocks
@@ -216,7 +215,8 @@ class Sample(nn.Module):
         if self.repeats_meridian:
             values = self._once(values)
         y = values if self.north_first else _permuted(values, self.order)
-        spectrum = _corrected(self._spectrum, self.to_data, y, self.steps)
+        steps = needed_steps(self.rings, self.band, y.dtype) if self.steps is None else self.steps
+        spectrum = _corrected(self._spectrum, self.to_data, y, steps)
         return self.to_field(spectrum, len(values))
 
     def _check_dtype(self, name: str, x: Tensor) -> None:
@@ -267,7 +267,8 @@ class Sample(nn.Module):
             expected = ", ".join(map(str, self.out_type.shape(1)[1:]))
             raise ValueError(f"x: expected (batch, {expected}), got {tuple(x.shape)}")
         check_measured("x", x, "fields have numbers everywhere")
-        spectrum = _corrected(self.from_field, self.to_field, x, self.steps_back)
+        steps = needed_steps(sphere_of(self.out_type).rings, self.band, x.dtype)
+        spectrum = _corrected(self.from_field, self.to_field, x, steps)
         y = self.to_data(spectrum, len(x))
         y = y if self.north_first else _permuted(y, self.back)
         return torch.cat([y, y[..., :1]], -1) if self.repeats_meridian else y
@@ -325,15 +326,22 @@ def _south_first(rings: Rings) -> Tensor:
     return backwards.flip(0).repeat_interleave(counts) + torch.arange(rings.count) - first
 
 
-def _needed(rings: Rings, band: int) -> int:
-    """How many steps make the rounding of float64 of the error of the quadrature."""
+def needed_steps(rings: Rings, band: int, dtype: torch.dtype) -> int:
+    """How many corrections make rounding of the error of the quadrature.
+
+    Args:
+        rings: of the quadrature.
+        band: of the spectrum.
+        dtype: of the numbers.
+    Returns:
+        0 where it is exact.
+    """
     if rings.exact_degree >= band or _full_degree(rings) > rings.degree:
         return 0 if rings.is_uniform else 1
     if rings.is_uniform:
         return _ROUNDED_STEPS
-    # Each leaves a share of the error which falls as the square of the band: on HEALPix it is 0.12
-    # at the highest one, as measured.
-    return math.ceil(_STEPS * math.log(0.12) / math.log(0.12 * (band / rings.degree) ** 2))
+    left = _LEFT * (band / rings.degree) ** 2  # each leaves a share that falls as that square
+    return math.ceil(math.log(torch.finfo(dtype).eps / 4) / math.log(left))
 
 
 def _close(a: Tensor, b: Tensor) -> bool:
