@@ -264,6 +264,7 @@ WELCOME: dict[tuple[str, str, str], str] = {
     ("to_winds", "x", "cut"): "The axes of points are open.",
     ("to_polarisation", "x", "cut"): "The axes of points are open.",
     ("from_torch_harmonics", "coefficients", "cut"): "Orders from some m on may be left out.",
+    ("Sample.nearest", "", ""): "It takes values of any kind.",
     ("rotate_randomly", "signal", "alike"): "It draws another rotation each time.",
     ("rotate_randomly", "signal", "axes"): "It draws another rotation each time.",
 }
