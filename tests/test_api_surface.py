@@ -22,7 +22,7 @@ INVENTORY = {
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise
         Plane Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual power_spectra random_field resample space_of sphere_of
-        torus turn_fibres""",
+        torus turn_fibres values_at""",
     "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
         Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
         direct_product double_cosets find_subgroup generate icosahedral inversion is_subgroup
@@ -31,9 +31,9 @@ INVENTORY = {
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
         GaussianShells Harmonics Orbits Pixels Radial Rings SteeredFunctions Synthesis Zernike
         angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid gauss
-        gaussian_shells harmonics_representation healpix octahedral power_spectrum rotate_s2
-        rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft
-        so3_rfft soft spherical_harmonics""",
+        gaussian_shells harmonics_representation healpix healpix_nested octahedral power_spectrum
+        rotate_s2 rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft
+        so3_irfft so3_rfft soft spherical_harmonics""",
     "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia KernelRegression Laplace
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent
         gradient_flow hessian_split hinge lattice_error ntk_parametrize power_law satisfied

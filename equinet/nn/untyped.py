@@ -71,6 +71,8 @@ def keeps(module: nn.Module, fields: FieldType | None) -> bool:
         return _is_permuted(fields)
     if isinstance(module, _NORMS):
         return scalars and space.weights is None
+    if isinstance(module, nn.Embedding):
+        return scalars and not fields.axes
     if isinstance(module, (*_ROWS, nn.Flatten)):
         return (scalars or isinstance(module, nn.Flatten)) and not fields.axes
     return space.grid is not None and _keeps_grid(module, fields, scalars)

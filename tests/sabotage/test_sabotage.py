@@ -112,6 +112,27 @@ def test_every_public_callable_has_a_call():
     assert _missing(found - {_plain(cyclic)}) == {"cyclic"}
 
 
+# Constants, which are made float64 whatever they come as, and what other libraries have as arrays.
+TAKES_ARRAYS = frozenset(
+    "adjacency alm by cilm coefficients error generators n points spectrum weight".split()
+)
+
+
+@pytest.mark.parametrize("package", sorted(MAKERS))
+def test_arrays_of_numpy_are_refused_with_the_way_out(package):
+    """Data are tensors everywhere; constants may be arrays, which then mean the same."""
+    tried = 0
+    for one in calls_of(package):
+        for name, value in one.arguments.items():
+            if type(value) is not torch.Tensor or value.layout != torch.strided:
+                continue
+            kind, text = outcome(one, name, value.detach().numpy(), "alike")
+            wanted = kind == "refused" and "; torch.from_numpy makes a tensor of it" in text
+            assert wanted or (kind == "the same" and name in TAKES_ARRAYS), (str(one), name, text)
+            tried += 1
+    assert tried or package == "steerable"
+
+
 # --- what must be found ---------------------------------------------------------------------------
 
 
