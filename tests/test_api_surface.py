@@ -38,7 +38,8 @@ INVENTORY = {
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent
         gradient_flow hessian_split hinge lattice_error ntk_parametrize power_law satisfied
         soft_hinge square tangent_kernel tangent_product violations""",
-    "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Canonicaliser Concat Conv1d Conv2d Conv3d
+    "equinet.nn": """AdaptiveAvgPool AdaptiveMaxPool AvgPool BatchNorm Canonicaliser Concat Conv1d
+        Conv2d Conv3d
         ConvTranspose1d ConvTranspose2d ConvTranspose3d Curl DepthwisePointConv Divergence
         Downsample DropPath Dropout EBModes ELU EquivariantModule Eth EthBar FieldDropout
         FieldLoss FourierPointwise FromEBModes GELU Gate GlobalAvgPool GlobalMaxPool Gradient
@@ -46,7 +47,7 @@ INVENTORY = {
         InstanceNorm Integrate InverseLaplacian KernelLayer Laplacian LayerNorm LayerScale
         LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle PointAttention
         PointConv PointPool PointUnpool Pointwise Potential Prediction Product RMSNorm
-        RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid SkewGradient SobolevLoss
+        RadialNetwork ReLU Residual Restrict Select Sequential SiLU Sigmoid SkewGradient SobolevLoss
         Softplus SphereAttention SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh
         TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm gated gated_layer
         shuffled species_energies spectral_norm squash summary""",

@@ -8,6 +8,7 @@ from typing import Protocol
 from equinet.convert.escnn_groups import Correspondence, Element, PeerSpace, correspondence
 from equinet.field import FieldType, Plane, Point, Space, Volume
 from equinet.group import FiniteGroup
+from equinet.nn.select import blocks_of
 from equinet.numerics.cached import on_cpu
 from equinet.rep import Representation, decompose, regular, trivial, vector
 
@@ -69,19 +70,15 @@ class TypeReader:
         if id(gspace) not in self._groups:
             self._groups[id(gspace)] = correspondence(gspace)
         same = self._groups[id(gspace)]
-        blocks: list[tuple[int, Representation]] = []
+        each: list[Representation] = []
         for theirs in fields.representations:
             key = id(gspace), theirs.name
             if key not in self._reps:
                 self._reps[key] = representation(theirs, same)
-            rho = self._reps[key]
-            if blocks and blocks[-1][1] == rho:
-                blocks[-1] = blocks[-1][0] + 1, rho
-            else:
-                blocks.append((1, rho))
+            each.append(self._reps[key])
         space = _SPACES.get(getattr(gspace, "dimensionality", 2))  # in e2cnn all are of the plane
         group = same.group
-        return (Point(group, group.n) if space is None else space(group)).fields(blocks)
+        return (Point(group, group.n) if space is None else space(group)).fields(blocks_of(each))
 
 
 def representation(theirs: PeerRepresentation, same: Correspondence) -> Representation:
