@@ -16,9 +16,9 @@ INVENTORY = {
         o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy testing
         tetrahedral transforms""",
     "equinet.convert": """ResidualPathway from_e3nn from_e3nn_convolution from_escnn from_escnn_type
-        from_groupy from_healpy from_pyshtools from_s2cnn from_se3cnn from_torch_harmonics
-        lie_learn_basis project_filter relax standard_basis to_healpy to_pyshtools
-        to_torch_harmonics""",
+        from_groupy from_healpy from_lie_learn from_lie_learn_so3 from_pyshtools from_s2cnn
+        from_se3cnn from_torch_harmonics lie_learn_basis project_filter relax standard_basis
+        to_healpy to_lie_learn to_lie_learn_so3 to_pyshtools to_torch_harmonics""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise
         Plane Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual power_spectra random_field resample space_of sphere_of

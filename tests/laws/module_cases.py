@@ -6,6 +6,9 @@ from torch import Generator, Tensor
 from equinet import FieldType, Point, Points, Volume, nn
 from equinet.convert.block_gates import BlockGates
 from equinet.convert.block_products import BlockProducts
+from equinet.convert.channel_gates import ChannelGates
+from equinet.convert.masked import Masked
+from equinet.convert.sampled_pointwise import SampledPointwise
 from tests.laws.module_case import (
     C4,
     C8,
@@ -129,6 +132,23 @@ def _block_gates(in_type: FieldType, out_type: FieldType):
     odd, even = torch.nn.Tanh(), torch.nn.SiLU()
     gates = [(2, 1, odd), (0, 1, even)]
     return BlockGates(in_type, out_type, [(3, 1, odd)], gates, [(4, 1, 3), (7, 1, 3)])
+
+
+def _channel_gates(in_type: FieldType, out_type: FieldType, **options):
+    """What a gated nonlinearity of escnn becomes, whose gates come out too."""
+    places = dict(gates=[0, 1], biases=[0, 1], fields=[4, 2, 3], numbers=[0, 1, 1])
+    return ChannelGates(in_type, out_type, torch.nn.Sigmoid(), **places, order=range(5), **options)
+
+
+def _sampled(in_type: FieldType):
+    """What a Fourier nonlinearity of escnn becomes: of values that are read in a circle."""
+    turn = torch.eye(8, device="cpu").roll(1, 0)
+    return SampledPointwise(in_type, in_type, torch.nn.ReLU(), turn, turn.mT)
+
+
+def _masked(in_type: FieldType):
+    mask = [[1.0, 2, 1], [2, 3, 2], [1, 2, 1]]
+    return Masked(in_type, torch.tensor(mask, device="cpu"))
 
 
 def _conv_depthwise(in_type: FieldType, out_type: FieldType, *, generator: Generator):
@@ -260,6 +280,9 @@ FIBREWISE: list[ModuleCase] = [
     case(_channelwise, PLANE_POINTS, "1x regular -> 1x regular", others=_plane_vectors),
     case(_block_products, POINTS, "2x0e + 2x1o -> 2x1e + 3x1o", others=_vectors),
     case(_block_gates, POINTS, "2x0e + 2x0o + 2x1o -> 1x0o + 1x1e + 1x1o"),
+    case(_channel_gates, D4, "2x trivial + 1x vector + 1x0o -> 2x trivial + 1x0o + 1x vector"),
+    case(_sampled, C8, "2x regular", traced=True),
+    case(_masked, C4, "1x trivial + 1x vector", sizes=(3, 3)),
     case(nn.SymmetricPower, POINTS, "2x0e + 2x1o -> 2x0e + 2x1o", 3, traced=True),
     case(nn.SymmetricPower, SO3, "1x0 + 1x1 -> 1x1 + 1x2", 2),
     case(nn.SymmetricPower, OCTAHEDRAL, "1x T1 + 1x A1 -> 1x E + 1x T1", 3),

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from equinet.convert import from_se3cnn
+from equinet.convert import from_lie_learn_so3, from_se3cnn
+from equinet.harmonics import so3_ifft
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 Rows = Iterator[tuple[str, float]]
@@ -31,11 +32,28 @@ def _maker(name: str) -> Any:
 
 
 def lie_learn() -> Rows:
-    """Bases, Wigner matrices and quadrature weights."""
-    yield from _compared("lie_learn.npz", _maker("make_lie_learn").bases())
+    """Bases, spectra in all of them, Wigner matrices and quadrature weights."""
+    maker = _maker("make_lie_learn")
+    yield from _compared("lie_learn.npz", maker.bases())
+    yield from _compared("lie_learn_spectra.npz", maker.sphere())
+    yield from _spectra(maker.rotations(every=True))
     peers = _maker("make_peers")
     peers.load_lie_learn()  # which mends it
     yield from _compared("peers.npz", peers.lie_learn_values(np.random.default_rng(1)))
+
+
+def _spectra(arrays: Mapping[str, np.ndarray]) -> Rows:
+    """Functions on SO(3), of which each basis has matrices."""
+    worst, count = 0.0, 0
+    for name in arrays:
+        if name.endswith("/F"):
+            F, f = (torch.from_numpy(arrays[name[:-1] + key]) for key in "Ff")
+            matrices = [F[..., :1, None], F[1:10].view(3, 3), F[10:].view(5, 5)]
+            spectrum = from_lie_learn_so3(matrices, *name[:-2].split("_"))
+            found = so3_ifft(spectrum, 3).transpose(0, 1)
+            worst = max(worst, float((found - f).abs().max() / f.abs().max()))
+            count += 1
+    yield f"spectra on SO(3) in {count} bases", worst
 
 
 def torch_harmonics() -> Rows:
