@@ -34,11 +34,11 @@ from equinet.convert.e3nn_types import (
     refused,
 )
 from equinet.convert.elementwise import Elementwise, plain
+from equinet.convert.refusals import ONE_BY_ONE, refusal
 from equinet.convert.weights import ProductPath, is_whole, set_matrix, set_products
 from equinet.field import FieldType, Space
 from equinet.nn import BatchNorm, Linear, Product
 from equinet.numerics.cached import on_cpu
-from equinet.numerics.pages import explained
 
 Maker = Callable[..., nn.Module]  # from a layer of e3nn and a space
 _MODES = {"uvw": "full", "uvu": "channelwise"}
@@ -111,11 +111,11 @@ _NEAREST = {
     "normalize2mom": "use its function f, times its constant cst",
     "Convolution": "from_e3nn_convolution takes one of points apart; enn.Conv3d is one of volumes",
     "LowPassFilter": "the nearest is enn.Downsample",
-    "MessagePassing": "hand over its layers one by one",
-    "Network": "hand over its layers one by one",
-    "NetworkForAGraphWithAttributes": "hand over its layers one by one",
-    "SimpleNetwork": "hand over its layers one by one",
-    "Compose": "hand over its layers one by one",
+    "MessagePassing": ONE_BY_ONE,
+    "Network": ONE_BY_ONE,
+    "NetworkForAGraphWithAttributes": ONE_BY_ONE,
+    "SimpleNetwork": ONE_BY_ONE,
+    "Compose": ONE_BY_ONE,
     "_Layer": "hand over the FullyConnectedNet that it is of",
     "_Sortcut": "hand over the Gate that it is of",
 }
@@ -123,23 +123,11 @@ _NEAREST = {
 
 def _maker(module: nn.Module) -> Maker:
     """What makes the layer that is equal to one of e3nn; TypeError if there is none."""
-    near = kind_of(module, _NEAREST)
-    name = near or type(module).__name__
-    kind = None if near == "TensorSquare" else kind_of(module, _MAKERS)
-    if kind is not None:
+    kind = kind_of(module, _MAKERS)
+    if kind is not None and kind_of(module, ["TensorSquare"]) is None:
         return _MAKERS[kind]
-    hint = "" if near is None else f"; {_NEAREST[near]}"
-    if isinstance(module, nn.Module):
-        parts = module.named_modules()
-        inside = [name for name, part in parts if name and kind_of(part, _MAKERS)]
-        if inside and (near is None or hint.endswith("one by one")):
-            hint = f"; hand over its layers one by one: {', '.join(inside[:5])}"
-    raise TypeError(
-        explained(
-            f"module: expected a layer of e3nn that has an equal here, got {name}{hint}",
-            "guide/converters.md#what-has-no-equal",
-        )
-    )
+    expected = "a layer of e3nn that has an equal here"
+    raise refusal(module, expected, _NEAREST, _MAKERS, ("e3nn",))
 
 
 # --- matrices -------------------------------------------------------------------------------------

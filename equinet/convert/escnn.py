@@ -18,15 +18,13 @@ from torch import Tensor, nn
 from equinet.convert import escnn_filters, escnn_functions, escnn_grids, escnn_norms
 from equinet.convert.escnn_filters import fixed_linear
 from equinet.convert.escnn_types import Maker, PeerType, Theirs, TypeReader, tensors_of
+from equinet.convert.refusals import ONE_BY_ONE, kind_of, refusal
 from equinet.field import FieldType, Space
 from equinet.nn import Concat, Identity, Restrict, Select, Sequential
 from equinet.numerics.cached import on_cpu
-from equinet.numerics.pages import explained
 from equinet.rep import Representation
 
 _PEERS = ("escnn", "e2cnn")
-_COLLECTIONS = ("EquivariantModule", "ModuleList")
-_ONE_BY_ONE = "hand over its modules one by one"
 # What is nearest to layers that have no equal, as the end of a sentence.
 _NEAREST = {
     "R2PointConv": "the nearest is enn.PointConv, whose filters are of other radial functions",
@@ -38,8 +36,8 @@ _NEAREST = {
     "MaxPoolChannels": "the nearest is enn.GroupPool, which knows the fields",
     "BranchingModule": "enn.Select takes some of the fields; a whole MultipleModule is converted",
     "MergeModule": "enn.Concat puts outputs in a row; a whole MultipleModule is converted",
-    "ModuleList": _ONE_BY_ONE,
-    "EquivariantModule": _ONE_BY_ONE,
+    "ModuleList": ONE_BY_ONE,
+    "EquivariantModule": ONE_BY_ONE,
 }
 
 
@@ -108,9 +106,10 @@ def from_escnn(module: nn.Module) -> nn.Module:
 
 
 def _convert(module: nn.Module, reader: TypeReader) -> nn.Module:
-    kind = kind_of(module)
+    kind = kind_of(module, {*_MAKERS, *_NEAREST}, _PEERS)
     if kind not in _MAKERS:
-        raise TypeError(_refusal(module, kind))
+        expected = "a layer of escnn or e2cnn that has an equal here"
+        raise refusal(module, expected, _NEAREST, _MAKERS, _PEERS)
     found = _MAKERS[kind](module, reader)
     theirs: Theirs = module
     if hasattr(theirs, "out_type"):
@@ -143,35 +142,9 @@ def _each(fields: FieldType) -> tuple[Space, list[Representation]]:
     return fields.space, [rho for mul, rho in fields.blocks for _ in range(mul)]
 
 
-def kind_of(module: object) -> str | None:
-    """The name of the class of escnn or e2cnn that a module is of; None if it is of neither.
-
-    Args:
-        module: anything.
-    Returns:
-        Of the class, or the nearest above it, that is converted or refused by name.
-    """
-    known = _MAKERS.keys() | _NEAREST.keys()
-    for kind in type(module).__mro__:
-        if kind.__module__.split(".")[0] in _PEERS and kind.__name__ in known:
-            return kind.__name__
-    return None
-
-
 def is_known(name: str) -> bool:
     """Whether a class of this name is converted; else it is refused, with what is nearest."""
     return name in _MAKERS
-
-
-def _refusal(module: object, kind: str | None) -> str:
-    name = type(module).__name__
-    text = f"module: expected a layer of escnn or e2cnn that has an equal here, got {name}"
-    if kind is not None:
-        text += f"; {_NEAREST[kind]}"
-    if kind in _COLLECTIONS and isinstance(module, nn.Module):
-        inside = [name for name, part in module.named_children() if kind_of(part)]
-        text += f": {', '.join(inside[:5])}" if inside else ""
-    return explained(text, "guide/converters.md#what-has-no-equal")
 
 
 # --- what arranges others -------------------------------------------------------------------------

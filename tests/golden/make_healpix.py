@@ -17,14 +17,19 @@ import numpy as np
 NSIDE, LMAX = 3, 5
 
 
-def main() -> None:
+def transforms() -> dict[str, np.ndarray]:
+    """Points, coefficients and the function with these."""
     pixels = np.arange(healpy.nside2npix(NSIDE))
     theta, phi = healpy.pix2ang(NSIDE, pixels)
     xyz = np.stack(healpy.pix2vec(NSIDE, pixels), -1)
     alm = healpy.map2alm(np.cos(0.37 * pixels**2), lmax=LMAX, iter=0)
     back = healpy.alm2map(alm, NSIDE, lmax=LMAX)
-    path = Path(__file__).with_name("healpix.npz")
-    np.savez_compressed(path, theta=theta, phi=phi, xyz=xyz, alm=alm, map=back)
+    return {"theta": theta, "phi": phi, "xyz": xyz, "alm": alm, "map": back}
+
+
+def main() -> None:
+    """Write the file beside this one."""
+    np.savez_compressed(Path(__file__).with_name("healpix.npz"), **transforms())
 
 
 if __name__ == "__main__":
