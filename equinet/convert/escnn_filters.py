@@ -14,6 +14,7 @@ from equinet.field import FieldType
 from equinet.harmonics import Orbits
 from equinet.nn import Conv2d, Conv3d, ConvTranspose2d, ConvTranspose3d, Linear
 from equinet.nn.steerable import Steerable
+from equinet.numerics.pages import explained
 
 # Weights of float32, and bases that escnn samples in it, agree to this; a filter that is changed
 # by hand, or read with another group, does not.
@@ -30,12 +31,13 @@ def with_filter(layer: Steerable, filter: Tensor, bias: Tensor | None) -> Steera
     """
     residual = project_filter(layer, filter, bias, argument="module")
     if not residual < _ROUNDING:
-        raise ValueError(
+        text = (
             "module: expected weights whose expanded filter is equivariant, but the part "
             f"{residual:.2g} of its norm is no kernel between {layer.in_type!r} and "
             f"{layer.out_type!r}: they were changed after the expansion, or a representation of "
             "the types is not what it says; project_filter takes the nearest filter"
         )
+        raise ValueError(explained(text, "guide/converters.md#a-filter-is-projected"))
     return layer
 
 

@@ -21,6 +21,7 @@ from equinet.group import so3
 from equinet.harmonics import Orbits
 from equinet.nn import Conv3d, ConvTranspose3d
 from equinet.numerics.cached import on_cpu
+from equinet.numerics.pages import explained
 from equinet.rep import Representation, irrep
 
 _ROUNDING = 1e-5
@@ -130,10 +131,11 @@ def from_se3cnn(layer: Convolution) -> Conv3d | ConvTranspose3d:
     )
     residual = project_filter(found, filter, argument="layer")
     if not residual < _ROUNDING:
-        raise ValueError(
+        text = (
             f"layer: expected an equivariant filter, but the part {residual:.2g} of its norm is no "
-            f"kernel between {in_type!r} and {out_type!r}"
+            f"kernel between {in_type!r} and {out_type!r}; project_filter takes the nearest filter"
         )
+        raise ValueError(explained(text, "guide/converters.md#a-filter-is-projected"))
     return found.to(kernel.weight).train(layer.training)
 
 

@@ -9,7 +9,7 @@ import functools
 import pytest
 import torch
 
-from equinet import Plane, nn
+from equinet import Plane, Sphere, nn
 from equinet.convert import from_escnn, from_escnn_type, project_filter, standard_basis
 from equinet.testing import assert_equivariant
 from tests.convert.escnn_stand_ins import as_peer, stored, types_of
@@ -136,6 +136,13 @@ def test_standard_bases(name, generator):
     assert_close(one, torch.eye(len(one)), 0 if "irreps" in name else ROUNDING)
 
 
+def test_sampled_functions_have_no_other_basis():
+    with pytest.raises(
+        ValueError, match="^fields: expected fields of finite dimension, got Sphere"
+    ):
+        standard_basis(Sphere(3).fields("1x regular"))
+
+
 def test_a_filter_that_is_not_equivariant_is_refused():
     name = "C8: conv, quotients"
     theirs = layer_of(name)
@@ -143,7 +150,8 @@ def test_a_filter_that_is_not_equivariant_is_refused():
     noise[0, 0] += 1
     theirs.expand_parameters = lambda: (noise, theirs.bias)
     with pytest.raises(
-        ValueError, match=r"^module: expected weights .* but the part 0\.\d+ of its"
+        ValueError,
+        match=r"^module: expected weights .* but the part 0\.\d+ of its .*#a-filter-is-pro",
     ):
         from_escnn(theirs)
     ours = copy.deepcopy(converted(name))
