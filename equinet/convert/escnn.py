@@ -29,7 +29,6 @@ _PEERS = ("escnn", "e2cnn")
 _NEAREST = {
     "R2PointConv": "the nearest is enn.PointConv, whose filters are of other radial functions",
     "R3PointConv": "the nearest is enn.PointConv, whose filters are of other radial functions",
-    "ConcatenatedNonLinearity": "the nearest is enn.Pointwise with an odd function, such as tanh",
     "TensorProductModule": "the nearest is enn.TensorProduct, which mixes the fields too",
     "HarmonicPolynomialR3": "numerics.solid_harmonics has the polynomials, in the order of m",
     "InducedNormPool": "the nearest is enn.NormPool, the norm of a whole field",
@@ -65,6 +64,7 @@ def from_escnn(module: nn.Module) -> nn.Module:
     ``GNormBatchNorm``
     ``ReLU``, ``ELU``, ``LeakyReLU``,   the layers of these names, ``enn.Pointwise``
     ``PointwiseNonLinearity``
+    ``ConcatenatedNonLinearity``        a layer of its own, of each number and its negative
     ``NormNonLinearity``, ``Induced``   ``enn.NormActivation``, ``enn.InducedNormActivation``
     likewise
     ``GatedNonLinearity1``, ``2``,      a layer of its own, with gates anywhere and a bias for each

@@ -14,6 +14,7 @@ from equinet.convert.elementwise import plain
 from equinet.convert.escnn_norms import part_size
 from equinet.convert.escnn_types import Maker, PeerType, Theirs, TypeReader, beside, tensors_of
 from equinet.convert.sampled_pointwise import SampledPointwise
+from equinet.convert.signed_pairs import SignedPairs
 from equinet.nn import (
     ELU,
     InducedNormActivation,
@@ -52,6 +53,11 @@ def _named(theirs: Theirs, candidates: Sequence[Function], start: float) -> Func
 def _pointwise(theirs: Theirs, reader: TypeReader) -> nn.Module:
     function = _named(theirs, _POINTWISE, -3)
     return Pointwise(reader.fields(theirs.in_type), function)
+
+
+def _concatenated(theirs: Theirs, reader: TypeReader) -> nn.Module:
+    types = reader.fields(theirs.in_type), reader.fields(theirs.out_type)
+    return SignedPairs(*types, plain(_named(theirs, _POINTWISE, -3)))
 
 
 def _relu(theirs: Theirs, reader: TypeReader) -> nn.Module:
@@ -215,6 +221,7 @@ def _vector_field(theirs: Theirs, reader: TypeReader) -> nn.Module:
 
 MAKERS: dict[str, Maker] = {
     "PointwiseNonLinearity": _pointwise,
+    "ConcatenatedNonLinearity": _concatenated,
     "ReLU": _relu,
     "ELU": _elu,
     "LeakyReLU": _leaky_relu,

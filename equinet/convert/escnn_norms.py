@@ -32,8 +32,9 @@ def check_evaluation(theirs: Theirs, why: str) -> None:
 
 def part_size(rho: Any) -> int:  # noqa: ANN401 - a representation of theirs
     """How many components the parts of an induced field have, as its nonlinearities say."""
-    starts = [name for name in rho.supported_nonlinearities if name.startswith("induced_norm")]
-    return int(starts[0].rpartition("_")[2])
+    known = ("induced_norm_", "induced_gated_")
+    named = [name for name in rho.supported_nonlinearities if name.startswith(known)]
+    return int(named[0].rpartition("_")[2])
 
 
 def _places(keys: Sequence[Hashable]) -> Places:

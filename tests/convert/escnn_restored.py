@@ -19,6 +19,7 @@ _FUNCTIONS = {
     "sigmoid": torch.sigmoid,
     "sigmoid_": torch.sigmoid,
     "softplus": torch.nn.functional.softplus,
+    "tanh": torch.tanh,
     "<lambda>": lambda t: t / (1 + t),
 }
 

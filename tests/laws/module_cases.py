@@ -9,6 +9,7 @@ from equinet.convert.block_products import BlockProducts
 from equinet.convert.channel_gates import ChannelGates
 from equinet.convert.masked import Masked
 from equinet.convert.sampled_pointwise import SampledPointwise
+from equinet.convert.signed_pairs import SignedPairs
 from tests.laws.module_case import (
     C4,
     C8,
@@ -144,6 +145,10 @@ def _sampled(in_type: FieldType):
     """What a Fourier nonlinearity of escnn becomes: of values that are read in a circle."""
     turn = torch.eye(8, device="cpu").roll(1, 0)
     return SampledPointwise(in_type, in_type, torch.nn.ReLU(), turn, turn.mT)
+
+
+def _signed_pairs(in_type: FieldType, out_type: FieldType):
+    return SignedPairs(in_type, out_type, torch.nn.ReLU())
 
 
 def _masked(in_type: FieldType):
@@ -282,6 +287,7 @@ FIBREWISE: list[ModuleCase] = [
     case(_block_gates, POINTS, "2x0e + 2x0o + 2x1o -> 1x0o + 1x1e + 1x1o"),
     case(_channel_gates, D4, "2x trivial + 1x vector + 1x0o -> 2x trivial + 1x0o + 1x vector"),
     case(_sampled, C8, "2x regular"),
+    case(_signed_pairs, D4, "1x0o + 1x trivial -> 1x quotient(C4) + 2x trivial"),
     case(_masked, C4, "1x trivial + 1x vector", sizes=(3, 3)),
     case(nn.SymmetricPower, POINTS, "2x0e + 2x1o -> 2x0e + 2x1o", 3, traced=True),
     case(nn.SymmetricPower, SO3, "1x0 + 1x1 -> 1x1 + 1x2", 2),

@@ -54,6 +54,12 @@ def _mixed(nn: Space, space: Space) -> Layer:
     return nn.FieldType(space, [one, regular, one, one, regular])
 
 
+def _signs(nn: Space, space: Space) -> Layer:
+    """Fields of D4 that change their sign, and regular ones."""
+    sign, other = _irreps(space, (1, 0), (0, 2))
+    return nn.FieldType(space, [sign, space.regular_repr, other, sign])
+
+
 def _vectors(nn: Space, space: Space) -> Layer:
     """Irreps of D4 of dimensions 1 and 2, none trivial."""
     sign, other, vector = _irreps(space, (1, 0), (0, 2), (1, 1))
@@ -294,6 +300,9 @@ def _of_escnn_only(escnn: Space) -> dict[str, Make]:
         return layer
 
     return {
+        "D4: ConcatenatedNonLinearity": lambda: nn.ConcatenatedNonLinearity(  # e2cnn needs pymanopt
+            _signs(nn, g.flipRot2dOnR2(4)), "c_tanh"
+        ),
         "C8: LeakyReLU": lambda: nn.LeakyReLU(_mixed(nn, g.rot2dOnR2(8)), 0.2),
         "D4: NormNonLinearity, n_softplus": lambda: nn.NormNonLinearity(
             _vectors(nn, g.flipRot2dOnR2(4)), "n_softplus"
