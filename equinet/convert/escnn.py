@@ -47,47 +47,47 @@ def from_escnn(module: nn.Module) -> nn.Module:
     The tensor of a ``GeometricTensor`` goes in, and its tensor comes out; of
     ``GatedNonLinearity2``, which takes two, the gates are the first channels of one.
 
-    ==================================  ============================================================
-    escnn, e2cnn                        here
-    ==================================  ============================================================
-    ``R2Conv``, ``R3Conv``,             ``enn.Conv2d``, ``enn.Conv3d`` with all filters on their
-    ``R3IcoConv``, ``R2Diffop``         taps (``harmonics.Orbits``): it can learn what theirs could,
-                                        and more, for theirs has the frequencies of a few rings
-    ``R2ConvTransposed``,               ``enn.ConvTranspose2d``, ``enn.ConvTranspose3d``, likewise
-    ``R3ConvTransposed``,
-    ``R3IcoConvTransposed``
-    ``Linear``                          ``enn.Linear``
-    ``InnerBatchNorm``                  ``enn.BatchNorm``
-    ``IIDBatchNorm1d``, ``2d``,         ``enn.BatchNorm``, equal in evaluation mode; of
-    ``3d``, ``NormBatchNorm``,          ``GNormBatchNorm`` that of the irreps, between two fixed
-    ``InducedNormBatchNorm``,           ``enn.Linear`` if the fields are no irreps
-    ``GNormBatchNorm``
-    ``ReLU``, ``ELU``, ``LeakyReLU``,   the layers of these names, ``enn.Pointwise``
-    ``PointwiseNonLinearity``
-    ``ConcatenatedNonLinearity``        a layer of its own, of each number and its negative
-    ``NormNonLinearity``, ``Induced``   ``enn.NormActivation``, ``enn.InducedNormActivation``
-    likewise
-    ``GatedNonLinearity1``, ``2``,      a layer of its own, with gates anywhere and a bias for each
-    ``Uniform``, ``Induced`` likewise
-    ``FourierPointwise``,               a layer of its own, with their grid and its inverse
-    ``FourierELU``, ``Quotient``
-    likewise
-    ``VectorFieldNonLinearity``         ``enn.ReLU`` and ``enn.VectorFieldPool``
-    ``PointwiseMaxPool``,               ``enn.MaxPool``, ``enn.AvgPool``, ``enn.AdaptiveAvgPool``,
-    ``PointwiseAvgPool``, ``Adaptive``  ``enn.AdaptiveMaxPool``; antialiased with
-    likewise, ``NormMaxPool``           ``enn.Downsample``; ``enn.NormMaxPool``
-    ``GroupPooling``, ``NormPool``      ``enn.GroupPool``, ``enn.NormPool``
-    ``R2Upsampling``, ``R3Upsampling``  ``enn.Upsample``
-    ``FieldDropout``,                   ``enn.FieldDropout``, equal in evaluation mode
-    ``PointwiseDropout``
-    ``IdentityModule``,                 ``enn.Identity``, ``enn.Restrict``, ``enn.Select``, a fixed
-    ``RestrictionModule``,              ``enn.Linear``; a layer of its own with their mask
-    ``ReshuffleModule``,
-    ``DisentangleModule``,
-    ``MaskModule``
-    ``SequentialModule``                ``enn.Sequential`` of these
-    ``MultipleModule``                  ``enn.Concat`` of these, each behind an ``enn.Select``
-    ==================================  ============================================================
+    ======================================  ========================================================
+    escnn, e2cnn                            here
+    ======================================  ========================================================
+    ``R2Conv``, ``R3Conv``                  ``enn.Conv2d``, ``enn.Conv3d`` with all filters on their
+                                            taps (``harmonics.Orbits``): it can learn what theirs
+                                            could, and more, for theirs has the frequencies of a few
+                                            rings only
+    ``R3IcoConv``, ``R2Diffop``             likewise
+    ``R2ConvTransposed``                    ``enn.ConvTranspose2d``, likewise
+    ``R3ConvTransposed``                    ``enn.ConvTranspose3d``; ``R3IcoConvTransposed`` too
+    ``Linear``                              ``enn.Linear``
+    ``InnerBatchNorm``                      ``enn.BatchNorm``
+    ``IIDBatchNorm1d``, ``2d``, ``3d``      the same, equal in evaluation mode
+    ``NormBatchNorm``, ``Induced``          the same, equal in evaluation mode
+    ``GNormBatchNorm``                      that of the irreps, equal in evaluation mode, between
+                                            two fixed ``enn.Linear`` if need be
+    ``ReLU``, ``ELU``, ``LeakyReLU``        the layers of these names
+    ``PointwiseNonLinearity``               ``enn.Pointwise``
+    ``ConcatenatedNonLinearity``            a layer of its own, of each number and its negative
+    ``NormNonLinearity``, ``Induced``       ``enn.NormActivation``, ``enn.InducedNormActivation``
+    ``GatedNonLinearity1``, ``2``           a layer of its own, with gates anywhere and a bias for
+                                            each; ``Uniform`` and ``Induced`` likewise
+    ``FourierPointwise``, ``FourierELU``    a layer of its own, with their grid and its inverse;
+                                            ``Quotient`` likewise
+    ``VectorFieldNonLinearity``             ``enn.ReLU`` and ``enn.VectorFieldPool``
+    ``PointwiseMaxPool``, ``AvgPool``       ``enn.MaxPool``, ``enn.AvgPool``; antialiased with
+                                            ``enn.Downsample``
+    ``PointwiseAdaptiveAvgPool``, ``Max``   ``enn.AdaptiveAvgPool``, ``enn.AdaptiveMaxPool``
+    ``NormMaxPool``                         ``enn.NormMaxPool``
+    ``GroupPooling``, ``NormPool``          ``enn.GroupPool``, ``enn.NormPool``
+    ``R2Upsampling``, ``R3Upsampling``      ``enn.Upsample``
+    ``FieldDropout``                        ``enn.FieldDropout``, equal in evaluation mode
+    ``PointwiseDropout``                    likewise
+    ``MaskModule``                          a layer of its own, with their mask
+    ``IdentityModule``                      ``enn.Identity``
+    ``RestrictionModule``                   ``enn.Restrict``
+    ``ReshuffleModule``                     ``enn.Select``
+    ``DisentangleModule``                   a fixed ``enn.Linear``
+    ``SequentialModule``                    ``enn.Sequential`` of these
+    ``MultipleModule``                      ``enn.Concat`` of these, each behind an ``enn.Select``
+    ======================================  ========================================================
 
     Args:
         module: one of these, for any gspace: C_N, D_N, SO(2), O(2), SO(3), O(3), the octahedral and

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.special
 from scipy.linalg import block_diag
+
+from benchmarks.peers import mend_harmonics
 
 WORDS = (
     ("real", "complex"),
@@ -35,11 +36,7 @@ WORDS = (
 def mend() -> None:
     """Give lie_learn back what it asks for in old places of Python and SciPy."""
     setattr(collections, "Iterable", collections.abc.Iterable)  # noqa: B010
-    setattr(scipy.special, "sph_harm", _old_harmonics)  # noqa: B010
-
-
-def _old_harmonics(m: Any, n: Any, azimuth: Any, polar: Any) -> Any:
-    return scipy.special.sph_harm_y(n, m, polar, azimuth)
+    mend_harmonics()
 
 
 def bases() -> dict[str, np.ndarray]:
