@@ -11,6 +11,12 @@ from equinet.convert.escnn_types import from_escnn_type
 from equinet.convert.groupy import from_groupy
 from equinet.convert.healpy import from_healpy, to_healpy
 from equinet.convert.lie_learn import lie_learn_basis
+from equinet.convert.lie_learn_spectra import (
+    from_lie_learn,
+    from_lie_learn_so3,
+    to_lie_learn,
+    to_lie_learn_so3,
+)
 from equinet.convert.projection import project_filter
 from equinet.convert.pyshtools import from_pyshtools, to_pyshtools
 from equinet.convert.relaxing import ResidualPathway, relax
@@ -29,6 +35,8 @@ __all__ = [
     "from_escnn_type",
     "from_groupy",
     "from_healpy",
+    "from_lie_learn",
+    "from_lie_learn_so3",
     "from_pyshtools",
     "from_s2cnn",
     "from_se3cnn",
@@ -39,6 +47,8 @@ __all__ = [
     "relax",
     "standard_basis",
     "to_healpy",
+    "to_lie_learn",
+    "to_lie_learn_so3",
     "to_pyshtools",
     "to_torch_harmonics",
 ]
