@@ -111,6 +111,7 @@ class NequIP(nn.Module):
             for before, after in itertools.pairwise(types)
         )
         self.readout = enn.Linear(_copies(channels, outputs), _copies(1, outputs), kinds=kinds)
+        self.out_type = self.readout.out_type
 
     def forward(self, kinds: Tensor, positions: Tensor, graph: Graph) -> Tensor:
         """What the network says of each atom.
@@ -201,6 +202,7 @@ class MACE(nn.Module):
         _check(kinds, cutoff, neighbours, channels, layers, **degrees)
         self.embedding = nn.Embedding(kinds, channels)
         self.layers, self.readouts = nn.ModuleList(), nn.ModuleList()
+        self.out_type = _copies(1, 0)
         for a, b in itertools.pairwise([0, *[hidden] * (layers - 1), 0]):
             before, after = _copies(channels, a), _copies(channels, b)
             radial, wide = enn.RadialNetwork(cutoff, basis="bessel"), _copies(channels, lmax)

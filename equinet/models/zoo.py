@@ -30,6 +30,8 @@ def pretrained(name: str, *, weights: bool = True) -> nn.Module:
       variance 1, to five scores at each point; a ``spherical_unet``.
     - "molecules": energies of atomisation in kcal/mol of molecules of H, C, N, O and S, species 0
       to 4, with a graph of radius 3.5 angstrom; a ``potential``.
+    - "water": energies in eV and forces in eV per angstrom of liquid water, species 0 for oxygen
+      and 1 for hydrogen, with a graph of radius 4 angstrom; a ``potential``.
 
     Args:
         name: of the network.
@@ -84,9 +86,14 @@ def _molecules() -> nn.Module:
     return potential(5, 3.5, 9.69664, shifts=[0.0] * 5, scales=1.0, stress=False)
 
 
+def _water() -> nn.Module:
+    return potential(2, 4.0, 26.1595, lmax=2, layers=2, shifts=[0.0] * 2, scales=1.0)
+
+
 _NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "digits": _digits,
     "spherical_digits": _spherical_digits,
     "oceans": _oceans,
     "molecules": _molecules,
+    "water": _water,
 }

@@ -10,7 +10,7 @@ from equinet import models
 from equinet import nn as enn
 from equinet.field import random_field
 from equinet.harmonics import gauss, soft
-from equinet.testing import equivariance_error
+from equinet.testing import assert_equivariant, equivariance_error
 from tests.over import over
 from tests.tolerances import SYMMETRY
 
@@ -107,6 +107,19 @@ def test_functions_on_all_rotations():
     network = models.spherical_resnet(x, ["2x regular", "3x regular"], 4, blocks=0)
     assert network(torch.zeros(x.shape(2))).shape == (2, 4)
     assert network[1].out_type == eq.Sphere(3).fields("3x regular")
+
+
+@over("name", ["NequIP", "MACE"])
+def test_networks_of_atoms(name):
+    kinds = torch.tensor([0, 1, 1, 0, 1, 0])
+    outputs = {"outputs": 2} if name == "NequIP" else {}
+    network = getattr(models, name)(2, 3.0, 4.0, channels=3, layers=2, **outputs).double()
+    assert network.out_type == eq.Points("O(3)", dim=3).fields(
+        "1x0e + 1x1o + 1x2e" if outputs else "1x0e"
+    )
+    assert_equivariant(network, arguments={"kinds": kinds})
+    potential = models.potential(2, 3.0, 4.0, network=getattr(models, name), channels=3).double()
+    assert_equivariant(potential, arguments={"x": kinds})
 
 
 WRONG = {

