@@ -1,4 +1,4 @@
-"""What cells put out, on the pages: long sentences are wrapped, tables stay as they are."""
+"""The pages: outputs that are sentences are wrapped, cells fit, and no line of the text is lost."""
 
 import importlib.util
 import re
@@ -44,6 +44,18 @@ def too_wide(text):
     """Lines of cells that a page scrolls to the side on a wide screen."""
     code = re.findall(r"(?ms)^```(?:\{code-cell\}[^\n]*|python)\n(.*?)^```", text)
     return [line for cell in code for line in cell.splitlines() if len(line) > COLUMN]
+
+
+def swallowed(text):
+    """Lines of the text that begin with the sign of a comment in MyST, and so are not shown."""
+    prose = re.sub(r"(?ms)^```.*?^```", "", text)
+    return re.findall(r"(?m)^ *%.*$", prose)
+
+
+def test_no_line_is_taken_for_a_comment():
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert not swallowed(page.read_text("utf-8")), page
+    assert swallowed("wrong are 2\n% of the digits\n```\n%matplotlib\n```\n") == ["% of the digits"]
 
 
 def test_cells_are_no_wider_than_a_page():
