@@ -233,15 +233,11 @@ def _mend_se3cnn() -> None:
     It writes tables to the working folder and to the user's cache, and announces each on the
     screen; in memory they are remembered as well.
     """
-    special: Any = importlib.import_module("scipy.special")
     linalg: Any = importlib.import_module("scipy.linalg")
     caching: Any = importlib.import_module("se3cnn.util.cache_file")
     caching.cached_dirpklgz = lambda folder: functools.cache
     sys.modules.setdefault("appdirs", _APPDIRS)
-    if not hasattr(special, "sph_harm"):
-        special.sph_harm = lambda m, l, alpha, beta: special.sph_harm_y(
-            l.astype(int), m.astype(int), beta, alpha
-        )
+    mend_harmonics()
     importlib.import_module("se3cnn.SO3")
     eigh = linalg.eigh
 
@@ -331,6 +327,15 @@ def load_lie_learn() -> tuple[LieLearn | None, str]:
     except _IMPORT_FAILURES as error:
         return None, f"lie_learn does not import: {type(error).__name__}: {error}"
     return LieLearn(), ""
+
+
+def mend_harmonics() -> None:
+    """Give SciPy back the ``sph_harm`` that it removed, for which lie_learn and se3cnn ask."""
+    special: Any = importlib.import_module("scipy.special")
+    if not hasattr(special, "sph_harm"):
+        special.sph_harm = lambda m, l, alpha, beta: special.sph_harm_y(
+            np.asarray(l).astype(int), np.asarray(m).astype(int), beta, alpha
+        )
 
 
 def _mend_lie_learn() -> None:

@@ -12,13 +12,13 @@ import equinet
 
 INVENTORY = {
     "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act
-        catalogue convert cyclic dihedral field group harmonics icosahedral input_sizes learning nn
-        o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy testing
-        tetrahedral transforms""",
-    "equinet.convert": """ResidualPathway from_e3nn from_e3nn_convolution from_escnn from_escnn_type
-        from_groupy from_healpy from_pyshtools from_s2cnn from_se3cnn from_torch_harmonics
-        lie_learn_basis project_filter relax standard_basis to_healpy to_pyshtools
-        to_torch_harmonics""",
+        catalogue convert cyclic dihedral field group harmonics icosahedral input_sizes learning
+        models nn o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy
+        testing tetrahedral transforms""",
+    "equinet.convert": """ResidualPathway Skeleton from_e3nn from_e3nn_convolution from_escnn
+        from_escnn_type from_groupy from_healpy from_lie_learn from_lie_learn_so3 from_pyshtools
+        from_s2cnn from_se3cnn from_torch from_torch_harmonics lie_learn_basis project_filter relax
+        standard_basis to_healpy to_lie_learn to_lie_learn_so3 to_pyshtools to_torch_harmonics""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise
         Plane Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual power_spectra random_field resample space_of sphere_of
@@ -38,7 +38,10 @@ INVENTORY = {
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent
         gradient_flow hessian_split hinge lattice_error ntk_parametrize power_law satisfied
         soft_hinge square tangent_kernel tangent_product violations""",
-    "equinet.nn": """AdaptiveAvgPool AvgPool BatchNorm Canonicaliser Concat Conv1d Conv2d Conv3d
+    "equinet.models": """MACE NequIP load_weights potential pretrained resnet save_weights
+        spherical_operator spherical_resnet spherical_unet unet""",
+    "equinet.nn": """AdaptiveAvgPool AdaptiveMaxPool AvgPool BatchNorm Canonicaliser Concat Conv1d
+        Conv2d Conv3d
         ConvTranspose1d ConvTranspose2d ConvTranspose3d Curl DepthwisePointConv Divergence
         Downsample DropPath Dropout EBModes ELU EquivariantModule Eth EthBar FieldDropout
         FieldLoss FourierPointwise FromEBModes GELU Gate GlobalAvgPool GlobalMaxPool Gradient
@@ -46,7 +49,7 @@ INVENTORY = {
         InstanceNorm Integrate InverseLaplacian KernelLayer Laplacian LayerNorm LayerScale
         LeakyReLU Linear MaxPool NormActivation NormMaxPool NormPool PixelShuffle PointAttention
         PointConv PointPool PointUnpool Pointwise Potential Prediction Product RMSNorm
-        RadialNetwork ReLU Residual Restrict Sequential SiLU Sigmoid SkewGradient SobolevLoss
+        RadialNetwork ReLU Residual Restrict Select Sequential SiLU Sigmoid SkewGradient SobolevLoss
         Softplus SphereAttention SphereConv SqueezeExcite SumPool Summary SymmetricPower Tanh
         TensorProduct Typed Upsample VectorFieldPool convert_sync_batchnorm gated gated_layer
         shuffled species_energies spectral_norm squash summary""",

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 import equinet as eq
+from equinet import convert, models
 from equinet import nn as enn
 from equinet.numerics.pages import DOCS, explained
+from tests.convert.test_se3cnn import layer_of
 from tests.over import over
 from tests.test_release import HOME, ROOT
 
@@ -72,6 +74,14 @@ def test_a_message_and_its_page():
 
 PLANE, SPHERE = eq.Plane("SO(2)"), eq.Sphere(8)
 X, V, FIVE = PLANE.fields("1x0"), PLANE.fields("2x1"), eq.Plane("C5").fields("2x1")
+
+
+def _no_kernel():
+    layer = layer_of("first")
+    layer.kernel()[3, 0, 0, 0, 0] += 1
+    return layer
+
+
 MEETS = {
     "guide/pitfalls.md#stride": lambda: enn.AvgPool(X, 2)(torch.zeros(1, 1, 9, 9)),
     "guide/pitfalls.md#even-kernels": lambda: enn.ConvTranspose2d(X, X, 3, 2, output_padding=1),
@@ -84,6 +94,9 @@ MEETS = {
     "guide/from_torch.md#2-give-every-feature-map-a-type": lambda: enn.Sequential(
         enn.Conv2d(X, V, 3), enn.Conv2d(X, V, 3)
     ),
+    "guide/models.md#weights-in-a-file": lambda: models.load_weights(
+        torch.nn.Linear(1, 1), __file__
+    ),
     "guide/from_torch.md#the-names-of-torchnn-and-ours": lambda: enn.Sequential(
         enn.Conv2d(X, V, 3), torch.nn.ReLU()
     ),
@@ -94,7 +107,12 @@ MEETS = {
         SPHERE.rings, SPHERE.fields("1x0")
     )(torch.full((1, 1, 16, 16), torch.nan)),
     "guide/from_torch.md#1-name-the-space-and-the-symmetry": lambda: eq.Plane("SO(3)"),
+    "guide/from_torch.md#from-a-model-of-yours": lambda: convert.from_torch(
+        torch.nn.Linear(5, 5), torch.zeros(1, 1, 5, 5), "C4"
+    ),
     "guide/conventions.md#field-types": lambda: PLANE.fields("two vectors"),
+    "guide/converters.md#what-has-no-equal": lambda: convert.from_escnn(torch.nn.ReLU()),
+    "guide/converters.md#a-filter-is-projected": lambda: convert.from_se3cnn(_no_kernel()),
 }
 
 

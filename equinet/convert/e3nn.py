@@ -17,15 +17,15 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor, nn
 
-from equinet.convert.block_gates import BlockGates, Scalars
+from equinet.convert import e3nn_functions
+from equinet.convert.block_gates import BlockGates
 from equinet.convert.block_products import BlockProducts, Ends
+from equinet.convert.e3nn_functions import normalized, with_functions
 from equinet.convert.e3nn_types import (
-    ActivationLayer,
     BatchNormLayer,
     GateLayer,
     LinearLayer,
     NetworkLayer,
-    Normalized,
     TensorProductLayer,
     check_space,
     fields_of,
@@ -34,6 +34,7 @@ from equinet.convert.e3nn_types import (
     refused,
 )
 from equinet.convert.elementwise import Elementwise, plain
+from equinet.convert.refusals import ONE_BY_ONE, refusal
 from equinet.convert.weights import ProductPath, is_whole, set_matrix, set_products
 from equinet.field import FieldType, Space
 from equinet.nn import BatchNorm, Linear, Product
@@ -61,6 +62,12 @@ def from_e3nn(module: nn.Module, space: Space | None = None) -> nn.Module:
     ``nn.Gate``                         a layer of its own: scalars of both parities, each block
                                         with its function, times the constant that normalizes it
     ``nn.FullyConnectedNet``            ``torch.nn.Sequential`` of plain layers
+    ``nn.Activation``                   the same layer as of ``nn.Gate``, without gates
+    ``nn.NormActivation``, ``o3.Norm``  ``enn.NormActivation``, ``enn.NormPool``
+    ``nn.S2Activation``,                a layer of its own, with their grid and their quadrature
+    ``nn.SO3Activation``
+    ``nn.ExtractIr``                    ``enn.Select``
+    ``nn.Dropout``, ``nn.Identity``     ``enn.FieldDropout``, ``enn.Identity``
     ==================================  ============================================================
 
     Weights are copied, in the dtype and to the device of the module; a layer of e3nn whose weights
@@ -88,19 +95,39 @@ def from_e3nn(module: nn.Module, space: Space | None = None) -> nn.Module:
     return make(module, check_space(space)).train(module.training)
 
 
+# What is nearest to layers that have no equal, as the end of a sentence.
+_NEAREST = {
+    "TensorSquare": "the nearest are enn.TensorProduct and enn.SymmetricPower",
+    "ElementwiseTensorProduct": "enn.Product(..., 'channelwise') has weights for each channel",
+    "FullTensorProduct": "enn.Product has all products, with weights",
+    "ReducedTensorProducts": "rep.CartesianTensor has the change of basis",
+    "Extract": "enn.Select takes some of the fields, one for each output",
+    "SphericalHarmonics": "harmonics.spherical_harmonics has them, in the same order",
+    "SphericalHarmonicsAlphaBeta": "harmonics.spherical_harmonics takes points",
+    "Legendre": "numerics.legendre has the polynomials",
+    "ToS2Grid": "harmonics.s2_irfft leads to a grid",
+    "FromS2Grid": "harmonics.s2_rfft leads to coefficients",
+    "SO3Grid": "harmonics.so3_rfft and so3_irfft lead there and back",
+    "normalize2mom": "use its function f, times its constant cst",
+    "Convolution": "from_e3nn_convolution takes one of points apart; enn.Conv3d is one of volumes",
+    "LowPassFilter": "the nearest is enn.Downsample",
+    "MessagePassing": ONE_BY_ONE,
+    "Network": ONE_BY_ONE,
+    "NetworkForAGraphWithAttributes": ONE_BY_ONE,
+    "SimpleNetwork": ONE_BY_ONE,
+    "Compose": ONE_BY_ONE,
+    "_Layer": "hand over the FullyConnectedNet that it is of",
+    "_Sortcut": "hand over the Gate that it is of",
+}
+
+
 def _maker(module: nn.Module) -> Maker:
     """What makes the layer that is equal to one of e3nn; TypeError if there is none."""
     kind = kind_of(module, _MAKERS)
-    if kind is not None:
+    if kind is not None and kind_of(module, ["TensorSquare"]) is None:
         return _MAKERS[kind]
-    hint = ""
-    if isinstance(module, nn.Module):
-        parts = module.named_modules()
-        inside = [name for name, part in parts if name and kind_of(part, _MAKERS)]
-        hint = f"; hand over its layers one by one: {', '.join(inside[:5])}" if inside else ""
-    raise TypeError(
-        f"module: expected one of e3nn's {', '.join(_MAKERS)}, got {type(module).__name__}{hint}"
-    )
+    expected = "a layer of e3nn that has an equal here"
+    raise refusal(module, expected, _NEAREST, _MAKERS, ("e3nn",))
 
 
 # --- matrices -------------------------------------------------------------------------------------
@@ -291,7 +318,7 @@ def _network(theirs: Iterable[NetworkLayer], space: Space) -> nn.Sequential:
         factor = 1.0
         if layer.act is not None:
             found.append(plain(layer.act.f))
-            factor = _constant(layer.act) * math.sqrt(layer.var_out)
+            factor = normalized(layer.act).factor * math.sqrt(layer.var_out)
     if factor != 1:  # no matrix comes after
         found[-1] = Elementwise(found[-1], factor)
     return nn.Sequential(*found)
@@ -305,26 +332,10 @@ def _gate(theirs: GateLayer, space: Space) -> BlockGates:
     return BlockGates(
         fields_of(theirs.irreps_in, space),
         fields_of(theirs.irreps_out, space),
-        _with_functions(theirs.act_scalars, scalars),
-        _with_functions(theirs.act_gates, gates),
+        with_functions(theirs.act_scalars, scalars),
+        with_functions(theirs.act_gates, gates),
         [(gated[own.start], mul, psi.dim) for own, (mul, psi) in zip(at, irreps, strict=True)],
     )
-
-
-def _with_functions(theirs: ActivationLayer, channels: list[int]) -> list[Scalars]:
-    """The first channel, the multiplicity and the function of each block."""
-    found = []
-    blocks = zip(theirs.irreps_in, theirs.irreps_in.slices(), theirs.acts, strict=True)
-    for (mul, _), own, act in blocks:
-        if mul:
-            function = nn.Identity() if act is None else Elementwise(plain(act.f), _constant(act))
-            found.append((channels[own.start], mul, function))
-    return found
-
-
-def _constant(act: Normalized) -> float:
-    """By what e3nn multiplies an activation; one that is nearly 1 it leaves out."""
-    return 1.0 if abs(act.cst - 1) < 1e-4 else act.cst
 
 
 _MAKERS: dict[str, Maker] = {
@@ -333,4 +344,5 @@ _MAKERS: dict[str, Maker] = {
     "BatchNorm": _batch_norm,
     "Gate": _gate,
     "FullyConnectedNet": _network,
+    **e3nn_functions.MAKERS,
 }

@@ -107,6 +107,14 @@ class Normalized(Protocol):
     cst: float
 
 
+class Signal(Protocol):
+    """``nn.S2Activation``, ``nn.SO3Activation``: a function of the values of a signal."""
+
+    act: Normalized
+
+    def buffers(self) -> Iterator[Tensor]: ...
+
+
 class ActivationLayer(Protocol):
     """``nn.Activation``: a function, or None, for each block of scalars."""
 

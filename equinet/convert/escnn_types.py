@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
 
 from equinet.convert.escnn_groups import Correspondence, Element, PeerSpace, correspondence
 from equinet.field import FieldType, Plane, Point, Space, Volume
 from equinet.group import FiniteGroup
+from equinet.nn.select import blocks_of
 from equinet.numerics.cached import on_cpu
 from equinet.rep import Representation, decompose, regular, trivial, vector
 
@@ -27,8 +31,11 @@ class PeerRepresentation(Protocol):
 class PeerType(Protocol):
     """``nn.FieldType``: a representation for each field, in order."""
 
-    gspace: PeerSpace
-    representations: Sequence[PeerRepresentation]
+    @property
+    def gspace(self) -> PeerSpace: ...
+
+    @property
+    def representations(self) -> Sequence[PeerRepresentation]: ...
 
 
 @on_cpu
@@ -69,19 +76,66 @@ class TypeReader:
         if id(gspace) not in self._groups:
             self._groups[id(gspace)] = correspondence(gspace)
         same = self._groups[id(gspace)]
-        blocks: list[tuple[int, Representation]] = []
+        each: list[Representation] = []
         for theirs in fields.representations:
             key = id(gspace), theirs.name
             if key not in self._reps:
                 self._reps[key] = representation(theirs, same)
-            rho = self._reps[key]
-            if blocks and blocks[-1][1] == rho:
-                blocks[-1] = blocks[-1][0] + 1, rho
-            else:
-                blocks.append((1, rho))
+            each.append(self._reps[key])
         space = _SPACES.get(getattr(gspace, "dimensionality", 2))  # in e2cnn all are of the plane
         group = same.group
-        return (Point(group, group.n) if space is None else space(group)).fields(blocks)
+        return (Point(group, group.n) if space is None else space(group)).fields(blocks_of(each))
+
+
+Theirs = Any  # a layer of escnn or e2cnn
+Maker = Callable[[Theirs, TypeReader], nn.Module]
+
+
+def tensors_of(theirs: nn.Module) -> dict[str, Tensor]:
+    """The parameters and buffers of a layer by name, without those of its parts, on the CPU.
+
+    Args:
+        theirs: the layer.
+    Returns:
+        Those of floating numbers in float64.
+    """
+    named = {**theirs._parameters, **theirs._buffers}
+    given = {name: value.detach().cpu() for name, value in named.items() if value is not None}
+    return {
+        name: value.double() if value.is_floating_point() else value
+        for name, value in given.items()
+    }
+
+
+class GivenType(NamedTuple):
+    """Fields that have no type of theirs, with what is asked of one."""
+
+    gspace: Any
+    representations: Sequence[Any]
+
+
+def beside(*types: PeerType) -> GivenType:
+    """The fields of several types over one gspace, one after the other."""
+    reps = [rho for fields in types for rho in fields.representations]
+    return GivenType(types[0].gspace, reps)
+
+
+def irreps_of(fields: PeerType) -> tuple[GivenType, Tensor]:
+    """The irreps of all fields in a row, as fields of their own, and the matrix to the fields.
+
+    Args:
+        fields: of theirs.
+    Returns:
+        The type of the irreps, and Q, float64 ``(channels, channels)``, with fields = Q irreps.
+    """
+    psis, matrices = [], []
+    for rho in fields.representations:
+        known: Any = rho
+        group = known.group
+        for key in known.irreps:  # names in e2cnn, tuples in escnn
+            psis.append(group.irreps[key] if isinstance(key, str) else group.irrep(*key))
+        matrices.append(torch.as_tensor(known.change_of_basis, dtype=torch.float64))
+    return GivenType(fields.gspace, psis), torch.block_diag(*matrices)
 
 
 def representation(theirs: PeerRepresentation, same: Correspondence) -> Representation:

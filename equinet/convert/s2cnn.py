@@ -8,11 +8,12 @@ is what they compute, with rotations (or points) Q_p that stand in a list, and a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor
 
+from equinet.convert.refusals import refusal
 from equinet.field import Sphere
 from equinet.nn import SphereConv
 from equinet.numerics.cached import on_cpu
@@ -59,28 +60,44 @@ class PointMasses:
         return wigner_D_rows(band, orders_out, orders_in, angles)
 
 
+class Shortcut(Protocol):
+    """``SO3Shortcut``: a convolution with one rotation, or None for the identity."""
+
+    conv: Convolution | None
+
+
 _KINDS = {"S2Convolution": ("trivial", 2), "SO3Convolution": ("regular", 3)}
 
 
 @on_cpu
-def from_s2cnn(layer: Convolution) -> SphereConv:
+def from_s2cnn(layer: Convolution | Shortcut) -> SphereConv:
     """The ``SphereConv`` that is equal to a convolution of s2cnn.
 
     Signals are sampled alike, (beta, alpha[, gamma]) on the SOFT grid, so outputs are equal too.
 
     Args:
-        layer: ``S2Convolution`` or ``SO3Convolution``, with b_out <= b_in.
+        layer: ``S2Convolution`` or ``SO3Convolution``, with b_out <= b_in; or an ``SO3Shortcut``
+            between different bands or numbers of channels, else it is the identity.
     Returns:
         The layer, from functions on the sphere or on SO(3) to functions on SO(3), in the dtype and
         on the device of the kernel.
     Raises:
         TypeError: if it is another layer.
-        ValueError: if b_out is above b_in.
+        ValueError: if b_out is above b_in, or a shortcut is the identity.
     """
+    if type(layer).__name__ == "SO3Shortcut":
+        conv = cast(Shortcut, layer).conv
+        if conv is None:
+            raise ValueError(
+                "layer: expected an SO3Shortcut with a convolution, got one between equal bands "
+                "and channels, which is the identity: enn.Identity, or enn.Residual without one"
+            )
+        return from_s2cnn(conv)
     name = type(layer).__name__
     if name not in _KINDS:
-        raise TypeError(f"layer: expected an S2Convolution or SO3Convolution of s2cnn, got {name}")
-    kind, axes = _KINDS[name]
+        expected = "an S2Convolution, SO3Convolution or SO3Shortcut of s2cnn"
+        raise refusal(layer, expected, {}, _KINDS, ("s2cnn",), "layer")
+    layer, (kind, axes) = cast(Convolution, layer), _KINDS[name]
     if layer.b_out > layer.b_in:
         raise ValueError(
             f"layer: expected b_out <= b_in, got b_in={layer.b_in}, b_out={layer.b_out}"

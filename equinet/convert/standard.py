@@ -44,6 +44,11 @@ def standard_basis(fields: FieldType) -> tuple[FieldType, Tensor]:
         (Plane('C4').fields('2x <0 + 1 + 2 + 1>'), torch.Size([12, 12]))
     """
     check_type(fields, "fields")
+    if fields.is_sampled:
+        raise ValueError(
+            f"fields: expected fields of finite dimension, got {fields!r}, which are sampled "
+            "functions on the group and have one basis"
+        )
     found, matrices = [], []
     for mul, rho in fields.blocks:
         psi, matrix = _standard(rho)

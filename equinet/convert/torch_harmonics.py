@@ -4,7 +4,7 @@ In: coefficients (..., l, m) with m >= 0. Out: spectra (S2), and back.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from equinet.convert.coefficients import (
     as_tensor,
@@ -16,7 +16,24 @@ from equinet.convert.coefficients import (
     part,
     spectrum_from,
 )
+from equinet.convert.refusals import refusal
 from equinet.numerics.arguments import check_flag
+
+# What is nearest to its layers, as the end of a sentence.
+_NEAREST = {
+    "RealSHT": "harmonics.s2_fft makes a spectrum, to_torch_harmonics its coefficients",
+    "InverseRealSHT": "harmonics.s2_ifft makes a function of what this function gives",
+    "RealVectorSHT": "harmonics.s2_fft with spin=1 makes a spectrum",
+    "InverseRealVectorSHT": "harmonics.s2_ifft with spin=1 makes fields of what this gives",
+    "SpectralConvS2": "the nearest is enn.SphereConv; weights that are not real commute with turns "
+    "about the poles only",
+    "DiscreteContinuousConvS2": "the nearest is enn.SphereConv, which commutes with all rotations",
+    "DiscreteContinuousConvTransposeS2": "the nearest are enn.Upsample and enn.SphereConv in a row",
+    "ResampleS2": "enn.Upsample and enn.Downsample lead to another grid by way of the spectrum",
+    "QuadratureS2": "enn.Integrate is the mean over the sphere, 1 / 4 pi of the integral",
+    "AttentionS2": "the nearest is enn.SphereAttention",
+    "NeighborhoodAttentionS2": "the nearest is enn.SphereAttention with a reach",
+}
 
 
 def from_torch_harmonics(coefficients: Tensor, vector: bool = False) -> Tensor:
@@ -40,7 +57,7 @@ def from_torch_harmonics(coefficients: Tensor, vector: bool = False) -> Tensor:
     Returns:
         Complex ``(..., lmax^2)``; of vectors ``(..., lmax^2 - 1)``, of spin 1.
     Raises:
-        TypeError: if the coefficients are not complex.
+        TypeError: if the coefficients are not complex, or a layer came, with what is nearest.
         ValueError: if their shape is another one, or one of m = 0 is not real.
 
     Example:
@@ -50,6 +67,10 @@ def from_torch_harmonics(coefficients: Tensor, vector: bool = False) -> Tensor:
         >>> wind = s2_ifft(from_torch_harmonics(c, vector=True), 8, spin=1)
         >>> u, v = wind.imag, -wind.real
     """
+    if isinstance(coefficients, nn.Module):
+        expected = "complex coefficients of torch-harmonics"
+        packages = ("torch_harmonics",)
+        raise refusal(coefficients, expected, _NEAREST, (), packages, "coefficients")
     a = as_tensor(coefficients, "coefficients", is_complex=True)
     check_flag(vector, "vector")
     lead = "..., 2" if vector else "..."

@@ -293,8 +293,11 @@ def check_subgroup(subgroup: Group, group: Group, argument: str = "subgroup") ->
         ValueError: if H is not in G.
     """
     check_group(subgroup, argument)
-    if not is_subgroup(subgroup, group):
-        raise ValueError(
-            f"{argument}: expected a subgroup of {group}, got {subgroup}, whose elements are not "
-            f"all in {group} (a conjugate of it may be: see Group.conjugate)"
-        )
+    if is_subgroup(subgroup, group):
+        return
+    why = f"whose elements are not all in {group} (a conjugate of it may be: see Group.conjugate)"
+    if subgroup.is_finite and group.is_finite:
+        small, large = len(subgroup.components), len(group.components)
+        if large % small:
+            why = f"whose order {small} does not divide {large}"
+    raise ValueError(f"{argument}: expected a subgroup of {group}, got {subgroup}, {why}")

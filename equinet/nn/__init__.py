@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from equinet.nn.activations import ELU, GELU, LeakyReLU, Sigmoid, SiLU, Softplus, Tanh
-from equinet.nn.adaptive_pool import AdaptiveAvgPool
+from equinet.nn.adaptive_pool import AdaptiveAvgPool, AdaptiveMaxPool
 from equinet.nn.batch_norm import BatchNorm, convert_sync_batchnorm
 from equinet.nn.canonical import Canonicaliser
 from equinet.nn.conv import Conv1d, Conv2d, Conv3d
@@ -34,6 +34,7 @@ from equinet.nn.potential import Potential, Prediction, species_energies
 from equinet.nn.product import Product
 from equinet.nn.radial_network import RadialNetwork
 from equinet.nn.scale import LayerScale, SqueezeExcite
+from equinet.nn.select import Select
 from equinet.nn.sequential import Sequential
 from equinet.nn.spectral import spectral_norm
 from equinet.nn.sphere_attention import SphereAttention
@@ -60,6 +61,7 @@ from equinet.numerics.deprecation import warn_renamed
 
 __all__ = [
     "AdaptiveAvgPool",
+    "AdaptiveMaxPool",
     "AvgPool",
     "BatchNorm",
     "Canonicaliser",
@@ -123,6 +125,7 @@ __all__ = [
     "ReLU",
     "Residual",
     "Restrict",
+    "Select",
     "Sequential",
     "SiLU",
     "Sigmoid",

@@ -307,7 +307,7 @@ def _plain_parameters(module: nn.Module) -> int:
     """Of the layer of ``torch.nn`` with as many channels, where its products are those of this."""
     if not isinstance(module, Steerable) or module.in_type.space.grid is None:
         return 0
-    twin: Any = _on_meta(module)
+    twin: Any = on_meta(module)
     with torch.device("meta"):
         filters = twin.dense().numel()
     return filters + (0 if module.bias is None else module.out_type.channels)
@@ -336,7 +336,7 @@ def _check_arguments(model: nn.Module, arguments: Mapping[str, Any]) -> None:
 
 def _run(model: nn.Module, x: Tensor, arguments: Mapping[str, Any], traces: list[Trace]) -> None:
     """Call a copy of the model, in evaluation mode, on the meta device."""
-    twin = _on_meta(model)
+    twin = on_meta(model)
     x, known = x.to("meta"), {key: _without_numbers(value) for key, value in arguments.items()}
     counter = Counter(storages((x, known)))
     seen = storages([x, known, *twin.parameters(), *twin.buffers()])
@@ -360,8 +360,14 @@ def _without_numbers(value: object) -> object:
     return value.to("meta") if isinstance(value, Tensor | Graph) else value
 
 
-def _on_meta(model: nn.Module) -> nn.Module:
-    """A copy in evaluation mode whose tensors, shared ones too, are on the meta device."""
+def on_meta(model: nn.Module) -> nn.Module:
+    """A copy in evaluation mode whose tensors, shared ones too, are on the meta device.
+
+    Args:
+        model: it is not changed.
+    Returns:
+        The copy.
+    """
     copies: dict[int, Any] = {}
     for module in model.modules():
         held = (module._parameters, module._buffers, vars(module))

@@ -80,7 +80,7 @@ def _rep(arrays, kind, name):
     ids, basis = arrays[f"irreps {name}"], arrays[f"basis {name}"]
 
     def matrices(e):
-        blocks = [_irrep(kind, [int(k) for k in id], e.value) for id in ids]
+        blocks = [irrep_matrix(kind, [int(k) for k in id], e.value) for id in ids]
         return basis @ block_diag(*blocks) @ np.linalg.inv(basis)
 
     return _Rep(name, matrices, len(basis))
@@ -97,7 +97,8 @@ def _natural(kind, value):
     return value if kind == "SO3" else (-1) ** value[0] * value[1]
 
 
-def _irrep(kind, id, value):
+def irrep_matrix(kind, id, value):
+    """An irrep of O(2), SO(3) or O(3) of low degree, by its numbers."""
     if kind == "O2":
         (j, k), (flip, angle) = id, value
         if k == 0:

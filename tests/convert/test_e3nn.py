@@ -1,7 +1,9 @@
 """Layers of e3nn and what they become: equal in outputs, derivatives, and what is learned."""
 
 import copy
+import importlib
 import pickle
+import pkgutil
 
 import e3nn.nn
 import e3nn.o3
@@ -13,7 +15,9 @@ from equinet import Point, Points, Volume, nn
 from equinet.convert import from_e3nn
 from equinet.convert.block_gates import BlockGates
 from equinet.convert.block_products import BlockProducts
+from equinet.convert.sampled_pointwise import SampledPointwise
 from equinet.testing import assert_equivariant
+from tests.over import over
 from tests.tolerances import ROUNDING, SYMMETRY, assert_close
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*dead paths")  # of these layers of e3nn
@@ -117,6 +121,25 @@ CASES = {
     "gate, no scalars": (
         _gate("", [], "2x0e", [torch.nn.LeakyReLU(0.1)], "2x1o"), ("2x0e+2x1o",), BlockGates
     ),
+    "Activation": (
+        lambda: e3nn.nn.Activation("3x0e + 2x1o + 2x0o + 0x0e", [F.silu, None, torch.tanh, None]),
+        ("3x0e + 2x1o + 2x0o",), BlockGates,
+    ),
+    "NormActivation": (
+        lambda: e3nn.nn.NormActivation(e3nn.o3.Irreps(X), torch.sigmoid, bias=True), (X,),
+        nn.NormActivation,
+    ),
+    "Norm": (lambda: e3nn.o3.Norm(X), (X,), nn.NormPool),
+    "ExtractIr": (lambda: e3nn.nn.ExtractIr(X + "+ 2x1o", "1o"), (X + "+ 2x1o",), nn.Select),
+    "Identity": (lambda: e3nn.nn.Identity(X, X), (X,), nn.Identity),
+    "Dropout": (lambda: e3nn.nn.Dropout(X, 0.3), (X,), nn.FieldDropout),
+    "S2Activation": (
+        lambda: e3nn.nn.S2Activation(e3nn.o3.Irreps("0e + 1o + 2e"), torch.tanh, 12, lmax_out=1),
+        ("0e + 1o + 2e",), SampledPointwise,
+    ),
+    "SO3Activation": (
+        lambda: e3nn.nn.SO3Activation(1, 2, F.silu, 4), ("0e + 3x1e",), SampledPointwise
+    ),
     "network": (_network([8, 16, 5], F.silu), ("8x0e",), torch.nn.Sequential),
     "network, one layer": (_network([3, 4], None), ("3x0e",), torch.nn.Sequential),
     "network, variances": (
@@ -133,6 +156,7 @@ CASES = {
 }  # fmt: skip
 every_case = pytest.mark.parametrize("name", CASES)
 NORMS = [name for name in CASES if name.startswith("BatchNorm")]
+FUNCTIONS = ["Activation", "NormActivation", "Norm", "ExtractIr"]
 PRODUCTS = [name for name, (_, irreps, _) in CASES.items() if len(irreps) == 2]
 
 
@@ -192,10 +216,12 @@ def test_as_much_is_learned(name, default_dtype):
             learned[0].view(-1)[0] += 0.1
         assert (ours(*inputs) - expected).abs().max() > 1e-4  # the negative control
     again = pickle.loads(pickle.dumps(copy.deepcopy(ours)))
-    assert_close(again(*inputs), ours(*inputs), 0.0)
+    assert_close(again.eval()(*inputs), ours.eval()(*inputs), 0.0)
 
 
-@pytest.mark.parametrize("name", PRODUCTS + ["Linear, biases", "gate", "gate, parities", *NORMS])
+@pytest.mark.parametrize(
+    "name", PRODUCTS + ["Linear, biases", "gate", "gate, parities", *NORMS, *FUNCTIONS]
+)
 def test_what_comes_out_is_equivariant(name, default_dtype):
     _, ours, _ = _pair(name, default_dtype)
     assert assert_equivariant(ours.eval()).max < SYMMETRY
@@ -282,10 +308,59 @@ def test_a_gate_with_a_function_of_several_numbers_is_refused(default_dtype):
 def test_other_modules_are_refused():
     linear = e3nn.o3.Linear("2x0e", "2x0e")
     for module, got in {
-        torch.nn.Linear(2, 2): "got Linear$",
-        e3nn.nn.Activation("2x0e", [torch.tanh]): "got Activation$",
+        torch.nn.Linear(2, 2): "got Linear; see http",
+        e3nn.o3.ToS2Grid(2, 6): "got ToS2Grid; harmonics.s2_irfft leads to a grid; see http",
+        e3nn.o3.TensorSquare("2x1o"): "got TensorSquare; the nearest are enn.TensorProduct",
         torch.nn.Sequential(linear, linear): "got Sequential; hand over its layers one by one: 0",
         None: "got NoneType",
     }.items():
-        with pytest.raises(TypeError, match=f"^module: expected one of e3nn's Linear, .*{got}"):
+        with pytest.raises(TypeError, match=f"^module: expected a layer of e3nn that .*{got}"):
             from_e3nn(module)
+
+
+def _classes():
+    """All modules of e3nn that are defined in it, without those that need torch_scatter."""
+    found = {}
+    for info in pkgutil.walk_packages(e3nn.__path__, "e3nn."):
+        if "v2103" not in info.name:
+            for value in vars(importlib.import_module(info.name)).values():
+                if isinstance(value, type) and issubclass(value, torch.nn.Module):
+                    if value.__module__.startswith("e3nn"):
+                        found[f"{value.__module__}.{value.__name__}"] = value
+    return found
+
+
+CLASSES = _classes()
+
+
+@over("name", CLASSES)
+def test_every_class_is_converted_or_refused_by_name(name):
+    """One that is made without its arguments lacks what a converter asks for."""
+    theirs = CLASSES[name].__new__(CLASSES[name])
+    torch.nn.Module.__init__(theirs)
+    words = name.rpartition(".")[2]
+    if words == "FullyConnectedNet":  # an empty row of layers
+        return
+    with pytest.raises((TypeError, AttributeError)) as caught:
+        from_e3nn(theirs)
+    assert isinstance(caught.value, AttributeError) or f"got {words}; " in str(caught.value)
+    assert "got Mine; see" in str(_refusal(type("Mine", (torch.nn.Module,), {})()))
+
+
+def _refusal(module):
+    with pytest.raises(TypeError) as caught:
+        from_e3nn(module)
+    return caught.value
+
+
+def test_options_that_no_layer_here_has():
+    irreps = e3nn.o3.Irreps("0e + 1o")
+    longer = e3nn.nn.NormActivation(irreps, torch.tanh)
+    longer.normalize = False
+    for theirs, words in {
+        longer: "normalize=True",
+        e3nn.o3.Norm(X, squared=True): "squared=False",
+        e3nn.nn.S2Activation(irreps, torch.tanh, 6, random_rot=True): "a grid that is not turned",
+    }.items():
+        with pytest.raises(ValueError, match=f"^module: expected {words}"):
+            from_e3nn(theirs)

@@ -125,5 +125,11 @@ def test_what_cannot_be_relaxed():
     with pytest.raises(TypeError, match="^module: expected convolutions on grids, .*SphereConv"):
         relax(enn.SphereConv(sphere, sphere), "C4")
     h = eq.Plane("C4").fields("1x regular")
-    with pytest.raises(ValueError, match="subgroup"):
-        relax(enn.Conv2d(h, h, 3), "C8")
+    layer = enn.Conv2d(h, h, 3)
+    text = "^subgroup: expected a subgroup of C4, got C8, whose order 8 does not divide 4$"
+    with pytest.raises(ValueError, match=text):
+        relax(layer, "C8")
+    with pytest.raises(ValueError, match="got D1, whose elements are not all in C4 .a conjugate"):
+        relax(layer, "D1")
+    with pytest.raises(ValueError, match=r"got SO\(2\), whose elements are not all in C4"):
+        relax(layer, eq.so2())

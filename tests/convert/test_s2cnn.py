@@ -35,6 +35,11 @@ class SO3Convolution(_Layer):
     pass
 
 
+class SO3Shortcut:
+    def __init__(self, conv):
+        self.conv = conv
+
+
 @pytest.fixture(scope="module")
 def golden():
     with np.load(Path(__file__).parents[1] / "golden" / "peers.npz") as arrays:
@@ -72,9 +77,19 @@ def test_s2cnn_itself(kind, generator):
 
 
 def test_what_is_no_layer_of_s2cnn(golden):
-    with pytest.raises(TypeError, match="^layer: expected an S2Convolution or SO3Convolution"):
+    with pytest.raises(
+        TypeError, match="^layer: expected an S2Convolution, SO3Convolution or SO3S"
+    ):
         from_s2cnn(nn.Conv2d(1, 1, 3))
     layer = S2Convolution(golden, "s2", torch.zeros(3))
     layer.b_out = 7
     with pytest.raises(ValueError, match="^layer: expected b_out <= b_in, got b_in=6, b_out=7"):
         from_s2cnn(layer)
+
+
+def test_a_shortcut_is_its_convolution(golden):
+    conv = SO3Convolution(golden, "so3", torch.zeros(3, dtype=torch.float64))
+    x, expected = (golden[f"s2cnn_so3_layer_{part}"] for part in ("input", "output"))
+    assert_close(from_s2cnn(SO3Shortcut(conv))(x), expected, SYMMETRY)
+    with pytest.raises(ValueError, match="^layer: expected an SO3Shortcut with a convolution, got"):
+        from_s2cnn(SO3Shortcut(None))

@@ -16,7 +16,7 @@ with np.load(Path(__file__).parents[1] / "golden" / "se3cnn.npz") as arrays:
 SINGLE = 1e-5  # float32, of the largest output
 
 
-def layer_of(name, **options):
+def layer_of(name, kind="SE3Convolution", **options):
     """What the converter asks of a layer."""
     filter = STORED[f"{name}_filter"].clone()
 
@@ -29,7 +29,7 @@ def layer_of(name, **options):
         def __call__(self):
             return filter
 
-    layer = type("SE3Convolution", (SimpleNamespace,), {})
+    layer = type(kind, (SimpleNamespace,), {"__module__": "se3cnn"})
     kwargs = {"padding": filter.shape[-1] // 2, **options}
     return layer(kernel=Kernel(), kwargs=kwargs, training=False)
 
@@ -49,8 +49,10 @@ def test_outputs_are_equal(name):
 
 
 def test_what_is_refused():
-    with pytest.raises(TypeError, match="^layer: expected an SE3Convolution of se3cnn, got Conv3d"):
-        from_se3cnn(torch.nn.Conv3d(1, 1, 3))
+    for kind, near in {"SE3BatchNorm": "; the nearest is enn.BatchNorm", "Other": "; see"}.items():
+        text = f"^layer: expected an SE3Convolution or SE3ConvolutionTranspose .*, got {kind}{near}"
+        with pytest.raises(TypeError, match=text):
+            from_se3cnn(layer_of("first", kind))
     with pytest.raises(ValueError, match="^layer: expected no options but .*, got bias, groups"):
         from_se3cnn(layer_of("first", bias=None, groups=2))
     layer = layer_of("first")
@@ -60,3 +62,17 @@ def test_what_is_refused():
         ValueError, match=r"^layer: expected an equivariant filter, but the part 0\."
     ):
         from_se3cnn(layer)
+
+
+@over("name", ["first", "middle"])
+def test_transposed_convolutions(name):
+    """The adjoint: <y, K x> = <K^T y, x>, with the filter that the convolution has."""
+    direct = from_se3cnn(layer_of(name))
+    ours = from_se3cnn(layer_of(name, "SE3ConvolutionTranspose"))
+    x, y = STORED[f"{name}_x"], STORED[f"{name}_y"]
+    assert ours.in_type == direct.out_type and ours.out_type == direct.in_type
+    with torch.no_grad():
+        left, right = (y * direct(x)).sum(), (ours(y) * x).sum()
+        assert_close(right, left, 1e-4 * float(left.abs()))
+        turned = (ours(y.flip(2)) * x).sum()
+    assert (turned - left).abs() > 1e-2 * left.abs()  # the negative control

@@ -18,7 +18,8 @@ import numpy as np
 NSIDE, LMAX = 3, 5
 
 
-def main() -> None:
+def transforms() -> dict[str, np.ndarray]:
+    """Points, coefficients and the function with these."""
     pixels = np.arange(healpy.nside2npix(NSIDE))
     theta, phi = healpy.pix2ang(NSIDE, pixels)
     xyz = np.stack(healpy.pix2vec(NSIDE, pixels), -1)
@@ -28,8 +29,12 @@ def main() -> None:
         f"nested_{n}": healpy.nest2ring(n, np.arange(healpy.nside2npix(n))).astype(np.int16)
         for n in (1, 2, 4, 16)
     }
-    path = Path(__file__).with_name("healpix.npz")
-    np.savez_compressed(path, theta=theta, phi=phi, xyz=xyz, alm=alm, map=back, **orders)
+    return {"theta": theta, "phi": phi, "xyz": xyz, "alm": alm, "map": back, **orders}
+
+
+def main() -> None:
+    """Write the file beside this one."""
+    np.savez_compressed(Path(__file__).with_name("healpix.npz"), **transforms())
 
 
 if __name__ == "__main__":

@@ -6,6 +6,10 @@ from torch import Generator, Tensor
 from equinet import FieldType, Point, Points, Volume, nn
 from equinet.convert.block_gates import BlockGates
 from equinet.convert.block_products import BlockProducts
+from equinet.convert.channel_gates import ChannelGates
+from equinet.convert.masked import Masked
+from equinet.convert.sampled_pointwise import SampledPointwise
+from equinet.convert.signed_pairs import SignedPairs
 from tests.laws.module_case import (
     C4,
     C8,
@@ -129,6 +133,27 @@ def _block_gates(in_type: FieldType, out_type: FieldType):
     odd, even = torch.nn.Tanh(), torch.nn.SiLU()
     gates = [(2, 1, odd), (0, 1, even)]
     return BlockGates(in_type, out_type, [(3, 1, odd)], gates, [(4, 1, 3), (7, 1, 3)])
+
+
+def _channel_gates(in_type: FieldType, out_type: FieldType, **options):
+    """What a gated nonlinearity of escnn becomes, whose gates come out too."""
+    places = dict(gates=[0, 1], biases=[0, 1], fields=[4, 2, 3], numbers=[0, 1, 1])
+    return ChannelGates(in_type, out_type, torch.nn.Sigmoid(), **places, order=range(5), **options)
+
+
+def _sampled(in_type: FieldType):
+    """What a Fourier nonlinearity of escnn becomes: of values that are read in a circle."""
+    turn = torch.eye(8, device="cpu").roll(1, 0)
+    return SampledPointwise(in_type, in_type, torch.nn.ReLU(), turn, turn.mT)
+
+
+def _signed_pairs(in_type: FieldType, out_type: FieldType):
+    return SignedPairs(in_type, out_type, torch.nn.ReLU())
+
+
+def _masked(in_type: FieldType):
+    mask = [[1.0, 2, 1], [2, 3, 2], [1, 2, 1]]
+    return Masked(in_type, torch.tensor(mask, device="cpu"))
 
 
 def _conv_depthwise(in_type: FieldType, out_type: FieldType, *, generator: Generator):
@@ -260,6 +285,10 @@ FIBREWISE: list[ModuleCase] = [
     case(_channelwise, PLANE_POINTS, "1x regular -> 1x regular", others=_plane_vectors),
     case(_block_products, POINTS, "2x0e + 2x1o -> 2x1e + 3x1o", others=_vectors),
     case(_block_gates, POINTS, "2x0e + 2x0o + 2x1o -> 1x0o + 1x1e + 1x1o"),
+    case(_channel_gates, D4, "2x trivial + 1x vector + 1x0o -> 2x trivial + 1x0o + 1x vector"),
+    case(_sampled, C8, "2x regular"),
+    case(_signed_pairs, D4, "1x0o + 1x trivial -> 1x quotient(C4) + 2x trivial"),
+    case(_masked, C4, "1x trivial + 1x vector", sizes=(3, 3)),
     case(nn.SymmetricPower, POINTS, "2x0e + 2x1o -> 2x0e + 2x1o", 3, traced=True),
     case(nn.SymmetricPower, SO3, "1x0 + 1x1 -> 1x1 + 1x2", 2),
     case(nn.SymmetricPower, OCTAHEDRAL, "1x T1 + 1x A1 -> 1x E + 1x T1", 3),
@@ -300,6 +329,7 @@ FIBREWISE: list[ModuleCase] = [
     case(nn.SqueezeExcite, POINT, "2x0e + 1x0o + 2x1o", 2),
     case(nn.SqueezeExcite, POINTS, "2x0e + 1x0o + 2x1o", 2, others=_clouds),
     case(nn.Identity, C4, "1x regular + 1x vector", plain=True, traced=True),
+    case(nn.Select, D4, "2x trivial + 1x regular + 1x vector", (3, 0), plain=True, traced=True),
     case(nn.Restrict, O2, "2x0o + 1x2", "C4", plain=True, traced=True),
     case(nn.Restrict, POINT, "1x1o", "SO(3)", plain=True),
     case(_skip, C4, "1x trivial + 1x vector", sizes=(5, 5), plain=True, traced=True),
@@ -348,6 +378,7 @@ POOLS: list[ModuleCase] = [
     case(nn.Upsample, O2, "1x0o + 1x1", 3, align_corners=True, plain=True),
     case(nn.AdaptiveAvgPool, C8, "1x regular + 1x1", 4, plain=True, traced=True),
     case(nn.AdaptiveAvgPool, SO3, "1x0 + 1x1", 3, plain=True),
+    case(nn.AdaptiveMaxPool, C4, "1x trivial + 1x regular", 3, plain=True),
     case(nn.PixelShuffle, LINE, "1x trivial + 1x vector", 3),
     case(nn.PixelShuffle, D4, "2x vector + 1x regular", 2, plain=True, traced=True),
     case(nn.PixelShuffle, C4, "1x regular + 1x trivial", 3, plain=True),

@@ -141,6 +141,7 @@ WINDOWS = {
         lambda values, w: (values * w).sum(1) / w.sum(),
     ),
     "MaxPool": (lambda h: nn.MaxPool(h, 2), lambda values, w: values.amax(1)),
+    "AdaptiveMaxPool": (lambda h: nn.AdaptiveMaxPool(h, 3), lambda values, w: values.amax(1)),
     "NormMaxPool": (lambda h: nn.NormMaxPool(h, 2), lambda values, w: _longest(values)),
 }
 

@@ -6,6 +6,7 @@ import torch
 from equinet import Line, Plane, Sphere, Volume, nn
 from equinet.field import act
 from tests.nn.symmetric import F64, GRIDS, assert_equivariant, field
+from tests.over import over
 from tests.tolerances import ROUNDING, assert_close
 
 every_grid = pytest.mark.parametrize("in_type", GRIDS, ids=repr)
@@ -80,6 +81,20 @@ def test_the_adaptive_pool(in_type, output_size, generator):
         assert type(module.export()) is plain
         if output_size > 1:
             assert_equivariant(module, x)
+
+
+@over("size, output_size", [(5, 1), (5, 2), (6, 3), (6, 4)])
+def test_the_adaptive_maximum(size, output_size, generator):
+    """Torch's, and equivariant as the mean is; of vectors there is none."""
+    in_type = Plane("D4").fields("1x trivial + 1x regular")
+    module = nn.AdaptiveMaxPool(in_type, output_size)
+    x = field(in_type, size, generator=generator)
+    plain = torch.nn.AdaptiveMaxPool2d(output_size)
+    assert torch.equal(module(x), plain(x)) and type(module.export()) is type(plain)
+    if output_size > 1:
+        assert_equivariant(module, x)
+    with pytest.raises(ValueError, match="^in_type: the maximum needs trivial, regular or"):
+        nn.AdaptiveMaxPool(Plane("D4").fields("1x vector"), output_size)
 
 
 def test_what_the_adaptive_pool_refuses():

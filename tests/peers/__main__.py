@@ -20,6 +20,7 @@ from pathlib import Path
 import torch
 
 from tests.peers import escnn_cases, stored
+from tests.peers.classes import CLASSES, OPTIONAL, installed
 
 BOUND = 1e-5
 TABLE = Path("benchmarks/results/converters.md")
@@ -29,7 +30,7 @@ What `make peers` measured on a CPU with torch {torch} and numpy {numpy}: how fa
 converted layer are from those of the layer, in parts of the largest output. The layers of escnn and
 e2cnn are compared in float32, at worst of training and evaluation, those of se3cnn in float32 and
 those of e3nn in float64. Of the others, how far what they give today is from the golden values with
-which the tests compare the converters.
+which the tests compare the converters, and how far fields are that are made of converted spectra.
 """
 
 Rows = Iterator[tuple[str, float]]
@@ -39,10 +40,20 @@ PEERS: dict[str, Callable[[], Rows]] = {
     "e3nn": stored.e3nn,
     "lie_learn": stored.lie_learn,
     "torch_harmonics": stored.torch_harmonics,
+    "healpy": stored.healpy,
+    "pyshtools": stored.pyshtools,
     "s2cnn": stored.s2cnn,
     "se3cnn": stored.se3cnn,
     "groupy": stored.groupy,
 }
+
+
+def _rows(name: str) -> Rows:
+    """The differences, and how many classes there are that are neither converted nor refused."""
+    yield from PEERS[name]()
+    if name in CLASSES:
+        known = set(CLASSES[name]) - OPTIONAL
+        yield "classes that the tests do not know, or know in vain", len(installed(name) ^ known)
 
 
 def main() -> int:
@@ -55,10 +66,11 @@ def main() -> int:
             print(f"{name}: not installed", flush=True)
             continue
         lines += [f"## {name} {_version(name)}\n", "| what | largest difference |", "|---|---|"]
-        for what, error in _quietly(PEERS[name]()):
+        for what, error in _quietly(_rows(name)):
             bad += not error < BOUND
-            lines.append(f"| {what} | {error:.1e} |")
-            print(f"{name:10} {what:45} {error:.1e}", flush=True)
+            size = f"{error:.1e}" if isinstance(error, float) else str(error)
+            lines.append(f"| {what} | {size} |")
+            print(f"{name:15} {what:50} {size}", flush=True)
         lines.append("")
     if not sys.argv[1:]:
         TABLE.write_text("\n".join(lines))

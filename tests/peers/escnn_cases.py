@@ -8,13 +8,15 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from equinet.convert import from_escnn
+from tests.peers import escnn_layers
 
 Layer = Any
 Space = Any
@@ -262,18 +264,35 @@ def fill(layer: Layer, seed: int = 0) -> Layer:
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for value in layer.parameters():
-            value.copy_(torch.randn(value.shape, generator=generator))
+            if value.requires_grad:
+                value.copy_(torch.randn(value.shape, generator=generator))
         for name, value in layer.named_buffers():
             if "running" in name:
                 value.copy_(0.5 + torch.rand(value.shape, generator=generator))
+        for name, matrix in layer.named_buffers():
+            if name.endswith("_avg"):  # means are invariant
+                mean = layer.get_buffer(f"{name.removesuffix('avg')}running_mean")
+                mean.copy_(mean @ matrix.mT)
     return layer
 
 
 def example(layer: Layer, size: int = 7, batch: int = 2) -> Tensor:
     """An input from a seed."""
-    axes = getattr(layer.in_type.gspace, "dimensionality", 2)
+    types = _types(layer)
+    axes = getattr(types[0].gspace, "dimensionality", 2)
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(batch, layer.in_type.size, *[size] * axes, generator=generator)
+    channels = sum(fields.size for fields in types)
+    return torch.randn(batch, channels, *[size] * axes, generator=generator)
+
+
+def output(package: Space, layer: Layer, x: Tensor) -> Tensor:
+    """What a layer gives; one that takes several types gets their channels one after the other."""
+    types = _types(layer)
+    parts = x.split([fields.size for fields in types], 1)
+    given = [
+        package.nn.GeometricTensor(part, fields) for part, fields in zip(parts, types, strict=True)
+    ]
+    return layer(*given).tensor
 
 
 def errors(name: str) -> Iterator[tuple[str, float]]:
@@ -285,21 +304,42 @@ def errors(name: str) -> Iterator[tuple[str, float]]:
         The name of the layer, and the error.
     """
     package = load(name)
-    for label, make in layers(package).items():
-        theirs = fill(make())
-        x, worst = example(theirs), 0.0
-        for training in (True, False):  # in this order, so that running statistics move
-            ours = from_escnn(theirs.train(training))
-            y = theirs(package.nn.GeometricTensor(x, theirs.in_type)).tensor
-            found = ours(x)
-            assert ours.training is training
-            worst = max(worst, float((found - y).detach().abs().max() / y.detach().abs().max()))
-            for one, other in zip(_statistics(ours), _statistics(theirs), strict=True):
-                worst = max(worst, float((one.sum() - other.sum()).abs() / other.sum().abs()))
-        yield label, worst
+    for label, make in {**layers(package), **escnn_layers.layers(package)}.items():
+        yield label, max(error(package, make()))
+
+
+def error(package: Space, theirs: Layer) -> list[float]:
+    """How far outputs and running variances are apart, in training and in evaluation.
+
+    Args:
+        package: theirs.
+        theirs: the layer, which gets other numbers.
+    Returns:
+        A number for each mode; where a layer is refused in training, for evaluation only.
+    """
+    fill(theirs)
+    is_evaluated = type(theirs).__name__.startswith(escnn_layers.EVALUATED)
+    if is_evaluated:
+        with pytest.raises(ValueError, match="in evaluation mode, got one in training mode"):
+            from_escnn(theirs.train())
+    x, found = example(theirs), []
+    for training in (False,) if is_evaluated else (True, False):
+        ours = from_escnn(theirs.train(training))
+        y = output(package, theirs, x)
+        z = ours(x)
+        assert ours.training is training and z.shape == y.shape
+        found.append(float((z - y).detach().abs().max() / y.detach().abs().max()))
+        for one, other in zip(_statistics(ours), _statistics(theirs), strict=True):
+            found.append(float((one.sum() - other.sum()).abs() / other.sum().abs()))
+    return found
+
+
+def _types(layer: Layer) -> Sequence[Any]:
+    return layer.in_type if isinstance(layer.in_type, tuple) else [layer.in_type]
 
 
 def _statistics(module: torch.nn.Module) -> list[Tensor]:
     """Running variances, of which the order of fields is not asked."""
-    found = [value for name, value in module.named_buffers() if name.endswith("running_var")]
+    named = module.named_buffers()
+    found = [value.flatten() for name, value in named if name.endswith("running_var")]
     return [torch.cat(found)] if found else []

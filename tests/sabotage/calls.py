@@ -22,6 +22,7 @@ from equinet import (
     group,
     harmonics,
     learning,
+    models,
     nn,
     numerics,
     ops,
@@ -419,6 +420,9 @@ def _converted() -> Iterator[Call]:
     yield call(convert.project_filter, layer, layer.dense().detach())
     yield call(convert.relax, layer, "C2")
     yield call(convert.ResidualPathway, layer, "C2", share=0.1)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3))
+    ends = dict(in_fields="2x trivial", out_fields="1x vector")
+    yield call(convert.from_torch, plain, _random(1, 2, 7, 7), "C4", fields="1x regular", **ends)
 
 
 class S2Convolution(torch.nn.Module):
@@ -443,6 +447,22 @@ def _complex(*size: int) -> Tensor:
 def _energy_types() -> tuple[eq.FieldType, eq.FieldType]:
     space = eq.Points("O(3)", dim=3)
     return space.fields("2x0e"), space.fields("1x0e")
+
+
+def _networks() -> Iterator[Call]:
+    x, ball = eq.Plane("C2").fields("1x trivial"), eq.Sphere(2).fields("1x0")
+    small = {"blocks": 0, "generator": torch.Generator()}
+    grid = {"sizes": 6, "strides": [2], "kernel_size": 3, **small}
+    yield call(models.resnet, x, ["1x regular", "1x trivial"], 2, **grid)
+    yield call(models.unet, x, ["1x regular", "1x trivial"], "1x0", **grid)
+    yield call(models.spherical_resnet, ball, ["2x0", "1x0"], 2, **small)
+    yield call(models.spherical_unet, ball, ["2x0", "1x0"], "1x0", **small)
+    yield call(models.spherical_operator, ball, "2x0", "1x0", blocks=1)
+    sizes = {"channels": 2, "layers": 1}
+    yield call(models.NequIP, 2, 1.5, 2.0, lmax=1, outputs=0, **sizes)
+    yield call(models.MACE, 2, 1.5, 2.0, lmax=1, order=2, hidden=1, **sizes)
+    yield call(models.potential, 2, 1.5, 2.0, shifts=(1.0, 2.0), scales=(1.0, 0.5), **sizes)
+    yield call(models.pretrained, "digits", weights=False)
 
 
 def _modules() -> Iterator[Call]:
@@ -516,6 +536,7 @@ MAKERS: dict[str, Callable[[], Iterator[Call]]] = {
     "group": _groups,
     "harmonics": _harmonics,
     "learning": _learning,
+    "models": _networks,
     "numerics": _numerics,
     "ops": _operators,
     "rep": _reps,

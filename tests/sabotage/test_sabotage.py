@@ -54,7 +54,7 @@ EXCEPTED = {
         "CharacterTable DirectionKernels EquatorialFilter HomogeneousKernels Intertwiners "
         "BlurredFilter NearIdentityFilter SampledKernels SmoothFilter SphereKernels TapKernels "
         "Flow HessianSplit Inertia PowerLaw Certificate EquivarianceError LayerCertificate Report "
-        "LayerReport".split(),
+        "LayerReport Skeleton".split(),
         "It is the result of a function or a layer that has a call; nobody makes one by hand.",
     ),
     **dict.fromkeys(
@@ -78,6 +78,10 @@ EXCEPTED = {
     **dict.fromkeys(
         "from_escnn from_escnn_type from_se3cnn".split(),
         "They read objects of other libraries, which their own tests spoil.",
+    ),
+    **dict.fromkeys(
+        "load_weights save_weights".split(),
+        "They read and write files, which their own tests damage.",
     ),
     "full_precision": "It takes tensors for their device, and is a context.",
     "input_sizes": "It is drawn with the checks that call it.",
