@@ -41,20 +41,15 @@ class Work:
         task: what is done, for people.
         operator: what is called.
         arguments: as torch calls it, with real tensors in float64 on the CPU.
-        exact: places of those that stay in float64.
     """
 
     task: str
     operator: Operator[Any, Any]
     arguments: tuple[Any, ...]
-    exact: tuple[int, ...] = ()
 
     def on(self, device: str, dtype: torch.dtype) -> list[Any]:
         """The arguments there, in that precision."""
-        found = moved(self.arguments, device, dtype)
-        for place in self.exact:
-            found[place] = self.arguments[place].to(device)
-        return found
+        return moved(self.arguments, device, dtype, self.operator.exact)
 
     @property
     def operations(self) -> int:
@@ -129,8 +124,8 @@ def _waves(task: str, band: int, batch: int) -> list[Work]:
     return [
         Work(f"{task}, coefficients", s2.COEFFICIENTS, (waves, *tables)),
         Work(f"{task}, waves", s2.WAVES, (spectrum, *tables)),
-        Work(f"{task}, coefficients by recursion", legendre.ANALYSIS, (waves, *plan), (1,)),
-        Work(f"{task}, waves by recursion", legendre.SYNTHESIS, (spectrum, *plan), (1,)),
+        Work(f"{task}, coefficients by recursion", legendre.ANALYSIS, (waves, *plan)),
+        Work(f"{task}, waves by recursion", legendre.SYNTHESIS, (spectrum, *plan)),
     ]
 
 

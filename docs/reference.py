@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "reference"
 # In the order of the house, from what users touch first.
 PACKAGES = (
-    *("field", "nn", "group", "rep", "steerable", "harmonics", "transforms", "convert", "testing"),
-    *("learning", "plot", "taxonomy", "numerics", "ops"),
+    *("field", "nn", "group", "rep", "steerable", "harmonics", "models", "transforms", "convert"),
+    *("testing", "learning", "plot", "taxonomy", "numerics", "ops"),
 )
 
 

@@ -42,7 +42,7 @@ from equinet.group import (
 from equinet.nn import summary
 
 if TYPE_CHECKING:
-    from equinet import convert, learning, taxonomy, testing, transforms
+    from equinet import convert, learning, models, taxonomy, testing, transforms
     from equinet.taxonomy import catalogue
     from equinet.testing import input_sizes
 else:  # a checker of types knows them from above, and finds no others
@@ -76,6 +76,7 @@ __all__ = [
     "icosahedral",
     "input_sizes",
     "learning",
+    "models",
     "nn",
     "o2",
     "o3",
@@ -100,6 +101,7 @@ _LATER = {
     "convert": "equinet.convert",
     "input_sizes": "equinet.testing",
     "learning": "equinet.learning",
+    "models": "equinet.models",
     "taxonomy": "equinet.taxonomy",
     "testing": "equinet.testing",
     "transforms": "equinet.transforms",

@@ -12,17 +12,17 @@ import equinet
 
 INVENTORY = {
     "equinet": """FieldType HomogeneousSpace Line Plane Point Points Sphere Volume act
-        catalogue convert cyclic dihedral field group harmonics icosahedral input_sizes learning nn
-        o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy testing
-        tetrahedral transforms""",
-    "equinet.convert": """ResidualPathway from_e3nn from_e3nn_convolution from_escnn from_escnn_type
-        from_groupy from_healpy from_lie_learn from_lie_learn_so3 from_pyshtools from_s2cnn
-        from_se3cnn from_torch_harmonics lie_learn_basis project_filter relax standard_basis
-        to_healpy to_lie_learn to_lie_learn_so3 to_pyshtools to_torch_harmonics""",
+        catalogue convert cyclic dihedral field group harmonics icosahedral input_sizes learning
+        models nn o2 o3 octahedral ops point_group rep so2 so3 steerable summary symmetric taxonomy
+        testing tetrahedral transforms""",
+    "equinet.convert": """ResidualPathway Skeleton from_e3nn from_e3nn_convolution from_escnn
+        from_escnn_type from_groupy from_healpy from_lie_learn from_lie_learn_so3 from_pyshtools
+        from_s2cnn from_se3cnn from_torch from_torch_harmonics lie_learn_basis project_filter relax
+        standard_basis to_healpy to_lie_learn to_lie_learn_so3 to_pyshtools to_torch_harmonics""",
     "equinet.field": """FieldAnalysis FieldSynthesis FieldType HomogeneousSpace Line Noise
         Plane Point Points Space Sphere Volume act act_on_mackey induced_matrices lift lower
         mackey_projection mackey_residual power_spectra random_field resample space_of sphere_of
-        torus turn_fibres""",
+        torus turn_fibres values_at""",
     "equinet.group": """Axial Cosets DoubleCosets FiniteGroup Group O2 O3 ProductGroup SO2 SO3
         Section alternating automorphisms axial conjugacy_classes cosets cyclic dihedral
         direct_product double_cosets find_subgroup generate icosahedral inversion is_subgroup
@@ -31,13 +31,15 @@ INVENTORY = {
     "equinet.harmonics": """Analysis Angular BSpline Bessel ConstantFunction FilterGrid
         GaussianShells Harmonics Orbits Pixels Radial Rings SteeredFunctions Synthesis Zernike
         angular_coefficients angular_harmonics circular_harmonics equiangular filter_grid gauss
-        gaussian_shells harmonics_representation healpix octahedral power_spectrum rotate_s2
-        rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft so3_irfft
-        so3_rfft soft spherical_harmonics""",
+        gaussian_shells harmonics_representation healpix healpix_nested octahedral power_spectrum
+        rotate_s2 rotate_so3 s2_fft s2_ifft s2_irfft s2_rfft shell_harmonics so3_fft so3_ifft
+        so3_irfft so3_rfft soft spherical_harmonics""",
     "equinet.learning": """Ensemble Flow Gaussian HessianSplit Inertia KernelRegression Laplace
         Linearized Matern NotPositiveError PowerLaw averaged expected_error exponent
         gradient_flow hessian_split hinge lattice_error ntk_parametrize power_law satisfied
         soft_hinge square tangent_kernel tangent_product violations""",
+    "equinet.models": """MACE NequIP load_weights potential pretrained resnet save_weights
+        spherical_operator spherical_resnet spherical_unet unet""",
     "equinet.nn": """AdaptiveAvgPool AdaptiveMaxPool AvgPool BatchNorm Canonicaliser Concat Conv1d
         Conv2d Conv3d
         ConvTranspose1d ConvTranspose2d ConvTranspose3d Curl DepthwisePointConv Divergence

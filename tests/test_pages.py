@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import equinet as eq
-from equinet import convert
+from equinet import convert, models
 from equinet import nn as enn
 from equinet.numerics.pages import DOCS, explained
 from tests.convert.test_se3cnn import layer_of
@@ -94,6 +94,9 @@ MEETS = {
     "guide/from_torch.md#2-give-every-feature-map-a-type": lambda: enn.Sequential(
         enn.Conv2d(X, V, 3), enn.Conv2d(X, V, 3)
     ),
+    "guide/models.md#weights-in-a-file": lambda: models.load_weights(
+        torch.nn.Linear(1, 1), __file__
+    ),
     "guide/from_torch.md#the-names-of-torchnn-and-ours": lambda: enn.Sequential(
         enn.Conv2d(X, V, 3), torch.nn.ReLU()
     ),
@@ -104,6 +107,9 @@ MEETS = {
         SPHERE.rings, SPHERE.fields("1x0")
     )(torch.full((1, 1, 16, 16), torch.nan)),
     "guide/from_torch.md#1-name-the-space-and-the-symmetry": lambda: eq.Plane("SO(3)"),
+    "guide/from_torch.md#from-a-model-of-yours": lambda: convert.from_torch(
+        torch.nn.Linear(5, 5), torch.zeros(1, 1, 5, 5), "C4"
+    ),
     "guide/conventions.md#field-types": lambda: PLANE.fields("two vectors"),
     "guide/converters.md#what-has-no-equal": lambda: convert.from_escnn(torch.nn.ReLU()),
     "guide/converters.md#a-filter-is-projected": lambda: convert.from_se3cnn(_no_kernel()),

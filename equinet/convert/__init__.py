@@ -1,7 +1,7 @@
 """Layers and coefficients of other libraries as those of this one.
 
-Layers come with their weights; ``project_filter`` takes any filter. Coefficients of fields on the
-sphere are spectra (S2) here, as ``harmonics.s2_fft`` makes them.
+Layers come with their weights, plain networks without; ``project_filter`` takes any filter.
+Coefficients of fields on the sphere are spectra (S2) here, as ``harmonics.s2_fft`` makes them.
 """
 
 from equinet.convert.e3nn import from_e3nn
@@ -22,11 +22,13 @@ from equinet.convert.pyshtools import from_pyshtools, to_pyshtools
 from equinet.convert.relaxing import ResidualPathway, relax
 from equinet.convert.s2cnn import from_s2cnn
 from equinet.convert.se3cnn import from_se3cnn
+from equinet.convert.skeleton import Skeleton, from_torch
 from equinet.convert.standard import standard_basis
 from equinet.convert.torch_harmonics import from_torch_harmonics, to_torch_harmonics
 
 __all__ = [
     "ResidualPathway",
+    "Skeleton",
     "from_e3nn",
     "from_e3nn_convolution",
     "from_escnn",
@@ -38,6 +40,7 @@ __all__ = [
     "from_pyshtools",
     "from_s2cnn",
     "from_se3cnn",
+    "from_torch",
     "from_torch_harmonics",
     "lie_learn_basis",
     "project_filter",

@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from equinet.convert.coefficients import as_tensor
 from equinet.convert.projection import project_filter
 from equinet.field import FieldType, Plane
 from equinet.group import FiniteGroup, cyclic, dihedral
@@ -50,7 +51,7 @@ def from_groupy(
     ``regular``; ``standard_basis`` leads to that. Each weight of theirs is one here.
 
     Args:
-        weight: the parameter ``W`` or ``weight`` of the layer.
+        weight: the parameter ``W`` or ``weight`` of the layer, real floating, a tensor or an array.
         group: "p4" or "p4m", of the output.
         bias: one for each channel of the output, or None.
         stride: of the layer.
@@ -58,7 +59,7 @@ def from_groupy(
     Returns:
         The layer, in the dtype and on the device of the weight.
     Raises:
-        TypeError: if ``weight`` is no real tensor.
+        TypeError: if ``weight`` is of no real floating numbers.
         ValueError: for another group or shape, such as that of an input that is in another group.
 
     Example:
@@ -69,7 +70,8 @@ def from_groupy(
     make, n = _GROUPS[check_choice(group, "group", tuple(_GROUPS))]
     stabiliser: FiniteGroup = make(n)
     order = stabiliser.order
-    w = real_tensor(weight, "weight").cpu()
+    given = as_tensor(weight, "weight", is_complex=False)
+    w = given.detach().cpu().double()
     if w.dim() != 5 or w.shape[2] not in (1, order) or w.shape[3] != w.shape[4] or not w.numel():
         raise ValueError(
             f"weight: expected (out, in, 1 or {order}, k, k) for {group}, got {tuple(w.shape)}"
@@ -92,7 +94,7 @@ def from_groupy(
     )
     shift = None if bias is None else _shift(bias, out_type, order)
     project_filter(layer, _expanded(w, elements, layer.taps.points), shift)
-    return layer.to(weight)
+    return layer.to(given)
 
 
 def _shift(bias: Tensor, out_type: FieldType, order: int) -> Tensor:

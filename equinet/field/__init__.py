@@ -18,6 +18,7 @@ from equinet.field.periodic import torus
 from equinet.field.points import Point, Points
 from equinet.field.power import power_spectra
 from equinet.field.resampling import resample
+from equinet.field.scattered import values_at
 from equinet.field.space import Noise, Space, space_of
 from equinet.field.sphere import Sphere, sphere_of
 from equinet.field.transform import FieldAnalysis, FieldSynthesis
@@ -49,4 +50,5 @@ __all__ = [
     "sphere_of",
     "torus",
     "turn_fibres",
+    "values_at",
 ]

@@ -18,6 +18,7 @@ from equinet.numerics.arguments import check_integer
 from equinet.numerics.cached import on_cpu
 from equinet.numerics.deprecation import warn_renamed
 from equinet.numerics.pages import explained
+from equinet.numerics.values import came
 from equinet.rep import Fibre, Representation
 from equinet.rep.fibres import Block
 
@@ -162,7 +163,7 @@ class FieldType:
             ValueError: if it has another number of channels.
         """
         if not isinstance(x, Tensor | fx.Proxy):
-            raise TypeError(f"x: expected a tensor, got {type(x).__name__}")
+            raise TypeError(f"x: expected a tensor, got {came(x)}")
         if isinstance(x, Tensor) and x.layout != torch.strided:
             raise TypeError(f"x: expected a dense tensor, got one of layout {x.layout}")
         if isinstance(x, Tensor) and (x.dim() < 2 or x.shape[1] != self.channels):
@@ -195,7 +196,7 @@ class FieldType:
                 ``g`` are not elements of H.
         """
         if not isinstance(g, Tensor):
-            raise TypeError(f"g: expected a tensor of elements, got {type(g).__name__}")
+            raise TypeError(f"g: expected a tensor of elements, got {came(g)}")
         return self.fibre(g)
 
     def shape(self, batch: int, *sizes: int) -> tuple[int, ...]:
@@ -232,7 +233,7 @@ class FieldType:
             ValueError: if its shape is another one.
         """
         if not isinstance(x, Tensor):
-            raise TypeError(f"{argument}: expected a real floating tensor, got {type(x).__name__}")
+            raise TypeError(f"{argument}: expected a real floating tensor, got {came(x)}")
         if not x.is_floating_point():
             raise TypeError(f"{argument}: expected a real floating tensor, got {x.dtype}")
         if x.layout != torch.strided:

@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.deprecation import warn_renamed
-from equinet.numerics.values import check_floating, check_numbers, check_real, check_together
+from equinet.numerics.values import came, check_floating, check_numbers, check_real, check_together
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ class Graph:
         check_integer(self.points, "points", least=0)
         check_integer(self.clouds, "clouds", least=0)
         if not isinstance(self.edges, Tensor):
-            raise TypeError(f"edges: expected a tensor, got {type(self.edges).__name__}")
+            raise TypeError(f"edges: expected a tensor, got {came(self.edges)}")
         what = "the numbers of neighbour and point"
         if self.sources is None:
             check_numbers("edges", self.edges, what, (2, "count"), self.edges, self.points)
@@ -393,4 +393,4 @@ def _told(value: object) -> str:
     if isinstance(value, Tensor):
         kind = value.dtype if value.layout == torch.strided else value.layout
         return f"{kind} {tuple(value.shape)}"
-    return type(value).__name__
+    return came(value)

@@ -29,6 +29,7 @@ from equinet.group.lookup import Lookup, frame, keys
 from equinet.numerics.arguments import check_integer, check_memory, check_string
 from equinet.numerics.cached import cached, on_cpu
 from equinet.numerics.frozen import hands_out_copies
+from equinet.numerics.values import came
 
 _DIGITS = 1e6  # elements are sorted by six digits
 _EQUAL = 1e-9  # equal groups are interchangeable: far below the tolerance of any check of values
@@ -193,7 +194,7 @@ def finite_group(elements: Tensor, label: str) -> FiniteGroup:
 def _check_elements(elements: Tensor, n: int) -> None:
     """Raise unless these are orthogonal matrices in float64, the identity among them."""
     if not isinstance(elements, Tensor) or elements.dtype != torch.float64:
-        kind = elements.dtype if isinstance(elements, Tensor) else type(elements).__name__
+        kind = elements.dtype if isinstance(elements, Tensor) else came(elements)
         raise TypeError(f"elements: expected a float64 tensor, got {kind} (see generate)")
     if elements.dim() != 3 or not len(elements) or elements.shape[1:] != (n, n):
         raise ValueError(

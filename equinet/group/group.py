@@ -17,6 +17,7 @@ from torch import Tensor
 
 from equinet.numerics.arguments import check_integer, check_memory, real_tensor
 from equinet.numerics.membership import TOLERANCE, are_orthogonal, check_members
+from equinet.numerics.values import came
 
 LARGEST_DEGREE = 10_000  # of a quadrature
 
@@ -200,7 +201,7 @@ def check_matrices(g: Tensor, n: int, argument: str = "g") -> None:
         ValueError: if it has another shape.
     """
     if not isinstance(g, Tensor):
-        raise TypeError(f"{argument}: expected a tensor, got {type(g).__name__}")
+        raise TypeError(f"{argument}: expected a tensor, got {came(g)}")
     if g.dim() < 2 or g.shape[-2] != n or g.shape[-1] != n:
         raise ValueError(f"{argument}: expected (..., {n}, {n}), got {tuple(g.shape)}")
 

@@ -4,6 +4,7 @@ from equinet.harmonics.circular import angular_harmonics, circular_harmonics
 from equinet.harmonics.fft_s2 import rotate_s2, s2_fft, s2_ifft, s2_irfft, s2_rfft
 from equinet.harmonics.fft_so3 import rotate_so3, so3_fft, so3_ifft, so3_irfft, so3_rfft
 from equinet.harmonics.filter_grids import FilterGrid, filter_grid
+from equinet.harmonics.nested import healpix_nested
 from equinet.harmonics.orbits import Orbits
 from equinet.harmonics.pixel import Pixels
 from equinet.harmonics.power import power_spectrum
@@ -53,6 +54,7 @@ __all__ = [
     "gaussian_shells",
     "harmonics_representation",
     "healpix",
+    "healpix_nested",
     "octahedral",
     "power_spectrum",
     "rotate_s2",

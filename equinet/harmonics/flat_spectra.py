@@ -15,6 +15,7 @@ from equinet.harmonics.transform import Analysis, Synthesis
 from equinet.numerics.cached import cached
 from equinet.numerics.membership import check_rotations
 from equinet.numerics.turn import turn_degrees
+from equinet.numerics.values import came
 from equinet.ops import full_precision
 
 
@@ -162,7 +163,7 @@ def _check_signal(signal: Tensor, real: bool) -> None:
 
 def _check_tensor(argument: str, x: object) -> None:
     if not isinstance(x, Tensor):
-        raise TypeError(f"{argument}: expected a floating tensor, got {type(x).__name__}")
+        raise TypeError(f"{argument}: expected a floating tensor, got {came(x)}")
     if x.layout != torch.strided:
         raise TypeError(f"{argument}: expected a floating tensor, got {x.layout}")
 

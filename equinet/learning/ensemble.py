@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 
 from equinet.learning.tangent import State, check_samples
 from equinet.numerics.arguments import check_integer, is_integer, is_row
+from equinet.numerics.values import came
 
 
 class Ensemble(nn.Module):
@@ -172,7 +173,7 @@ def scalar(y: Tensor) -> Tensor:
 def check_labels(y: Tensor) -> Tensor:
     """The labels ``(n,)``; ValueError unless they are +-1."""
     if not isinstance(y, Tensor) or y.dim() != 1:
-        got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+        got = tuple(y.shape) if isinstance(y, Tensor) else came(y)
         raise ValueError(f"y: expected labels (n,), got {got}")
     if y.is_complex() or y.dtype == torch.bool or y.layout != torch.strided:
         got = y.dtype if y.layout == torch.strided else y.layout

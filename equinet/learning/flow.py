@@ -145,61 +145,87 @@ def gradient_flow(
     check_integer(steps, "steps", 0)
     for value, name in ((max_change, "max_change"), (max_turn, "max_turn"), (step, "step")):
         check_number(value, name, above=0)
-    weights = {name: w.detach().clone() for name, w in ensemble.state().items()}
-    scales = _alphas(alpha, len(ensemble)).to(x)
-    with torch.no_grad():
-        f0 = scalar(ensemble.call(weights, x))
+    networks = _Networks(ensemble, x, y, _alphas(alpha, len(ensemble)).to(x), loss, step)
+    for tried in range(steps):
+        networks.stop(until)
+        if progress is not None:
+            progress(tried, len(networks.alive))
+        if not len(networks.alive):
+            break
+        networks.step(max_change, max_turn)
+    return networks.flow()
 
-    def slope(w: State, members: Tensor) -> tuple[State, Tensor]:
+
+class _Networks:
+    """The networks of an ensemble on their way down (G1), each at a time of its own."""
+
+    def __init__(
+        self, ensemble: Ensemble, x: Tensor, y: Tensor, scales: Tensor, loss: Loss, step: float
+    ) -> None:
+        self.ensemble, self.x, self.y, self.scales, self.loss = ensemble, x, y, scales, loss
+        count = len(ensemble)
+        self.weights = {name: w.detach().clone() for name, w in ensemble.state().items()}
+        with torch.no_grad():
+            self.f0 = scalar(ensemble.call(self.weights, x))
+        self.alive = torch.arange(count, device=x.device)
+        self.g, self.out = self.slope(self.weights, self.alive)
+        # In float64 whatever the networks are in: a step may be far smaller than the time before.
+        self.t = torch.zeros_like(scales, dtype=torch.float64)
+        self.dt, self.half_time = self.t + step, self.t + math.nan
+        self.taken, self.reason = torch.zeros(count, dtype=torch.long), ["steps"] * count
+        self.level = self.mean_loss()
+        self.half = self.level / 2
+
+    def mean_loss(self) -> Tensor:
+        return self.loss(self.out * self.y).mean(1)
+
+    def slope(self, w: State, members: Tensor) -> tuple[State, Tensor]:
         """The gradient and F. torch.func.grad would keep a graph for a second derivative."""
         w = {name: v.detach().requires_grad_() for name, v in w.items()}
         with torch.enable_grad():
-            f = scalar(ensemble.call(w, x, members))
-            out = scales[members, None] * (f - f0[members])
-            total = (loss(out * y).mean(1) / scales[members] ** 2).sum()
+            f = scalar(self.ensemble.call(w, self.x, members))
+            out = self.scales[members, None] * (f - self.f0[members])
+            total = (self.loss(out * self.y).mean(1) / self.scales[members] ** 2).sum()
             found = torch.autograd.grad(total, list(w.values()), materialize_grads=True)
         return dict(zip(w, found, strict=True)), out.detach()
 
-    count = len(ensemble)
-    alive = torch.arange(count, device=x.device)
-    g, out = slope(weights, alive)
-    # In float64 whatever the networks are in: a step may be far smaller than the time before it.
-    dt, t = torch.full_like(scales, step, dtype=torch.float64), torch.zeros_like(scales).double()
-    half_time, taken = torch.full_like(t, math.nan), torch.zeros(count, dtype=torch.long)
-    last, reason = loss(out * y).mean(1), ["steps"] * count
-    half = last / 2
-    for tried in range(steps):
-        margins = out[alive] * y
-        done = until(margins)
-        stuck = t[alive] + dt[alive] * 1e-3 == t[alive]
-        stuck &= t[alive] > 0
+    def stop(self, until: Callable[[Tensor], Tensor]) -> None:
+        """Leave out networks that are where they should be, or take no step that counts."""
+        alive = self.alive
+        done = until(self.out[alive] * self.y)
+        stuck = self.t[alive] + self.dt[alive] * 1e-3 == self.t[alive]
+        stuck &= self.t[alive] > 0
         for i, reached, lost in zip(alive.tolist(), done.tolist(), stuck.tolist(), strict=True):
             if reached or lost:
-                reason[i] = "reached" if reached else "stuck"
-        alive = alive[~(done | stuck)]
-        if progress is not None:
-            progress(tried, len(alive))
-        if not len(alive):
-            break
-        here = {name: w[alive] for name, w in weights.items()}
-        now = {name: v[alive] for name, v in g.items()}
-        new = {name: w - _spread(dt[alive], w) * now[name] for name, w in here.items()}
-        new_g, new_out = slope(new, alive)
+                self.reason[i] = "reached" if reached else "stuck"
+        self.alive = alive[~(done | stuck)]
+
+    def step(self, max_change: float, max_turn: float) -> None:
+        """Try a step, and take it where the gradient turns little and F changes little."""
+        alive, dt = self.alive, self.dt[self.alive]
+        now = {name: v[alive] for name, v in self.g.items()}
+        new = {name: w[alive] - _spread(dt, w) * now[name] for name, w in self.weights.items()}
+        new_g, new_out = self.slope(new, alive)
         turn = _square(now, new_g, -1) / (_square(now) * _square(new_g)).sqrt().clamp_min(1e-300)
-        change = (new_out - out[alive]).abs().amax(1)
+        change = (new_out - self.out[alive]).abs().amax(1)
         good = (turn < max_turn) & (change < max_change)
         moved = alive[good]
-        for name in weights:
-            weights[name][moved], g[name][moved] = new[name][good], new_g[name][good]
-        out[moved] = new_out[good]
-        t[moved] += dt[moved]
-        taken[moved.cpu()] += 1
-        level = loss(out * y).mean(1)
-        crossed = (level <= half) & half_time.isnan()
-        beyond = (half - level) / (last - level)
-        half_time, last = torch.where(crossed, t - beyond * dt, half_time), level
-        dt[alive] = torch.where(good, dt[alive] * 1.1, dt[alive] / 10)
-    return Flow(weights, f0, out, t, half_time, last, taken, tuple(reason), scales)
+        for name, w in self.weights.items():
+            w[moved], self.g[name][moved] = new[name][good], new_g[name][good]
+        self.out[moved] = new_out[good]
+        self.t[moved] += dt[good]
+        self.taken[moved.cpu()] += 1
+        last, self.level = self.level, self.mean_loss()
+        crossed = (self.level <= self.half) & self.half_time.isnan()
+        beyond = (self.half - self.level) / (last - self.level)
+        self.half_time = torch.where(crossed, self.t - beyond * self.dt, self.half_time)
+        self.dt[alive] = torch.where(good, dt * 1.1, dt / 10)
+
+    def flow(self) -> Flow:
+        return Flow(
+            self.weights, self.f0, self.out, self.t, self.half_time, self.level, self.taken,
+            tuple(self.reason), self.scales,
+        )  # fmt: skip
 
 
 def _labels(ensemble: Ensemble, x: Tensor, y: Tensor) -> Tensor:

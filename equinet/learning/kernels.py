@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from equinet.numerics.arguments import is_number
-from equinet.numerics.values import check_real, is_readable
+from equinet.numerics.values import came, check_real, is_readable
 
 Kernel = Callable[[Tensor, Tensor], Tensor]
 Elements = Tensor | Callable[[Tensor], Tensor]
@@ -172,7 +172,7 @@ def averaged(kernel: Kernel, elements: Elements) -> Kernel:
         if elements.shape[1] != elements.shape[2] or not len(elements):
             raise ValueError(f"elements: expected (|G|, d, d), got {tuple(elements.shape)}")
     elif not callable(elements):
-        raise TypeError(f"elements: expected a tensor or a function, got {type(elements).__name__}")
+        raise TypeError(f"elements: expected a tensor or a function, got {came(elements)}")
 
     def images(x: Tensor) -> Tensor:
         if not isinstance(elements, Tensor):
@@ -203,7 +203,7 @@ def check_points(name: str, points: Tensor, x: Tensor) -> None:
                         f"{argument}: expected finite points, got an infinite or NaN one"
                     )
                 continue
-        got = type(value).__name__
+        got = came(value)
         if isinstance(value, Tensor):
             got = f"{value.dtype} {tuple(value.shape)}, {value.layout}"
         raise ValueError(f"{argument}: expected real points (n, d), got {got}")

@@ -12,9 +12,11 @@ both signs (Geiger, Spigler et al., arXiv 1809.09349; Spigler, Geiger et al., ar
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -22,8 +24,9 @@ from torch.func import functional_call, grad, hessian, jvp
 
 from equinet.learning.ensemble import check_labels
 from equinet.learning.lanczos import lanczos
-from equinet.learning.tangent import State, batch_statistics, check_samples, jacobian
+from equinet.learning.tangent import batch_statistics, check_samples, jacobian
 from equinet.numerics.arguments import check_generator, check_integer, check_memory, check_number
+from equinet.numerics.values import came
 
 
 def violations(margins: Tensor, tolerance: float = 1e-10) -> Tensor:
@@ -39,7 +42,7 @@ def violations(margins: Tensor, tolerance: float = 1e-10) -> Tensor:
     """
     dense = isinstance(margins, Tensor) and margins.layout == torch.strided
     if not dense or not margins.is_floating_point() or not margins.dim():
-        got = margins.dtype if isinstance(margins, Tensor) else type(margins).__name__
+        got = margins.dtype if isinstance(margins, Tensor) else came(margins)
         raise ValueError(f"margins: expected real numbers (..., n), got {got}")
     if not isinstance(tolerance, int | float) or not 0 <= tolerance < math.inf:
         raise ValueError(f"tolerance: expected a finite number >= 0, got {tolerance!r}")
@@ -165,53 +168,23 @@ def hessian_split(
     for value, name, least in ((dense, "dense", 0), (steps, "steps", 1), (probes, "probes", 2)):
         check_integer(value, name, least)
     check_generator(generator)
-    own, rest, rows = jacobian(net)
-    sizes = [p.numel() for p in own.values()]
-    count = sum(sizes)
+    count = sum(p.numel() for p in net.parameters() if p.requires_grad)
     numbers = count * (3 * count if count <= dense else max(len(x), min(steps, count)))
     check_memory(numbers, "net", f"{count:,} parameters")
-
-    def f(w: Tensor) -> Tensor:
-        parts = zip(own.items(), w.split(sizes), strict=True)
-        state = {name: part.view(p.shape) for (name, p), part in parts}
-        return functional_call(net, (state, rest), (x,)).reshape(-1)
-
-    w = torch.cat([p.reshape(-1) for p in own.values()])
-    delta = 1 - y * f(w)
-    violated = delta > tolerance
-    push = torch.where(violated, -y * delta, torch.zeros_like(delta)) / len(x)
-    J = _rows(own, rows, x[violated], count)
-
-    def pushed(w: Tensor) -> Tensor:
-        return (f(w) * push).sum()
-
-    def loss(w: Tensor) -> Tensor:
-        return (1 - y * f(w)).clamp_min(0).square().sum() / (2 * len(x))
-
-    matrices: tuple[Tensor | None, ...] = (None, None, None)
-    deviation = 0.0
+    split = _Split(net, x, y, tolerance)
     if count <= dense:
-        h0, hp, whole = J.T @ J / len(x), hessian(pushed)(w), hessian(loss)(w)
-        matrices = (h0, hp, whole)
-        of_p, of_h = (torch.linalg.eigvalsh(matrix)[None] for matrix in (hp, whole))
-        spectra = ((of_p, torch.ones_like(of_p)), (of_h, torch.ones_like(of_h)))
-        scale = whole.abs().max()
-        error = float((h0 + hp - whole).abs().max() / scale) if scale > 0 else 0.0
+        found = _by_matrices(split)
     else:
-        one = _Products(pushed, loss, J, w, len(x), min(steps, count) * probes, progress)
-        given = {"steps": steps, "probes": probes, "generator": generator, "like": w}
-        spectra = tuple(
-            lanczos(product, count, progress=one.tell, **given) for product in (one.p, one.h)
-        )
-        error = max(one.error(probe) for probe in torch.randn(2, count, generator=generator).to(w))
-        deviation = _error_of_negatives(*spectra[0], spectra[1][0])
-    (of_p, weights_p), (of_h, weights) = spectra
+        found = _by_lanczos(split, steps, probes, generator, progress)
+    (of_p, weights_p), (of_h, weights) = found.spectra
+    J, delta = split.J, split.delta[split.violated]
     return HessianSplit(
-        *matrices, J, int(violated.sum()), int(torch.linalg.matrix_rank(J)) if len(J) else 0,
+        *found.matrices, J, len(J), int(torch.linalg.matrix_rank(J)) if len(J) else 0,
         *_pooled(of_h, weights), *_pooled(of_p, weights_p),
-        _inertia(of_h, weights, of_h), _inertia(of_p, weights_p, of_h), deviation, error,
-        float((J.T @ push[violated]).norm()),
-        float(delta[violated].square().sum() / (2 * len(x))),
+        _inertia(of_h, weights, of_h), _inertia(of_p, weights_p, of_h),
+        found.deviation, found.error,
+        float((J.T @ split.push[split.violated]).norm()),
+        float(delta.square().sum() / (2 * len(x))),
     )  # fmt: skip
 
 
@@ -237,47 +210,91 @@ def _checked(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     return y
 
 
-def _rows(own: State, rows: Callable[[State, Tensor], State], x: Tensor, count: int) -> Tensor:
-    """The Jacobian at samples, ``(n, count)``."""
-    if not len(x):
-        return x.new_zeros(0, count)
-    return torch.cat([block.flatten(1) for block in rows(own, x).values()], 1)
+class _Split:
+    """H_p and H as products with vectors, and J with H_0 = J^T J / P, at the weights of a net."""
 
+    def __init__(self, net: nn.Module, x: Tensor, y: Tensor, tolerance: float) -> None:
+        self.net, self.x, self.y = net, x, y
+        self.own, self.rest, rows = jacobian(net)
+        self.w = torch.cat([p.reshape(-1) for p in self.own.values()])
+        self.delta = 1 - y * self.f(self.w)
+        self.violated = self.delta > tolerance
+        nothing = torch.zeros_like(self.delta)
+        self.push = torch.where(self.violated, -y * self.delta, nothing) / len(x)
+        self.J = x.new_zeros(0, len(self.w))
+        if self.violated.any():
+            blocks = rows(self.own, x[self.violated]).values()
+            self.J = torch.cat([block.flatten(1) for block in blocks], 1)
 
-class _Products:
-    """H_p and H as products with vectors, and H_0 = J^T J / P."""
+    def f(self, w: Tensor) -> Tensor:
+        parts = w.split([p.numel() for p in self.own.values()])
+        state = {
+            name: part.view(p.shape)
+            for (name, p), part in zip(self.own.items(), parts, strict=True)
+        }
+        return functional_call(self.net, (state, self.rest), (self.x,)).reshape(-1)
 
-    def __init__(
-        self,
-        pushed: Callable[[Tensor], Tensor],
-        loss: Callable[[Tensor], Tensor],
-        J: Tensor,
-        w: Tensor,
-        samples: int,
-        products: int,
-        progress: Callable[[int, int], None] | None,
-    ) -> None:
-        self.slopes = grad(pushed), grad(loss)
-        self.J, self.w, self.samples = J, w, samples
-        self.total, self.done, self.progress = 2 * products, 0, progress
+    def pushed(self, w: Tensor) -> Tensor:
+        """The outputs in the direction in which the loss pushes them; H_p is its Hessian."""
+        return (self.f(w) * self.push).sum()
+
+    def loss(self, w: Tensor) -> Tensor:
+        return (1 - self.y * self.f(w)).clamp_min(0).square().sum() / (2 * len(self.x))
 
     def p(self, v: Tensor) -> Tensor:
-        return jvp(self.slopes[0], (self.w,), (v,))[1]
+        return jvp(grad(self.pushed), (self.w,), (v,))[1]
 
     def h(self, v: Tensor) -> Tensor:
-        return jvp(self.slopes[1], (self.w,), (v,))[1]
+        return jvp(grad(self.loss), (self.w,), (v,))[1]
 
     def error(self, v: Tensor) -> float:
         """|H v - H_0 v - H_p v| by its largest entry."""
         whole = self.h(v)
-        rest = whole - self.p(v) - self.J.T @ (self.J @ v) / self.samples
-        scale = whole.abs().max()
-        return float(rest.abs().max() / scale) if scale > 0 else 0.0
+        return _relative(whole - self.p(v) - self.J.T @ (self.J @ v) / len(self.x), whole)
 
-    def tell(self) -> None:
-        self.done += 1
-        if self.progress is not None:
-            self.progress(self.done, self.total)
+
+class _Spectra(NamedTuple):
+    """What is known of H_p and H: values and weights of each, matrices, and errors."""
+
+    spectra: list[tuple[Tensor, Tensor]]
+    matrices: tuple[Tensor | None, Tensor | None, Tensor | None]
+    deviation: float
+    error: float
+
+
+def _by_matrices(split: _Split) -> _Spectra:
+    h0 = split.J.T @ split.J / len(split.x)
+    hp, whole = hessian(split.pushed)(split.w), hessian(split.loss)(split.w)
+    values = [torch.linalg.eigvalsh(matrix)[None] for matrix in (hp, whole)]
+    spectra = [(found, torch.ones_like(found)) for found in values]
+    return _Spectra(spectra, (h0, hp, whole), 0.0, _relative(h0 + hp - whole, whole))
+
+
+def _by_lanczos(
+    split: _Split,
+    steps: int,
+    probes: int,
+    generator: Generator | None,
+    progress: Callable[[int, int], None] | None,
+) -> _Spectra:
+    count, done = len(split.w), itertools.count(1)
+    total = 2 * probes * min(steps, count)
+
+    def tell() -> None:
+        if progress is not None:
+            progress(next(done), total)
+
+    given = {"steps": steps, "probes": probes, "generator": generator, "like": split.w}
+    spectra = [lanczos(product, count, progress=tell, **given) for product in (split.p, split.h)]
+    vectors = torch.randn(2, count, generator=generator).to(split.w)
+    deviation = _error_of_negatives(*spectra[0], spectra[1][0])
+    return _Spectra(spectra, (None, None, None), deviation, max(map(split.error, vectors)))
+
+
+def _relative(rest: Tensor, whole: Tensor) -> float:
+    """The largest entry, in units of the largest of the whole."""
+    scale = whole.abs().max()
+    return float(rest.abs().max() / scale) if scale > 0 else 0.0
 
 
 def _pooled(values: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:

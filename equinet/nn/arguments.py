@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.numerics.arguments import is_number
-from equinet.numerics.values import check_numbers
+from equinet.numerics.values import came, check_numbers
 
 Function = Callable[[Tensor], Tensor]
 
@@ -113,7 +113,7 @@ def check_kind(x: Tensor, kind: object, kinds: int | None) -> None:
     """
     if (kinds is None) != (kind is None):
         wanted = "None, without kinds" if kinds is None else "the kind of each sample"
-        raise ValueError(f"kind: expected {wanted}, got {type(kind).__name__}")
+        raise ValueError(f"kind: expected {wanted}, got {came(kind)}")
     if kind is not None:
         check_numbers("kind", kind, "the kind of each sample", x.shape[:1], x, kinds)
 
@@ -135,7 +135,7 @@ def _tried(function: Function, name: str, x: Tensor) -> Tensor:
             f"which fails on {x.dtype} of shape {tuple(x.shape)}: {error}"
         ) from error
     if not isinstance(y, Tensor) or not y.is_floating_point():
-        kind = y.dtype if isinstance(y, Tensor) else type(y).__name__
+        kind = y.dtype if isinstance(y, Tensor) else came(y)
         raise TypeError(f"{name}: expected a function to real numbers, got {function!r}, to {kind}")
     if y.shape != x.shape:
         raise ValueError(

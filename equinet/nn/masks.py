@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from equinet.field import FieldType
-from equinet.numerics.values import is_readable
+from equinet.numerics.values import came, is_readable
 
 
 def point_weights(in_type: FieldType, x: Tensor, weights: Tensor | None) -> Tensor | None:
@@ -32,7 +32,7 @@ def point_weights(in_type: FieldType, x: Tensor, weights: Tensor | None) -> Tens
     if weights is None:
         return None
     if not isinstance(weights, Tensor) or weights.is_complex():
-        kind = weights.dtype if isinstance(weights, Tensor) else type(weights).__name__
+        kind = weights.dtype if isinstance(weights, Tensor) else came(weights)
         raise TypeError(f"weights: expected a real tensor or one of True and False, got {kind}")
     sizes = x.shape[2:-1] if in_type.is_sampled else x.shape[2:]
     if weights.shape != sizes and weights.shape != (x.shape[0], *sizes):

@@ -197,6 +197,12 @@ class EquivariantModule(Constants, Generic[Out]):
         return f"{self.in_type!r} -> {self.out_type!r}"
 
 
+def is_source(module: object) -> bool:
+    """Whether a module makes fields of what is none: it knows the type of its output only."""
+    types = [getattr(module, name, None) for name in ("in_type", "out_type")]
+    return types[0] is None and isinstance(types[1], FieldType)
+
+
 def check_place(device: torch.device | str | int | None, dtype: object) -> None:
     """Check the arguments that say where a module is to be, and in which dtype.
 

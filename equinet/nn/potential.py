@@ -19,7 +19,8 @@ from equinet.field import FieldType
 from equinet.field.graph import Graph
 from equinet.nn.programs import Program, check_points, exported, traced
 from equinet.numerics.arguments import check_integer, check_memory, is_number, is_row
-from equinet.numerics.values import check_numbers, check_real
+from equinet.numerics.values import came, check_numbers, check_real
+from equinet.rep import tensor_product
 
 if TYPE_CHECKING:  # which torch brings when it is asked for
     from torch.export import ExportedProgram
@@ -122,6 +123,23 @@ class Potential(nn.Module):
                 f"{len(self.shifts)}"
             )
 
+    @property
+    def in_type(self) -> FieldType | None:
+        """Type of the features that the network takes; None if these are species."""
+        return getattr(self.net, "in_type", None)
+
+    @property
+    def out_type(self) -> dict[str, FieldType | None]:
+        """Types of what is returned, by name, for checks; empty if no layer says the group."""
+        typed = [getattr(part, "in_type", None) for part in self.net.modules()]
+        found = [t.space for t in typed if isinstance(t, FieldType) and t.space.in_clouds]
+        if not found:
+            return {}
+        vectors = found[0].fields("1x vector")
+        ((_, vector),) = vectors.blocks
+        matrices = found[0].fields(((1, tensor_product(vector, vector)),))
+        return {"energy": None, "energies": None, "forces": vectors, "stress": matrices}
+
     def energies(self, x: Tensor, positions: Tensor, graph: Graph) -> tuple[Tensor, Tensor | None]:
         """The energies alone, for a loss without forces.
 
@@ -221,7 +239,7 @@ class Potential(nn.Module):
         y = self.net(x, positions, graph)
         what, count = ("clouds", graph.clouds) if self.pooled else ("points", graph.points)
         if not isinstance(y, Tensor) or not y.is_floating_point() or y.shape != (count, 1):
-            got = tuple(y.shape) if isinstance(y, Tensor) else type(y).__name__
+            got = tuple(y.shape) if isinstance(y, Tensor) else came(y)
             raise ValueError(
                 f"net: expected one scalar for each of {count} {what}, ({count}, 1), got {got}"
             )
@@ -319,14 +337,20 @@ def species_energies(
 
 def _says_pooled(net: nn.Module) -> bool | None:
     """Whether the types of a network say that it gives one scalar for each cloud; None if none."""
+    if isinstance(net, nn.Sequential) and not _is_typed(net):  # it begins with species
+        net = next((part for part in reversed(list(net)) if _is_typed(part)), net)
     out_type = getattr(net, "out_type", None)
-    if not isinstance(getattr(net, "in_type", None), FieldType):
+    if not _is_typed(net):
         return None
     if out_type is None:  # plain vectors, which are invariant
         return True
     if out_type.channels != 1 or not all(rho.is_trivial for _, rho in out_type.blocks):
         raise ValueError(f"net: expected one invariant scalar as its out_type, got {out_type!r}")
     return not out_type.space.in_clouds
+
+
+def _is_typed(net: nn.Module) -> bool:
+    return isinstance(getattr(net, "in_type", None), FieldType)
 
 
 def _constants(name: str, values: Tensor | Sequence[float] | float | None) -> Tensor | None:

@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils import _pytree as pytree
 
 from equinet.field.graph import Graph
-from equinet.numerics.values import check_real
+from equinet.numerics.values import came, check_real
 
 if TYPE_CHECKING:
     from torch.export import ExportedProgram
@@ -126,7 +126,7 @@ def check_points(x: Tensor, positions: Tensor, graph: Graph) -> None:
             f"graph: expected edges between points of one set, got some from {graph.sources} others"
         )
     if not isinstance(x, Tensor) or not x.dim() or x.shape[0] != graph.points:
-        got = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        got = tuple(x.shape) if isinstance(x, Tensor) else came(x)
         raise ValueError(f"x: expected something of {graph.points} points, got {got}")
     check_real("positions", positions, (graph.points, "n"))
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.field.graph import Graph
 from equinet.group.group import is_subgroup
+from equinet.nn.module import is_source
 from equinet.nn.plain import exported
 from equinet.nn.surroundings import handed, surroundings, takes, takes_of
 from equinet.nn.untyped import after, instead, keeps
@@ -61,6 +62,10 @@ class Sequential(nn.Sequential):
     """``torch.nn.Sequential`` that refuses neighbours whose field types do not fit.
 
     ``in_type`` is that of the first equivariant module, ``out_type`` that behind the last one.
+    A module that makes fields of something else may come first, such as ``transforms.Sample`` of
+    data or ``torch.nn.Embedding`` of species: it has an ``out_type`` only (an embedding makes
+    invariants), and the row has no ``in_type`` then.
+
     Plain torch modules may stand behind these, where the fields have become plain vectors, and
     wherever they keep the symmetry: ``torch.nn.ReLU`` or ``Dropout`` where the group permutes the
     values, ``BatchNorm2d`` on scalars, ``AvgPool2d`` and ``Upsample`` on a grid. Of others it
@@ -182,15 +187,20 @@ class Sequential(nn.Sequential):
 def _walk(modules: Mapping[str, Any]) -> tuple[Any, Any, list[tuple[str, nn.Module, Any]]]:
     """The types of the ends, and the plain modules that break the symmetry with their fields."""
     parts = list(_parts(modules))
-    first = next((module.in_type for _, module in parts if _is_typed(module)), None)
-    fields, previous, broken = first, None, []
+    head = next((part for _, part in parts if _is_typed(part) or is_source(part)), None)
+    first = fields = getattr(head, "in_type", None)
+    previous, broken = None, []
     for name, module in parts:
-        if _is_typed(module):
-            if previous is not None and fields != module.in_type:
+        begins = is_source(module) and (previous is None or fields is not None)
+        if _is_typed(module) or begins:
+            wanted = getattr(module, "in_type", None)
+            if previous is not None and fields != wanted:
                 label = f"module {name} ({type(module).__name__})"
-                raise ValueError(_misfit(previous, fields, module.in_type, label))
-            fields, previous = module.out_type, module
-        elif first is not None:
+                raise ValueError(_misfit(previous, fields, wanted, label))
+            fields, previous = getattr(module, "out_type", None), module
+        elif fields is not None:
+            if isinstance(module, nn.Embedding) and previous is None:
+                first = None  # of numbers of species, which are no fields
             if not keeps(module, fields):
                 broken.append((name, module, fields))
             fields = fields if previous is None else after(module, fields)
@@ -210,9 +220,11 @@ def _is_typed(module: object) -> bool:
     return isinstance(getattr(module, "in_type", None), FieldType)
 
 
-def _misfit(previous: object, given: FieldType | None, wanted: FieldType, label: str) -> str:
+def _misfit(previous: object, given: FieldType | None, wanted: FieldType | None, label: str) -> str:
     """What an error says of a module that wants other fields than the one before it gives."""
     maker = type(previous).__name__
+    if wanted is None:
+        return f"{label}: expected to come first, as it takes no fields, got {given!r} from {maker}"
     if given is None:
         return (
             f"{label}: expected {wanted!r}, got plain vectors from {maker}; "

@@ -23,9 +23,9 @@ from equinet.field.graph import Graph
 from equinet.nn.arguments import check_keywords
 from equinet.nn.costs import Counter, Trace, storages, watch
 from equinet.nn.kernel_layer import KernelLayer
-from equinet.nn.module import EquivariantModule
+from equinet.nn.module import EquivariantModule, is_source
 from equinet.nn.steerable import Steerable
-from equinet.nn.surroundings import example, other_fields, takes
+from equinet.nn.surroundings import example, example_kinds, first_name, other_fields, takes
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.tables import Table, Tabular, count_cell
 
@@ -212,7 +212,7 @@ def summary(
     if batch is not None:
         check_integer(batch, "batch", least=0, most=2**31 - 1)
     given = dict(arguments or {})
-    x = given.pop(_first(model), None)
+    x = given.pop(first_name(model), None)
     in_type = getattr(model, "in_type", None) if in_type is None else in_type
     if isinstance(in_type, FieldType):
         if x is None:
@@ -220,7 +220,8 @@ def summary(
     elif in_type is not None or x is None:
         raise ValueError(
             f"in_type: expected a FieldType, since {type(model).__name__} does not know its own, "
-            f"got {in_type!r}; an input that is no field goes into arguments, as {_first(model)!r}"
+            f"got {in_type!r}; an input that is no field goes into arguments, as "
+            f"{first_name(model)!r}"
         )
     rows = _rows(model)
     traces = [Trace() for _ in rows]
@@ -236,11 +237,6 @@ def summary(
     return Summary(in_type, shape, tuple(shown), sum(parameters.values()), sum(buffers.values()))
 
 
-def _first(model: nn.Module) -> str:
-    """The name of the input of a model."""
-    return next(iter(inspect.signature(model.forward).parameters), "")
-
-
 def _field(
     model: nn.Module,
     in_type: FieldType,
@@ -253,6 +249,7 @@ def _field(
     if batch is None:
         batch = _POINTS if space.in_clouds and "positions" in takes(model) else 1
         batch = len(given["positions"]) if "positions" in given else batch
+    given = example_kinds(model, batch) | given
     if space.in_clouds:
         given = example(model, torch.empty(batch, space.group.n, device="meta")) | given
     if sizes is None and in_type.open_axes:
@@ -281,7 +278,7 @@ def _rows(model: nn.Module) -> list[_Row]:
             continue
         parts = set(module.modules()) - {module}
         last = not parts or (
-            isinstance(module, EquivariantModule)
+            (isinstance(module, EquivariantModule) or is_source(module))
             and not any(isinstance(part, EquivariantModule) for part in parts)
         )
         if last:
@@ -310,7 +307,7 @@ def _plain_parameters(module: nn.Module) -> int:
     """Of the layer of ``torch.nn`` with as many channels, where its products are those of this."""
     if not isinstance(module, Steerable) or module.in_type.space.grid is None:
         return 0
-    twin: Any = _on_meta(module)
+    twin: Any = on_meta(module)
     with torch.device("meta"):
         filters = twin.dense().numel()
     return filters + (0 if module.bias is None else module.out_type.channels)
@@ -339,7 +336,7 @@ def _check_arguments(model: nn.Module, arguments: Mapping[str, Any]) -> None:
 
 def _run(model: nn.Module, x: Tensor, arguments: Mapping[str, Any], traces: list[Trace]) -> None:
     """Call a copy of the model, in evaluation mode, on the meta device."""
-    twin = _on_meta(model)
+    twin = on_meta(model)
     x, known = x.to("meta"), {key: _without_numbers(value) for key, value in arguments.items()}
     counter = Counter(storages((x, known)))
     seen = storages([x, known, *twin.parameters(), *twin.buffers()])
@@ -363,8 +360,14 @@ def _without_numbers(value: object) -> object:
     return value.to("meta") if isinstance(value, Tensor | Graph) else value
 
 
-def _on_meta(model: nn.Module) -> nn.Module:
-    """A copy in evaluation mode whose tensors, shared ones too, are on the meta device."""
+def on_meta(model: nn.Module) -> nn.Module:
+    """A copy in evaluation mode whose tensors, shared ones too, are on the meta device.
+
+    Args:
+        model: it is not changed.
+    Returns:
+        The copy.
+    """
     copies: dict[int, Any] = {}
     for module in model.modules():
         held = (module._parameters, module._buffers, vars(module))
@@ -379,8 +382,8 @@ def _on_meta(model: nn.Module) -> nn.Module:
 def _cells(layer: LayerSummary) -> tuple[str, ...]:
     """A line of the table."""
     types = "" if layer.in_type is None else str(layer.in_type)
-    if layer.in_type is not None and layer.out_type != layer.in_type:
-        types += f" -> {'vectors' if layer.out_type is None else layer.out_type}"
+    if layer.out_type != layer.in_type:
+        types = f"{types} -> {'vectors' if layer.out_type is None else layer.out_type}".strip()
     name = layer.name or "."
     if layer.calls > 1:
         name += f" ({layer.calls} calls)"

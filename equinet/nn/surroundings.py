@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.field.graph import Graph
+from equinet.numerics.values import came
 
 _NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 _OF_POINTS = frozenset({"positions", "graph", "edges", "batch", "count"})
@@ -83,9 +84,7 @@ def surroundings(
                 f"{tuple(graph.shape)}"
             )
     elif graph is not None and not isinstance(graph, Graph):
-        raise TypeError(
-            f"graph: expected a transforms.Graph or its edges, got {type(graph).__name__}"
-        )
+        raise TypeError(f"graph: expected a transforms.Graph or its edges, got {came(graph)}")
     found = {"positions": positions, "graph": graph, "edges": graph}
     found = {name: value for name, value in found.items() if value is not None}
     if isinstance(graph, Graph):
@@ -96,6 +95,26 @@ def surroundings(
 def handed(names: tuple[str, ...], given: Mapping[str, Any]) -> dict[str, Any]:
     """What is given of these names."""
     return {name: given[name] for name in names if name in given}
+
+
+def first_name(module: nn.Module) -> str:
+    """The name of the first argument of ``forward``, what goes in; empty if it has none."""
+    return next(iter(inspect.signature(module.forward).parameters), "")
+
+
+def example_kinds(module: nn.Module, count: int) -> dict[str, Tensor]:
+    """The kind of each of some samples, for layers with weights for each kind.
+
+    Args:
+        module: that is asked, by the attribute ``kinds`` of what is inside.
+        count: of the samples.
+    Returns:
+        ``kind``, int64 ``(count,)``, if it takes that.
+    """
+    names = {*takes(module), *(p.name for p in _after_fields(module))}
+    found = [getattr(part, "kinds", None) for part in module.modules()]
+    kinds = min((number for number in found if isinstance(number, int)), default=0)
+    return {"kind": torch.arange(count) % kinds} if kinds and "kind" in names else {}
 
 
 def example(module: nn.Module, positions: Tensor) -> dict[str, Any]:

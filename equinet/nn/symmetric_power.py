@@ -161,9 +161,9 @@ class SymmetricPower(KernelLayer):
         }
 
     def _scaled(self, polynomials: Tensor) -> Tensor:
-        """Each of n polynomials to one irrep has mean square 1 / n a component."""
-        squares = mean_squares(polynomials, self.dim, self.order) * len(polynomials)
-        return polynomials * (polynomials.shape[1] / squares).sqrt()[:, None, None]
+        """Each of n polynomials to one irrep has mean square 1 / n in each component, as in one."""
+        squares = mean_squares(polynomials[:, :1], self.dim, self.order) * len(polynomials)
+        return polynomials / squares.sqrt()[:, None, None]
 
     def dense(self) -> Tensor:
         """The coefficients of the monomials of each channel, in the basis of irreps.

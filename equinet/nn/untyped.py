@@ -16,7 +16,7 @@ from equinet.group import FiniteGroup
 from equinet.nn.fibre_pool import plain_vectors
 from equinet.nn.pointwise import Pointwise
 
-_POINTWISE = (
+POINTWISE = (
     nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh,
     nn.LeakyReLU, nn.LogSigmoid, nn.Mish, nn.PReLU, nn.ReLU, nn.ReLU6, nn.RReLU, nn.SELU, nn.SiLU,
     nn.Sigmoid, nn.Softplus, nn.Softshrink, nn.Softsign, nn.Tanh, nn.Tanhshrink, nn.Threshold,
@@ -65,12 +65,14 @@ def keeps(module: nn.Module, fields: FieldType | None) -> bool:
     scalars = all(rho.is_trivial for _, rho in fields.blocks)
     if (isinstance(group, FiniteGroup) and group.order == 1) or (scalars and not fields.has_points):
         return True
-    if isinstance(module, _POINTWISE):
+    if isinstance(module, POINTWISE):
         return _is_pointwise(module, fields, scalars)
     if isinstance(module, _DROPOUTS):
         return _is_permuted(fields)
     if isinstance(module, _NORMS):
         return scalars and space.weights is None
+    if isinstance(module, nn.Embedding):
+        return scalars and not fields.axes
     if isinstance(module, (*_ROWS, nn.Flatten)):
         return (scalars or isinstance(module, nn.Flatten)) and not fields.axes
     return space.grid is not None and _keeps_grid(module, fields, scalars)
@@ -123,7 +125,7 @@ def instead(module: nn.Module) -> str:
     """What serves in place of a plain module, as the end of a sentence."""
     name = type(module).__name__
     vouch = "vouch for it with enn.Typed(module, in_type, out_type)"
-    if isinstance(module, _POINTWISE):
+    if isinstance(module, POINTWISE):
         return f"use enn.Gate or enn.NormActivation, or {vouch}"
     found = next((text for start, text in _INSTEAD.items() if name.startswith(start)), None)
     return vouch if found is None else f"use {found.format(name)}, or {vouch}"

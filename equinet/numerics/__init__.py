@@ -10,12 +10,12 @@ from equinet.numerics.rotation import (
     random_rotations,
 )
 from equinet.numerics.subspace import eigenprojectors, generic_symmetric, range_basis
+from equinet.numerics.wigner_columns import wigner_d_real
 from equinet.numerics.wigner_matrices import (
     real_from_complex,
     rotation_generators,
     wigner_D,
     wigner_d,
-    wigner_d_real,
 )
 
 __all__ = [

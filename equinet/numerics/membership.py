@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from equinet.numerics.values import is_readable
+from equinet.numerics.values import came, is_readable
 
 TOLERANCE = 1e-4  # elements come in float32 too, after several products
 
@@ -62,7 +62,7 @@ def check_members(
     expected = f"{argument}: expected elements of {group}, orthogonal matrices of shape "
     expected += f"(..., {n}, {n}), got "
     if not isinstance(matrices, Tensor):
-        raise TypeError(f"{expected}{type(matrices).__name__}")
+        raise TypeError(f"{expected}{came(matrices)}")
     if matrices.layout != torch.strided:
         raise TypeError(f"{expected}a tensor of layout {matrices.layout}")
     expected += f"a tensor of shape {tuple(matrices.shape)}"

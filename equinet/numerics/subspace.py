@@ -10,6 +10,7 @@ from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.values import check_real
 
 _GAP = 1e-6  # eigenvalues and norms that differ by less are equal
+_BLOCK = 64  # rows that are made orthogonal to others at once
 
 
 def range_basis(projector: Tensor) -> Tensor:
@@ -37,6 +38,17 @@ def range_basis(projector: Tensor) -> Tensor:
     return torch.stack(basis, 1) if basis else projector[:, :0]
 
 
+def independent(rows: Tensor) -> list[int]:
+    """The numbers of the rows of order one that are no sums of multiples of those before them.
+
+    Args:
+        rows: ``(count, n)``.
+    Returns:
+        As many as the rank, ascending.
+    """
+    return _gram_schmidt(rows)[0]
+
+
 def span_basis(rows: Tensor) -> Tensor:
     """Orthonormal basis of the span of rows of order one, by Gram and Schmidt in their order.
 
@@ -45,13 +57,34 @@ def span_basis(rows: Tensor) -> Tensor:
     Returns:
         ``(rank, n)``.
     """
-    basis = rows[:0]
-    for row in rows:
+    return _gram_schmidt(rows)[1]
+
+
+def _gram_schmidt(rows: Tensor) -> tuple[list[int], Tensor]:
+    """The rows that are kept, and what becomes of them; many at a time, by products of matrices."""
+    found, basis = [], rows[:0]
+    for start in range(0, len(rows), _BLOCK):
+        rest = rows[start : start + _BLOCK]
+        rest = rest - (rest @ basis.mT) @ basis
+        new = _pivots(rest @ rest.mT)
+        found += [start + i for i in new]
+        rest = rest[new]
         for _ in range(2):  # once more: the rounding of the first pass does not add up
-            row = row - (basis @ row) @ basis
-        if row.norm() > _GAP:
-            basis = torch.cat([basis, row[None] / row.norm()])
-    return basis
+            rest = rest - (rest @ basis.mT) @ basis
+            triangle = torch.linalg.cholesky(rest @ rest.mT)
+            rest = torch.linalg.solve_triangular(triangle, rest, upper=False)
+        basis = torch.cat([basis, rest])
+    return found, basis
+
+
+def _pivots(products: Tensor) -> list[int]:
+    """Which rows are independent of those before them, from the inner products of all."""
+    rest, found = products.clone(), []
+    for i in range(len(rest)):
+        if rest[i, i] > _GAP**2:
+            found.append(i)
+            rest -= torch.outer(rest[i], rest[i] / rest[i, i])
+    return found
 
 
 def eigenprojectors(symmetric: Tensor) -> list[Tensor]:

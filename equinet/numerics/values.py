@@ -53,6 +53,12 @@ def is_missing(x: Tensor) -> Tensor:
     return x.isnan() | (x.isfinite() & (x.abs().to(torch.promote_types(x.dtype, _WIDE)) >= _MOST))
 
 
+def came(value: object) -> str:
+    """What came in place of a tensor, for an error; of an array also what makes a tensor of it."""
+    name = type(value).__name__
+    return f"{name}; torch.from_numpy makes a tensor of it" if hasattr(value, "__array__") else name
+
+
 def check_measured(name: str, x: Tensor, instead: str) -> None:
     """Raise ValueError if a number is not finite, or stands for one that is missing.
 
@@ -112,7 +118,7 @@ def check_numbers(
         or numbers.dtype != torch.int64
         or numbers.device != like.device
     ):
-        got = type(numbers).__name__
+        got = came(numbers)
         if isinstance(numbers, Tensor):
             got = f"{_kind(numbers)} {tuple(numbers.shape)} on {numbers.device}"
         raise ValueError(
@@ -168,7 +174,7 @@ def check_floating(name: str, x: object, *last: int) -> Tensor:
         ValueError: if its last axes are of other sizes.
     """
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.layout != torch.strided:
-        got = _kind(x) if isinstance(x, Tensor) else type(x).__name__
+        got = _kind(x) if isinstance(x, Tensor) else came(x)
         raise TypeError(f"{name}: expected a real floating tensor, got {got}")
     if last and (x.dim() < len(last) or x.shape[-len(last) :] != last):
         sizes = ", ".join(map(str, last))

@@ -21,8 +21,8 @@ with a factor 1/sqrt(2) on d^cc for each of m, n that is zero.
 """
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -32,127 +32,9 @@ from equinet.numerics.cached import cached
 from equinet.numerics.membership import check_rotations
 from equinet.numerics.rotation import euler_angles
 from equinet.numerics.values import check_floating
+from equinet.numerics.wigner_columns import parity, wigner_d_real
 
 _ROOT = math.sqrt(0.5)
-
-N = TypeVar("N", int, Tensor)
-
-
-def wigner_d_real(
-    band: int,
-    n: int,
-    beta: Tensor,
-    weight: Tensor | None = None,
-    rows: Sequence[int] | None = None,
-) -> Tensor:
-    r"""The blocks d^cc and d^ss of (W2) for one column n >= 0 and all degrees n <= l < ``band``.
-
-    Three-term recursion in l at fixed (m, n), started from the closed form at l = max(m, abs(n)):
-
-    .. math::
-        \frac{\sqrt{((l+1)^2-m^2)((l+1)^2-n^2)}}{(l+1)(2l+1)} d^{l+1}_{mn}
-        = \Big(\cos\beta - \frac{mn}{l(l+1)}\Big) d^l_{mn}
-        - \frac{\sqrt{(l^2-m^2)(l^2-n^2)}}{l(2l+1)} d^{l-1}_{mn} \quad (W3)
-
-    Upwards it is stable for n and for -n, each by itself: of d_{m,n} and d_{m,-n} one may be many
-    orders of magnitude smaller and grow later, so their sums (W2) are taken at the end only.
-
-    Args:
-        band: exclusive bound of the degree.
-        n: column, 0 <= n < ``band``.
-        beta: polar angles in radians, shape ``(points,)``.
-        weight: factor for each point, ``(points,)``; the recursion is linear, so it costs nothing.
-        rows: the orders m that are wanted, ascending; each costs the same. All below ``band`` if
-            None.
-    Returns:
-        float64 of shape ``(2, band - n, rows, points)``, index (cc or ss, l - n, m, point). Entries
-        with m > l, and those of d^ss with m = 0 or n = 0, are zero.
-    Raises:
-        TypeError: if ``beta`` is not a real floating tensor.
-        ValueError: if ``beta`` has another shape, a bound is none or too large to fit into memory,
-            or the rows are no orders below ``band`` in ascending order.
-
-    References:
-        Kostelec and Rockmore 2008, FFTs on the rotation group, eq. 2.17.
-    """
-    check_integer(band, "band")
-    check_integer(n, "n", 0, band - 1)
-    check_floating("beta", beta)
-    if beta.dim() != 1:
-        raise ValueError(f"beta: expected angles (points,), got {tuple(beta.shape)}")
-    orders = range(band) if rows is None else [check_integer(m, "rows", 0, band - 1) for m in rows]
-    size = 2 * (band - n) * len(orders) * len(beta)
-    check_memory(size, "band", f"a table of {size} numbers")
-    if any(a >= b for a, b in zip(orders[:-1], orders[1:], strict=True)):
-        raise ValueError(f"rows: expected orders in ascending order, got {rows}")
-    beta = beta.to(torch.float64)
-    m = torch.tensor(list(orders), dtype=torch.float64)
-    scale, shift, back = _coefficients(torch.arange(n, band, dtype=torch.float64)[:, None], m, n)
-    cosine = beta.cos()
-
-    d = beta.new_zeros(2, band - n, len(orders), len(beta))
-    for i in range(band - n):
-        l = n + i
-        below = l if rows is None else sum(order < l for order in orders)
-        begun = slice(0, below)  # rows m < l
-        if i > 0:
-            now, old = d[:, i, begun], d[:, i - 1, begun]
-            torch.mul(old, scale[i, begun] * cosine, out=now)
-            now.addcmul_(old, shift[:, i, begun], value=-1)
-            if i > 1:
-                now.addcmul_(d[:, i - 2, begun], back[i, begun], value=-1)
-        last = below + (rows is None or l in rows)
-        starts = slice(0 if i == 0 else below, last)  # rows with l = max(m, n)
-        _start(d[:, i, starts], m[starts], l, n, beta, 1.0 if weight is None else weight)
-    out = torch.empty_like(d)
-    torch.add(d[0], d[1], out=out[0])  # (W2)
-    torch.sub(d[0], d[1], out=out[1])
-    return out
-
-
-def _coefficients(l: Tensor, m: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Those of (W3) for l - 1 -> l, index (l - n, m, point); zero where d^l starts anew."""
-    root = ((l**2 - m**2) * (l**2 - n**2)).clamp_min(0).sqrt()
-    scale = torch.where(root > 0, l * (2 * l - 1) / root, 0.0)
-    j = (l - 1).clamp_min(1)  # for l = 1 the two terms with 1 / (l - 1) vanish
-    back = scale * ((j**2 - m**2) * (j**2 - n**2)).clamp_min(0).sqrt() / (j * (2 * j + 1))
-    back = torch.where(l > 1, back, 0.0)[..., None]
-    shift = torch.where(l > 1, scale * m * n / (j * (j + 1)), 0.0)[..., None]
-    return scale[..., None], torch.stack([shift, -shift]), back  # the shifts for n and -n
-
-
-def _start(d: Tensor, m: Tensor, l: int, n: int, beta: Tensor, weight: Tensor | float) -> None:
-    r"""Write the two terms of (W2) at l = max(m, n) into ``d``, index (term, m, point).
-
-    They are (-1)^{m+n} d_{m,n} and (-1)^m d_{m,-n}, times ``weight`` and the factor for m, n = 0,
-    from
-
-    .. math:: d^l_{l,k} = (-1)^{l-k} \sqrt{\tbinom{2l}{l+k}} \cos^{l+k}(\beta/2) \sin^{l-k}(\beta/2)
-
-    and d_{m,n} = (-1)^{m-n} d_{n,m} = d_{-n,-m}; in logarithms, against underflow.
-    """
-    cosine, sine = (beta / 2).cos().abs().log(), (beta / 2).sin().abs().log()
-
-    def top(k: Tensor) -> Tensor:  # (-1)^(l-k) d_{l,k}
-        binomial = math.lgamma(2 * l + 1) - torch.lgamma(l + k + 1) - torch.lgamma(l - k + 1)
-        # 0 * log 0 counts as 0
-        a = torch.where(l + k > 0, (l + k) * cosine, 0.0)
-        b = torch.where(l - k > 0, (l - k) * sine, 0.0)
-        sign = (beta / 2).cos().sign() ** (l + k) * (beta / 2).sin().sign() ** (l - k)
-        return (binomial / 2 + a + b).exp() * sign * weight
-
-    m = m[:, None]
-    half = _ROOT ** ((m == 0).to(m.dtype) + (n == 0))
-    if n == l:  # all rows m <= l
-        d[0], d[1] = top(m) * _sign(l + m) * half, top(-m) * _sign(l) * half
-    else:  # the row m = l
-        k = torch.full_like(m, float(n))
-        d[0], d[1] = top(k) * half, top(-k) * _sign(n) * half
-
-
-def _sign(k: N) -> N:
-    """(-1)^k; torch's compiler would take ``(-1) ** k`` for -(1 ** k)."""
-    return 1 - 2 * (k % 2)
 
 
 def wigner_d(l: int, beta: Tensor) -> Tensor:
@@ -210,7 +92,7 @@ def real_from_complex(l: int) -> Tensor:
     q = torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.complex128)
     q[l, l] = 1
     for m in range(1, l + 1):
-        sign = _sign(m) / math.sqrt(2)
+        sign = parity(m) / math.sqrt(2)
         q[l + m, l + m], q[l + m, l - m] = sign, math.sqrt(0.5)
         q.imag[l - m, l + m], q.imag[l - m, l - m] = sign, -math.sqrt(0.5)
     return q
@@ -342,9 +224,9 @@ def _quarter_turns(band: int) -> Iterator[Tensor]:
         k = m[: l + 1]  # where d^l starts anew, in row l and in column l
         top = math.lgamma(2 * l + 1) - torch.lgamma(l + k + 1) - torch.lgamma(l - k + 1)
         top = (top / 2 - l * math.log(2)).exp() * _ROOT ** (k == 0).double()
-        sign = _sign(k)
+        sign = parity(k)
         new[0, l, : l + 1], new[1, l, : l + 1] = top, top * sign
-        new[0, :l, l], new[1, :l, l] = (top * sign)[:l] * _sign(l), top[:l] * _sign(l)
+        new[0, :l, l], new[1, :l, l] = (top * sign)[:l] * parity(l), top[:l] * parity(l)
         new[:, 0, 0] *= _ROOT if l == 0 else 1
         old, now = now, new
         d = torch.zeros(2 * l + 1, 2 * l + 1, dtype=torch.float64)

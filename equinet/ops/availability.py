@@ -103,16 +103,16 @@ def check_on_cpu() -> tuple[int, list[str]]:
 
     Returns:
         How many have been compared, and what is wrong, nothing if all is well. None is where there
-        is no compiled form in use, or no example, as of those that a GPU has no form of.
+        is no compiled form in use.
     """
     tried, found = 0, []
     for operator in OPERATORS if library.CPU else ():
-        if operator.cpu is None or operator.gpu is None:
+        if operator.cpu is None:
             continue
         tried += 1
         for dtype in library.TYPES:
-            forms = operator.cpu, operator.reference, operator.gpu.examples
-            wrong = first_use.compared(*forms, torch.device("cpu"), dtype)
+            forms = operator.cpu, operator.reference, operator.examples
+            wrong = first_use.compared(*forms, torch.device("cpu"), dtype, operator.exact)
             if wrong:
                 found.append(f"{operator.name} on the CPU: {wrong}")
     return tried, found

@@ -272,12 +272,30 @@ def _call(
     library.call(name, r.dtype, *rows, *found, tuple(dims), len(dims), n, count)
 
 
+def _examples() -> list[tuple[Tensor, Tangent]]:
+    """In each dimension, with a vector of length 0; beyond a register; without a, b or degrees."""
+    generator = torch.Generator().manual_seed(0)
+
+    def drawn(*size: int) -> Tensor:
+        return torch.randn(size, generator=generator, dtype=torch.float64)
+
+    found: list[tuple[Tensor, Tangent]] = []
+    for n, count, dims in ((3, 37, [1, 3, 5]), (2, 9, [1, 2, 2]), (1, 4, [1, 1]), (3, 5, [1])):
+        r, direction, a, b = drawn(count, n), drawn(count, n), drawn(count), drawn(count, sum(dims))
+        r[1] = 0
+        steps = drawn(sum(math.prod(size) for size in _sizes(n, dims)))
+        found += [(r, Tangent(direction, *factors, steps, dims)) for factors in ((a, b), (None, b))]
+        found.append((r, Tangent(direction, a, None, steps, dims)))
+    return found
+
+
 HARMONICS = Operator(
     "edge_harmonics(Tensor r, Tensor steps, int[] dims) -> (Tensor, Tensor)",
     Degrees,
     reference=_reference,
     fake=_fake,
     check=_check,
+    examples=lambda: [(r, Degrees(plan.steps, plan.dims)) for r, plan in _examples()[::3]],
     cpu=_cpu,
 )
 GRADIENT = Operator(
@@ -287,6 +305,7 @@ GRADIENT = Operator(
     reference=_gradient_reference,
     fake=_fake_gradient,
     check=_check_gradient,
+    examples=lambda: [(r, plan.gradient) for r, plan in _examples()],
     cpu=_gradient_cpu,
 )
 TANGENT = Operator(
@@ -296,6 +315,7 @@ TANGENT = Operator(
     reference=_tangent_reference,
     fake=_fake_tangent,
     check=_check_tangent,
+    examples=_examples,
     cpu=_tangent_cpu,
 )
 

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
+from equinet.ops.example_tables import integers
 from equinet.ops.native import library
 from equinet.ops.native.checks import check_tensor, check_tensors
 from equinet.ops.native.operator import Gradients, Operator
@@ -257,12 +258,39 @@ def _gradients_cpu(v: Tensor, plan: IrrepGradients) -> Two:
     return found
 
 
+def _examples() -> list[tuple[Tensor, IrrepProduct]]:
+    """Irreps in both orders, of one and several groups, with gaps; beyond a tile; and no rows."""
+    maps = (IrrepMap(1, 33, 17, 1, 1, 0, 0), IrrepMap(3, 5, 4, 2, 20, 6, 35))
+    width, generator = 52, torch.Generator().manual_seed(0)
+    reach = max(own.into + own.reach for own in maps) + 2
+    weights = integers((sum(own.copies * own.columns for own in maps),), generator)
+    numbers = list(itertools.chain.from_iterable(maps))
+    return [
+        (integers((rows, reach), generator), IrrepProduct(weights, numbers, width))
+        for rows in (29, 1, 0)
+    ]
+
+
+def _gradients_examples() -> list[tuple[Tensor, IrrepGradients]]:
+    """The same of the gradients, both and each alone."""
+    generator = torch.Generator().manual_seed(1)
+    return [
+        (
+            integers((len(x), plan.width), generator),
+            IrrepGradients(x, plan.weights, plan.numbers, wanted),
+        )
+        for x, plan in _examples()
+        for wanted in ([0, 1], [0], [1])
+    ]
+
+
 PRODUCT = Operator(
     "irrep_product(Tensor x, Tensor weights, int[] numbers, int width) -> Tensor",
     IrrepProduct,
     reference=_reference,
     fake=_fake,
     check=_check,
+    examples=_examples,
     cpu=_cpu,
 )
 GRADIENTS = Operator(
@@ -272,6 +300,7 @@ GRADIENTS = Operator(
     reference=_gradients_reference,
     fake=_fake_gradients,
     check=_check_gradients,
+    examples=_gradients_examples,
     cpu=_gradients_cpu,
 )
 

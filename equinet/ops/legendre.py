@@ -288,6 +288,29 @@ def _cpu_analysis(signal: Tensor, plan: LegendrePlan) -> Tensor:
     return out
 
 
+def _examples(inverse: bool) -> list[tuple[Tensor, LegendrePlan]]:
+    """Functions and fields of spin 2, to signals and to waves, beyond a register; an equator."""
+    generator = torch.Generator().manual_seed(0)
+    found: list[tuple[Tensor, LegendrePlan]] = []
+    for (band, rings, longitudes, order), channels, batch in (
+        ((5, 12, 12, 0), 3, 7),
+        ((5, 7, 9, 0), 1, 2),
+        ((5, 11, 0, 2), 3, 7),
+        ((18, 19, 38, 1), 1, 3),
+    ):
+        angles = torch.pi * (torch.arange(rings, dtype=torch.float64) + 0.5) / rings
+        by_degree, by_ring = (
+            torch.rand(size, generator=generator, dtype=torch.float64) + 0.5
+            for size in (band, rings)
+        )
+        plan = LegendrePlan(angles, by_degree, by_ring, band, longitudes, order)
+        shape = plan.rows, channels, batch
+        if not inverse:
+            shape = batch, plan.parts * channels, rings, *plan.axes
+        found.append((torch.randn(shape, generator=generator, dtype=torch.float64), plan))
+    return found
+
+
 _PLAN = "Tensor angles, Tensor by_degree, Tensor by_ring, int band, int longitudes, int order"
 SYNTHESIS = Operator(
     f"legendre_synthesis(Tensor spectrum, {_PLAN}) -> Tensor",
@@ -295,7 +318,9 @@ SYNTHESIS = Operator(
     reference=_synthesis,
     fake=_fake_synthesis,
     check=_check_synthesis,
+    examples=lambda: _examples(inverse=True),
     cpu=_cpu_synthesis,
+    exact=("angles",),
 )
 ANALYSIS = Operator(
     f"legendre_analysis(Tensor signal, {_PLAN}) -> Tensor",
@@ -303,7 +328,9 @@ ANALYSIS = Operator(
     reference=_analysis,
     fake=_fake_analysis,
     check=_check_analysis,
+    examples=lambda: _examples(inverse=False),
     cpu=_cpu_analysis,
+    exact=("angles",),
 )
 SYNTHESIS.adjoint_is(ANALYSIS, lambda spectrum, plan, _: plan)
 ANALYSIS.adjoint_is(SYNTHESIS, lambda signal, plan, _: plan)

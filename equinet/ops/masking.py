@@ -14,6 +14,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from equinet.ops.example_tables import integers
 from equinet.ops.native import library
 from equinet.ops.native.checks import check_mask, check_tensor, check_tensors
 from equinet.ops.native.library import memory_of
@@ -107,12 +108,26 @@ def merged_axes(
     return loops
 
 
+def _examples() -> list[tuple[Tensor, Mask]]:
+    """One number along an axis, a mask that lies in memory in another order, beyond a register."""
+    generator = torch.Generator().manual_seed(0)
+    found: list[tuple[Tensor, Mask]] = []
+    for shape, by in (((3, 37), (0, 1)), ((4, 1, 5), (2, 0, 1)), ((2, 3, 19), (1, 2, 0))):
+        x = integers(shape, generator).expand(shape[0], max(shape[1], 3), *shape[2:])
+        where = (integers([x.shape[i] for i in by], generator) > 0).permute(
+            [by.index(i) for i in range(len(by))]
+        )
+        found.append((x, Mask(where)))
+    return found
+
+
 OPERATOR = Operator(
     "zero_where(Tensor x, Tensor where) -> Tensor",
     Mask,
     reference=_reference,
     fake=_fake,
     check=_check,
+    examples=_examples,
     cpu=_cpu,
 )
 OPERATOR.adjoint_is(OPERATOR, lambda x, mask, _: mask)

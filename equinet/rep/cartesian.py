@@ -14,6 +14,7 @@ from equinet.group.group import check_group
 from equinet.numerics import range_basis
 from equinet.numerics.arguments import check_memory
 from equinet.numerics.cached import cached, on_cpu
+from equinet.numerics.values import came
 from equinet.rep.construct import tensor_power
 from equinet.rep.decomposition import decompose
 from equinet.rep.representation import Representation
@@ -104,7 +105,7 @@ class CartesianTensor:
 
 def _check_tensor(value: Tensor, argument: str) -> None:
     if not isinstance(value, Tensor) or not value.is_floating_point():
-        kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
+        kind = value.dtype if isinstance(value, Tensor) else came(value)
         raise TypeError(f"{argument}: expected a real floating tensor, got {kind}")
 
 

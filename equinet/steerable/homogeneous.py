@@ -45,6 +45,7 @@ from equinet.group.double_coset import DoubleCosets, double_cosets
 from equinet.numerics import range_basis
 from equinet.numerics.cached import cached
 from equinet.numerics.frozen import constant
+from equinet.numerics.values import came
 from equinet.rep import Fibre, Irrep, Representation
 
 Action = Irrep | Representation | Fibre  # how H acts: ``group``, ``dim`` and values
@@ -258,7 +259,7 @@ class HomogeneousKernels:
 
     def _check(self, kernel: Tensor, points: int, of: str) -> None:
         if not isinstance(kernel, Tensor):
-            raise TypeError(f"kernel: expected a tensor, got {type(kernel).__name__}")
+            raise TypeError(f"kernel: expected a tensor, got {came(kernel)}")
         expected = (points, self.fibre_out.dim, self.fibre_in.dim)
         if kernel.shape[-3:] != expected:
             raise ValueError(

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from equinet.numerics.arguments import check_memory
 from equinet.numerics.cached import cached, on_cpu
-from equinet.numerics.subspace import span_basis
+from equinet.numerics.subspace import independent
 from equinet.rep import Irrep, clebsch_gordan, couple
 
 Monomial = tuple[int, ...]  # numbers of the variables, ascending
@@ -102,19 +102,51 @@ def _next(
         ]
         products = sum(len(basis) * ways for basis, ways in pairs) * out.dim * len(names)
         check_memory(products, "order", f"products of degree {degree} to {out.name}")
-        rows, start = [], 0
-        for chi in psis:
-            index = times[start : start + chi.dim].flatten()
-            start += chi.dim
-            for psi, basis in found.items():
-                c = clebsch_gordan(psi, chi, out)
-                if len(c):
-                    terms = torch.einsum("qaid,pam->qpdim", c, basis).flatten(3)
-                    product = terms.new_zeros(*terms.shape[:3], len(names))
-                    rows.append(product.index_add(3, index, terms).flatten(0, 1))
-        if rows and len(basis := span_basis((torch.cat(rows) * norms).flatten(1))):
-            result[out] = basis.unflatten(1, (out.dim, -1)) / norms
+        basis = _independent(out, found, psis, times, norms)
+        for _ in range(2):  # once more: the rounding of the first pass does not add up
+            one = math.sqrt(out.dim) * basis[:, 0]
+            triangle = torch.linalg.cholesky(one @ one.mT)
+            flat = torch.linalg.solve_triangular(triangle, basis.flatten(1), upper=False)
+            basis = flat.view_as(basis)
+        if len(basis):
+            result[out] = basis / norms
     return result
+
+
+def _independent(
+    out: Irrep,
+    below: dict[Irrep, Tensor],
+    psis: tuple[Irrep, ...],
+    times: Tensor,
+    norms: Tensor,
+) -> Tensor:
+    """Products of polynomials with x, coupled to ``out``, that span all of them.
+
+    The inner product of equivariant maps to an irrep is the same in each of its components, as
+    their P Q^T is a multiple of 1, or that and an antisymmetric part: the first one tells all.
+    """
+    starts = itertools.accumulate([chi.dim for chi in psis], initial=0)
+    pairs = [
+        (clebsch_gordan(psi, chi, out), basis, times[start : start + chi.dim].flatten())
+        for chi, start in zip(psis, starts, strict=False)
+        for psi, basis in below.items()
+    ]
+
+    def products(c: Tensor, basis: Tensor, index: Tensor) -> Tensor:
+        terms = torch.einsum("qaid,pam->qpdim", c, basis).flatten(3).flatten(0, 1)
+        product = terms.new_zeros(*terms.shape[:2], len(norms))
+        return product.index_add(2, index, terms) * norms
+
+    pairs = [pair for pair in pairs if len(pair[0])]
+    if not pairs:
+        return norms.new_zeros(0, out.dim, len(norms))
+    first = [products(c[..., :1], basis, index)[:, 0] for c, basis, index in pairs]
+    kept, start, found = independent(math.sqrt(out.dim) * torch.cat(first)), 0, []
+    for pair, own in zip(pairs, first, strict=True):
+        numbers = [i - start for i in kept if start <= i < start + len(own)]
+        found.append(products(*pair)[numbers])
+        start += len(own)
+    return torch.cat(found)
 
 
 def _norm(name: Monomial) -> float:

@@ -19,10 +19,11 @@ from torch import nn
 
 from equinet.field import FieldType
 from equinet.nn import EquivariantModule, KernelLayer
+from equinet.nn.module import is_source
 from equinet.numerics.tables import Table, Tabular, error_cell
 from equinet.testing.counts import all_maps, independent
 from equinet.testing.draws import Draw
-from equinet.testing.experiments import Experiment, has_aliasing, type_after, type_of
+from equinet.testing.experiments import Experiment, Outputs, has_aliasing, type_after, type_of
 from equinet.testing.outcomes import errors
 from equinet.testing.trials import trials
 from equinet.testing.verdicts import verdict
@@ -119,7 +120,7 @@ class Certificate(Tabular):
 def certificate(
     module: nn.Module,
     in_type: FieldType | None = None,
-    out_type: FieldType | None = None,
+    out_type: Outputs = None,
     *,
     seed: int = 0,
     arguments: Mapping[str, Any] | None = None,
@@ -170,7 +171,7 @@ def certificate(
         >>> found.verdict[:9]
         'universal'
     """
-    in_type = type_of(module, in_type)
+    in_type = type_of(module, in_type, arguments=arguments)
     out_type = type_after(module, out_type)
     draw = Draw(_COUNT, seed)
     error, passed = _measured(module, in_type, out_type, replace(draw, arguments=arguments))
@@ -227,7 +228,7 @@ def _why(layer: nn.Module, weights: int, free: int, dim: int) -> str:
 
 
 def _measured(
-    module: nn.Module, in_type: FieldType, out_type: FieldType | None, draw: Draw
+    module: nn.Module, in_type: FieldType, out_type: Outputs, draw: Draw
 ) -> tuple[float, bool]:
     """The largest error, in float64, and whether the module passes as equivariant."""
     twin = copy.deepcopy(module).double()
@@ -238,11 +239,11 @@ def _measured(
     return errors(experiment, trials(experiment)).max, False
 
 
-Types = tuple[FieldType, FieldType | None]
+Types = tuple[FieldType, Outputs]
 
 
 def _parts(
-    model: nn.Module, in_type: FieldType, out_type: FieldType | None
+    model: nn.Module, in_type: FieldType, out_type: Outputs
 ) -> Iterator[tuple[str, nn.Module, Types | None, str]]:
     """The layers of a model with the types to measure them with, or why there are none."""
     leaves = list(_leaves("", model))
@@ -256,6 +257,8 @@ def _parts(
         elif own is not None:
             invariant = in_row and own[1] is None
             yield name, leaf, own, ""
+        elif is_source(leaf) or isinstance(leaf, nn.Embedding):
+            yield name, leaf, None, "makes fields of what is none, so there is nothing to measure"
         elif invariant:
             yield name, leaf, None, "acts on invariants, where every map is equivariant"
         elif in_row and (found := _between(types, i)) is not None:
@@ -274,7 +277,7 @@ def _between(types: list[Types | None], i: int) -> Types | None:
     """The types of a layer that knows none, from its neighbours in a row, if they know theirs."""
     before = types[i - 1] if i else None
     after = types[i + 1] if i + 1 < len(types) else (None, None)
-    if before is None or before[1] is None or after is None:
+    if before is None or not isinstance(before[1], FieldType) or after is None:
         return None
     return before[1], after[0]
 

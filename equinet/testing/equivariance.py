@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from equinet.field import FieldType
 from equinet.numerics.arguments import check_number
 from equinet.testing.draws import Draw
-from equinet.testing.experiments import Experiment
+from equinet.testing.experiments import Experiment, Outputs
 from equinet.testing.outcomes import EquivarianceError, errors
 from equinet.testing.trials import trials
 from equinet.testing.verdicts import verdict
@@ -22,7 +22,7 @@ from equinet.testing.verdicts import verdict
 def equivariance_error(
     module: nn.Module,
     in_type: FieldType | None = None,
-    out_type: FieldType | None = None,
+    out_type: Outputs = None,
     *,
     count: int = 5,
     batch: int | None = None,
@@ -52,9 +52,12 @@ def equivariance_error(
     Args:
         module: Phi, from ``in_type.shape(batch, ...)`` to ``out_type.shape(batch, ...)``. If it
             takes more fields, its attribute ``argument_types`` says their types by name.
-        in_type: type of the input; ``module.in_type`` if None.
+        in_type: type of the input; ``module.in_type`` if None. What is no field, such as the
+            species of points in ``net(kinds, positions, graph)``, is given among ``arguments``; the
+            layers inside then say which group moves the points.
         out_type: type of the output; None means ``module.out_type`` where there is one, and
-            otherwise that the output is invariant.
+            otherwise that the output is invariant. Of a module that returns a NamedTuple or a dict
+            it is a dict of the types by name, and the error the largest of those outputs.
         count: number of group elements.
         batch: number of fields for each of them, 2 by default; over points, of points, 8 by
             default.
@@ -71,7 +74,9 @@ def equivariance_error(
         arguments: more keyword arguments of the module, over ``Points``: "positions" and "shifts"
             move with the group, and so does the cell of a ``transforms.Graph``. Positions and all
             pairs, as "edges" ``(2, count)`` or as "graph", are drawn if ``forward`` takes them and
-            they are not given.
+            they are not given. The input itself may be among them, by its name: integers are
+            species, which stay, floating numbers are fields of ``in_type``, or invariants if there
+            is none.
     Returns:
         The errors, one for each element.
     Raises:
@@ -87,7 +92,7 @@ def equivariance_error(
 def assert_equivariant(
     module: nn.Module,
     in_type: FieldType | None = None,
-    out_type: FieldType | None = None,
+    out_type: Outputs = None,
     *,
     tolerance: float | None = None,
     count: int = 5,

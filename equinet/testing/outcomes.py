@@ -21,6 +21,7 @@ from equinet.field import FieldType, act
 from equinet.field.graph import Graph
 from equinet.field.grid import Grid
 from equinet.field.space import space_of
+from equinet.nn.surroundings import example_kinds
 from equinet.testing.experiments import Experiment
 from equinet.testing.trials import Trial
 
@@ -122,17 +123,19 @@ def outcome(experiment: Experiment, trial: Trial, layers: tuple[Part, ...] = ())
         TypeError, ValueError: if an output cannot be measured.
     """
     out_type, between = experiment.out_type, trial.between
+    types = {"": out_type} if experiment.outputs is None else experiment.outputs
     whole, interpolation, rows = [], [], []
     with evaluating(experiment.module), following(layers) as calls:
-        y = run(experiment, trial.values, trial.arguments(None))
+        ys = _outputs(experiment, trial.values, trial.arguments(None))
         first = calls.copy()
         for g in trial.elements:
             calls.clear()
-            again = run(experiment, trial.move(g), trial.arguments(g))
-            whole.append(compared(out_type, g, y, again, between))
+            again = _outputs(experiment, trial.move(g), trial.arguments(g))
+            found = [compared(types[n], g, y, again[n], between, n) for n, y in ys.items()]
+            whole.append(torch.stack(found).max())
             interpolation.append(torch.zeros_like(whole[-1]))
-            if between and out_type is not None and _is_map(out_type, y):
-                interpolation[-1] = there_and_back(out_type, g, y)
+            if between and out_type is not None and _is_map(out_type, ys[""]):
+                interpolation[-1] = there_and_back(out_type, g, ys[""])
             rows.append(_of_layers(first, calls, g, between))
     error = EquivarianceError(
         trial.elements, torch.stack(whole), torch.stack(interpolation), experiment.sizes
@@ -212,26 +215,52 @@ def run(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any] | None =
     Args:
         experiment: on the module.
         x: its input, float64; all ``inputs`` side by side.
-        arguments: more keyword arguments of the module.
+        arguments: more keyword arguments of the module; its input, if that is no field.
     Returns:
         float64, on the CPU.
     Raises:
         TypeError, ValueError: if it is nothing that can be measured.
     """
-    like = experiment.like
+    return numbers(_called(experiment, x, arguments))
+
+
+def _outputs(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The same of a module that may return several outputs, by name; one has the empty name."""
+    y = _called(experiment, x, arguments)
+    if experiment.outputs is None:
+        return {"": numbers(y)}
+    named = y._asdict() if hasattr(y, "_asdict") else y
+    if not isinstance(named, Mapping) or not experiment.outputs.keys() <= named.keys():
+        wanted, kind = ", ".join(experiment.outputs), type(y).__name__
+        got = f"a {kind} of {', '.join(named)}" if isinstance(named, Mapping) else f"a {kind}"
+        raise TypeError(f"module: expected it to return {wanted} by name, got {got}")
+    found = {}
+    for name, fields in experiment.outputs.items():
+        if named[name] is not None:  # what is not computed this time
+            y = numbers(named[name], f"module.{name}")
+            is_matrix = fields is not None and not fields.axes and y.dim() > 2
+            found[name] = y.flatten(1) if is_matrix else y
+    return found
+
+
+def _called(experiment: Experiment, x: Tensor, arguments: Mapping[str, Any] | None) -> Any:  # noqa: ANN401 - whatever it returns
+    like, module = experiment.like, experiment.module
     known = {name: _placed(value, like) for name, value in (arguments or {}).items()}
+    known = example_kinds(module, len(x)) | known
     # A copy, for a module that writes into its input.
     x = x.to(like, copy=True)
     others = {name: x[:, part] for name, part in experiment.others.items()}
     first = x[:, : experiment.in_type.channels] if others else x
-    return numbers(experiment.module(first, **others, **known))
+    return module(known.pop(experiment.first, first), **others, **known)
 
 
 def _placed(value: object, like: Tensor) -> object:
-    """An argument where the module is, in its dtype."""
+    """An argument where the module is, in its dtype if it is floating."""
     if isinstance(value, Graph):
         return value.to(like.device, like.dtype)
-    return value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
+    if not isinstance(value, Tensor):
+        return value
+    return value.to(like if value.is_floating_point() else like.device)
 
 
 def numbers(y: object, argument: str = "module") -> Tensor:
@@ -250,7 +279,7 @@ def numbers(y: object, argument: str = "module") -> Tensor:
         raise TypeError(f"{argument}: expected it to return a real tensor, got {got}")
     if not y.isfinite().all():
         raise ValueError(f"{argument}: expected finite numbers in its output, got NaN or infinity")
-    return y.to("cpu", torch.float64, copy=True)  # the next layer may write over it
+    return y.detach().to("cpu", torch.float64, copy=True)  # the next layer may write over it
 
 
 def _is_map(out_type: FieldType, y: Tensor) -> bool:
@@ -265,7 +294,12 @@ def _are_fields(out_type: FieldType, y: Tensor) -> bool:
 
 
 def compared(
-    out_type: FieldType | None, g: Tensor, y: Tensor, again: Tensor, between: bool
+    out_type: FieldType | None,
+    g: Tensor,
+    y: Tensor,
+    again: Tensor,
+    between: bool,
+    name: str = "",
 ) -> Tensor:
     """Distance of ``again`` from g y, relative to y.
 
@@ -276,6 +310,7 @@ def compared(
         again: the output for the moved input.
         between: whether ``g`` takes grid points between grid points, so that maps are compared in
             the middle of the grid.
+        name: of the output, if there are several.
     Returns:
         The error (E1), of no dimension.
     Raises:
@@ -288,7 +323,8 @@ def compared(
             inside = ball(out_type, y.shape[2:], margin=1)
     size = (y * inside).norm()
     if not size > 0:
-        raise ValueError("module: its output vanishes, so no error can be told from it")
+        output = f"output {name}" if name else "output"
+        raise ValueError(f"module: its {output} vanishes, so no error can be told from it")
     return ((again - moved) * inside).norm() / size
 
 

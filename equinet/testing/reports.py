@@ -13,7 +13,7 @@ from equinet.field import FieldType
 from equinet.numerics.arguments import check_integer, is_row
 from equinet.numerics.tables import Table, Tabular, error_cell
 from equinet.testing.draws import Draw
-from equinet.testing.experiments import Experiment, type_of
+from equinet.testing.experiments import Experiment, Outputs, type_of
 from equinet.testing.outcomes import Call, Outcome, Part, errors, outcome
 from equinet.testing.sizes import argument_types
 from equinet.testing.sources import NAMES, Sources, sources
@@ -101,7 +101,7 @@ class Report(Tabular):
 def report(
     model: nn.Module,
     in_type: FieldType | None = None,
-    out_type: FieldType | None = None,
+    out_type: Outputs = None,
     *,
     sizes: tuple[int, ...] | None = None,
     smoothness: float | None = None,
@@ -143,7 +143,7 @@ def report(
         >>> found.exact, [layer.kind for layer in found.layers]
         (0.0, ['ReLU'])
     """
-    type_of(model, in_type, "model")
+    type_of(model, in_type, "model", arguments)
     if scales is not None and not is_row(scales):
         raise TypeError(f"scales: expected integers >= 1, got {scales!r}")
     for scale in scales or ():
@@ -178,8 +178,11 @@ def _layers(experiment: Experiment) -> tuple[Part, ...]:
     for name, module in model.named_modules():
         in_type, out_type = (getattr(module, which, None) for which in ("in_type", "out_type"))
         is_whole = module is model or isinstance(module, nn.Sequential)
+        is_whole |= isinstance(out_type, Mapping)  # of several outputs
         if isinstance(in_type, FieldType) and not is_whole:
             found.append(Part(name, module, in_type, out_type))
+    if experiment.outputs is not None:
+        return tuple(found)
     return tuple(found) or (Part("", model, experiment.in_type, experiment.out_type),)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from equinet.field import FieldType
 from equinet.nn.centred import Centred, OffCentreWarning
+from equinet.nn.surroundings import example_kinds
 from equinet.numerics.arguments import check_integer, each, per_axis
 
 _SMALLEST = {1: 33, 2: 17, 3: 11}
@@ -151,7 +152,7 @@ def _wrong_layers(module: nn.Module, in_type: FieldType, size: int) -> list[str]
                 torch.zeros(fields.shape(1, *sizes)).to(like_of(module))
                 for fields in (in_type, *types.values())
             )
-            module(x, **dict(zip(types, others, strict=True)))
+            module(x, **dict(zip(types, others, strict=True)), **example_kinds(module, 1))
     except (RuntimeError, ValueError) as error:
         error.add_note(f"sizes: {in_type!r} of sizes {sizes} was tried; say sizes=")
         raise

@@ -82,7 +82,8 @@ def _exact(experiment: Experiment) -> Trial:
     space, given = inputs.space, dict(draw.arguments or {})
     count, translation = draw.batch or _FIELDS, None
     if not space.axes(inputs.blocks):
-        counted = [given[name] for name in ("positions", *experiment.others) if name in given]
+        names = (experiment.first, "positions", "kind", *experiment.others)
+        counted = [given[name] for name in names if name in given]
         count = len(counted[0]) if counted else draw.batch or _VECTORS
     if space.in_clouds:
         given = _neighbourhood(experiment.module, space.group.n, count, generator) | given
@@ -92,8 +93,9 @@ def _exact(experiment: Experiment) -> Trial:
     if "band" in options and draw.band is None and experiment.aliases:
         options["band"] = space.room  # products of nonlinearities need room below the band
     values = random_field(inputs, count, generator=generator, dtype=torch.float64, **options)
-    for name, part in experiment.others.items():
-        if name in given:
+    fields = {experiment.first: slice(experiment.in_type.channels), **experiment.others}
+    for name, part in fields.items():
+        if name in given and not (name == experiment.first and _are_numbers(given[name])):
             check_real(name, given[name], values[:, part].shape)
             values[:, part] = given.pop(name)
     if space.in_clouds:  # whose positions G translates too
@@ -124,6 +126,11 @@ def _on_grid(experiment: Experiment, by_kind: bool) -> list[Trial]:
             move = functools.partial(act, inputs, x=values)
         found.append(Trial(elements, values, move, between))
     return found
+
+
+def _are_numbers(x: object) -> bool:
+    """Whether an input is no field but the species of points, say, which nothing changes."""
+    return isinstance(x, Tensor) and not x.is_floating_point()
 
 
 def _neighbourhood(module: nn.Module, n: int, count: int, generator: Generator) -> dict[str, Any]:

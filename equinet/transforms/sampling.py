@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import Self
@@ -11,15 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from equinet.field import FieldAnalysis, FieldSynthesis, FieldType, sphere_of
-from equinet.harmonics import Rings, equiangular
+from equinet.harmonics import Rings, healpix, healpix_nested
 from equinet.harmonics.ring_numbers import check_longitude
 from equinet.numerics.arguments import check_flag, check_integer, check_number, real_tensor
 from equinet.numerics.pages import explained
-from equinet.numerics.values import check_floating, check_measured, is_missing, is_readable
+from equinet.numerics.values import came, check_floating, check_measured, is_missing, is_readable
 from equinet.transforms.coordinates import coordinates
+from equinet.transforms.data_rings import full_degree, halved, needed_steps, shifted, south_first
+from equinet.transforms.nearest import nearest_points
 
-_STEPS = 30  # where the quadrature of the rings is not exact
-_ROUNDED_STEPS = 3  # where it is up to the rounding of the angles
 _MOST_STEPS = 1000
 _NEAR = 1e-3  # degrees, between latitudes that are meant to be the same
 _SAME = 1e-5  # of the largest value, between a meridian and the same meridian
@@ -41,6 +40,9 @@ class Sample(nn.Module):
 
     .. math:: \hat f \leftarrow \hat f + A (y - S_{data} \hat f).
 
+    Masks, classes and other values between which nothing lies go through no spectrum: ``nearest``
+    takes them from the nearest point, and ``nearest_inverse`` goes back.
+
     How data lie in a file is said by name, as a picture does not tell which way up it is, or read
     from the coordinates of the file by ``from_degrees``.
 
@@ -54,9 +56,11 @@ class Sample(nn.Module):
         repeats_meridian: whether the first meridian is given again at the end of each row, as 0 and
             360 degrees; the last is then left out, and repeated in what ``inverse`` returns.
         latitudes: those of the rows in degrees as the file has them, if they shall be checked.
+        nested: whether the points of a HEALPix are in nested order, as in many files.
         missing: what stands in for NaN, and for numbers from 1e30 on, which files write for what
             is missing (healpy -1.6e30, netCDF 9.9e36); None refuses them.
-        steps: how often the coefficients are corrected; as needed for the rings if None.
+        steps: how often the coefficients are corrected; as needed for the rings and the dtype if
+            None.
     Shape:
         ``(batch, channel, *rings.shape)``, one longitude more with ``repeats_meridian``, to
         ``field_type.shape(batch)``, in the dtype of the module.
@@ -90,6 +94,7 @@ class Sample(nn.Module):
         north_first: bool = True,
         longitude_start: float = 0.0,
         repeats_meridian: bool = False,
+        nested: bool = False,
         latitudes: Tensor | None = None,
         missing: float | None = None,
         steps: int | None = None,
@@ -105,26 +110,25 @@ class Sample(nn.Module):
         self.repeats_meridian = check_flag(repeats_meridian, "repeats_meridian")
         if repeats_meridian and not rings.is_uniform:
             raise ValueError(f"repeats_meridian: expected rows of one length, got {rings!r}")
+        self.nested = check_flag(nested, "nested")
         self.missing = None if missing is None else check_number(missing, "missing")
         if latitudes is not None:
             self._check_latitudes(real_tensor(latitudes, "latitudes"))
         start = check_longitude(longitude_start, "longitude_start")
-        self.band = min(sphere.band, _full_degree(rings))
+        self.band = min(sphere.band, full_degree(rings))
         self.is_refined = self.band > rings.degree
-        turned = _shifted(rings, start, self.band)
+        turned = shifted(rings, start, self.band)
         self.data_type = sphere.at(self.band, turned).fields(field_type.blocks)
-        self.steps, self.steps_back = _needed(rings, self.band), _needed(sphere.rings, self.band)
-        if steps is not None:
-            self.steps = check_integer(steps, "steps", 0, _MOST_STEPS)
+        self.steps = None if steps is None else check_integer(steps, "steps", 0, _MOST_STEPS)
         signs = [
             torch.full((mul * rho.dim, 1, 1), (-1.0) ** rho.constituents[0].degree)
             for mul, rho in field_type.blocks
         ]
         self.register_buffer("signs", torch.cat(signs), persistent=False)
-        order = _south_first(rings)
+        order = self._order()
         self.register_buffer("order", order, persistent=False)
         self.register_buffer("back", order.argsort(), persistent=False)
-        analysed = sphere.at(self.band, _halved(turned) if self.is_refined else turned)
+        analysed = sphere.at(self.band, halved(turned) if self.is_refined else turned)
         self.from_data = FieldAnalysis(analysed.fields(field_type.blocks), self.band)
         self.to_data = FieldSynthesis(self.data_type, self.band)
         self.from_field = FieldAnalysis(field_type, self.band)
@@ -194,6 +198,19 @@ class Sample(nn.Module):
                 stacklevel=4,
             )
 
+    def _order(self) -> Tensor:
+        """Where in the data each point of the rings is, from north to south."""
+        if not self.nested:
+            count = torch.arange(self.rings.count)
+            return count if self.north_first else south_first(self.rings)
+        nside = (len(self.rings.beta) + 1) // 4
+        if not nside or nside & (nside - 1) or self.rings != healpix(nside) or not self.north_first:
+            raise ValueError(
+                "nested: expected a HEALPix of a power of two, with north_first, got "
+                f"{self.rings!r}, north_first={self.north_first}"
+            )
+        return healpix_nested(nside).argsort()
+
     def _shape(self) -> tuple[int, ...]:
         *rest, last = self.rings.shape
         return (*rest, last + self.repeats_meridian)
@@ -215,8 +232,9 @@ class Sample(nn.Module):
         check_measured("values", values, "say missing=0.0, or what else stands for them")
         if self.repeats_meridian:
             values = self._once(values)
-        y = values if self.north_first else _permuted(values, self.order)
-        spectrum = _corrected(self._spectrum, self.to_data, y, self.steps)
+        y = self._permuted(values, self.order)
+        steps = needed_steps(self.rings, self.band, y.dtype) if self.steps is None else self.steps
+        spectrum = _corrected(self._spectrum, self.to_data, y, steps)
         return self.to_field(spectrum, len(values))
 
     def _check_dtype(self, name: str, x: Tensor) -> None:
@@ -267,10 +285,62 @@ class Sample(nn.Module):
             expected = ", ".join(map(str, self.out_type.shape(1)[1:]))
             raise ValueError(f"x: expected (batch, {expected}), got {tuple(x.shape)}")
         check_measured("x", x, "fields have numbers everywhere")
-        spectrum = _corrected(self.from_field, self.to_field, x, self.steps_back)
+        steps = needed_steps(sphere_of(self.out_type).rings, self.band, x.dtype)
+        spectrum = _corrected(self.from_field, self.to_field, x, steps)
         y = self.to_data(spectrum, len(x))
-        y = y if self.north_first else _permuted(y, self.back)
+        return self._in_file(y)
+
+    def _permuted(self, values: Tensor, order: Tensor) -> Tensor:
+        if self.north_first and not self.nested:
+            return values
+        return values.flatten(2).index_select(-1, order).view(values.shape)
+
+    def _in_file(self, y: Tensor) -> Tensor:
+        y = self._permuted(y, self.back)
         return torch.cat([y, y[..., :1]], -1) if self.repeats_meridian else y
+
+    def nearest(self, values: Tensor) -> Tensor:
+        """Values of any kind on the grid of the sphere, each that of the nearest point of the data.
+
+        Args:
+            values: ``(batch, channel, *rings.shape)``, of any dtype and any number of channels, one
+                longitude more with ``repeats_meridian``.
+        Returns:
+            ``(batch, channel, *grid.shape)``; of equally near points that to the south, then that
+            to the east.
+        Raises:
+            TypeError: if ``values`` is no tensor.
+            ValueError: if its last axes are others.
+        """
+        self._check_axes("values", values, self._shape())
+        values = values[..., :-1] if self.repeats_meridian else values
+        target = sphere_of(self.out_type).rings
+        return _at_nearest(
+            self._permuted(values, self.order), sphere_of(self.data_type).rings, target
+        )
+
+    def nearest_inverse(self, x: Tensor) -> Tensor:
+        """The same from the grid of the sphere to the points of the data, in their order.
+
+        Args:
+            x: ``(batch, channel, *grid.shape)``, of any dtype and any number of channels.
+        Returns:
+            ``(batch, channel, *rings.shape)``, one longitude more with ``repeats_meridian``.
+        Raises:
+            TypeError: if ``x`` is no tensor.
+            ValueError: if its last axes are others.
+        """
+        grid = sphere_of(self.out_type).rings
+        self._check_axes("x", x, grid.shape)
+        return self._in_file(_at_nearest(x, grid, sphere_of(self.data_type).rings))
+
+    def _check_axes(self, name: str, x: Tensor, shape: tuple[int, ...]) -> None:
+        if not isinstance(x, Tensor) or x.layout != torch.strided:
+            got = x.layout if isinstance(x, Tensor) else came(x)
+            raise TypeError(f"{name}: expected a dense tensor, got {got}")
+        if x.dim() != 2 + len(shape) or x.shape[2:] != shape:
+            axes = ", ".join(map(str, shape))
+            raise ValueError(f"{name}: expected (batch, channel, {axes}), got {tuple(x.shape)}")
 
     def extra_repr(self) -> str:
         return f"rings={self.rings!r}, field_type={self.out_type!r}, band={self.band}"
@@ -286,54 +356,9 @@ def _corrected(
     return spectrum
 
 
-def _shifted(rings: Rings, start: float, band: int) -> Rings:
-    """The rings from another longitude on, as rings that hold a band."""
-    if start == 0 and band <= rings.degree:
-        return rings
-    starts = tuple(math.remainder(first + start, 2 * math.pi) for first in rings.starts)
-    degree, name = max(band, rings.degree), f"{rings!r} from longitude {start:.4g}"
-    return Rings(rings.beta, rings.weight, rings.counts, starts, degree, name)
-
-
-def _full_degree(rings: Rings) -> int:
-    """The band that the values determine, all that meridians and rings can tell apart."""
-    if not rings.is_uniform or rings.shape[1] % 2:
-        return rings.degree
-    nlat, nlon = rings.shape
-    steps = nlat - 1 if rings.beta[0] == 0 else nlat
-    first = 0 if rings.beta[0] == 0 else math.pi / (2 * nlat)
-    even = (abs(b - first - math.pi * j / max(1, steps)) < 1e-9 for j, b in enumerate(rings.beta))
-    return max(rings.degree, min(steps, (nlon + 1) // 2)) if all(even) else rings.degree
-
-
-def _halved(rings: Rings) -> Rings:
-    """The rings in equal steps of half the size, poles included."""
-    nlat, nlon = rings.shape
-    steps = nlat - 1 if rings.beta[0] == 0 else nlat
-    return equiangular(2 * steps + 1, nlon, True, rings.starts[0])
-
-
-def _permuted(values: Tensor, order: Tensor) -> Tensor:
-    return values.flatten(2).index_select(-1, order).view(values.shape)
-
-
-def _south_first(rings: Rings) -> Tensor:
-    """For each point of rings from north to south its place in those from south to north."""
-    counts = torch.tensor(rings.counts)
-    backwards = counts.flip(0).cumsum(0) - counts.flip(0)
-    first = (counts.cumsum(0) - counts).repeat_interleave(counts)
-    return backwards.flip(0).repeat_interleave(counts) + torch.arange(rings.count) - first
-
-
-def _needed(rings: Rings, band: int) -> int:
-    """How many steps make the rounding of float64 of the error of the quadrature."""
-    if rings.exact_degree >= band or _full_degree(rings) > rings.degree:
-        return 0 if rings.is_uniform else 1
-    if rings.is_uniform:
-        return _ROUNDED_STEPS
-    # Each leaves a share of the error which falls as the square of the band: on HEALPix it is 0.12
-    # at the highest one, as measured.
-    return math.ceil(_STEPS * math.log(0.12) / math.log(0.12 * (band / rings.degree) ** 2))
+def _at_nearest(values: Tensor, sources: Rings, targets: Rings) -> Tensor:
+    numbers = nearest_points(sources, targets).to(values.device)
+    return values.flatten(2).index_select(-1, numbers).unflatten(-1, targets.shape)
 
 
 def _close(a: Tensor, b: Tensor) -> bool:

@@ -35,6 +35,20 @@ class Dataset(NamedTuple):
         sizes = f"{len(self.train.labels)}+{len(self.test.labels)}"
         return f"{self.name} {sizes} {digest(*self.train, *self.test)}"
 
+    def without(self, first: int) -> "Dataset":
+        """The digits to learn from but the first ones.
+
+        Raises:
+            InputError: if none are left.
+        """
+        if first and first >= len(self.train.labels):
+            raise InputError(
+                f"skip: expected less than {len(self.train.labels)}, the digits there are, "
+                f"got {first}"
+            )
+        kept = Digits(*(tensor[first:] for tensor in self.train))
+        return Dataset(self.name, kept, self.test)
+
     def limited(self, train: int | None, test: int | None) -> "Dataset":
         """The first ``train`` and ``test`` digits (None: all of them)."""
         return Dataset(

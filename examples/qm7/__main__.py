@@ -4,7 +4,7 @@ import argparse
 from functools import partial
 from pathlib import Path
 
-from examples.atoms.models import NETWORKS
+from examples.atoms.networks import NETWORKS
 from examples.atoms.training import Task
 from examples.common.errors import InputError
 from examples.common.options import natural, positive, run, sweep_options

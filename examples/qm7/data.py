@@ -99,8 +99,12 @@ def load(path: Path | None) -> Molecules:
     )
 
 
+def composition(molecules: Molecules, train: Tensor) -> Tensor:
+    """An energy for each element, float64 ``(elements,)``, fitted to some of the molecules."""
+    counts, energies = molecules.counts()[train], molecules.energies[train, None]
+    return torch.linalg.lstsq(counts, energies, driver="gelsd").solution[:, 0]
+
+
 def without_composition(molecules: Molecules, train: Tensor) -> Tensor:
     """What of the energies is not a sum over atoms by element, fitted to some of the molecules."""
-    counts = molecules.counts()
-    found = torch.linalg.lstsq(counts[train], molecules.energies[train, None], driver="gelsd")
-    return molecules.energies - (counts @ found.solution)[:, 0]
+    return molecules.energies - molecules.counts() @ composition(molecules, train)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from examples.atoms.energies import energies
-from examples.atoms.models import NETWORKS
+from examples.atoms.networks import NETWORKS
 from examples.atoms.structures import Structures
 from examples.atoms.training import Task, learn
 from examples.common.sweep import Desk
@@ -45,8 +45,7 @@ def train(molecules: Molecules, task: Task, desk: Desk) -> dict[str, Any]:
     train = split.pool[: task.size]
     y = without_composition(molecules, train)
     structures = molecules.structures(task.cutoff)
-    atoms = molecules.counts().sum(1)
-    scale = (y[train].std() / atoms[train].mean().sqrt()).item()  # of one atom
+    scale = scale_of_an_atom(molecules, train)
     torch.manual_seed(task.seed)
     sizes = {"channels": task.channels, "lmax": task.lmax, "layers": task.layers}
     network = NETWORKS[task.network](len(ELEMENTS), task.cutoff, structures.neighbours(), **sizes)
@@ -63,6 +62,12 @@ def train(molecules: Molecules, task: Task, desk: Desk) -> dict[str, Any]:
     found = {"valid": errors(split.valid, network), "test": errors(split.test, network)}
     found |= {"history": history, "seconds": seconds, "parameters": parameter_count(network)}
     return found
+
+
+def scale_of_an_atom(molecules: Molecules, train: Tensor) -> float:
+    """How large an atom's part of an energy is, in kcal/mol, if atoms are independent."""
+    rest = without_composition(molecules, train)[train]
+    return (rest.std() / molecules.counts()[train].sum(1).mean().sqrt()).item()
 
 
 def _errors(

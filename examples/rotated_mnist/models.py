@@ -17,6 +17,7 @@ from torch import nn
 
 import equinet as eq
 from equinet import nn as enn
+from equinet.models import pretrained
 
 CLASSES = 10
 
@@ -112,12 +113,18 @@ def plain_network(widths: Widths) -> nn.Sequential:
     )
 
 
-NETWORKS: dict[str, Callable[[], nn.Sequential]] = {
+def residual_network() -> nn.Module:
+    """That of the library, which is trained here."""
+    return pretrained("digits", weights=False)
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "plain": lambda: plain_network(Widths(16, 24, 32, 28)),
     "C8": lambda: regular_network("C8", Widths(8, 8, 16, 64)),
     "D4": lambda: regular_network("D4", Widths(8, 8, 16, 64)),
     "SO(2)": lambda: gated_network("SO(2)", ("0", "1", "2", "3"), Widths(8, 8, 16, 119)),
     "O(2)": lambda: gated_network("O(2)", ("0e", "1", "2", "3"), Widths(8, 10, 20, 203)),
+    "resnet": residual_network,
 }
 
 # The weights of steerable filters are of order one.

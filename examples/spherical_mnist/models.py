@@ -1,7 +1,7 @@
-"""The two networks of the paper, of nearly the same size.
+"""The two networks of the paper, of nearly the same size, and one of spins.
 
-Both read the digit on the sphere as the array (batch, 1, 60, 60) of (beta, alpha); the spherical
-network knows that it is a sphere, the planar one takes it for a picture.
+All read the digit on the sphere as the array (batch, 1, 60, 60) of (beta, alpha); the spherical
+networks know that it is a sphere, the planar one takes it for a picture.
 """
 
 from math import pi
@@ -10,12 +10,13 @@ import torch
 
 import equinet as eq
 from equinet import nn as enn
+from equinet.models import pretrained
 from equinet.steerable import near_identity
 
 from .data import BAND
 
 # Of the filters; their weights are of order one, so that a step of Adam changes them by a share.
-LEARNING_RATE = {"spherical": 0.2, "planar": 5e-4}
+LEARNING_RATE = {"spherical": 0.2, "spin": 0.01, "planar": 5e-4}
 
 
 def spherical_network() -> torch.nn.Sequential:
@@ -48,6 +49,11 @@ def spherical_network() -> torch.nn.Sequential:
     )
 
 
+def spin_network() -> torch.nn.Module:
+    """Functions, tangent fields and fields of spin 2, of the library: 83,268 parameters."""
+    return pretrained("spherical_digits", weights=False)
+
+
 def planar_network() -> torch.nn.Sequential:
     """An ordinary CNN on the (beta, alpha) array: 68,106 parameters."""
     return torch.nn.Sequential(
@@ -63,8 +69,9 @@ def planar_network() -> torch.nn.Sequential:
 def parameter_groups(network: torch.nn.Module) -> list[dict]:
     """Groups for the optimiser with a factor on the learning rate.
 
-    Biases and the last layer of the spherical network are on the scale of its activations and its
-    scores, not of order one, and learn 10 and 20 times more slowly than its filters.
+    Biases and the last layer of the spherical network of the paper are on the scale of its
+    activations and its scores, not of order one, and learn 10 and 20 times more slowly than its
+    filters. In the others all parameters learn alike.
     """
     filters, biases = [], []
     for layer in network.children():
@@ -80,4 +87,4 @@ def parameter_groups(network: torch.nn.Module) -> list[dict]:
     ]
 
 
-NETWORKS = {"spherical": spherical_network, "planar": planar_network}
+NETWORKS = {"spherical": spherical_network, "spin": spin_network, "planar": planar_network}

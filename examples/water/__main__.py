@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from examples.atoms.models import NETWORKS
+from examples.atoms.networks import NETWORKS
 from examples.common.errors import InputError
 from examples.common.options import natural, positive, run, sweep_options
 from examples.common.sweep import sweep

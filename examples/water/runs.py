@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from equinet.transforms import radius_graph
 from examples.atoms import training
 from examples.atoms.energies import energies_and_forces
-from examples.atoms.models import NETWORKS
+from examples.atoms.networks import NETWORKS
 from examples.atoms.structures import Atoms, Structures
 from examples.atoms.training import learn
 from examples.common.sweep import Desk

@@ -27,6 +27,7 @@ def test_filters_are_equal(name):
     assert_close(
         layer.shift(), torch.tensor([1.0, -2.0]).repeat_interleave(layer.out_type.dims[0]), ROUNDING
     )
+    assert_close(from_groupy(w.numpy(), group).dense(), layer.dense(), ROUNDING)
     mirrored = from_groupy(w.flip(-1), group)
     assert (mirrored.dense() - layer.dense()).abs().max() > 1e-3  # the negative control
     assert assert_equivariant(layer).max < SYMMETRY

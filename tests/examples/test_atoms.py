@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 
 import equinet as eq
+from equinet.models import MACE, NequIP
 from equinet.rep import Irrep
 from equinet.transforms import radius_graph
 from examples.atoms.energies import energies, energies_and_forces
-from examples.atoms.models import MACE, NETWORKS, SPACE, NequIP
+from examples.atoms.networks import NETWORKS
 from examples.atoms.structures import Atoms, Structures
 from examples.atoms.training import LOOKS, Task, learn
 from examples.common.errors import InputError
@@ -57,7 +58,7 @@ def test_energies_are_invariant_and_forces_turn_and_are_their_gradient(name):
 
 
 def test_a_network_gives_tensors():
-    out = SPACE.fields("1x0e + 1x1o + 1x2e")
+    out = eq.Points("O(3)", dim=3).fields("1x0e + 1x1o + 1x2e")
     net, atoms = NequIP(3, CUTOFF, 5.0, lmax=2, **SHAPE, outputs=2).double(), cloud()
     g = eq.o3().sample(1, generator=torch.Generator().manual_seed(1))[0].double()
     assert_close(net(*moved(atoms, g)), eq.act(out, g, net(*atoms)), SYMMETRY)

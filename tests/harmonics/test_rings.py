@@ -9,7 +9,15 @@ import pytest
 import torch
 from numpy.polynomial.legendre import leggauss
 
-from equinet.harmonics import Rings, equiangular, gauss, healpix, octahedral, soft
+from equinet.harmonics import (
+    Rings,
+    equiangular,
+    gauss,
+    healpix,
+    healpix_nested,
+    octahedral,
+    soft,
+)
 from equinet.numerics import points_to_angles, soft_angles, soft_weights
 from tests.over import over
 from tests.tolerances import ROUNDING, assert_close
@@ -158,3 +166,17 @@ BETA = (0.5, 1.0)
 def test_bad_input(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_the_nested_order_is_that_of_healpy():
+    """And four in a row are those of a coarser pixel, whose mean is near its centre."""
+    for nside in (1, 2, 4, 16):
+        found = healpix_nested(nside)
+        assert torch.equal(found, torch.from_numpy(GOLDEN[f"nested_{nside}"]).long())
+        assert torch.equal(found.sort().values, torch.arange(12 * nside**2))
+    fine = healpix(8).positions()[healpix_nested(8)].unflatten(0, (-1, 4)).mean(1)
+    coarse = healpix(4).positions()[healpix_nested(4)]
+    assert (fine - coarse).norm(dim=1).max() < 0.03 < (fine.roll(1, 0) - coarse).norm(dim=1).min()
+    for wrong in (0, 3, 2.0):
+        with pytest.raises(ValueError, match="^nside: expected"):
+            healpix_nested(wrong)

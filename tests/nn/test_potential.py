@@ -164,6 +164,9 @@ def test_networks_that_sum_over_the_points(generator):
     whole = nn.Potential(nn.Sequential(conv, nn.SumPool(energy))).double()
     each = nn.Potential(nn.Sequential(conv)).double()
     assert whole.pooled and not each.pooled
+    species = torch.nn.Embedding(3, 2), conv
+    assert nn.Potential(nn.Sequential(*species, nn.SumPool(energy))).pooled
+    assert not nn.Potential(nn.Sequential(*species)).pooled
     _, x, graph = SMALL.crystal(generator)
     features = torch.randn(len(x), 2, generator=generator, dtype=F64)
     batch = Graph.batch([graph, graph])

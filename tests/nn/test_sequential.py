@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from equinet import Line, Plane, Point, Points, Sphere, Volume
+from equinet.harmonics import gauss
 from equinet.nn import (
     BatchNorm,
     Concat,
@@ -29,7 +30,7 @@ from equinet.nn import (
     summary,
 )
 from equinet.testing import assert_equivariant, certificate
-from equinet.transforms import radius_graph
+from equinet.transforms import Sample, radius_graph
 from tests.field.test_own_space import RING
 from tests.tolerances import ROUNDING, assert_close
 
@@ -133,6 +134,44 @@ def test_a_module_that_is_refused_stays_outside():
         with pytest.raises(ValueError, match="^module"):
             change()
         assert list(net.named_children()) == before and net.out_type == H
+
+
+def test_a_source_of_fields_begins_a_row(generator):
+    """What knows only the type of its output makes fields of something else."""
+    sample = Sample(gauss(5), X)
+    net = Sequential(sample, SphereConv(X, H), ReLU(H))
+    assert net.in_type is None and net.out_type == H
+    values = torch.randn(2, 1, 5, 10, generator=generator)
+    assert torch.equal(net(values), net[2](net[1](sample(values))))
+    outer = Sequential(torch.nn.Identity(), torch.nn.Sequential(net), BatchNorm(H), Integrate(H))
+    assert outer.in_type is None and outer.out_type is None and outer[1:].out_type is None
+    found = summary(net, arguments={"input": values})
+    assert [(row.kind, row.in_type, row.out_type) for row in found.layers] == [
+        ("Sample", None, X),
+        ("SphereConv", X, H),
+        ("ReLU", H, H),
+    ]
+    assert "Sample      -> 1x trivial" in str(found)
+    with pytest.raises(ValueError, match=r"^module 1 \(ReLU\): .* from Sample; put a convolution"):
+        Sequential(Sample(gauss(5), X), ReLU(SPHERE.fields("2x trivial")))
+    with pytest.raises(ValueError, match=r"^module 1 \(Sample\): expected to come first, .*ReLU$"):
+        Sequential(ReLU(X), sample)
+
+
+def test_an_embedding_of_species_begins_a_row(generator):
+    """Of each number it makes invariants, and no vectors."""
+    space = Points("O(3)", dim=3)
+    x, vectors, energy = map(space.fields, ("3x0e", "1x1o", "1x0e"))
+    radial = RadialNetwork(2.0)
+    net = Sequential(torch.nn.Embedding(2, 3), PointConv(x, energy, radial, neighbours=3.0))
+    assert net.in_type is None and net.out_type == energy
+    positions = torch.randn(4, 3, generator=generator)
+    kinds, graph = torch.tensor([0, 1, 1, 0]), radius_graph(positions, 2.0)
+    assert net(kinds, positions, graph).shape == (4, 1)
+    with pytest.warns(UserWarning, match=r"module 0 \(Embedding\) of plain torch"):
+        Sequential(torch.nn.Embedding(2, 3), Linear(vectors, vectors))
+    with pytest.warns(UserWarning, match=r"module 1 \(Embedding\) of plain torch"):
+        Sequential(Linear(vectors, vectors), torch.nn.Embedding(2, 3))
 
 
 PLANE = Plane("D4")

@@ -10,7 +10,7 @@ from equinet import Plane, Point, Points
 from equinet.field import act, random_field
 from equinet.nn import SymmetricPower
 from equinet.rep import direct_sum, hom, irrep, symmetric_power
-from equinet.steerable.polynomials import equivariant_polynomials
+from equinet.steerable.polynomials import SymmetricMaps, equivariant_polynomials
 from equinet.testing import certificate
 from equinet.testing.counts import all_maps, independent
 from tests.laws.cases import quaternion_group
@@ -75,6 +75,19 @@ def test_every_polynomial_is_reached(case):
     ]
     psis, outs = (tuple(t.fibre.counts) for t in (module.in_type, module.out_type))
     assert [len(p) for p in equivariant_polynomials(psis, outs, 2)] == counts
+
+
+def test_many_variables():
+    """Of 25 variables to the fourth degree there are as many as characters say, in no long time."""
+    fields = Point("O(3)", 3).fields
+    irreps, outs = fields("1x0e + 1x1o + 1x2e + 1x3o + 1x4e"), fields("1x0e + 1x1o")
+    psis = tuple(irreps.fibre.counts)
+    for out, polynomials in zip(
+        outs.fibre.counts,
+        equivariant_polynomials(psis, tuple(outs.fibre.counts), 4),
+        strict=True,
+    ):
+        assert len(polynomials) == SymmetricMaps(psis, (out,), 4).dim
 
 
 def test_the_span_is_that_of_symmetric_tensors_of_e3nn(generator):

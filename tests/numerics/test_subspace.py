@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from equinet.numerics import eigenprojectors, generic_symmetric, range_basis
+from equinet.numerics.subspace import independent, span_basis
 from tests.tolerances import ROUNDING, assert_close
 
 F64 = torch.float64
@@ -136,3 +137,26 @@ def test_generic_matrices_have_no_structure():
 def test_a_structured_matrix_is_not_generic():
     """Negative control: the identity has one eigenspace."""
     assert len(eigenprojectors(torch.eye(5, dtype=F64))) == 1
+
+
+def test_gram_and_schmidt_row_by_row(generator):
+    """By blocks it is what the textbook does, of more rows than a block, many of them dependent."""
+    rows = torch.randn(150, 40, generator=generator, dtype=F64) / 40**0.5
+    mixed = torch.randn(150, 150, generator=generator, dtype=F64).tril(-1)
+    dependent = torch.arange(150) % 5 > 0  # 30 are not
+    rows[dependent] = (mixed @ (rows * ~dependent[:, None]))[dependent]
+    rows = torch.nn.functional.normalize(rows, dim=1, eps=1e-9)
+    expected: list[torch.Tensor] = []
+    numbers = []
+    for i, row in enumerate(rows):
+        for _ in range(2):
+            for other in expected:
+                row = row - (row @ other) * other
+        if row.norm() > 1e-6:
+            expected.append(row / row.norm())
+            numbers.append(i)
+    assert independent(rows) == numbers and len(numbers) == 30
+    assert_close(span_basis(rows), torch.stack(expected), ROUNDING)
+    assert span_basis(rows[:0]).shape == (0, 40) and independent(rows[:0]) == []
+    with pytest.raises(AssertionError):  # of the other order it is another one
+        assert_close(span_basis(rows.flip(0)), torch.stack(expected), 1e-3)

@@ -367,6 +367,24 @@ def test_quadrature_of_the_grid_is_exact_for_products_of_d():
     assert_close((d * soft_weights(band)) @ d.T, torch.diag(1 / (2 * l + 1.0).to(F64)), ROUNDING)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own
+@over("n", [0, 1, 3])
+def test_derivatives_of_columns(n):
+    """(W5), of second order too, forwards too, and at the poles, where logarithms have none."""
+    beta = torch.tensor([0.0, 0.4, 3.1, math.pi], dtype=F64, requires_grad=True)
+
+    def columns(b, weight=None):
+        return wigner_d_real(5, n, b, weight, rows=(0, 2, 3))
+
+    assert torch.autograd.gradcheck(columns, beta, fast_mode=True)
+    assert torch.autograd.gradgradcheck(columns, beta, fast_mode=True)
+    at, one = beta.detach(), torch.ones_like(beta)
+    slope = torch.func.jvp(lambda b: columns(b, 2 * b), (at,), (one,))[1]
+    plain, straight = torch.func.jvp(columns, (at,), (one,))
+    assert_close(slope, 2 * plain + 2 * at * straight, ROUNDING)
+    assert straight.abs().max() > 0.1 and slope.isfinite().all()
+
+
 @pytest.mark.compile
 @pytest.mark.filterwarnings("ignore:Dynamo detected a call to a .functools.lru_cache")
 def test_the_tables_are_the_same_where_torch_compiles_them():

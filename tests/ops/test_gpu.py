@@ -18,7 +18,7 @@ F32, F64 = torch.float32, torch.float64
 
 
 def on_gpu(case, dtype=F64):
-    return moved(case.arguments, "cuda", dtype)
+    return moved(case.arguments, "cuda", dtype, case.operator.exact)
 
 
 def planar():

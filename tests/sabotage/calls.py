@@ -22,6 +22,7 @@ from equinet import (
     group,
     harmonics,
     learning,
+    models,
     nn,
     numerics,
     ops,
@@ -126,6 +127,7 @@ def _fields() -> Iterator[Call]:
     yield call(field.random_field, h, 2, sizes=(5, 5), smoothness=1.0)
     yield call(field.random_field, functions, 2, band=2, name="random_field on a sphere")
     yield call(field.power_spectra, functions, _random(2, functions.channels, 6, 6))
+    yield call(field.values_at, functions, _random(2, 1, 6, 6), _random(5).double(), _random(5))
     yield call(field.resample, x, _random(2, 4, 4, 2).double())
     yield call(field.sphere_of, functions)
     yield call(field.space_of, functions, eq.Sphere)
@@ -208,6 +210,7 @@ def _harmonics() -> Iterator[Call]:
     yield call(harmonics.equiangular, 5, 8, False)
     yield call(harmonics.gauss, 4, 8)
     yield call(harmonics.healpix, 2)
+    yield call(harmonics.healpix_nested, 2)
     yield call(harmonics.octahedral, 2)
     yield call(harmonics.Analysis, 3, 3, None)
     yield call(harmonics.Synthesis, 3, 3, None)
@@ -363,6 +366,8 @@ def _others() -> Iterator[Call]:
     sample = transforms.Sample(harmonics.gauss(4), heights)
     yield call(sample.forward, _random(2, 1, 4, 8), name="Sample.forward")
     yield call(sample.inverse, _random(2, 1, 6, 6), name="Sample.inverse")
+    yield call(sample.nearest, _random(2, 1, 4, 8), name="Sample.nearest")
+    yield call(sample.nearest_inverse, _random(2, 1, 6, 6), name="Sample.nearest_inverse")
     yield call(transforms.StereographicProjection, 8, 3)
     project = transforms.StereographicProjection(8, 3)
     R = numerics.random_rotations(2).float()
@@ -415,6 +420,9 @@ def _converted() -> Iterator[Call]:
     yield call(convert.project_filter, layer, layer.dense().detach())
     yield call(convert.relax, layer, "C2")
     yield call(convert.ResidualPathway, layer, "C2", share=0.1)
+    plain = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3), torch.nn.ReLU(), torch.nn.Conv2d(4, 2, 3))
+    ends = dict(in_fields="2x trivial", out_fields="1x vector")
+    yield call(convert.from_torch, plain, _random(1, 2, 7, 7), "C4", fields="1x regular", **ends)
 
 
 class S2Convolution(torch.nn.Module):
@@ -439,6 +447,22 @@ def _complex(*size: int) -> Tensor:
 def _energy_types() -> tuple[eq.FieldType, eq.FieldType]:
     space = eq.Points("O(3)", dim=3)
     return space.fields("2x0e"), space.fields("1x0e")
+
+
+def _networks() -> Iterator[Call]:
+    x, ball = eq.Plane("C2").fields("1x trivial"), eq.Sphere(2).fields("1x0")
+    small = {"blocks": 0, "generator": torch.Generator()}
+    grid = {"sizes": 6, "strides": [2], "kernel_size": 3, **small}
+    yield call(models.resnet, x, ["1x regular", "1x trivial"], 2, **grid)
+    yield call(models.unet, x, ["1x regular", "1x trivial"], "1x0", **grid)
+    yield call(models.spherical_resnet, ball, ["2x0", "1x0"], 2, **small)
+    yield call(models.spherical_unet, ball, ["2x0", "1x0"], "1x0", **small)
+    yield call(models.spherical_operator, ball, "2x0", "1x0", blocks=1)
+    sizes = {"channels": 2, "layers": 1}
+    yield call(models.NequIP, 2, 1.5, 2.0, lmax=1, outputs=0, **sizes)
+    yield call(models.MACE, 2, 1.5, 2.0, lmax=1, order=2, hidden=1, **sizes)
+    yield call(models.potential, 2, 1.5, 2.0, shifts=(1.0, 2.0), scales=(1.0, 0.5), **sizes)
+    yield call(models.pretrained, "digits", weights=False)
 
 
 def _modules() -> Iterator[Call]:
@@ -512,6 +536,7 @@ MAKERS: dict[str, Callable[[], Iterator[Call]]] = {
     "group": _groups,
     "harmonics": _harmonics,
     "learning": _learning,
+    "models": _networks,
     "numerics": _numerics,
     "ops": _operators,
     "rep": _reps,

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from equinet.numerics.values import came
+
 
 def check_tensors(operator: str, **tensors: object) -> None:
     """Refuse what is no tensor.
@@ -24,7 +26,7 @@ def check_tensors(operator: str, **tensors: object) -> None:
 
 def _check_is_tensor(operator: str, name: str, x: object) -> None:
     if not isinstance(x, Tensor):
-        raise TypeError(f"{operator}: {name}: expected a tensor, got {type(x).__name__}")
+        raise TypeError(f"{operator}: {name}: expected a tensor, got {came(x)}")
 
 
 def check_counts(operator: str, name: str, counts: Sequence[int], least: int = 0) -> None:

@@ -9,7 +9,7 @@ be launched, the reference serves from then on.
 
 import threading
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import metadata
 from typing import Any, Generic, TypeVar
 
@@ -100,6 +100,7 @@ def compared(
     examples: Callable[[], Iterable[tuple[Any, ...]]],
     device: torch.device,
     dtype: torch.dtype,
+    exact: Sequence[int] = (),
 ) -> str:
     """What is wrong with a compiled form of an operator, as far as its examples tell.
 
@@ -109,6 +110,7 @@ def compared(
         examples: makes the arguments.
         device: where the form computes.
         dtype: in which precision.
+        exact: places of arguments that are in float64 all the same.
     Returns:
         Which example fails, and how; "" if none does.
     """
@@ -116,7 +118,7 @@ def compared(
         for number, arguments in enumerate(examples(), 1):
             expected = reference(*arguments)
             try:
-                wrong = error_of(compiled(*moved(arguments, device, dtype)), expected)
+                wrong = error_of(compiled(*moved(arguments, device, dtype, exact)), expected)
             except torch.OutOfMemoryError:
                 raise  # which says nothing of the operator
             except RuntimeError as error:
@@ -126,20 +128,30 @@ def compared(
     return ""
 
 
-def moved(arguments: Iterable[Any], device: torch.device | str, dtype: torch.dtype) -> list[Any]:
+def moved(
+    arguments: Iterable[Any],
+    device: torch.device | str,
+    dtype: torch.dtype,
+    exact: Sequence[int] = (),
+) -> list[Any]:
     """Arguments of an operator on a device, the real tensors in another precision.
 
     Args:
         arguments: tensors and others.
         device: where the tensors shall be.
         dtype: of those that are real.
+        exact: places of those that keep theirs.
     Returns:
         The arguments.
     """
-    return [
-        a.to(device, dtype if a.is_floating_point() else a.dtype) if isinstance(a, Tensor) else a
-        for a in arguments
-    ]
+
+    def one(place: int, a: Any) -> Any:  # noqa: ANN401 - tensors and others
+        if not isinstance(a, Tensor):
+            return a
+        keeps = place in exact or not a.is_floating_point()
+        return a.to(device, a.dtype if keeps else dtype)
+
+    return [one(place, a) for place, a in enumerate(arguments)]
 
 
 def error_of(found: Tensor | tuple[Tensor, ...], expected: Tensor | tuple[Tensor, ...]) -> float:

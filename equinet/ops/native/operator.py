@@ -61,7 +61,9 @@ class Operator(Generic[P, R]):
         cpu: calls the compiled form; gets real tensors on the CPU, of any strides.
         gpu: the same on a CUDA device.
         fits: whether the GPU form can be launched with these arguments.
-        examples: small arguments for all that the GPU form does, with real tensors in float64.
+        examples: small arguments for all that the compiled forms do, with real tensors in float64,
+            by which these are compared with the reference.
+        exact: entries of the plan that are in float64 whatever the others are in.
     """
 
     def __init__(
@@ -72,10 +74,11 @@ class Operator(Generic[P, R]):
         reference: Callable[[Tensor, P], R],
         fake: Callable[[Tensor, P], R],
         check: Callable[[Tensor, P], None],
+        examples: Callable[[], Iterable[tuple[Tensor, P]]],
         cpu: Callable[[Tensor, P], R] | None = None,
         gpu: Callable[[Tensor, P], R] | None = None,
         fits: Callable[[Tensor, P], bool] = lambda *_: True,
-        examples: Callable[[], Iterable[tuple[Tensor, P]]] = tuple,
+        exact: Sequence[str] = (),
     ) -> None:
         self.name = schema.split("(")[0]
         self.qualified_name = f"equinet::{self.name}"
@@ -84,6 +87,9 @@ class Operator(Generic[P, R]):
         self.reference = _in_a_row(plan, reference, check)
         self.cpu = _in_a_row(plan, cpu, check) if cpu else None
         self.gpu: first_use.GpuForm[R] | None = None
+        self.examples = lambda: [(x, *rest) for x, rest in examples()]
+        fields: tuple[str, ...] = getattr(plan, "_fields", ())
+        self.exact = tuple(1 + fields.index(name) for name in exact)
         LIBRARY.define(schema, tags=(torch.Tag.pt2_compliant_tag,))
         LIBRARY.impl(self.name, self.reference, "CompositeExplicitAutograd")
         if self.cpu and library.CPU:
@@ -95,7 +101,7 @@ class Operator(Generic[P, R]):
                 reference=self.reference,
                 compiled=_in_a_row(plan, gpu),
                 fits=_in_a_row(plan, fits),
-                examples=lambda: [(x, *rest) for x, rest in examples()],
+                examples=self.examples,
             )
             LIBRARY.impl(self.name, self.gpu.serve, "CUDA")
         fake_in_a_row = _in_a_row(plan, fake, check)

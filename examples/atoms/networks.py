@@ -1,0 +1,5 @@
+"""The networks that the examples of atoms choose from, by name."""
+
+from equinet.models import MACE, NequIP
+
+NETWORKS = {"nequip": NequIP, "mace": MACE}
