@@ -103,10 +103,13 @@ def typed(space: Space, fields: FieldType | str, argument: str = "hidden") -> Fi
     """A type over a space, or the one of that name.
 
     Raises:
+        TypeError: if it is neither.
         ValueError: for a type over another space.
     """
-    if not isinstance(fields, FieldType):
+    if isinstance(fields, str):
         return space.fields(fields)
+    if not isinstance(fields, FieldType):
+        raise TypeError(f"{argument}: expected a field type or its name, got {fields!r}")
     if fields.space != space:
         raise ValueError(f"{argument}: expected fields over {space}, got {fields!r}")
     return fields
