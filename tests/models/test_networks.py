@@ -170,6 +170,12 @@ WRONG = {
     "hidden: expected fields over Sphere": lambda: models.spherical_unet(
         eq.Sphere(4).fields("1x0"), [eq.Sphere(3).fields("1x0")], "1x0"
     ),
+    "norm: expected a class such as enn.BatchNorm": lambda: models.resnet(
+        PLANE, ["1x regular"], 3, norm=3
+    ),
+    "norm: expected what makes a norm of a type alone": lambda: models.resnet(
+        PLANE, ["2x regular"], 3, norm=enn.GroupNorm
+    ),
     "stride: expected none": lambda: models.resnet(PLANE, ["1x regular"], 3, stride=2),
     "padding: expected none": lambda: models.unet(PLANE, ["1x regular"], PLANE, padding=0),
     "out_type: expected a field type or its name": lambda: models.unet(PLANE, ["1x regular"], 3),
