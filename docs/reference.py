@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).parent / "reference"
 # In the order of the house, from what users touch first.
 PACKAGES = (
-    *("field", "nn", "group", "rep", "steerable", "harmonics", "models", "transforms", "convert"),
+    *("field", "nn", "group", "rep", "steerable", "harmonics", "transforms", "models", "convert"),
     *("testing", "learning", "plot", "taxonomy", "numerics", "ops"),
 )
 

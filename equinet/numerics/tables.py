@@ -121,7 +121,7 @@ def error_cell(value: float) -> str:
 def count_cell(number: int) -> str:
     """Three digits of a count and a prefix, such as 12.3 M."""
     for power, prefix in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
-        if number >= 10**power:
+        if number >= 0.9995 * 10**power:  # what rounds to it
             return f"{number / 10**power:.3g} {prefix}"
     return str(number)
 

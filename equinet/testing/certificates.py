@@ -153,9 +153,11 @@ def certificate(
     Args:
         module: a layer or a model; it is not changed.
         in_type: type of the input; ``module.in_type`` if None.
-        out_type: type of the output; ``module.out_type`` if None, or invariant.
+        out_type: type of the output; ``module.out_type`` if None, or invariant; of several outputs
+            a dict, as in ``equivariance_error``.
         seed: of fields and group elements.
-        arguments: more keyword arguments of the module, over ``Points``.
+        arguments: more keyword arguments of the module, over ``Points``; its input too, if that is
+            no field, as in ``equivariance_error``.
     Returns:
         A row for each layer, and the error of the whole.
     Raises:

@@ -122,7 +122,8 @@ def report(
     Args:
         model: any module with typed modules inside, or one that is a single layer.
         in_type: type of the input; ``model.in_type`` if None.
-        out_type: type of the output; ``model.out_type`` if None, or invariant.
+        out_type: type of the output; ``model.out_type`` if None, or invariant; of several outputs a
+            dict, as in ``equivariance_error``.
         sizes: of the grid; small ones at which strided layers keep the centre by default.
         smoothness: of the fields in steps of the grid, 2 by default.
         scales: how much finer the grids of the refinement are; 1, 2, 3 by default, in a volume
@@ -130,7 +131,8 @@ def report(
         count: number of group elements.
         batch: number of fields.
         seed: of fields and elements.
-        arguments: more keyword arguments of the model, over ``Points``.
+        arguments: more keyword arguments of the model, over ``Points``; its input too, if that is
+            no field, as in ``equivariance_error``.
     Returns:
         The errors of the network and, for every typed layer, their sources.
     Raises:

@@ -110,5 +110,5 @@ def test_what_has_a_table_shows_it():
 
 def test_cells():
     assert [error_cell(v) for v in (math.nan, 0.0, 1.26e-3)] == ["-", "0", "1.3e-03"]
-    counts = [count_cell(n) for n in (0, 999, 1000, 12_345, 3 * 10**6, 10**10, 10**13)]
-    assert counts == ["0", "999", "1 k", "12.3 k", "3 M", "10 G", "10 T"]
+    counts = [count_cell(n) for n in (0, 999, 1000, 12_345, 999_700, 3 * 10**6, 10**10, 10**13)]
+    assert counts == ["0", "999", "1 k", "12.3 k", "1 M", "3 M", "10 G", "10 T"]

@@ -28,8 +28,9 @@ HEAD = """# Converters beside the libraries they convert from
 
 What `make peers` measured on a CPU with torch {torch} and numpy {numpy}: how far outputs of a
 converted layer are from those of the layer, in parts of the largest output. The layers of escnn and
-e2cnn are compared in float32, at worst of training and evaluation, those of se3cnn in float32 and
-those of e3nn in float64. Of the others, how far what they give today is from the golden values with
+e2cnn are compared in float32, at worst of training and evaluation (norms and dropouts that are
+refused in training: in evaluation), those of se3cnn in float32 and those of e3nn in float64. Of the
+others, how far what they give today is from the golden values with
 which the tests compare the converters, and how far fields are that are made of converted spectra.
 """
 

@@ -414,6 +414,11 @@ def _converted() -> Iterator[Call]:
     yield call(convert.from_s2cnn, S2Convolution())
     yield call(convert.from_groupy, _random(2, 1, 4, 3, 3), "p4", padding=1)
     yield call(convert.lie_learn_basis, 2, order="block")
+    matrices = [_complex(2, 2 * l + 1, 2 * l + 1) for l in range(2)]
+    yield call(convert.from_lie_learn, _random(2, 4))
+    yield call(convert.to_lie_learn, convert.from_lie_learn(_random(2, 4)))
+    yield call(convert.from_lie_learn_so3, matrices)
+    yield call(convert.to_lie_learn_so3, convert.from_lie_learn_so3(matrices))
     h = eq.Plane("C4").fields("2x regular")
     layer = nn.Conv2d(h, h, 3)
     yield call(convert.standard_basis, h)
