@@ -15,10 +15,11 @@ from equinet.field.sphere import sphere_of
 from equinet.harmonics.flat_spectra import analysis
 from equinet.harmonics.grid import spectrum_index
 from equinet.numerics import wigner_d_real
-from equinet.numerics.values import check_real
+from equinet.numerics.values import check_real, is_readable
 from equinet.ops import full_precision
 
 _TOGETHER = 2**23  # numbers of a table
+_BEYOND = 1e-3  # radians behind a pole, as a finite difference steps
 
 
 def values_at(field_type: FieldType, x: Tensor, beta: Tensor, alpha: Tensor) -> Tensor:
@@ -41,7 +42,8 @@ def values_at(field_type: FieldType, x: Tensor, beta: Tensor, alpha: Tensor) -> 
         ``(batch, channel, points)`` in the dtype of ``x``, differentiable in all three.
     Raises:
         TypeError: if a tensor is not real floating.
-        ValueError: for fields over another space or regular ones, or if a shape does not fit.
+        ValueError: for fields over another space or regular ones, if a shape does not fit, or for
+            ``beta`` beyond the poles, such as degrees.
 
     Example:
         >>> from equinet import Sphere
@@ -57,6 +59,7 @@ def values_at(field_type: FieldType, x: Tensor, beta: Tensor, alpha: Tensor) -> 
     field_type.check(x)
     check_real("beta", beta, ("points",))
     check_real("alpha", alpha, tuple(beta.shape))
+    _check_radians(beta)
     columns = x.shape[0] * max(mul for mul, _ in field_type.blocks)
     size = max(1, _TOGETHER // (2 * sphere.band * (sphere.band + 2 * columns)))
     beta, alpha = (angle.double().cpu() for angle in (beta, alpha))
@@ -72,6 +75,18 @@ def values_at(field_type: FieldType, x: Tensor, beta: Tensor, alpha: Tensor) -> 
         parts = torch.cat(values, 2).unflatten(1, (mul, x.shape[0]))
         found.append(parts.permute(2, 1, 0, 3).flatten(1, 2))
     return torch.cat(found, 1)
+
+
+def _check_radians(beta: Tensor) -> None:
+    """Raise ValueError for angles beyond the poles, where they can be read."""
+    if not beta.numel() or not is_readable(beta):
+        return
+    low, high = torch.stack(torch.aminmax(beta.detach())).tolist()
+    if low < -_BEYOND or high > math.pi + _BEYOND:
+        raise ValueError(
+            f"beta: expected radians from 0 to pi, got {low:g} to {high:g}; of latitudes in "
+            "degrees they are torch.deg2rad(90 - latitude)"
+        )
 
 
 def _evaluated(spectrum: Tensor, band: int, order: int, beta: Tensor, alpha: Tensor) -> Tensor:

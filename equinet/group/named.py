@@ -21,6 +21,7 @@ _NAMES = {
     2: ("trivial", "SO(2)", "O(2)", *(f"{kind}{n}" for kind in "CD" for n in (1, 2, 3, 4, 6, 8))),
     3: ("trivial", "SO(3)", "O(3)", *POINT_GROUP_NAMES),
 }
+_WHERE = {1: "on the line", 2: "in the plane", 3: "in space"}
 
 
 @on_cpu
@@ -57,4 +58,4 @@ def named_group(name: str, n: int) -> Group:
         return continuous[n, plain]()
     if n == 3 and is_point_group_name(name):
         return point_group(name)
-    raise unknown_name("group", name, _NAMES[n])
+    raise unknown_name("group", name, _NAMES[n], _WHERE[n])

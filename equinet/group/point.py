@@ -105,18 +105,24 @@ def is_point_group_name(name: str) -> bool:
     return _generators(plain, match) is not None
 
 
-def unknown_name(argument: str, name: str, known: Sequence[str]) -> ValueError:
+_FEW = 3  # names, that are all said
+
+
+def unknown_name(argument: str, name: str, known: Sequence[str], where: str = "") -> ValueError:
     """The error for a name that is not one, with the nearest that are.
 
     Args:
         argument: what the caller calls the name.
         name: that is none.
         known: all that are.
+        where: they are, such as "in the plane".
     Returns:
         The error, to be raised.
     """
     near = difflib.get_close_matches(name, known, n=3, cutoff=0.3)
-    hint = f"; the nearest are {', '.join(near)}" if near else ""
+    if not near and len(known) <= _FEW:
+        near = known
+    hint = f"; the nearest {where}{' ' * bool(where)}are {', '.join(near)}" if near else ""
     text = f"{argument}: expected the name of a group, got {name!r}{hint}"
     return ValueError(explained(text, "guide/from_torch.md#1-name-the-space-and-the-symmetry"))
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from equinet.harmonics.rings import Rings
+from equinet.ops.s2_reference import fourier, signal_of
 
 Lengths = tuple[tuple[int, int], ...]
 
@@ -111,16 +112,20 @@ def _signal(waves: Tensor, count: int) -> Tensor:
     band = waves.shape[-1]
     if count >= 2 * band - 1:  # a real inverse FFT counts every m > 0 twice
         halves = torch.where(torch.arange(band, device=waves.device) > 0, 0.5, 1.0)
-        return torch.fft.irfft(waves * halves.to(waves.real.dtype), n=count, norm="forward")
+        return signal_of(waves * halves.to(waves.real.dtype), count)
     folds = -(band // -count)
     filled = torch.nn.functional.pad(waves, (0, folds * count - band))
-    return torch.fft.ifft(filled.unflatten(-1, (folds, count)).sum(-2), norm="forward").real
+    folded = filled.unflatten(-1, (folds, count)).sum(-2)
+    if folded.numel():  # torch refuses empty tensors
+        folded = torch.fft.ifft(folded, norm="forward")
+    return folded.real
 
 
 def _waves(signal: Tensor, band: int) -> Tensor:
     """The transpose."""
     count = signal.shape[-1]
     if count >= 2 * band - 1:
-        return torch.fft.rfft(signal)[..., :band]
+        return fourier(signal)[..., :band]
     folds = -(band // -count)
-    return torch.fft.fft(signal).repeat(*[1] * (signal.dim() - 1), folds)[..., :band]
+    found = torch.fft.fft(signal) if signal.numel() else torch.complex(signal, signal)
+    return found.repeat(*[1] * (signal.dim() - 1), folds)[..., :band]

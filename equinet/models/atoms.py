@@ -18,6 +18,7 @@ from equinet.field import FieldType, Points
 from equinet.field.graph import Graph
 from equinet.models.blocks import MOST
 from equinet.numerics.arguments import check_integer, check_memory, check_number, is_number
+from equinet.numerics.values import check_floating, check_numbers
 
 _SPACE = Points("O(3)", dim=3)
 
@@ -39,9 +40,17 @@ def _check(
     check_integer(channels, "channels")
     check_integer(layers, "layers", 1, MOST)
     for name, degree in degrees.items():
-        check_integer(degree, name, name == "order", _HIGHEST)
+        check_integer(degree, name, int(name == "order"), _HIGHEST)
     larger = "kinds" if kinds > channels else "channels"
     check_memory(channels * (channels + kinds), larger, "weights of one layer")
+
+
+def _embedded(embedding: nn.Embedding, kinds: Tensor, positions: Tensor) -> Tensor:
+    """The first fields of the atoms, by their species."""
+    check_floating("positions", positions, 3)
+    what = "the species of each point"
+    check_numbers("kinds", kinds, what, positions.shape[:1], positions, embedding.num_embeddings)
+    return embedding(kinds)
 
 
 class _SelfConnection(nn.Module):
@@ -122,8 +131,10 @@ class NequIP(nn.Module):
             graph: neighbours, a ``transforms.Graph``.
         Returns:
             ``(points, channels of the output)``.
+        Raises:
+            ValueError: for species that are none of the network's, and for other shapes.
         """
-        x = self.embedding(kinds)
+        x = _embedded(self.embedding, kinds, positions)
         for layer in self.layers:
             x = layer(x, kinds, positions, graph)
         return self.readout(x, kinds)
@@ -221,8 +232,10 @@ class MACE(nn.Module):
             graph: neighbours, a ``transforms.Graph``.
         Returns:
             ``(points, 1)``.
+        Raises:
+            ValueError: for species that are none of the network's, and for other shapes.
         """
-        x = self.embedding(kinds)
+        x = _embedded(self.embedding, kinds, positions)
         energies = positions.new_zeros(positions.shape[0], 1)
         for layer, readout in zip(self.layers, self.readouts, strict=True):
             x = layer(x, kinds, positions, graph)
@@ -275,7 +288,7 @@ def potential(
         species ``(points,)``, positions ``(points, 3)`` and a ``transforms.Graph`` to an
         ``enn.Prediction``.
     Raises:
-        TypeError: if ``network`` cannot be called.
+        TypeError: if ``network`` cannot be called, or has been made already.
         ValueError: for a number out of range.
 
     Example:
@@ -287,8 +300,10 @@ def potential(
         >>> found.energy.shape, found.forces.shape
         (torch.Size([1]), torch.Size([5, 3]))
     """
-    if not callable(network):
-        raise TypeError(f"network: expected NequIP, MACE or a function, got {network!r}")
+    if not callable(network) or isinstance(network, nn.Module):
+        made = isinstance(network, nn.Module)
+        got = f"a {type(network).__name__}, which enn.Potential takes" if made else repr(network)
+        raise TypeError(f"network: expected NequIP, MACE or a function, got {got}")
     found = enn.Potential(
         network(kinds, cutoff, neighbours, **sizes), shifts=shifts, scales=scales, stress=stress
     )

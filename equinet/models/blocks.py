@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import NamedTuple
 
 from torch import Generator, Tensor, nn, relu
@@ -103,19 +104,31 @@ def typed(space: Space, fields: FieldType | str, argument: str = "hidden") -> Fi
     """A type over a space, or the one of that name.
 
     Raises:
+        TypeError: if it is neither.
         ValueError: for a type over another space.
     """
-    if not isinstance(fields, FieldType):
+    if isinstance(fields, str):
         return space.fields(fields)
+    if not isinstance(fields, FieldType):
+        raise TypeError(f"{argument}: expected a field type or its name, got {fields!r}")
     if fields.space != space:
         raise ValueError(f"{argument}: expected fields over {space}, got {fields!r}")
     return fields
 
 
 def check_norm(norm: object) -> None:
-    """Raise TypeError unless it can make a norm."""
+    """Raise TypeError unless it can make a norm of a type."""
     if not callable(norm):
         raise TypeError(f"norm: expected a class such as enn.BatchNorm, got {norm!r}")
+    try:
+        signature(norm).bind("in_type")
+    except TypeError as error:
+        raise TypeError(
+            "norm: expected what makes a norm of a type alone, such as enn.BatchNorm or "
+            f"functools.partial(enn.GroupNorm, num_groups=2), got {norm!r}: {error}"
+        ) from error
+    except ValueError:  # it does not say what it takes
+        return
 
 
 def check_hidden(hidden: object) -> Sequence[str | FieldType]:

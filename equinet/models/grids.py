@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Generator, nn, relu
 
@@ -74,7 +74,8 @@ def resnet(
         norm: makes a norm from a type, such as ``enn.InstanceNorm``.
         function: of single values.
         generator: for the initial weights.
-        **options: more arguments of the convolutions, such as ``functions`` or ``padding_mode``.
+        **options: more arguments of the convolutions, such as ``functions``, ``dilation`` or
+            ``padding_mode``; they keep the grid, so ``stride`` and ``padding`` are none.
     Shape:
         ``in_type.shape(batch, *sizes)`` to ``(batch, classes)``.
     Raises:
@@ -140,7 +141,7 @@ def unet(
         norm: makes a norm from a type.
         function: of single values.
         generator: for the initial weights.
-        **options: more arguments of the convolutions.
+        **options: more arguments of the convolutions, as in ``resnet``.
     Shape:
         ``in_type.shape(batch, *sizes)`` to ``out_type.shape(batch, *sizes)``.
     Raises:
@@ -253,13 +254,21 @@ def _style(
     norm: Norm,
     function: Function,
     generator: Generator | None,
-    options: dict[str, object],
+    options: dict[str, Any],
 ) -> Style:
     """Convolutions that keep the grid."""
     n = grid_of(in_type).n
     check_norm(norm)
     if check_integer(kernel_size, "kernel_size") % 2 == 0:
         raise ValueError(f"kernel_size: expected an odd number, got {kernel_size}")
-    settings = {"padding": kernel_size // 2, "bias": False, "generator": generator} | options
+    for name in ("stride", "padding"):
+        if name in options:
+            raise ValueError(
+                f"{name}: expected none, as the convolutions keep the grid, which strides between "
+                f"the levels halve, got {options[name]!r}"
+            )
+    dilation = each(options.get("dilation", 1), n, "dilation")
+    padding = tuple(d * (kernel_size // 2) for d in dilation)
+    settings = {"padding": padding, "bias": False, "generator": generator} | options
     layer = partial(_CONVOLUTIONS[n], kernel_size=kernel_size, **settings)
     return Style(layer, norm, function, generator)

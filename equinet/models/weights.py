@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from collections.abc import Mapping
+from errno import EISDIR, ENOENT
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -27,12 +28,13 @@ def save_weights(network: nn.Module, path: str | os.PathLike[str], about: str = 
     words only, which ``torch.load(path, weights_only=True)["state"]`` reads without this library.
 
     Args:
-        network: any module whose ``state_dict`` holds tensors, as all of this library do.
+        network: any module whose ``state_dict`` holds tensors, as all of this library do; what
+            ``torch.compile`` has made of one counts as the module itself.
         path: of the file.
         about: what they are: how they were learned, what goes in and what comes out.
     Raises:
-        TypeError: if ``network`` is no module, or ``about`` no text; if its ``state_dict`` has
-            what is no tensor.
+        TypeError: if ``network`` is no module, ``about`` no text or ``path`` no name; if the
+            ``state_dict`` has what is no dense tensor with values.
         OSError: if the file cannot be written.
 
     Example:
@@ -45,23 +47,16 @@ def save_weights(network: nn.Module, path: str | os.PathLike[str], about: str = 
         >>> load_weights(net, path)
         'not trained'
     """
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"network: expected a torch.nn.Module, got {type(network).__name__}")
     if not isinstance(about, str):
         raise TypeError(f"about: expected text, got {type(about).__name__}")
-    state = network.state_dict()
-    for name, value in state.items():
-        if not isinstance(value, Tensor):
-            raise TypeError(
-                f"network: expected tensors only in its state_dict, got {type(value).__name__} at "
-                f"{name}"
-            )
-    state = {name: value.detach().cpu().clone() for name, value in state.items()}
+    state = {name: value.cpu() for name, value in _state(network).items()}
     content = {
         "format": _FORMAT, "version": _VERSION, "about": about, "digest": _digest(about, state),
         "state": state,
     }  # fmt: skip
-    path = Path(path)
+    path = _file(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(ENOENT, "path: expected a folder that is there", str(path.parent))
     unfinished = path.with_name(f"{path.name}.{uuid4().hex}")
     try:
         with unfinished.open("xb") as file:
@@ -84,24 +79,57 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> str:
     Returns:
         What the file says about them.
     Raises:
-        TypeError: if ``network`` is no module.
+        TypeError: if ``network`` is no module, or without values, or ``path`` no name.
         ValueError: for a file that is damaged, of another kind or of a newer version, and for
             weights of another network or another symmetry.
         OSError: if the file cannot be read.
     """
-    if not isinstance(network, nn.Module):
-        raise TypeError(f"network: expected a torch.nn.Module, got {type(network).__name__}")
-    content = _content(Path(path))
-    state = content["state"]
-    before = {name: value.clone() for name, value in network.state_dict().items()}
+    before = _state(network)
+    content = _content(path := _file(path))
+    network = _own(network)
     try:
-        network.load_state_dict(state)
+        network.load_state_dict(content["state"])
     except RuntimeError as error:
         network.load_state_dict(before)
         raise ValueError(
             f"network: expected the one that {path} was saved of, got another one: {error}"
         ) from error
     return content["about"]
+
+
+def _own(network: nn.Module) -> nn.Module:
+    """The network itself, out of what ``torch.compile`` has made of it."""
+    return getattr(network, "_orig_mod", network)
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    """A copy of what a network has learned.
+
+    Raises:
+        TypeError: if it is no module, or something of it no dense tensor with values.
+    """
+    if not isinstance(network, nn.Module):
+        raise TypeError(f"network: expected a torch.nn.Module, got {type(network).__name__}")
+    state = _own(network).state_dict()
+    for name, value in state.items():
+        got = type(value).__name__
+        if isinstance(value, Tensor):
+            if value.layout == torch.strided and not value.is_meta:
+                continue
+            got = "one without values, on meta," if value.is_meta else str(value.layout)
+        raise TypeError(
+            f"network: expected dense tensors only in its state_dict, got {got} at {name}"
+        )
+    return {name: value.detach().clone() for name, value in state.items()}
+
+
+def _file(path: object) -> Path:
+    """Raises TypeError if it names nothing, IsADirectoryError if it names a folder."""
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path: expected the name of a file, got {path!r}")
+    if (found := Path(path)).is_dir():
+        raise IsADirectoryError(EISDIR, "path: expected a file, got a folder", str(found))
+    return found
 
 
 def _content(path: Path) -> dict[str, Any]:
@@ -121,7 +149,11 @@ def _content(path: Path) -> dict[str, Any]:
     if version != _VERSION:
         raise _refused(path, f"version {version} of the format, of a newer equinet")
     about, state = content.get("about"), content.get("state")
-    if not isinstance(about, str) or not isinstance(state, Mapping):
+    if (
+        not isinstance(about, str)
+        or not isinstance(state, Mapping)
+        or not all(isinstance(value, Tensor) for value in state.values())
+    ):
         raise _refused(path, "one without its numbers: it is damaged")
     if _digest(about, state) != content.get("digest"):
         raise _refused(path, "one with other numbers than were written: it is damaged")

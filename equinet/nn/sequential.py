@@ -35,8 +35,7 @@ def _compared(change: F) -> F:
         try:
             result = change(self, *args, **kwargs)
             self.in_type, self.out_type, broken = _walk(self._modules)
-            parts = {name: part for name, part in self._modules.items() if part is not None}
-            self._takes = {name: takes(part) for name, part in parts.items()}
+            self._takes = {name: takes(part) for name, part in self._modules.items()}
         except Exception:
             self._modules.clear()
             self._modules.update(before)
@@ -78,7 +77,7 @@ class Sequential(nn.Sequential):
 
     Raises:
         ValueError: if the output of a module has another type than the next one takes.
-        TypeError: in ``forward`` for an argument that no module takes.
+        TypeError: for None as a module; in ``forward`` for an argument that no module takes.
     Warns:
         UserWarning: for a plain module that is not known to keep the symmetry of its fields.
     """
@@ -210,6 +209,8 @@ def _walk(modules: Mapping[str, Any]) -> tuple[Any, Any, list[tuple[str, nn.Modu
 def _parts(modules: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The modules in the order in which they run, those inside of a plain row too."""
     for name, module in modules.items():
+        if module is None:  # torch takes it, and fails when it is called
+            raise TypeError(f"module {prefix}{name}: expected a torch.nn.Module, got None")
         if isinstance(module, nn.Sequential) and not _is_typed(module):
             yield from _parts(module._modules, f"{prefix}{name}.")
         else:

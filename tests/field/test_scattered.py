@@ -102,6 +102,9 @@ def test_what_is_refused():
     ]:
         with pytest.raises(error, match=text):
             values_at(*given, angle, angle)
+    for got, beta in [("0 to 45; of latitudes .*deg2rad", 45.0), ("-0.5 to 0", -0.5)]:
+        with pytest.raises(ValueError, match=f"^beta: expected radians from 0 to pi, got {got}"):
+            values_at(kind, x, torch.tensor([0.0, beta]), angle[:2])
     with pytest.raises(ValueError, match=r"^alpha: expected \(4,\), got \(3,\)"):
         values_at(kind, x, angle, angle[:3])
     with pytest.raises(ValueError, match="^beta: expected finite numbers"):

@@ -67,6 +67,7 @@ def test_the_name_of_a_group_names_it(group):
         ("O(2)", 1, "O(1)"),
         ("C2", 1, None),
         ("SO(3)", 2, "SO(2)"),
+        ("C4", 1, "trivial, O(1)"),
         ("C0", 2, "C8"),
         ("C-4", 2, "C4"),
         ("C4v", 2, "C4"),
@@ -84,7 +85,8 @@ def test_unknown_names(wrong, n, near):
     message = str(caught.value)
     assert message.startswith(f"group: expected the name of a group, got {wrong!r}")
     if near:
-        assert re.search(f"; the nearest are .*{re.escape(near)}", message)
+        where = {1: "on the line", 2: "in the plane", 3: "in space"}[n]
+        assert re.search(f"; the nearest {where} are .*{re.escape(near)}", message)
 
 
 @pytest.mark.parametrize("n", [0, 4, -1, "3", None])

@@ -7,9 +7,18 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
-from equinet.harmonics import Analysis, Synthesis, s2_rfft, so3_irfft, so3_rfft
+from equinet.harmonics import (
+    Analysis,
+    Synthesis,
+    healpix,
+    octahedral,
+    s2_rfft,
+    so3_irfft,
+    so3_rfft,
+)
 from equinet.harmonics.grid import spectrum_index, spectrum_size
 from equinet.numerics import soft_angles
+from tests.over import over
 from tests.tolerances import ROUNDING, SINGLE, assert_close
 
 F64 = torch.float64
@@ -92,6 +101,17 @@ def test_empty_batch(case, generator):
     assert spectrum.shape == (rows_of(case), 0)
     signal = Synthesis(*case, F64)(spectrum, 2)
     assert signal.shape[0] == 0 and signal.shape[2:] == empty.shape[2:]
+
+
+@over("rings", [healpix(2), octahedral(3)])
+def test_empty_batch_on_rings_of_several_lengths(rings):
+    """The short ones and the long ones, forwards and backwards."""
+    signal = torch.zeros(0, 2, sum(rings.counts), dtype=F64, requires_grad=True)
+    spectrum = Analysis(rings, 3, 1, F64)(signal)
+    found = Synthesis(rings, 3, 1, F64)(spectrum, 1)
+    assert found.shape == signal.shape and spectrum.shape[1] == 0
+    found.sum().backward()
+    assert signal.grad.shape == signal.shape
 
 
 @pytest.mark.parametrize("case", [(2, 2, None), (2, 2, 0), (2, 2, 1)])

@@ -11,6 +11,7 @@ from equinet import nn as enn
 from equinet.field import random_field
 from equinet.harmonics import gauss, soft
 from equinet.testing import assert_equivariant, equivariance_error
+from equinet.transforms import radius_graph
 from tests.over import over
 from tests.tolerances import SYMMETRY
 
@@ -35,7 +36,8 @@ GRIDS = {
         PLANE,
         ["2x regular", "2x trivial"],
         (12, 12),
-        {"norm": enn.InstanceNorm, "function": torch.tanh, "blocks": 2, "kernel_size": 3},
+        {"norm": enn.InstanceNorm, "function": torch.tanh, "blocks": 2, "kernel_size": 3}
+        | {"dilation": 2},
     ),
 }
 
@@ -122,6 +124,23 @@ def test_networks_of_atoms(name):
     assert_equivariant(potential, arguments={"x": kinds})
 
 
+@over("name", ["NequIP", "MACE"])
+def test_species_are_those_of_the_network(name):
+    network = getattr(models, name)(2, 3.0, 4.0, channels=2, lmax=1, layers=1)
+    positions = torch.rand(3, 3)
+    graph = radius_graph(positions, 3.0)
+    for kinds, got in (
+        (torch.tensor([0, 1, 2]), "from 0 to 1, got 2"),
+        (torch.tensor([0, 1, -1]), "from 0 to 1, got -1"),
+        (torch.tensor([0.0, 1.0, 1.0]), "int64 (3,) on cpu, got torch.float32"),
+        (torch.tensor([0, 1]), "int64 (3,) on cpu, got torch.int64 (2,)"),
+    ):
+        message = f"kinds: expected the species of each point, .*{re.escape(got)}"
+        with pytest.raises(ValueError, match=message):
+            network(kinds, positions, graph)
+    assert network(torch.tensor([0, 1, 1]), positions, graph).shape == (3, 1)
+
+
 WRONG = {
     "hidden: expected the fields of each level": lambda: models.resnet(PLANE, "2x regular", 3),
     "hidden: expected the fields of one level": lambda: models.resnet(PLANE, [], 3),
@@ -151,7 +170,25 @@ WRONG = {
     "hidden: expected fields over Sphere": lambda: models.spherical_unet(
         eq.Sphere(4).fields("1x0"), [eq.Sphere(3).fields("1x0")], "1x0"
     ),
-    "network: expected NequIP": lambda: models.potential(2, 3.0, 4.0, network=3),
+    "norm: expected a class such as enn.BatchNorm": lambda: models.resnet(
+        PLANE, ["1x regular"], 3, norm=3
+    ),
+    "norm: expected what makes a norm of a type alone": lambda: models.resnet(
+        PLANE, ["2x regular"], 3, norm=enn.GroupNorm
+    ),
+    "stride: expected none": lambda: models.resnet(PLANE, ["1x regular"], 3, stride=2),
+    "padding: expected none": lambda: models.unet(PLANE, ["1x regular"], PLANE, padding=0),
+    "out_type: expected a field type or its name": lambda: models.unet(PLANE, ["1x regular"], 3),
+    "hidden: expected a field type or its name": lambda: models.spherical_operator(
+        eq.Sphere(4).fields("1x0"), None, "1x0"
+    ),
+    "network: expected NequIP, MACE or a function, got 3": lambda: models.potential(
+        2, 3.0, 4.0, network=3
+    ),
+    "got a NequIP, which enn.Potential takes": lambda: models.potential(
+        2, 3.0, 4.0, network=models.NequIP(2, 3.0, 4.0, channels=1)
+    ),
+    "lmax: expected an integer from 0 to 20": lambda: models.NequIP(2, 3.0, 4.0, lmax=-1),
     "cutoff: expected": lambda: models.NequIP(2, -3.0, 4.0),
     "order: expected": lambda: models.MACE(2, 3.0, 4.0, order=0),
     "name: expected 'digits'": lambda: models.pretrained("digit"),

@@ -84,14 +84,52 @@ def test_what_is_refused(path, tmp_path):
     bare.write_text("no archive")
     with pytest.raises(ValueError, match="one that torch cannot read"):
         load_weights(network, bare)
-    with pytest.raises(OSError):
+    torch.save(content | {"state": {"0.weight": 3}}, bare)
+    with pytest.raises(ValueError, match="one without its numbers"):
+        load_weights(network, bare)
+    with pytest.raises(FileNotFoundError, match="nothing.pt"):
         load_weights(network, tmp_path / "nothing.pt")
-    with pytest.raises(OSError):
+    with pytest.raises(FileNotFoundError, match="path: expected a folder that is there.*no'$"):
         save_weights(network, tmp_path / "no" / "net.pt")
+    for call in (load_weights, save_weights):
+        with pytest.raises(IsADirectoryError, match="path: expected a file, got a folder"):
+            call(network, tmp_path)
+        with pytest.raises(TypeError, match="path: expected the name of a file, got None"):
+            call(network, None)
     with pytest.raises(TypeError, match="network: expected a torch.nn.Module"):
         save_weights(network.state_dict(), bare)
     with pytest.raises(TypeError, match="about: expected text"):
         save_weights(network, bare, about=3)
+
+
+def test_a_compiled_network_is_the_network_itself(path):
+    compiled = torch.compile(_network(seed=1), backend="eager")
+    assert load_weights(compiled, path) == "of a test"
+    save_weights(compiled, path)
+    load_weights(other := _network(seed=2), path)
+    assert _same(other, _network())
+
+
+def test_what_has_no_numbers_is_no_network(path):
+    class Counts(torch.nn.Linear):
+        def get_extra_state(self):
+            return 3
+
+        def set_extra_state(self, state):
+            pass
+
+    sparse = torch.nn.Linear(2, 2)
+    sparse.register_buffer("few", torch.eye(2).to_sparse())
+    for network, got in (
+        (Counts(2, 2), "int at _extra_state"),
+        (torch.nn.Linear(2, 2, device="meta"), "one without values, on meta, at weight"),
+        (sparse, "torch.sparse_coo at few"),
+    ):
+        message = f"network: expected dense tensors only in its state_dict, got {got}"
+        with pytest.raises(TypeError, match=message):
+            save_weights(network, path)
+        with pytest.raises(TypeError, match=message):
+            load_weights(network, path)
 
 
 def test_a_write_that_fails_leaves_the_file_as_it_was(path, monkeypatch):

@@ -136,6 +136,18 @@ def test_a_module_that_is_refused_stays_outside():
         assert list(net.named_children()) == before and net.out_type == H
 
 
+def test_none_is_no_module():
+    refused = "expected a torch.nn.Module, got None"
+    with pytest.raises(TypeError, match=f"^module 1: {refused}"):
+        Sequential(ReLU(H), None)
+    with pytest.raises(TypeError, match=f"^module 0.0: {refused}"):
+        Sequential(torch.nn.Sequential(None))
+    net = Sequential(ReLU(H))
+    with pytest.raises(TypeError, match=f"^module last: {refused}"):
+        net.add_module("last", None)
+    assert len(net) == 1
+
+
 def test_a_source_of_fields_begins_a_row(generator):
     """What knows only the type of its output makes fields of something else."""
     sample = Sample(gauss(5), X)
