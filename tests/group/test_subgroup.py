@@ -258,7 +258,9 @@ def test_cosets_of_infinite_index(group, inner):
 
 
 def test_cosets_of_what_is_no_subgroup():
-    with pytest.raises(ValueError, match="^subgroup: .* of T, got O, whose order 24 does not divide"):
+    with pytest.raises(
+        ValueError, match="^subgroup: .* of T, got O, whose order 24 does not divide"
+    ):
         cosets(tetrahedral(), octahedral())
     with pytest.raises(ValueError, match="a conjugate of it may be: see Group.conjugate"):
         cosets(octahedral(), point_group("C4", TILTED))
