@@ -24,6 +24,7 @@ extensions = [
     "sphinx_codeautolink",  # names in the cells of the guide lead to the reference
     "sphinxcontrib.bibtex",
     "notebooks",
+    "outputs",
     "reference",
     "equations",
     "check_pages",
