@@ -14,6 +14,7 @@ from uuid import uuid4
 import torch
 from torch import Tensor, nn
 
+from equinet.nn.plain import uncompiled
 from equinet.numerics.pages import explained
 
 _FORMAT = "equinet weights"
@@ -86,7 +87,7 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> str:
     """
     before = _state(network)
     content = _content(path := _file(path))
-    network = _own(network)
+    network = uncompiled(network)
     try:
         network.load_state_dict(content["state"])
     except RuntimeError as error:
@@ -97,11 +98,6 @@ def load_weights(network: nn.Module, path: str | os.PathLike[str]) -> str:
     return content["about"]
 
 
-def _own(network: nn.Module) -> nn.Module:
-    """The network itself, out of what ``torch.compile`` has made of it."""
-    return getattr(network, "_orig_mod", network)
-
-
 def _state(network: nn.Module) -> dict[str, Tensor]:
     """A copy of what a network has learned.
 
@@ -110,7 +106,7 @@ def _state(network: nn.Module) -> dict[str, Tensor]:
     """
     if not isinstance(network, nn.Module):
         raise TypeError(f"network: expected a torch.nn.Module, got {type(network).__name__}")
-    state = _own(network).state_dict()
+    state = uncompiled(network).state_dict()
     for name, value in state.items():
         got = type(value).__name__
         if isinstance(value, Tensor):

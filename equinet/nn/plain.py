@@ -19,6 +19,11 @@ from equinet.ops import relu
 _CHECKS = ("check", "check_sizes")  # methods that raise or do nothing
 
 
+def uncompiled(module: nn.Module) -> nn.Module:
+    """The module itself, out of what ``torch.compile`` has made of it."""
+    return getattr(module, "_orig_mod", module)
+
+
 def exported(module: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
     """The equal plain module; plain modules are copied, and what is shared stays shared.
 

@@ -252,6 +252,8 @@ def test_two_builds_are_two_networks():
     assert torch.equal(one(x), other(x))
     plain_cost, own = skeleton.parameters
     assert repr(skeleton).endswith(f"parameters: {plain_cost:,} plain, {own:,} here)")
+    compiled = torch.compile(plain.Enhance(), backend="eager")
+    assert from_torch(compiled, x, "D2").code == skeleton.code
 
 
 @pytest.mark.process

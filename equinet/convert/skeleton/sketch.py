@@ -26,6 +26,7 @@ from equinet.convert.skeleton.widths import Width, leaves_of, matched, together
 from equinet.field import FieldType, Line, Plane, Volume
 from equinet.field.grid import Grid
 from equinet.group import Group, named_group
+from equinet.nn.plain import uncompiled
 from equinet.nn.summaries import on_meta
 from equinet.numerics.arguments import check_choice
 from equinet.numerics.cached import on_cpu
@@ -108,6 +109,7 @@ def from_torch(
     """
     check_choice(match, "match", _MATCHES)
     space = _checked(model, example, group)
+    model = uncompiled(model)
     unit = _unit(space, fields)
     channels = example.shape[1]
     scalars = f"{channels}x trivial"
