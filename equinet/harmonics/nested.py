@@ -8,9 +8,9 @@ from torch import Tensor
 
 from equinet.numerics.arguments import check_integer, check_memory
 from equinet.numerics.cached import cached_untraced
+from equinet.numerics.frozen import copied
 
 
-@cached_untraced(8)
 def healpix_nested(nside: int) -> Tensor:
     r"""For each point in nested order its number in the order of rings, that of ``healpix``.
 
@@ -45,6 +45,12 @@ def healpix_nested(nside: int) -> Tensor:
     if nside & (nside - 1):
         raise ValueError(f"nside: expected a power of two for the nested order, got {nside}")
     check_memory(12 * nside**2, "nside", f"{12 * nside**2} points")
+    return copied(_ring_numbers(nside))
+
+
+@cached_untraced(8)
+def _ring_numbers(nside: int) -> Tensor:
+    """Those of all points in nested order."""
     k, faces = torch.arange(nside**2), torch.arange(12)[:, None]
     bits = torch.arange(nside.bit_length())
     x, y = (((k[:, None] >> (2 * bits + odd) & 1) << bits).sum(1) for odd in (0, 1))

@@ -14,7 +14,7 @@ from equinet.numerics import random_rotations
 from equinet.testing import equivariance_error
 from examples.weather import __main__ as program
 from examples.weather.data import earth, winds
-from examples.weather.models import SphericalUNet
+from examples.weather.models import spherical_unet
 from tests.tolerances import assert_close
 
 
@@ -57,7 +57,7 @@ def test_the_spherical_network_commutes(generator):
     """Up to what its gates make above the band, which is the less the smoother the fields."""
     torch.manual_seed(0)
     sphere = eq.Sphere(16)
-    network = SphericalUNet(sphere, 2, 3)
+    network = spherical_unet(sphere, 2, 3)
     x, y = sphere.fields("2x0"), sphere.fields("3x0")
     with torch.no_grad():
         network(eq.field.random_field(x, 4, band=4, generator=generator))  # norms know their scale

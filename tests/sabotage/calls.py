@@ -127,7 +127,7 @@ def _fields() -> Iterator[Call]:
     yield call(field.random_field, h, 2, sizes=(5, 5), smoothness=1.0)
     yield call(field.random_field, functions, 2, band=2, name="random_field on a sphere")
     yield call(field.power_spectra, functions, _random(2, functions.channels, 6, 6))
-    yield call(field.values_at, functions, _random(2, 1, 6, 6), _random(5).double(), _random(5))
+    yield call(field.values_at, functions, _random(2, 1, 6, 6), torch.rand(5), _random(5))
     yield call(field.resample, x, _random(2, 4, 4, 2).double())
     yield call(field.sphere_of, functions)
     yield call(field.space_of, functions, eq.Sphere)
