@@ -72,6 +72,7 @@ class Sample(nn.Module):
         UserWarning: if the latitudes run the other way than ``north_first`` says.
 
     Example:
+        >>> import math
         >>> from equinet import Sphere
         >>> from equinet.harmonics import equiangular
         >>> degrees = equiangular(19, 36, poles=True)
