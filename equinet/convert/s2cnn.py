@@ -96,7 +96,7 @@ def from_s2cnn(layer: Convolution | Shortcut) -> SphereConv:
     name = type(layer).__name__
     if name not in _KINDS:
         expected = "an S2Convolution, SO3Convolution or SO3Shortcut of s2cnn"
-        raise refusal(layer, expected, {}, _KINDS, ("s2cnn",), "layer")
+        raise refusal(layer, expected, {}, [*_KINDS, "SO3Shortcut"], ("s2cnn",), "layer")
     layer, (kind, axes) = cast(Convolution, layer), _KINDS[name]
     if layer.b_out > layer.b_in:
         raise ValueError(
