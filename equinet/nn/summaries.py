@@ -361,13 +361,7 @@ def _without_numbers(value: object) -> object:
 
 
 def on_meta(model: nn.Module) -> nn.Module:
-    """A copy in evaluation mode whose tensors, shared ones too, are on the meta device.
-
-    Args:
-        model: it is not changed.
-    Returns:
-        The copy.
-    """
+    """A copy in evaluation mode whose tensors, shared ones too, are on the meta device."""
     copies: dict[int, Any] = {}
     for module in model.modules():
         held = (module._parameters, module._buffers, vars(module))
